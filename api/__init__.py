@@ -1,0 +1,1 @@
+"""How the mesh is asked over HTTP; thin."""

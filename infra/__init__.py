@@ -1,0 +1,1 @@
+"""The machines: clients, settings, logging, metrics, the vault and the local stack."""

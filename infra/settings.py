@@ -1,0 +1,126 @@
+"""What a process must be told to run: one model, read once, checked at start.
+
+Order of precedence: environment, then the settings file that the local stack wrote into
+the state folder (`MESH_STATE`, default `.mesh`). Names are the environment's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong; the text lists every one with its fix."""
+
+
+def state_folder() -> Path:
+    """The folder that holds everything the local stack writes: data, logs, pids, settings."""
+    return Path(os.environ.get("MESH_STATE", ".mesh")).resolve()
+
+
+def settings_file() -> Path:
+    """The file through which `mesh up` tells later processes where the servers are."""
+    return state_folder() / "settings.json"
+
+
+class _StateFile(PydanticBaseSettingsSource):
+    """Reads the local stack's settings file; a missing file is an empty source."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        return self._values().get(field_name.upper()), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return {name.lower(): value for name, value in self._values().items()}
+
+    @staticmethod
+    def _values() -> dict[str, Any]:
+        try:
+            values: dict[str, Any] = json.loads(settings_file().read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        return values
+
+
+class Settings(BaseSettings):
+    """Every setting of every process. Secrets have no default."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    # Where the servers are.
+    kafka_bootstrap: str = Field(description="host:port[,host:port] of the brokers")
+    database_url: SecretStr = Field(description="postgresql://user:password@host:port/db")
+    opensearch_url: str = Field(description="http(s)://host:port of OpenSearch")
+    clickhouse_url: SecretStr = Field(description="clickhouse://user:password@host:port/db, native")
+    redis_url: SecretStr = Field(description="redis://host:port/db of a Redis protocol server")
+
+    # Secrets: base64 text of 32 random bytes each.
+    master_key: SecretStr = Field(description="wraps the vault's keys; base64, 32 bytes")
+    lookup_key: SecretStr = Field(description="HMAC key of look-ups and cursors; base64, 32 bytes")
+
+    # The API.
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str = "http://127.0.0.1:8000"
+    frontend_url: str = ""
+    jwt_issuer: str = "marketmesh"
+    jwt_audience: str = "marketmesh-api"
+    access_token_s: int = Field(default=15 * 60, gt=0)
+    refresh_token_s: int = Field(default=7 * 24 * 3600, gt=0)
+    password_scheme: Literal["argon2", "bcrypt"] = "argon2"
+
+    # How processes behave.
+    mode: Literal["development", "production"] = "development"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    write_timeout_s: float = Field(default=2.0, gt=0, description="a write's bound before 503")
+    read_wait_s: float = Field(default=2.0, gt=0, description="a token read's bound before 503")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
+    topic_replication: int = Field(default=1, ge=1, description="3 in production")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _StateFile(settings_cls)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read and check the settings; raises SettingsError naming every fault at once."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            name = ".".join(str(part) for part in fault["loc"])
+            field = Settings.model_fields.get(name)
+            hint = field.description if field and field.description else ""
+            lines.append(f"  {name.upper()}: {fault['msg']}" + (f" ({hint})" if hint else ""))
+        message = (
+            "Settings are missing or wrong:\n"
+            + "\n".join(lines)
+            + "\nSet them in the environment, or start the local stack with `mesh up`."
+        )
+        raise SettingsError(message) from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """This process's settings, read at the first call."""
+    return load_settings()

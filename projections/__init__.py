@@ -1,0 +1,1 @@
+"""What is remembered for reading: one file per answer, grouped by context."""

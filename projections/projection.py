@@ -1,0 +1,63 @@
+"""What a projection is: a key, a pure fold and the table, index or view that keeps its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Table
+
+from schemas.messages import Event
+from schemas.recorded import Recorded
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class PostgresTable:
+    """Rows in a Postgres table. `table.c.key` is its text primary key; the other columns
+    carry the row dataclass's field names. `extras` are SQL statements run when the public
+    view is (re)made, e.g. further views over it; `{view}` stands for its name."""
+
+    table: Table
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SearchIndex:
+    """Documents in an OpenSearch index: settings and mappings as its create call takes them."""
+
+    settings: dict[str, Any]
+    mappings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ClickHouseTable:
+    """Rows in a ClickHouse table: (column, type) pairs without the runner's own columns,
+    which keep position and version; `order_by` are columns put before `key` in the order."""
+
+    columns: tuple[tuple[str, str], ...]
+    order_by: tuple[str, ...] = ()
+
+
+Target = PostgresTable | SearchIndex | ClickHouseTable
+
+
+@dataclass(frozen=True)
+class Projection(Generic[R]):
+    """A read model. `row` is a frozen dataclass; `key` names the row that an event changes;
+    `fold(row or None, recorded) -> row or None` is pure and total over `hears`.
+
+    `insert_only`: every event makes one row of its own, so rows are never loaded back.
+    A changed `version` means that the stored rows are out of date: a replay is due.
+    """
+
+    name: str
+    version: int
+    hears: tuple[type[Event], ...]
+    key: Callable[[Recorded[Any]], str]
+    fold: Callable[[R | None, Recorded[Any]], R | None]
+    row: type[R]
+    target: Target
+    insert_only: bool = False

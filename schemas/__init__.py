@@ -1,0 +1,1 @@
+"""The language of the system: commands, events, topics, envelope and value types."""

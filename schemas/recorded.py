@@ -1,0 +1,246 @@
+"""The envelope: how commands, events and replies look as Kafka records, both ways.
+
+Headers follow CloudEvents 1.0, Kafka protocol binding, binary mode; the value is the data's
+JSON. See docs/adr for why headers and not one JSON document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.messages import Command, Event, Fault, iso
+from schemas.positions import Position
+
+E = TypeVar("E", bound=Event, covariant=True)
+
+SOURCE = b"marketmesh"
+Headers = list[tuple[str, bytes]]
+
+
+class UndecodableError(Exception):
+    """A record is not what its topic promises; the text names the header or field."""
+
+
+class RawRecord(Protocol):
+    """What every Kafka client gives for one record."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Record(NamedTuple):
+    """A plain RawRecord, for clients whose own records have another form."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Generic[E]):
+    """An event as it stands in the log, with everything that is known of it."""
+
+    event: E
+    event_id: str
+    kind: str
+    stream_id: str
+    version: int  # 1, 2, 3 … within the stream; 0 where order does not matter
+    recorded_at: datetime
+    command_id: str
+    correlation_id: str
+    causation_id: str
+    actor: str
+    fingerprint: str
+    writer_epoch: int
+    position: Position
+
+
+class CommandEnvelope(NamedTuple):
+    """A command on its way to the writer, with what the writer must know of it."""
+
+    command: Command
+    command_id: str
+    correlation_id: str
+    causation_id: str
+    fingerprint: str  # keyed hash of the request; the same id with another one is refused
+    expected_version: int | None = None
+    deadline: datetime | None = None  # the writer refuses it later than this
+    traceparent: str | None = None
+
+
+class Reply(BaseModel):
+    """The writer's answer to one command. Stored in the log, so it is for ever."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    command_id: str
+    outcome: Literal["accepted", "refused", "failed"]
+    stream_id: str = ""
+    version: int = 0  # of the stream, after the command
+    position: Position | None = None  # of the last event appended, or the stream's last one
+    event_count: int = 0
+    reason: str = ""  # stable code of a refusal
+    status: int = 200  # HTTP status a client should see
+    faults: tuple[Fault, ...] = ()
+    fingerprint: str = ""
+
+
+def event_id_of(command_id: str, index: int) -> str:
+    """The id of a command's n-th event (from 0): the same at every retry."""
+    return str(uuid5(_namespace(command_id), str(index)))
+
+
+def _namespace(command_id: str) -> UUID:
+    try:
+        return UUID(command_id)
+    except ValueError:
+        return uuid5(NAMESPACE_OID, command_id)
+
+
+def headers_of_command(envelope: CommandEnvelope) -> Headers:
+    """The headers of a command's record."""
+    command = envelope.command
+    headers: Headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", envelope.command_id.encode()),
+        ("ce_type", command.kind.encode()),
+        ("ce_source", SOURCE),
+        ("ce_subject", command.stream_id.encode()),
+        ("ce_time", iso(command.asked_at).encode()),
+        ("correlation_id", envelope.correlation_id.encode()),
+        ("causation_id", envelope.causation_id.encode()),
+        ("actor", command.asked_by.encode()),
+        ("fingerprint", envelope.fingerprint.encode()),
+    ]
+    if envelope.expected_version is not None:
+        headers.append(("expected_version", str(envelope.expected_version).encode()))
+    if envelope.deadline is not None:
+        headers.append(("deadline", iso(envelope.deadline).encode()))
+    if envelope.traceparent is not None:
+        headers.append(("traceparent", envelope.traceparent.encode()))
+    return headers
+
+
+def value_of(message: BaseModel) -> bytes:
+    """A message's JSON; absent and null are the same, so null is left out."""
+    return message.model_dump_json(exclude_none=True).encode()
+
+
+def headers_of_event(  # noqa: PLR0913 - one parameter a header; a class would hide which
+    event: Event,
+    *,
+    index: int,
+    version: int,
+    envelope: CommandEnvelope,
+    writer_epoch: int,
+    recorded_at: datetime,
+) -> Headers:
+    """The headers of the `index`-th event that a command led to."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id_of(envelope.command_id, index).encode()),
+        ("ce_type", event.kind.encode()),
+        ("ce_source", SOURCE),
+        ("ce_subject", envelope.command.stream_id.encode()),
+        ("ce_time", iso(recorded_at).encode()),
+        ("ce_dataschema", f"{event.kind}/{event.SCHEMA}".encode()),
+        ("stream_version", str(version).encode()),
+        ("command_id", envelope.command_id.encode()),
+        ("correlation_id", envelope.correlation_id.encode()),
+        ("causation_id", envelope.causation_id.encode()),
+        ("actor", envelope.command.asked_by.encode()),
+        ("fingerprint", envelope.fingerprint.encode()),
+        ("writer_epoch", str(writer_epoch).encode()),
+        *([("traceparent", envelope.traceparent.encode())] if envelope.traceparent else []),
+    ]
+
+
+def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
+    """One header's text, or None; for looking at a record without decoding it."""
+    for found, value in headers:
+        if found == name:
+            return value.decode()
+    return None
+
+
+def decode_event(record: RawRecord, types: EventTypes) -> Recorded[Any]:
+    """A record of an events topic as a recorded event; raises UndecodableError."""
+    headers = dict(record.headers)
+    try:
+        kind = headers["ce_type"].decode()
+        schema = int(headers["ce_dataschema"].rpartition(b"/")[2])
+        return Recorded(
+            event=types.decode(kind, schema, record.value or b""),
+            event_id=headers["ce_id"].decode(),
+            kind=kind,
+            stream_id=headers["ce_subject"].decode(),
+            version=int(headers["stream_version"]),
+            recorded_at=datetime.fromisoformat(headers["ce_time"].decode()),
+            command_id=headers["command_id"].decode(),
+            correlation_id=headers["correlation_id"].decode(),
+            causation_id=headers["causation_id"].decode(),
+            actor=headers["actor"].decode(),
+            fingerprint=headers["fingerprint"].decode(),
+            writer_epoch=int(headers["writer_epoch"]),
+            position=Position(record.topic, record.partition, record.offset),
+        )
+    except KeyError as error:
+        message = f"header {error} is missing at {record.topic}/{record.partition}@{record.offset}"
+        raise UndecodableError(message) from error
+    except (ValueError, UnicodeDecodeError) as error:
+        # The error's own text may quote the data, and data may be personal.
+        place = f"{record.topic}/{record.partition}@{record.offset}"
+        message = f"unreadable record at {place}: {type(error).__name__}"
+        raise UndecodableError(message) from error
+
+
+def decode_command(record: RawRecord, types: Mapping[str, type[Command]]) -> CommandEnvelope:
+    """A record of a commands topic; raises UndecodableError."""
+    headers = dict(record.headers)
+    try:
+        command = types[headers["ce_type"].decode()].model_validate_json(record.value or b"")
+        version, deadline = headers.get("expected_version"), headers.get("deadline")
+        trace = headers.get("traceparent")
+        envelope = CommandEnvelope(
+            command=command,
+            command_id=headers["ce_id"].decode(),
+            correlation_id=headers["correlation_id"].decode(),
+            causation_id=headers["causation_id"].decode(),
+            fingerprint=headers["fingerprint"].decode(),
+            expected_version=int(version) if version is not None else None,
+            deadline=datetime.fromisoformat(deadline.decode()) if deadline else None,
+            traceparent=trace.decode() if trace else None,
+        )
+    except KeyError as error:
+        message = f"unknown command or missing header: {error}"
+        raise UndecodableError(message) from error
+    except ValueError as error:
+        message = f"unreadable command: {type(error).__name__}"
+        raise UndecodableError(message) from error
+    if headers.get("ce_subject", b"").decode(errors="replace") != command.stream_id:
+        message = "ce_subject is not the command's stream"
+        raise UndecodableError(message)
+    return envelope
+
+
+class EventTypes(Protocol):
+    """Decodes an event's data by kind and schema version; see schemas.registry."""
+
+    def decode(self, kind: str, schema: int, value: bytes) -> Event: ...
