@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from schemas.messages import Command, Event, Fault, iso
 from schemas.positions import Position
@@ -64,6 +64,8 @@ class Recorded(Generic[E]):
     version: int  # 1, 2, 3 … within the stream; 0 where order does not matter
     recorded_at: datetime
     command_id: str
+    index: int  # this event's place, from 0, among the `count` events of its command
+    count: int
     correlation_id: str
     causation_id: str
     actor: str
@@ -85,11 +87,11 @@ class CommandEnvelope(NamedTuple):
     traceparent: str | None = None
 
 
-class Reply(BaseModel):
-    """The writer's answer to one command. Stored in the log, so it is for ever."""
+class Reply(Event):
+    """The writer's answer to one command, itself a fact on `replies.<context>`: a repeated
+    command gets its first answer however late it comes."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
+    kind: Literal["command.answered"] = "command.answered"
     command_id: str
     outcome: Literal["accepted", "refused", "failed"]
     stream_id: str = ""
@@ -147,6 +149,7 @@ def headers_of_event(  # noqa: PLR0913 - one parameter a header; a class would h
     event: Event,
     *,
     index: int,
+    count: int,
     version: int,
     envelope: CommandEnvelope,
     writer_epoch: int,
@@ -163,6 +166,8 @@ def headers_of_event(  # noqa: PLR0913 - one parameter a header; a class would h
         ("ce_dataschema", f"{event.kind}/{event.SCHEMA}".encode()),
         ("stream_version", str(version).encode()),
         ("command_id", envelope.command_id.encode()),
+        ("event_index", str(index).encode()),
+        ("event_count", str(count).encode()),
         ("correlation_id", envelope.correlation_id.encode()),
         ("causation_id", envelope.causation_id.encode()),
         ("actor", envelope.command.asked_by.encode()),
@@ -194,6 +199,8 @@ def decode_event(record: RawRecord, types: EventTypes) -> Recorded[Any]:
             version=int(headers["stream_version"]),
             recorded_at=datetime.fromisoformat(headers["ce_time"].decode()),
             command_id=headers["command_id"].decode(),
+            index=int(headers["event_index"]),
+            count=int(headers["event_count"]),
             correlation_id=headers["correlation_id"].decode(),
             causation_id=headers["causation_id"].decode(),
             actor=headers["actor"].decode(),

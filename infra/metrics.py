@@ -1,0 +1,40 @@
+"""Every metric the mesh exports: a closed list. A name that is not here does not exist."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+HTTP_REQUESTS = Counter(
+    "mesh_http_requests_total", "Requests answered", ("method", "route", "status")
+)
+HTTP_SECONDS = Histogram(
+    "mesh_http_request_seconds", "Time to answer", ("method", "route"), buckets=_FAST
+)
+COMMANDS = Counter("mesh_commands_total", "Commands answered by the writer", ("context", "outcome"))
+COMMANDS_REPEATED = Counter(
+    "mesh_commands_repeated_total", "Commands answered with their first reply", ("context",)
+)
+COMMANDS_PARKED = Counter("mesh_commands_parked_total", "Commands parked", ("context", "reason"))
+EVENTS_APPENDED = Counter("mesh_events_appended_total", "Events appended", ("context",))
+APPEND_SECONDS = Histogram(
+    "mesh_append_seconds", "Time of one writer transaction", ("context",), buckets=_FAST
+)
+WRITER_REOPENED = Counter(
+    "mesh_writer_reopened_total", "Producers opened anew after an unknown result", ("context",)
+)
+WRITER_PARTITIONS = Gauge("mesh_writer_partitions", "Partitions this writer owns")
+EVENTS_FOLDED = Counter("mesh_events_folded_total", "Events folded", ("projection",))
+EVENTS_IGNORED = Counter(
+    "mesh_events_ignored_total",
+    "Records that a reader passed over",
+    ("projection", "reason"),  # repeated, stale_epoch, version_gap
+)
+EVENTS_PARKED = Counter("mesh_events_parked_total", "Events parked", ("projection",))
+LAG_EVENTS = Gauge("mesh_projection_lag_events", "Records not yet folded", ("projection",))
+LAG_SECONDS = Gauge(
+    "mesh_projection_lag_seconds", "Age of the newest folded event when folded", ("projection",)
+)
+STORE_WAITS = Counter("mesh_store_waits_total", "Times a reader waited for its store", ("store",))
+REACTIONS = Counter("mesh_reactions_total", "Commands sent by reactions", ("reaction", "outcome"))

@@ -1,0 +1,28 @@
+"""Postgres: connection pools with bounds."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from infra.settings import Settings
+
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 30.0
+
+
+async def open_pool(
+    settings: Settings,
+    *,
+    size_min: int = 1,
+    size_max: int = 8,
+    command_timeout_s: float = COMMAND_TIMEOUT_S,
+) -> asyncpg.Pool:
+    """A pool of at most `size_max` connections; raises OSError or asyncpg errors when Postgres
+    can't be reached within five seconds."""
+    return await asyncpg.create_pool(
+        settings.database_url.get_secret_value(),
+        min_size=size_min,
+        max_size=size_max,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=command_timeout_s,
+    )

@@ -1,0 +1,121 @@
+"""The port that every store of read models fulfils: Postgres, OpenSearch and ClickHouse.
+
+Contract, held by one test suite over every store:
+- `write` makes rows and watermarks durable together, or rows first; a crash in between is
+  harmless because a row remembers what it has seen (`Held.applied`) or the watermark moved
+  with it.
+- the generation that readers see changes only in `publish`, and at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from projections.projection import Projection
+from schemas.positions import TopicPartition
+
+
+class StoreUnavailableError(Exception):
+    """The store can't be reached or does not answer; wait and try again."""
+
+
+class ConflictError(Exception):
+    """Another worker wrote the same row in between; load and fold again."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One physical build of a projection, numbered 1, 2, 3 …"""
+
+    projection: Projection[Any]
+    number: int
+
+    @property
+    def name(self) -> str:
+        """The physical name, e.g. `listing_page__g3`."""
+        return f"{self.projection.name}__g{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A row as a store holds it. `version` counts its writes; `applied` holds, per partition,
+    the offset of the last event folded into it (empty where row and watermark move together)."""
+
+    row: Any
+    version: int = 0
+    applied: Mapping[TopicPartition, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a row shall be now; `held.row` None takes it away."""
+
+    key: str
+    held: Held
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far a generation has read one partition: the next offset to read, and the time in
+    the log (epoch seconds) of the last event before it."""
+
+    next_offset: int
+    recorded_at: float = 0.0
+
+
+Watermarks = Mapping[TopicPartition, Watermark]
+
+
+class Session(Protocol):
+    """One load-fold-write round on a generation."""
+
+    async def watermarks(self, partitions: Iterable[TopicPartition]) -> Watermarks:
+        """The stored watermarks of these partitions (locked where the store can); absent: 0."""
+        ...
+
+    async def load(self, keys: Sequence[str]) -> Mapping[str, Held]:
+        """The rows of these keys that exist."""
+        ...
+
+    async def write(self, changes: Sequence[Change], watermarks: Watermarks) -> None:
+        """Make the changes and move the watermarks; raises ConflictError."""
+        ...
+
+
+class Store(Protocol):
+    """A kind of store. Every method raises StoreUnavailableError when it can't be reached."""
+
+    name: str  # "postgres", "opensearch" or "clickhouse"
+
+    async def create(self, generation: Generation) -> None:
+        """Make the empty table or index; harmless when it is there."""
+        ...
+
+    def session(self, generation: Generation) -> AbstractAsyncContextManager[Session]:
+        """A round; in Postgres one transaction, committed when the block ends well."""
+        ...
+
+    async def watermarks(self, generation: Generation) -> Watermarks:
+        """Every stored watermark of a generation."""
+        ...
+
+    def scan(self, generation: Generation) -> AsyncIterator[tuple[str, Any]]:
+        """Every (key, row), in batches inside, in no order; for verification."""
+        ...
+
+    async def publish(self, generations: Sequence[Generation]) -> None:
+        """Let the public names point to these generations, all at once in this store."""
+        ...
+
+    async def drop(self, generation: Generation) -> None:
+        """Remove the table or index and its watermarks; harmless when gone."""
+        ...
+
+    async def settle(self, generation: Generation) -> None:
+        """Make everything written visible to readers (an index refresh); no-op elsewhere."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,171 @@
+"""Listings: something a seller offers at a price."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from schemas.messages import Command, Event, Market
+from schemas.registry import Upcasters
+from schemas.vehicles import Currency, PriceMinor, VehicleFields
+
+
+class ListingStatus(StrEnum):
+    """Where a listing is in its life; the last five arrive with media and moderation."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    SOLD = "sold"
+    DELETED = "deleted"
+
+
+def listing_stream(listing_id: UUID | str) -> str:
+    """The stream of one listing."""
+    return f"listing/{listing_id}"
+
+
+class _ListingCommand(Command):
+    listing_id: UUID
+
+    @property
+    def stream_id(self) -> str:
+        return listing_stream(self.listing_id)
+
+
+class CreateListing(_ListingCommand):
+    """Put a new listing into the books, as a draft or at once for everyone to see."""
+
+    kind: Literal["listing.create"] = "listing.create"
+    market: Market = Market.EXOTICS
+    fields: VehicleFields
+    publish: bool = False
+
+
+class UpdateListing(_ListingCommand):
+    """Change the fields named in `fields`, empty the ones named in `clear`."""
+
+    kind: Literal["listing.update"] = "listing.update"
+    fields: VehicleFields
+    clear: Annotated[tuple[str, ...], Field(max_length=60)] = ()
+
+
+class PublishListing(_ListingCommand):
+    """Show the listing to everyone."""
+
+    kind: Literal["listing.publish"] = "listing.publish"
+
+
+class UnpublishListing(_ListingCommand):
+    """Take the listing back to a draft."""
+
+    kind: Literal["listing.unpublish"] = "listing.unpublish"
+
+
+class MarkSold(_ListingCommand):
+    """The vehicle is sold; buyer and price may be told."""
+
+    kind: Literal["listing.mark_sold"] = "listing.mark_sold"
+    buyer_id: UUID | None = None
+    price_minor: PriceMinor | None = None
+
+
+class DeleteListing(_ListingCommand):
+    """Take the listing away for good."""
+
+    kind: Literal["listing.delete"] = "listing.delete"
+
+
+ListingCommand: TypeAlias = (
+    CreateListing | UpdateListing | PublishListing | UnpublishListing | MarkSold | DeleteListing
+)
+
+
+class _ListingEvent(Event):
+    listing_id: UUID
+
+
+class ListingCreated(_ListingEvent):
+    """A draft exists."""
+
+    SCHEMA: ClassVar[int] = 2
+    kind: Literal["listing.created"] = "listing.created"
+    seller_id: str
+    market: Market
+    fields: VehicleFields
+    created_at: AwareDatetime
+
+
+class ListingUpdated(_ListingEvent):
+    """The seller changed what is stated; `fields` holds new values, `cleared` emptied names."""
+
+    kind: Literal["listing.updated"] = "listing.updated"
+    fields: VehicleFields
+    cleared: tuple[str, ...] = ()
+    updated_at: AwareDatetime
+
+
+class ListingPriceChanged(_ListingEvent):
+    """The asking price moved."""
+
+    kind: Literal["listing.price_changed"] = "listing.price_changed"
+    price_minor: PriceMinor
+    currency: Currency
+    previous_minor: int | None = None
+    previous_currency: str | None = None
+    changed_at: AwareDatetime
+
+
+class ListingPublished(_ListingEvent):
+    """Everyone can see it."""
+
+    kind: Literal["listing.published"] = "listing.published"
+    published_at: AwareDatetime
+
+
+class ListingUnpublished(_ListingEvent):
+    """It is a draft again."""
+
+    kind: Literal["listing.unpublished"] = "listing.unpublished"
+    unpublished_at: AwareDatetime
+
+
+class ListingSold(_ListingEvent):
+    """It found a buyer."""
+
+    kind: Literal["listing.sold"] = "listing.sold"
+    buyer_id: UUID | None = None
+    price_minor: int | None = None
+    sold_at: AwareDatetime
+
+
+class ListingDeleted(_ListingEvent):
+    """It is gone from every page; its history stays."""
+
+    kind: Literal["listing.deleted"] = "listing.deleted"
+    deleted_at: AwareDatetime
+
+
+ListingEvent: TypeAlias = (
+    ListingCreated
+    | ListingUpdated
+    | ListingPriceChanged
+    | ListingPublished
+    | ListingUnpublished
+    | ListingSold
+    | ListingDeleted
+)
+
+
+def _mileage_gets_a_unit(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 stated `mileage_km`, a number; version 2 states value and unit."""
+    fields = dict(data["fields"])
+    kilometres = fields.pop("mileage_km", None)
+    if kilometres is not None:
+        fields["mileage"] = {"value": kilometres, "unit": "KMT"}
+    return {**data, "fields": fields}
+
+
+UPCASTERS: Upcasters = {("listing.created", 1): _mileage_gets_a_unit}

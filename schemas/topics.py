@@ -1,0 +1,99 @@
+"""The one table of topics: infra creates them from it, code reads names and types from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from schemas import identity, listings, tracking
+from schemas.messages import Command, Event
+from schemas.partitioning import partition_of
+from schemas.recorded import Reply
+from schemas.registry import Registry, kind_of
+
+PARTITIONS = 8  # fixed for a topic's life: another number would move every stream
+FOREVER_MS = -1
+RECORD_BYTES_MAX = 1_000_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of the log. The key is always the stream id."""
+
+    name: str
+    partitions: int
+    retention_ms: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """One noun's share of the log: its commands, events, replies and parked commands.
+
+    `commands` is empty where facts are appended straight (tracking).
+    """
+
+    name: str
+    commands: tuple[type[Command], ...]
+    events: tuple[type[Event], ...]
+
+    @property
+    def commands_topic(self) -> str:
+        return f"commands.{self.name}"
+
+    @property
+    def events_topic(self) -> str:
+        return f"events.{self.name}"
+
+    @property
+    def replies_topic(self) -> str:
+        return f"replies.{self.name}"
+
+    @property
+    def parked_topic(self) -> str:
+        return f"commands.{self.name}.parked"
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """Every topic of this context. All are kept for ever: replies hold refusals, and a
+        repeated command must get its first answer however late it comes."""
+        names = [self.events_topic]
+        if self.commands:
+            names += [self.commands_topic, self.replies_topic, self.parked_topic]
+        return tuple(Topic(name, PARTITIONS, FOREVER_MS) for name in names)
+
+
+CONTEXTS: tuple[Context, ...] = (
+    Context("listings", get_args(listings.ListingCommand), get_args(listings.ListingEvent)),
+    Context("identity", (identity.RegisterUser,), (identity.UserRegistered,)),
+    Context("tracking", (), (tracking.ListingViewed,)),
+)
+
+TOPICS: tuple[Topic, ...] = tuple(topic for context in CONTEXTS for topic in context.topics)
+
+EVENT_TYPES = Registry(
+    (Reply, *(event for context in CONTEXTS for event in context.events)),
+    {**listings.UPCASTERS, **identity.UPCASTERS},
+)
+
+_COMMAND_CONTEXT = {
+    kind_of(command): context for context in CONTEXTS for command in context.commands
+}
+_EVENT_CONTEXT = {kind_of(event): context for context in CONTEXTS for event in context.events}
+_REPLY_TOPICS = tuple(context.replies_topic for context in CONTEXTS if context.commands)
+
+
+def context_of_command(command: Command) -> Context:
+    """The context whose writer judges this command."""
+    return _COMMAND_CONTEXT[command.kind]
+
+
+def topics_of(event_type: type[Event]) -> tuple[str, ...]:
+    """The topics that hold events of this class: one, but for replies, which every context has."""
+    if event_type is Reply:
+        return _REPLY_TOPICS
+    return (_EVENT_CONTEXT[kind_of(event_type)].events_topic,)
+
+
+def partition_of_stream(stream_id: str) -> int:
+    """The partition of a stream, the same in every topic of its context."""
+    return partition_of(stream_id, PARTITIONS)
