@@ -18,7 +18,8 @@ async def open_pool(
     command_timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> asyncpg.Pool:
     """A pool of at most `size_max` connections; raises OSError or asyncpg errors when Postgres
-    can't be reached within five seconds."""
+    can't be reached within five seconds.
+    """
     return await asyncpg.create_pool(
         settings.database_url.get_secret_value(),
         min_size=size_min,

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     jwt_audience: str = "marketmesh-api"
     access_token_s: int = Field(default=15 * 60, gt=0)
     refresh_token_s: int = Field(default=7 * 24 * 3600, gt=0)
-    password_scheme: Literal["argon2", "bcrypt"] = "argon2"
+    password_scheme: Literal["argon2", "bcrypt"] = "argon2"  # noqa: S105 - a scheme's name
 
     # How processes behave.
     mode: Literal["development", "production"] = "development"
@@ -97,6 +97,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then the state folder; no dotenv file is read behind one's back."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, _StateFile(settings_cls)
 
@@ -122,5 +123,5 @@ def load_settings(**overrides: Any) -> Settings:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """This process's settings, read at the first call."""
+    """The settings of this process, read at the first call."""
     return load_settings()

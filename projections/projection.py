@@ -18,7 +18,8 @@ R = TypeVar("R")
 class PostgresTable:
     """Rows in a Postgres table. `table.c.key` is its text primary key; the other columns
     carry the row dataclass's field names. `extras` are SQL statements run when the public
-    view is (re)made, e.g. further views over it; `{view}` stands for its name."""
+    view is (re)made, e.g. further views over it; `{view}` stands for its name.
+    """
 
     table: Table
     extras: tuple[str, ...] = ()
@@ -35,7 +36,8 @@ class SearchIndex:
 @dataclass(frozen=True)
 class ClickHouseTable:
     """Rows in a ClickHouse table: (column, type) pairs without the runner's own columns,
-    which keep position and version; `order_by` are columns put before `key` in the order."""
+    which keep position and version; `order_by` are columns put before `key` in the order.
+    """
 
     columns: tuple[tuple[str, str], ...]
     order_by: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """Identity: who people are and the sessions they hold. No secret and no readable personal
-data is ever in a command or event: e-mails and names are sealed with the person's own key."""
+data is ever in a command or event: e-mails and names are sealed with the person's own key.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +34,7 @@ class RegisterUser(Command):
 
     @property
     def stream_id(self) -> str:
+        """The person's own stream."""
         return user_stream(self.user_id)
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from schemas.messages import Command, Event, Fault, iso
 from schemas.positions import Position
 
-E = TypeVar("E", bound=Event, covariant=True)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 SOURCE = b"marketmesh"
 Headers = list[tuple[str, bytes]]
@@ -31,15 +31,29 @@ class RawRecord(Protocol):
     """What every Kafka client gives for one record."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """The topic's name."""
+        ...
+
     @property
-    def partition(self) -> int: ...
+    def partition(self) -> int:
+        """From 0."""
+        ...
+
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Place in the partition."""
+        ...
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """The data."""
+        ...
+
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """The envelope."""
+        ...
 
 
 class Record(NamedTuple):
@@ -54,10 +68,10 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded(Generic[E]):
+class Recorded(Generic[E_co]):
     """An event as it stands in the log, with everything that is known of it."""
 
-    event: E
+    event: E_co
     event_id: str
     kind: str
     stream_id: str
@@ -89,7 +103,8 @@ class CommandEnvelope(NamedTuple):
 
 class Reply(Event):
     """The writer's answer to one command, itself a fact on `replies.<context>`: a repeated
-    command gets its first answer however late it comes."""
+    command gets its first answer however late it comes.
+    """
 
     kind: Literal["command.answered"] = "command.answered"
     command_id: str
@@ -145,7 +160,7 @@ def value_of(message: BaseModel) -> bytes:
     return message.model_dump_json(exclude_none=True).encode()
 
 
-def headers_of_event(  # noqa: PLR0913 - one parameter a header; a class would hide which
+def headers_of_event(
     event: Event,
     *,
     index: int,
@@ -250,4 +265,6 @@ def decode_command(record: RawRecord, types: Mapping[str, type[Command]]) -> Com
 class EventTypes(Protocol):
     """Decodes an event's data by kind and schema version; see schemas.registry."""
 
-    def decode(self, kind: str, schema: int, value: bytes) -> Event: ...
+    def decode(self, kind: str, schema: int, value: bytes) -> Event:
+        """The event; ValueError when it can't be read."""
+        ...

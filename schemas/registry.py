@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from schemas.messages import Event
@@ -40,7 +40,7 @@ class Registry:
     def __getitem__(self, kind: str) -> type[Event]:
         return self._types[kind]
 
-    def __iter__(self) -> Iterable[str]:  # type: ignore[override]  # kinds, as in a dict
+    def __iter__(self) -> Iterator[str]:
         return iter(self._types)
 
 

@@ -38,24 +38,29 @@ class Context:
 
     @property
     def commands_topic(self) -> str:
+        """Where requests wait for the writer."""
         return f"commands.{self.name}"
 
     @property
     def events_topic(self) -> str:
+        """Where facts stand."""
         return f"events.{self.name}"
 
     @property
     def replies_topic(self) -> str:
+        """Where the writer's answers stand."""
         return f"replies.{self.name}"
 
     @property
     def parked_topic(self) -> str:
+        """Where commands lie that could not be judged."""
         return f"commands.{self.name}.parked"
 
     @property
     def topics(self) -> tuple[Topic, ...]:
         """Every topic of this context. All are kept for ever: replies hold refusals, and a
-        repeated command must get its first answer however late it comes."""
+        repeated command must get its first answer however late it comes.
+        """
         names = [self.events_topic]
         if self.commands:
             names += [self.commands_topic, self.replies_topic, self.parked_topic]

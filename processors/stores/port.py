@@ -42,7 +42,8 @@ class Generation:
 @dataclass(frozen=True, slots=True)
 class Held:
     """A row as a store holds it. `version` counts its writes; `applied` holds, per partition,
-    the offset of the last event folded into it (empty where row and watermark move together)."""
+    the offset of the last event folded into it (empty where row and watermark move together).
+    """
 
     row: Any
     version: int = 0
@@ -60,7 +61,8 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Watermark:
     """How far a generation has read one partition: the next offset to read, and the time in
-    the log (epoch seconds) of the last event before it."""
+    the log (epoch seconds) of the last event before it.
+    """
 
     next_offset: int
     recorded_at: float = 0.0
@@ -118,4 +120,6 @@ class Store(Protocol):
         """Make everything written visible to readers (an index refresh); no-op elsewhere."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Give back every connection."""
+        ...
