@@ -1,0 +1,73 @@
+# Everything a person or a machine does with this project. `make help` is the first page.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+STAMP := $(VENV)/.installed
+LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate-hashes --universal \
+	--python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status test lint types format lock clean \
+	bench-append bench-replay bench-lag bench-read bench-restart
+
+help:  ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make up PYTHON=python3.11"; exit 1; }
+	@echo "installing the dependencies of requirements.lock"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: $(STAMP)  ## Start the whole mesh, with the sample ads in it, and print where it is
+	@$(BIN)/mesh up
+
+down:  ## Stop what `make up` started
+	@test ! -x $(BIN)/mesh || $(BIN)/mesh down
+
+status: $(STAMP)  ## Show every process, projection and lag
+	@$(BIN)/mesh status
+
+test: lint types  ## Run every check: house, unit, contract, journeys, small fault run
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## Style, spelling and the contracts between folders
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/typos
+	@$(BIN)/lint-imports
+
+types: $(STAMP)  ## mypy --strict
+	@$(BIN)/mypy
+
+format: $(STAMP)  ## Put every file into the house's form
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+lock: $(STAMP)  ## Resolve pyproject.toml into the lock files
+	@$(LOCK) --upgrade --extra stack --extra dev pyproject.toml -o requirements.lock
+	@$(LOCK) --constraint requirements.lock pyproject.toml -o infra/docker/requirements.lock
+
+bench-append: $(STAMP)  ## Commands decided, appended and answered, against eventsourcing
+	@$(BIN)/python -m bench.append
+
+bench-replay: $(STAMP)  ## A million events rebuilt, against a fold in memory and eventsourcing
+	@$(BIN)/python -m bench.replay
+
+bench-lag: $(STAMP)  ## From accepted to readable at 100 commands a second
+	@$(BIN)/python -m bench.lag
+
+bench-read: $(STAMP)  ## A read by id, against bare FastAPI and asyncpg
+	@$(BIN)/python -m bench.read
+
+bench-restart: $(STAMP)  ## The writer's restart and memory as the log grows
+	@$(BIN)/python -m bench.restart
+
+clean: down  ## Take away the mesh's data and everything that is made anew
+	@rm -rf .mesh .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

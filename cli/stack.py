@@ -1,0 +1,134 @@
+"""`mesh up`, `down`, `supervise`, `logs`: the local stack from the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from infra.settings import Settings, load_settings, state_folder
+from infra.stack import daemons, supervisor, watch
+from infra.stack.daemons import StartError
+from infra.stack.processes import PROCESSES, SUPERVISOR
+from infra.stack.servers import NAMES, SERVERS
+from infra.stack.state import BusyError, State
+from infra.stack.supervisor import UpError
+from infra.stack.view import View
+
+# A repair by the supervisor may hold the folder this long (seconds).
+_LOCK_WAIT_S = 60.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(supervise)
+    app.command()(logs)
+
+
+def up(
+    servers_only: Annotated[bool, typer.Option(help="Leave the mesh's own processes out.")] = False,
+    sample: Annotated[bool, typer.Option(help="Import the sample the first time.")] = True,
+) -> None:
+    """Start everything that is not running, and wait until it serves."""
+    state, view = State(state_folder()), View()
+    try:
+        with state.lock(_LOCK_WAIT_S):
+            _bring_up(state, view, servers_only)
+        if sample and not servers_only:
+            _import_sample(state, view)
+    except (UpError, StartError, BusyError) as error:
+        typer.echo(f"\n{error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo(
+            "\nInterrupted. `mesh up` goes on from here, `mesh down` stops the rest.", err=True
+        )
+        raise typer.Exit(130) from None
+    _print_addresses(load_settings(), servers_only)
+
+
+def _bring_up(state: State, view: View, servers_only: bool) -> None:
+    wanted = NAMES if servers_only else NAMES | {process.name for process in PROCESSES}
+    with view.showing():
+        supervisor.servers_up(state, NAMES, view)
+        if not servers_only:
+            # Not the stack's own settings: the environment may name another server.
+            _prepare(load_settings(), view)
+        # What already ran stays wanted: `up --servers-only` must not orphan the processes.
+        state.want(wanted | state.desired())
+        supervisor.supervisor_up(state)
+        if not servers_only:
+            supervisor.processes_up(state, view)
+
+
+def _prepare(settings: Settings, view: View) -> None:
+    """Create topics and stores before any process asks for them; raises UpError."""
+    from cli.prepare import prepare  # noqa: PLC0415 - seconds of imports that `down` has no use for
+
+    view.starting("set-up", "topics and stores")
+    try:
+        asyncio.run(prepare(settings))
+    except Exception as error:
+        view.failed("set-up")
+        msg = f"topics and stores could not be set up: {error!r}"
+        raise UpError(msg) from error
+    view.ready("set-up", "topics and stores")
+
+
+def _import_sample(state: State, view: View) -> None:
+    """Import the sample unless that has been done here; raises UpError."""
+    from cli.importing import import_sample  # noqa: PLC0415 - as above
+
+    marker = state.folder / "sample.imported"
+    if marker.exists():
+        return
+    view.starting("sample")
+    try:
+        import_sample()
+    except Exception as error:
+        view.failed("sample")
+        msg = f"the sample could not be imported, the next `mesh up` goes on: {error!r}"
+        raise UpError(msg) from error
+    marker.touch()
+    view.ready("sample")
+
+
+def _print_addresses(settings: Settings, servers_only: bool) -> None:
+    typer.echo("")
+    if not servers_only:
+        typer.echo(f"API         {settings.public_url}")
+        typer.echo(f"API docs    {settings.public_url}/docs")
+    typer.echo(f"Kafka       {settings.kafka_bootstrap}")
+    typer.echo(f"OpenSearch  {settings.opensearch_url}")
+    typer.echo(f"Settings    {State(state_folder()).settings_file}")
+
+
+def down(
+    wipe: Annotated[bool, typer.Option(help="Delete the state folder, secrets included.")] = False,
+) -> None:
+    """Stop what `mesh up` started here, and nothing else."""
+    state = State(state_folder())
+    try:
+        stopped = supervisor.down(state, wipe=wipe, wait_s=_LOCK_WAIT_S)
+    except BusyError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo("stopped: " + (", ".join(stopped) or "nothing was running"))
+
+
+def supervise() -> None:
+    """Restart what dies, until told to stop. `mesh up` starts this by itself."""
+    watch.run(State(state_folder()))
+
+
+def logs(name: str, lines: Annotated[int, typer.Option(help="How many.")] = 200) -> None:
+    """Print the end of one server's or process's log."""
+    known = [server.name for server in SERVERS] + [process.name for process in PROCESSES]
+    if name not in (*known, SUPERVISOR):
+        typer.echo(f"no such name: {name}. Known: {', '.join(known)}, {SUPERVISOR}", err=True)
+        raise typer.Exit(2)
+    sys.stdout.write(daemons.tail(State(state_folder()).of(name) / "log", lines) + "\n")

@@ -1,0 +1,1 @@
+"""The local stack: real servers and the mesh's own processes, kept under one folder."""

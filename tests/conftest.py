@@ -1,0 +1,36 @@
+"""Fixtures that every folder of tests may use. A test without them starts no server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from infra.settings import Settings
+from tests.stack import local_stack, stop_started
+
+# On a shared machine the time that one example takes says nothing about it.
+hypothesis_settings.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("house")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_end_with_the_session() -> Iterator[None]:
+    yield
+    stop_started()
+
+
+@pytest.fixture(scope="session")
+def kafka_settings() -> Settings:
+    """Settings of a stack in which Kafka runs; other addresses are reserved, not served."""
+    return local_stack({"kafka"})
+
+
+@pytest.fixture(scope="session")
+def stack() -> Settings:
+    """Settings of a stack in which all five servers run."""
+    return local_stack()

@@ -1,0 +1,80 @@
+"""Password hashes: both schemes, nothing cut, never too many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import bcrypt
+import pytest
+
+from infra import passwords as module
+from infra.passwords import Passwords, PasswordsBusyError
+
+LONG = "x" * 72
+
+
+@pytest.fixture(params=["argon2", "bcrypt"])
+def passwords(request: pytest.FixtureRequest) -> Iterator[Passwords]:
+    hashing = Passwords(request.param)
+    yield hashing
+    hashing.close()
+
+
+@pytest.mark.parametrize(("scheme", "prefix"), [("argon2", "$argon2id$"), ("bcrypt", "$2b$12$")])
+async def test_ID_19_a_hash_starts_with_its_scheme(scheme, prefix) -> None:
+    hashing = Passwords(scheme)
+    assert (await hashing.hash("correct horse")).startswith(prefix)
+
+
+async def test_ID_19_the_right_password_verifies(passwords: Passwords) -> None:
+    stored = await passwords.hash("correct horse")
+    assert await passwords.verify("correct horse", stored) == (True, None)
+    assert await passwords.verify("wrong horse", stored) == (False, None)
+
+
+@pytest.mark.parametrize("tail", ["a", "ab", "\0", "é" * 30])
+async def test_ID_19_nothing_past_72_bytes_is_cut(passwords: Passwords, tail: str) -> None:
+    stored = await passwords.hash(LONG + tail)
+    assert (await passwords.verify(LONG + tail, stored))[0]
+    assert not (await passwords.verify(LONG, stored))[0]
+    assert not (await passwords.verify(LONG + tail + "z", stored))[0]
+
+
+async def test_ID_19_a_nul_byte_ends_nothing(passwords: Passwords) -> None:
+    stored = await passwords.hash("before\0after")
+    assert not (await passwords.verify("before\0other", stored))[0]
+    assert not (await passwords.verify("before", stored))[0]
+
+
+async def test_ID_19_hashes_of_bcrypt_elsewhere_verify_and_are_made_anew() -> None:
+    imported = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(12)).decode()
+    right, newer = await Passwords("argon2").verify("correct horse", imported)
+    assert right
+    assert newer is not None
+    assert newer.startswith("$argon2id$")
+
+
+async def test_ID_19_a_weaker_bcrypt_is_made_anew() -> None:
+    weak = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
+    _, newer = await Passwords("bcrypt").verify("correct horse", weak)
+    assert newer is not None
+    assert newer.startswith("$2b$12$")
+
+
+async def test_ID_19_what_is_no_hash_verifies_nothing(passwords: Passwords) -> None:
+    assert await passwords.verify("anything", "plain text") == (False, None)
+
+
+async def test_too_many_at_once_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAITING_MAX", 3)
+    hashing, release = Passwords("argon2"), threading.Event()
+    monkeypatch.setattr(hashing._hash, "hash", lambda _: str(release.wait(10)))
+    waiting = [asyncio.create_task(hashing.hash("x")) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(PasswordsBusyError):
+        await hashing.hash("one too many")
+    release.set()
+    assert await asyncio.gather(*waiting) == ["True"] * 3
+    assert await hashing.hash("room again") == "True"

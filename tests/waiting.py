@@ -1,0 +1,63 @@
+"""Waiting in tests: for a condition, with a bound. The one place where tests may sleep.
+
+A sleep proves nothing: too short and the test is flaky, too long and it is slow. So tests
+poll what they claim, and `let_pass` is only for time that is itself the input (a pause that a
+fault run injects, a load that goes on for so long).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PAUSE_S = 0.02
+PAUSE_MAX_S = 0.25
+
+
+async def eventually(
+    condition: Callable[[], T | Awaitable[T]], timeout_s: float = 10.0, what: str = ""
+) -> T:
+    """The first truthy value of `condition()`, awaited where it can be; AssertionError, with the
+    last value seen, when none came within `timeout_s` seconds. Exceptions pass through."""
+    deadline, pause = time.monotonic() + timeout_s, PAUSE_S
+    while True:
+        found = condition()
+        value: T = await found if inspect.isawaitable(found) else found
+        if value:
+            return value
+        _fail_when_late(deadline, timeout_s, what or _name_of(condition), value)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, PAUSE_MAX_S)
+
+
+def eventually_blocking(condition: Callable[[], T], timeout_s: float = 10.0, what: str = "") -> T:
+    """The same for tests without an event loop."""
+    deadline, pause = time.monotonic() + timeout_s, PAUSE_S
+    while True:
+        value = condition()
+        if value:
+            return value
+        _fail_when_late(deadline, timeout_s, what or _name_of(condition), value)
+        time.sleep(pause)
+        pause = min(pause * 1.5, PAUSE_MAX_S)
+
+
+async def let_pass(seconds: float, *, because: str) -> None:
+    """Let time pass that is an input of the test, `because` saying of what; never a proof."""
+    assert because
+    await asyncio.sleep(seconds)
+
+
+def _fail_when_late(deadline: float, timeout_s: float, what: str, value: object) -> None:
+    if time.monotonic() >= deadline:
+        message = f"not within {timeout_s} s: {what}; last seen: {value!r}"
+        raise AssertionError(message)
+
+
+def _name_of(condition: Callable[[], object]) -> str:
+    return getattr(condition, "__qualname__", repr(condition))
