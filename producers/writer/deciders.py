@@ -1,0 +1,46 @@
+"""Which decider judges which streams: one row a stream category, looked up, never guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from producers.decider import Decider
+from producers.identity.claims import claims
+from producers.identity.sessions import sessions
+from producers.identity.users import users
+from producers.listings import listings
+from schemas.messages import Command
+from schemas.recorded import EventTypes
+from schemas.registry import kind_of
+from schemas.topics import CONTEXTS, EVENT_TYPES, Context
+
+DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
+    "listing": listings,
+    "user": users,
+    "session": sessions,
+    "claim": claims,
+}
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """Everything that a writer must know of one context to judge its commands.
+
+    `deciders` is by stream category; every category of the context's streams is in it.
+    """
+
+    context: Context
+    deciders: Mapping[str, Decider[Any, Any, Any]]
+    events: EventTypes
+
+    @property
+    def commands(self) -> Mapping[str, type[Command]]:
+        """The context's command classes by kind."""
+        return {kind_of(each): each for each in self.context.commands}
+
+
+RULEBOOKS: tuple[Rulebook, ...] = tuple(
+    Rulebook(context, DECIDERS, EVENT_TYPES) for context in CONTEXTS if context.commands
+)

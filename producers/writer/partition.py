@@ -1,0 +1,288 @@
+"""One partition's owner: open, read the tail, then take, decide and append until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from infra.metrics import (
+    APPEND_SECONDS,
+    COMMANDS,
+    COMMANDS_PARKED,
+    COMMANDS_REPEATED,
+    EVENTS_APPENDED,
+    WRITER_REOPENED,
+)
+from producers.writer.append import Appender, AppendUnknownError, Batch, FencedError
+from producers.writer.batch import Decisions, Ground
+from producers.writer.deciders import Rulebook
+from producers.writer.journal import Journal, JournalUnavailableError
+from producers.writer.knowledge import Known, answerable, learn, remembered
+from producers.writer.memory import Memory
+from producers.writer.received import Received, receive
+from producers.writer.recovery import Recovered, Recovery
+from producers.writer.tail import TailUnavailableError
+from schemas.positions import TopicPartition
+from schemas.recorded import Record
+
+BATCH_MAX = 500
+BATCH_BYTES_MAX = 8_000_000
+LINGER_S = 0.005
+
+# Commands that wait for the journal are held while later ones are taken, up to so many.
+HELD_MAX = 4 * BATCH_MAX
+
+# Past the first the partition's fetching is paused, below the second it goes on.
+QUEUED_MAX = 4 * BATCH_MAX
+QUEUED_RESUME = BATCH_MAX
+
+# Answers and streams that Postgres has not read yet. Past it the writer waits for the journal:
+# a takeover must read all of them again, and that time has a bound.
+PENDING_MAX = 100_000
+
+CROWDED_POLL_S = 0.25
+JOURNAL_POLL_S = 0.1
+
+REOPEN_MIN_S = 0.05
+REOPEN_MAX_S = 2.0
+# Without one append or recovery that worked; the supervisor starts a new process then.
+HOPELESS_S = 120.0
+
+log = structlog.get_logger()
+
+
+class UnrecoverableError(Exception):
+    """The partition could not be opened or appended to for too long."""
+
+
+class Flow(Protocol):
+    """Holds the partition's commands back and lets them come again."""
+
+    def pause(self, place: TopicPartition) -> None:
+        """Bring nothing more for now."""
+        ...
+
+    def resume(self, place: TopicPartition) -> None:
+        """Bring commands again."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a partition's owner works with. `settle_s` is how long the group may take to tell
+    a member that its partitions are another's.
+    """
+
+    appender: Appender
+    recovery: Recovery
+    journal: Journal
+    flow: Flow
+    clock: Callable[[], datetime]
+    settle_s: float
+
+
+class PartitionWriter:
+    """The owner of one partition of one context's commands. `run` once; the other methods are
+    for the same event loop.
+    """
+
+    def __init__(self, rulebook: Rulebook, place: TopicPartition, parts: Parts) -> None:
+        self.place = place
+        self.opened = asyncio.Event()
+        self.memory = Memory(parts.clock())
+        self._rulebook = rulebook
+        self._types = rulebook.commands
+        self._partitions = rulebook.context.topics[0].partitions
+        self._parts = parts
+        self._queue: deque[Record] = deque()
+        self._paused = False
+        self._held: list[Received] = []  # taken, without an answer in the log
+        self._next_command = 0
+        self._epoch = 0
+        self._recorded_at = parts.clock()
+        self._busy = False
+        self._worked_at = time.monotonic()
+        self._stopping = asyncio.Event()
+        self._changed = asyncio.Event()  # something came, or we shall stop
+
+    def offer(self, records: Sequence[Record]) -> None:
+        """Take commands in from the source; holds the source back when there are too many."""
+        self._queue.extend(records)
+        if not self._paused and len(self._queue) > QUEUED_MAX:
+            self._paused = True
+            self._parts.flow.pause(self.place)
+        self._changed.set()
+
+    def trim(self, journal_next: int, outcomes_next: int) -> None:
+        """Forget what Postgres has read."""
+        self.memory.trim(journal_next, outcomes_next)
+
+    def stop(self) -> None:
+        """Have `run` return after the batch that is under way."""
+        self._stopping.set()
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Own the partition until `stop`. Raises UnrecoverableError."""
+        pause_s = REOPEN_MIN_S
+        try:
+            while not self._stopping.is_set():
+                started_at = time.monotonic()
+                try:
+                    await self._open()
+                    await self._serve()
+                except FencedError as error:
+                    # If the group has given the partition away it will say so while we wait;
+                    # if not, the other owner was none, and opening again fences it.
+                    log.warning("writer_fenced", error=str(error), **self.place._asdict())
+                    await self._wait(self._parts.settle_s)
+                except (AppendUnknownError, TailUnavailableError) as error:
+                    log.warning("writer_reopens", error=str(error), **self.place._asdict())
+                    await self._wait(pause_s)
+                worked = self._worked_at > started_at
+                pause_s = REOPEN_MIN_S if worked else min(2 * pause_s, REOPEN_MAX_S)
+                self._give_up_when_hopeless()
+        finally:
+            await self._parts.appender.drop()
+
+    async def _open(self) -> None:
+        """Fence earlier owners, then learn what they have left in the log."""
+        await self._parts.appender.open()
+        recovered = await self._recover()
+        if recovered is None:
+            return
+        if self.opened.is_set():
+            WRITER_REOPENED.labels(self._rulebook.context.name).inc()
+        self._epoch = max(self._epoch, recovered.epoch)
+        self._next_command = max(self._next_command, recovered.next_command)
+        self._held = [each for each in self._held if each.record.offset >= recovered.next_command]
+        self.opened.set()
+        log.info("writer_opened", epoch=self._epoch, **self.place._asdict())
+
+    async def _recover(self) -> Recovered | None:
+        while not self._stopping.is_set():
+            try:
+                return await self._parts.recovery.recover(self.memory)
+            except JournalUnavailableError as error:
+                self._worked_at = time.monotonic()  # Kafka did; Postgres may take its time.
+                await self._wait(error.retry_s)
+        return None
+
+    def _give_up_when_hopeless(self) -> None:
+        if time.monotonic() - self._worked_at > HOPELESS_S and not self._stopping.is_set():
+            message = f"{self.place.topic}/{self.place.partition} failed for {HOPELESS_S:.0f} s"
+            raise UnrecoverableError(message)
+
+    async def _serve(self) -> None:
+        while not self._stopping.is_set():
+            await self._take()
+            if self._held and not self._stopping.is_set():
+                await self._handle()
+
+    async def _take(self) -> None:
+        """Wait for commands, a little longer for company while there is much to do."""
+        if self.memory.pending >= PENDING_MAX:
+            log.warning("journal_lags", pending=self.memory.pending, **self.place._asdict())
+        while self.memory.pending >= PENDING_MAX and not self._stopping.is_set():
+            await self._wait(CROWDED_POLL_S)
+        while not (self._queue or self._held or self._stopping.is_set()):
+            self._changed.clear()
+            await self._changed.wait()
+        if self._busy and len(self._queue) < BATCH_MAX and not self._held:
+            await asyncio.sleep(LINGER_S)
+        self._hold()
+        if self._paused and len(self._queue) < QUEUED_RESUME:
+            self._paused = False
+            self._parts.flow.resume(self.place)
+
+    def _hold(self) -> None:
+        """Move commands from the queue to those held, as many as one batch may have."""
+        count = size = 0
+        while self._queue and count < BATCH_MAX and size < BATCH_BYTES_MAX:
+            if len(self._held) >= HELD_MAX:
+                return
+            record = self._queue.popleft()
+            if record.offset < self._next_command:
+                continue  # Answered by an earlier owner after our consumer had looked.
+            self._held.append(receive(record, self._types, self._partitions))
+            self._next_command = record.offset + 1
+            count += 1
+            size += len(record.value or b"")
+
+    async def _handle(self) -> None:
+        """Decide and append what can be decided; what must wait for the journal stays held."""
+        commands = self._held
+        retry_s = 0.0
+        try:
+            known = await learn(commands, self._rulebook, self.memory, self._parts.journal)
+        except JournalUnavailableError as error:
+            retry_s = error.retry_s
+            known = remembered(commands, self.memory)
+            commands = answerable(commands, known, self.memory)
+        if commands:
+            await self._append(commands[:BATCH_MAX], known)
+        if retry_s:
+            await self._wait(min(retry_s, JOURNAL_POLL_S))
+
+    async def _append(self, commands: Sequence[Received], known: Known) -> None:
+        started_at = time.monotonic()
+        decisions = self._decide(commands, known)
+        done = {each.record.offset for each in decisions.commands}
+        rest = [each for each in self._held if each.record.offset not in done]
+        first_reply = await self._parts.appender.append(
+            Batch(
+                events=decisions.events,
+                replies=decisions.replies,
+                parked=decisions.parked,
+                first_event=self.memory.events_next,
+                next_command=min((each.record.offset for each in rest), default=self._next_command),
+            )
+        )
+        self._held = rest
+        self._busy = len(done) > 1
+        self.memory.commit(decisions.effect(first_reply))
+        self._worked_at = time.monotonic()
+        self._count(decisions, self._worked_at - started_at)
+
+    def _decide(self, commands: Sequence[Received], known: Known) -> Decisions:
+        now = self._parts.clock()
+        self._recorded_at = max(now, self._recorded_at)  # The clock may be set back.
+        decisions = Decisions(
+            Ground(
+                rulebook=self._rulebook,
+                partition=self.place.partition,
+                known=known,
+                now=now,
+                recorded_at=self._recorded_at,
+                epoch=self._epoch,
+                first_event=self.memory.events_next,
+            )
+        )
+        for command in commands:
+            decisions.decide(command)
+            if decisions.size > BATCH_BYTES_MAX:
+                break
+        return decisions
+
+    def _count(self, decisions: Decisions, seconds: float) -> None:
+        name = self._rulebook.context.name
+        for outcome, count in Counter(decisions.outcomes).items():
+            COMMANDS.labels(name, outcome).inc(count)
+        for reason, count in Counter(decisions.reasons_parked).items():
+            COMMANDS_PARKED.labels(name, reason).inc(count)
+        COMMANDS_REPEATED.labels(name).inc(decisions.repeated)
+        EVENTS_APPENDED.labels(name).inc(len(decisions.events))
+        APPEND_SECONDS.labels(name).observe(seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        """Let time pass, but not past `stop`."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)

@@ -1,0 +1,180 @@
+"""What a new owner must learn: the log's tail, the newest epoch, the first unanswered command.
+
+The tail starts where Postgres stands and ends where the log ends, so the time this takes
+grows with the journal's lag, never with the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import structlog
+from confluent_kafka import KafkaException
+
+from infra.metrics import EVENTS_IGNORED
+from infra.settings import Settings
+from producers.writer.deciders import Rulebook
+from producers.writer.history import extend
+from producers.writer.journal import Journal
+from producers.writer.memory import Answer, Memory, Stream, Unreadable
+from producers.writer.tail import TailReader, TailUnavailableError
+from schemas.messages import Event
+from schemas.positions import Position, TopicPartition
+from schemas.recorded import (
+    Record,
+    Recorded,
+    Reply,
+    UndecodableError,
+    decode_event,
+)
+
+CHUNK = 2_000
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class Recovered(NamedTuple):
+    """The epoch for this owner's records, above every earlier one, and the offset of the first
+    command that has no answer in the log.
+    """
+
+    epoch: int
+    next_command: int
+
+
+class Recovery:
+    """Brings a memory up to the end of the log."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        rulebook: Rulebook,
+        place: TopicPartition,
+        journal: Journal,
+        committed: Callable[[TopicPartition], Awaitable[int]],
+        executor: Executor,
+    ) -> None:
+        self._settings = settings
+        self._rulebook = rulebook
+        self._commands = place
+        self._events = TopicPartition(rulebook.context.events_topic, place.partition)
+        self._replies = TopicPartition(rulebook.context.replies_topic, place.partition)
+        self._journal = journal
+        self._committed = committed
+        self._executor = executor
+        self._placed = False
+        self._epoch = 0  # of the newest event in the tail
+
+    async def recover(self, memory: Memory) -> Recovered:
+        """Read what the memory lacks. The partition must have been opened before.
+
+        Raises JournalUnavailableError (try again), TailUnavailableError (open again) or
+        LogTruncatedError (hopeless).
+        """
+        if not self._placed:
+            await self._place(memory)
+        epochs = await self._read_tail(memory)
+        try:
+            next_command = await self._committed(self._commands)
+        except (KafkaException, TimeoutError) as error:
+            raise TailUnavailableError(str(error)) from error
+        return Recovered(max(epochs) + 1, next_command)
+
+    async def _place(self, memory: Memory) -> None:
+        """Start where the live journal and outcomes stand; what lies before is in them."""
+        marks = await self._journal.watermarks([self._events.topic, self._replies.topic])
+        memory.events_next = marks.journal.get(self._events, 0)
+        memory.replies_next = marks.outcomes.get(self._replies, 0)
+        memory.trim(memory.events_next, memory.replies_next)
+        self._placed = True
+
+    async def _read_tail(self, memory: Memory) -> list[int]:
+        reader = await self._in_thread(TailReader, self._settings)
+        try:
+            starts = {self._events: memory.events_next, self._replies: memory.replies_next}
+            records: Iterator[Record] = reader.read(starts)
+            while chunk := await self._in_thread(lambda: list(islice(records, CHUNK))):
+                for record in chunk:
+                    self._absorb(memory, record)
+            ends = [
+                await self._in_thread(reader.end, place) for place in (self._events, self._replies)
+            ]
+        except KafkaException as error:
+            raise TailUnavailableError(error.args[0].str()) from error
+        finally:
+            await self._in_thread(reader.close)
+        memory.events_next, memory.replies_next = (end.next_offset for end in ends)
+        return [end.epoch for end in ends]
+
+    def _absorb(self, memory: Memory, record: Record) -> None:
+        if record.topic == self._replies.topic:
+            self._absorb_reply(memory, record)
+        else:
+            self._absorb_event(memory, record)
+
+    def _absorb_reply(self, memory: Memory, record: Record) -> None:
+        recorded = decode_event(record, self._rulebook.events)
+        reply: Reply = recorded.event
+        if not reply.event_count and not reply.repeated:
+            memory.absorb_reply(Answer(reply, record.offset, recorded.recorded_at))
+
+    def _absorb_event(self, memory: Memory, record: Record) -> None:
+        try:
+            recorded = decode_event(record, _OPAQUE)
+        except UndecodableError as error:
+            # Not one of ours, so no stream misses it; readers pass it over as well.
+            EVENTS_IGNORED.labels("writer", "undecodable").inc()
+            log.warning("foreign_record", error=str(error))
+            return
+        if recorded.writer_epoch < self._epoch:
+            EVENTS_IGNORED.labels("writer", "stale_epoch").inc()
+            return
+        self._epoch = recorded.writer_epoch
+        memory.absorb(recorded.stream_id, self._extended(memory, record), _answer_of(recorded))
+
+    def _extended(self, memory: Memory, record: Record) -> Stream:
+        try:
+            recorded = decode_event(record, self._rulebook.events)
+        except UndecodableError as error:
+            return Unreadable(str(error), record.offset)
+        return extend(self._rulebook, memory.stream(recorded.stream_id), recorded)
+
+    async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, call, *values)
+
+
+class _Opaque:
+    """Reads no data: for what an event's headers tell, whatever its data are."""
+
+    def decode(self, kind: str, schema: int, value: bytes) -> Event:
+        """An event of which only the kind is known."""
+        del schema, value
+        return Event(kind=kind)
+
+
+_OPAQUE = _Opaque()
+
+
+def _answer_of(recorded: Recorded[Any]) -> Answer | None:
+    """The first reply to the command that led to this event, told by its first event."""
+    if recorded.index:
+        return None
+    topic, partition, offset = recorded.position
+    last = offset + recorded.count - 1
+    reply = Reply(
+        command_id=recorded.command_id,
+        outcome="accepted",
+        stream_id=recorded.stream_id,
+        version=recorded.version + recorded.count - 1,
+        position=Position(topic, partition, last),
+        event_count=recorded.count,
+        fingerprint=recorded.fingerprint,
+    )
+    return Answer(reply, last, recorded.recorded_at)

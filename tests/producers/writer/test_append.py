@@ -1,0 +1,195 @@
+"""The contract of the transactional append, on a real broker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer
+from confluent_kafka import TopicPartition as KafkaPlace
+
+from infra.kafka import committed_reader_config
+from producers.writer.append import (
+    AppendUnknownError,
+    Batch,
+    DisplacedError,
+    FencedError,
+    KafkaAppender,
+    Outgoing,
+)
+from producers.writer.tail import TailReader
+from schemas.positions import TopicPartition
+from tests.producers.writer.room import Room
+from tests.waiting import eventually
+
+
+class Bench:
+    """One partition of a room with a member of the commands' group."""
+
+    def __init__(self, room: Room, partition: int) -> None:
+        self.room = room
+        context = room.rules.context
+        self.place = TopicPartition(context.commands_topic, partition)
+        self.events = TopicPartition(context.events_topic, partition)
+        self.executor = ThreadPoolExecutor(4)
+        self.member = Consumer(committed_reader_config(room.settings, f"{room.group}-append"))
+        self.reader = TailReader(room.settings)
+
+    def appender(self, metadata: Any = None) -> KafkaAppender:
+        get = metadata or self.member.consumer_group_metadata
+        return KafkaAppender(self.room.settings, self.place, self.executor, get)
+
+    def next_event(self) -> int:
+        return self.reader.end(self.events).next_offset
+
+    def batch(self, *values: bytes, next_command: int = 1, first: int | None = None) -> Batch:
+        context = self.room.rules.context
+        headers = [("writer_epoch", b"7")]
+        return Batch(
+            events=[Outgoing(context.events_topic, b"k", each, headers) for each in values],
+            replies=[Outgoing(context.replies_topic, b"k", each, headers) for each in values],
+            parked=[],
+            first_event=self.next_event() if first is None else first,
+            next_command=next_command,
+        )
+
+    async def values(self, topic: str) -> list[bytes]:
+        found = await self.room.records(topic)
+        return [each.value for each in found if each.partition == self.place.partition]
+
+    def committed(self) -> int:
+        return self.member.committed([KafkaPlace(*self.place)], timeout=10)[0].offset
+
+    def close(self) -> None:
+        self.member.close()
+        self.reader.close()
+        self.executor.shutdown()
+
+
+_partitions = iter(range(8))
+
+
+@pytest.fixture
+async def bench(writer_room: Room) -> AsyncIterator[Bench]:
+    """A partition of its own for each test, joined to the group by subscription."""
+    found = Bench(writer_room, next(_partitions))
+    found.member.subscribe([found.place.topic])
+
+    def joined() -> bool:
+        found.member.poll(0.1)
+        return bool(found.member.assignment())
+
+    await eventually(joined, 20)
+    yield found
+    found.close()
+
+
+async def test_events_replies_and_offsets_become_visible_together(bench: Bench) -> None:
+    appender = bench.appender()
+    await appender.open()
+
+    first_reply = await appender.append(bench.batch(b"one", b"two", next_command=42))
+
+    context = bench.room.rules.context
+    assert await bench.values(context.events_topic) == [b"one", b"two"]
+    assert await bench.values(context.replies_topic) == [b"one", b"two"]
+    assert bench.committed() == 42
+    assert first_reply == 0
+    await appender.drop()
+
+
+async def test_an_append_that_was_not_committed_leaves_nothing_and_no_offset(
+    bench: Bench,
+) -> None:
+    appender = bench.appender()
+    await appender.open()
+    misplaced = bench.batch(b"never", next_command=42, first=1_000)
+
+    with pytest.raises(DisplacedError):
+        await appender.append(misplaced)
+
+    successor = bench.appender()
+    await successor.open()
+    assert await bench.values(bench.room.rules.context.events_topic) == []
+    assert bench.committed() < 0
+    await appender.drop()
+    await successor.drop()
+
+
+async def test_a_second_opener_fences_the_first(bench: Bench) -> None:
+    first, second = bench.appender(), bench.appender()
+    await first.open()
+    await first.append(bench.batch(b"first"))
+    await second.open()
+
+    with pytest.raises(FencedError):
+        await first.append(bench.batch(b"zombie"))
+
+    await second.append(bench.batch(b"second", next_command=2))
+    assert await bench.values(bench.room.rules.context.events_topic) == [b"first", b"second"]
+    await first.drop()
+    await second.drop()
+
+
+async def test_an_owner_that_dropped_may_open_again(bench: Bench) -> None:
+    appender = bench.appender()
+    await appender.open()
+    await appender.append(bench.batch(b"before"))
+    await appender.open()
+
+    await appender.append(bench.batch(b"after", next_command=2))
+
+    assert await bench.values(bench.room.rules.context.events_topic) == [b"before", b"after"]
+    await appender.drop()
+
+
+async def test_a_dropped_appender_appends_nothing(bench: Bench) -> None:
+    appender = bench.appender()
+    await appender.open()
+    await appender.drop()
+
+    with pytest.raises(AppendUnknownError):
+        await appender.append(bench.batch(b"never"))
+
+
+async def test_offsets_of_a_member_that_the_group_forgot_take_the_events_down_with_them(
+    bench: Bench,
+) -> None:
+    stranger = Consumer(committed_reader_config(bench.room.settings, f"{bench.room.group}-append"))
+    stranger.subscribe([bench.place.topic])
+
+    def joined() -> bool:
+        stranger.poll(0.1)
+        bench.member.poll(0.1)
+        return bool(stranger.assignment())
+
+    await eventually(joined, 20)
+    forgotten = stranger.consumer_group_metadata()
+    stranger.close()
+    await eventually(lambda: bench.member.poll(0.1) is None and bench.member.assignment(), 20)
+    appender = bench.appender(lambda: forgotten)
+    await appender.open()
+
+    with pytest.raises(FencedError):
+        await appender.append(bench.batch(b"never"))
+
+    await appender.drop()
+    successor = bench.appender()
+    await successor.open()
+    assert await bench.values(bench.room.rules.context.events_topic) == []
+    await successor.drop()
+
+
+async def test_the_offset_of_the_first_reply_is_told(bench: Bench) -> None:
+    appender = bench.appender()
+    await appender.open()
+    await appender.append(bench.batch(b"one", b"two"))
+
+    first_reply = await appender.append(bench.batch(b"three", next_command=2))
+
+    replies = await bench.room.records(bench.room.rules.context.replies_topic)
+    offsets = [each.offset for each in replies if each.partition == bench.place.partition]
+    assert first_reply == offsets[-1] == 3  # one, two, the marker, three
+    await appender.drop()

@@ -1,0 +1,172 @@
+"""Kafka or Postgres die under the writer and come back: nothing is lost, doubled or refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+import uuid_utils
+from confluent_kafka import Consumer
+
+from infra.kafka import committed_reader_config
+from infra.stack.state import State
+from producers.writer.append import AppendUnknownError, KafkaAppender
+from schemas.positions import TopicPartition
+from tests.producers.writer.boxes import envelope, open_box, put_in
+from tests.producers.writer.own_stack import bring_up, kill, own_stack
+from tests.producers.writer.room import Room, room
+from tests.producers.writer.test_append import Bench
+from tests.producers.writer.test_crashes import answered, counted_once, one_box_each
+from tests.waiting import eventually, let_pass
+
+state = pytest.fixture(scope="module")(own_stack)
+
+
+@pytest.fixture
+async def fragile(state: State) -> AsyncIterator[Room]:
+    async with room(bring_up(state)) as found:
+        yield found
+
+
+async def test_a_transaction_that_the_broker_dies_in_leaves_nothing(
+    state: State, fragile: Room
+) -> None:
+    bench = Bench(fragile, 0)
+    bench.member.subscribe([bench.place.topic])
+    await eventually(lambda: bench.member.poll(0.1) is None and bench.member.assignment(), 20)
+    appender = bench.appender()
+    await appender.open()
+    await appender.append(bench.batch(b"before"))
+    batch = bench.batch(b"torn", next_command=2)
+    appender._producer.begin_transaction()
+    appender._produce(appender._producer, batch.events)
+    appender._producer.flush(10)
+
+    kill(state, "kafka")
+    bring_up(state)
+
+    await appender.drop()
+    successor = bench.appender()
+    await eventually(lambda: opened(successor), 60)
+    assert await bench.values(fragile.rules.context.events_topic) == [b"before"]
+    assert bench.committed() == 1
+    await successor.append(bench.batch(b"after", next_command=2))
+    assert await bench.values(fragile.rules.context.events_topic) == [b"before", b"after"]
+    await successor.drop()
+    bench.close()
+
+
+async def opened(appender: KafkaAppender) -> bool:
+    try:
+        await appender.open()
+    except AppendUnknownError:
+        return False
+    return True
+
+
+async def test_a_commit_whose_answer_the_broker_never_gave_is_unknown(
+    state: State, fragile: Room
+) -> None:
+    executor = ThreadPoolExecutor(2)
+    member = Consumer(committed_reader_config(fragile.settings, f"{fragile.group}-unknown"))
+    place = TopicPartition(fragile.rules.context.commands_topic, 1)
+    appender = KafkaAppender(fragile.settings, place, executor, member.consumer_group_metadata)
+    await appender.open()
+    bench = Bench(fragile, 1)
+    batch = bench.batch(b"never answered")
+    kill(state, "kafka")
+
+    with pytest.raises(AppendUnknownError):
+        await appender.append(batch)
+
+    bring_up(state)
+    await appender.drop()
+    bench.close()
+    member.close()
+    executor.shutdown()
+
+
+async def test_a_broker_killed_under_load_costs_no_command(state: State, fragile: Room) -> None:
+    commands = one_box_each(60)
+    async with fragile.writer():
+        await fragile.send(*commands[:60])
+        kill(state, "kafka")
+        await let_pass(1, because="the writer must notice")
+        bring_up(state)
+        await fragile.send(*commands[60:])
+        await answered(fragile, commands)
+
+    await counted_once(fragile, commands)
+
+
+async def test_commands_wait_while_postgres_is_away_and_are_decided_when_it_is_back(
+    state: State, fragile: Room
+) -> None:
+    commands = one_box_each(10)
+    async with fragile.writer():
+        await fragile.ask(*(warm := one_box_each(4)))
+        kill(state, "postgres")
+        await fragile.send(*commands)
+        await let_pass(2, because="the outage must be seen to last")
+        assert not await answers_to(fragile, commands)
+        bring_up(state)
+        await answered(fragile, commands)
+
+    await counted_once(fragile, warm + commands)
+
+
+async def test_a_repeat_still_in_memory_is_answered_while_postgres_is_away(
+    state: State, fragile: Room
+) -> None:
+    opening = envelope(open_box(uuid4()))
+    async with fragile.writer():
+        await fragile.ask(opening)
+        kill(state, "postgres")
+        try:
+            (again,) = await fragile.ask(opening)
+        finally:
+            bring_up(state)
+
+    assert again.repeated
+    assert again.outcome == "accepted"
+
+
+async def test_a_fresh_command_for_a_stream_in_memory_is_decided_while_postgres_is_away(
+    state: State, fragile: Room
+) -> None:
+    box = uuid4()
+    waiting = envelope(open_box(uuid4()))
+    async with fragile.writer():
+        await fragile.ask(envelope(open_box(box)))
+        kill(state, "postgres")
+        try:
+            await let_pass(5.5, because="an id must be younger than clocks may differ")
+            await fragile.send(waiting)
+            (reply,) = await fragile.ask(envelope(put_in(box), str(uuid_utils.uuid7())))
+            assert not await answers_to(fragile, [waiting])
+        finally:
+            bring_up(state)
+        await answered(fragile, [waiting])
+
+    assert (reply.outcome, reply.version) == ("accepted", 2)
+
+
+async def test_a_writer_started_without_postgres_waits_for_it(state: State, fragile: Room) -> None:
+    commands = one_box_each(3)
+    kill(state, "postgres")
+    await fragile.send(*commands)
+    async with fragile.writer() as task:
+        await let_pass(2, because="the writer must have tried")
+        assert not task.done()
+        assert not await fragile.events()
+        bring_up(state)
+        await answered(fragile, commands)
+
+    await counted_once(fragile, commands)
+
+
+async def answers_to(room: Room, commands: list) -> set[str]:
+    asked = {each.command_id for each in commands}
+    return {each.command_id for each in await room.replies()} & asked

@@ -1,0 +1,253 @@
+"""What a new owner knows: the journal as far as it has read, and the log's tail behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+
+from infra.settings import Settings
+from producers.writer.main import WatermarkWentBackError
+from schemas.recorded import headers_of_event, value_of
+from schemas.topics import partition_of_stream
+from tests.producers.writer.boxes import (
+    BoxOpened,
+    ThingPutIn,
+    envelope,
+    open_box,
+    put_in,
+)
+from tests.producers.writer.room import Room, room
+from tests.waiting import eventually, let_pass
+
+
+@pytest.fixture
+async def rooms(servers: Settings) -> AsyncIterator[Room]:
+    async with room(servers) as found:
+        yield found
+
+
+def before(offset: int):
+    """Accepts records before an offset, as a journal that lags."""
+    return lambda record: record.offset < offset
+
+
+async def test_a_stream_wholly_in_the_journal_goes_on_at_its_next_version(rooms: Room) -> None:
+    box = uuid4()
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)), envelope(put_in(box, 2)))
+    await rooms.note_in_journal()
+
+    async with rooms.writer():
+        (reply,) = await rooms.ask(envelope(put_in(box)))
+
+    assert (reply.outcome, reply.version) == ("accepted", 4)
+
+
+async def test_a_stream_of_which_the_journal_has_nothing_goes_on_at_its_next_version(
+    rooms: Room,
+) -> None:
+    box = uuid4()
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)), envelope(put_in(box, 2)))
+
+    async with rooms.writer():
+        (reply,) = await rooms.ask(envelope(put_in(box)))
+
+    assert (reply.outcome, reply.version) == ("accepted", 4)
+
+
+@pytest.mark.parametrize("read", [1, 2, 3])
+async def test_a_stream_partly_in_the_journal_goes_on_at_its_next_version(
+    rooms: Room, read: int
+) -> None:
+    box = uuid4()
+    async with rooms.writer():
+        # Offsets 0, then 2 and 3: a marker stands in between. One batch or two, both happen.
+        await rooms.ask(envelope(open_box(box)))
+        await rooms.ask(envelope(put_in(box, 2)))
+    await rooms.note_in_journal(before(read))
+
+    async with rooms.writer():
+        (reply,) = await rooms.ask(envelope(put_in(box)))
+
+    events = [each.version for each in await rooms.events()]
+    assert (reply.outcome, reply.version) == ("accepted", 4)
+    assert events == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("read", [0, 1, 2, 3, 4, 100])
+async def test_a_repeat_gets_its_first_reply_however_far_the_journal_has_read(
+    rooms: Room, read: int
+) -> None:
+    box = uuid4()
+    opening, filling = envelope(open_box(box)), envelope(put_in(box, 2))
+    refused, nothing = envelope(open_box(box)), envelope(put_in(box, 0))
+    async with rooms.writer():
+        first = [(await rooms.ask(each))[0] for each in (opening, filling, refused, nothing)]
+    await rooms.note_in_journal(before(read))
+
+    async with rooms.writer():
+        again = await rooms.ask(opening, filling, refused, nothing)
+
+    assert again == [each.model_copy(update={"repeated": True}) for each in first]
+    assert len(await rooms.events()) == 3
+
+
+async def test_a_repeat_is_recognized_after_the_memory_was_trimmed(rooms: Room) -> None:
+    box = uuid4()
+    opening, refused = envelope(open_box(box)), envelope(open_box(box))
+    async with rooms.writer():
+        await rooms.ask(opening, refused)
+        await rooms.note_in_journal()
+        await let_pass(0.6, because="the writer trims four times a second")
+
+        again = await rooms.ask(opening, refused)
+
+    assert [each.outcome for each in again] == ["accepted", "refused"]
+    assert len(await rooms.events()) == 1
+
+
+async def test_epochs_grow_with_every_owner_even_when_the_journal_has_read_everything(
+    rooms: Room,
+) -> None:
+    box = uuid4()
+    for command in (open_box(box), put_in(box), put_in(box)):
+        async with rooms.writer():
+            await rooms.ask(envelope(command))
+        await rooms.note_in_journal()
+
+    epochs = [each.writer_epoch for each in await rooms.events()]
+    assert epochs == sorted(set(epochs))
+    assert len(epochs) == 3
+
+
+async def test_an_event_of_a_fenced_epoch_in_the_tail_is_passed_over(rooms: Room) -> None:
+    box = uuid4()
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)))
+    await append_by_hand(rooms, box, version=2, epoch=0)
+
+    async with rooms.writer():
+        (reply,) = await rooms.ask(envelope(put_in(box)))
+
+    assert reply.version == 2
+
+
+async def test_an_event_that_cannot_be_read_stops_its_own_stream_only(rooms: Room) -> None:
+    sick = uuid4()
+    well = next(
+        box
+        for box in iter(uuid4, None)
+        if partition_of_stream(f"box/{box}") == partition_of_stream(f"box/{sick}")
+    )
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(sick)), envelope(open_box(well)))
+    await append_by_hand(rooms, sick, version=2, epoch=1, value=b'{"kind":"box.from_the_future"}')
+
+    async with rooms.writer():
+        failed, fine = await rooms.ask(envelope(put_in(sick)), envelope(put_in(well)))
+
+    assert (failed.outcome, failed.reason) == ("failed", "stream_unreadable")
+    assert (fine.outcome, fine.version) == ("accepted", 2)
+
+
+async def test_nothing_is_decided_on_a_stream_that_the_journal_has_parked(rooms: Room) -> None:
+    box = uuid4()
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)), envelope(put_in(box)))
+    await rooms.note_in_journal()
+    await rooms.pool.execute("DELETE FROM reads.journal WHERE version = 2")
+    await rooms.pool.execute(
+        "INSERT INTO mesh.parked (projection, generation, topic, partition, position_offset,"
+        " stream_id, version, kind, headers, reason)"
+        " VALUES ('journal', 1, 'events', 0, 1, $1, 2, 'box.thing_put_in', '', 'test')",
+        f"box/{box}",
+    )
+
+    async with rooms.writer():
+        (reply,) = await rooms.ask(envelope(put_in(box)))
+
+    assert (reply.outcome, reply.reason, reply.status) == ("failed", "stream_unreadable", 500)
+    assert len(await rooms.events()) == 2
+
+
+async def test_a_gap_in_the_journal_fails_the_command_instead_of_repeating_a_version(
+    rooms: Room,
+) -> None:
+    box = uuid4()
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)), envelope(put_in(box, 2)))
+    await rooms.note_in_journal()
+    await rooms.pool.execute("DELETE FROM reads.journal WHERE version = 2")
+
+    async with rooms.writer():
+        (reply,) = await rooms.ask(envelope(put_in(box)))
+
+    assert (reply.outcome, reply.reason) == ("failed", "stream_unreadable")
+
+
+async def test_a_writer_ends_when_the_live_journal_went_back(rooms: Room) -> None:
+    stop = rooms.writer()
+    task = await stop.__aenter__()
+    await rooms.ask(envelope(open_box(uuid4())), envelope(open_box(uuid4())))
+    await rooms.note_in_journal()
+    await let_pass(0.6, because="the writer must have heard of the watermark")
+
+    await rooms.pool.execute("UPDATE mesh.watermarks SET next_offset = 0")
+    await rooms.send(envelope(open_box(uuid4())), envelope(open_box(uuid4())))
+
+    await eventually(task.done, 10, "the writer's end")
+    with pytest.raises(WatermarkWentBackError):
+        await stop.__aexit__(None, None, None)
+
+
+async def test_a_writer_waits_for_a_journal_that_has_fallen_too_far_behind(
+    rooms: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.writer.partition.PENDING_MAX", 6)
+    box = uuid4()
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)))
+        for _ in range(4):  # Five answers and one stream wait for the journal then.
+            await rooms.ask(envelope(put_in(box)))
+        late = envelope(put_in(box))
+        await rooms.send(late)
+        await let_pass(1, because="the writer must be seen to wait")
+        assert late.command_id not in {each.command_id for each in await rooms.replies()}
+
+        await rooms.note_in_journal()
+
+        async def answered() -> bool:
+            return late.command_id in {each.command_id for each in await rooms.replies()}
+
+        await eventually(answered, 10)
+
+
+async def append_by_hand(
+    rooms: Room, box: UUID, *, version: int, epoch: int, value: bytes | None = None
+) -> None:
+    """What only a fenced or a newer writer would put there."""
+    event = ThingPutIn(number=99) if value is None else BoxOpened()
+    headers = headers_of_event(
+        event,
+        index=0,
+        count=1,
+        version=version,
+        envelope=envelope(put_in(box)),
+        writer_epoch=epoch,
+        recorded_at=datetime.now(UTC),
+    )
+    if value is not None:
+        headers = [
+            (name, b"box.from_the_future" if name == "ce_type" else text) for name, text in headers
+        ]
+    await rooms.producer.send_and_wait(
+        rooms.rules.context.events_topic,
+        value or value_of(event),
+        key=f"box/{box}".encode(),
+        partition=partition_of_stream(f"box/{box}"),
+        headers=headers,
+    )
