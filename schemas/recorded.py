@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha1
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import BaseModel
 
@@ -86,6 +87,8 @@ class Recorded(Generic[E_co]):
     fingerprint: str
     writer_epoch: int
     position: Position
+    schema_version: int = 1  # of the data as stored; `event` is upcast to the newest
+    value: bytes = b""  # the data's JSON exactly as stored
 
 
 class CommandEnvelope(NamedTuple):
@@ -117,18 +120,34 @@ class Reply(Event):
     status: int = 200  # HTTP status a client should see
     faults: tuple[Fault, ...] = ()
     fingerprint: str = ""
+    repeated: bool = False  # said again, or to another request: not the command's first reply
+
+
+REPLY_INDEX = -1  # a reply's place beside its command's events 0, 1, 2 …: gives it its own id
 
 
 def event_id_of(command_id: str, index: int) -> str:
-    """The id of a command's n-th event (from 0): the same at every retry."""
-    return str(uuid5(_namespace(command_id), str(index)))
+    """The id of a command's n-th event (from 0), the same at every retry: `uuid5(command_id,
+    index)`. Computed without UUID objects, which were a fifth of the writer's work.
+    """
+    name = _namespace(command_id) + b"%d" % index
+    bits = int.from_bytes(sha1(name, usedforsecurity=False).digest()[:16], "big")
+    text = f"{(bits & _UUID5_FREE) | _UUID5_MARKS:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _namespace(command_id: str) -> UUID:
+# Of the 128 bits RFC 9562 gives four to the version (5) and two to the variant (binary 10).
+_UUID5_FREE = ~(0xF << 76 | 0x3 << 62)
+_UUID5_MARKS = 0x5 << 76 | 0x2 << 62
+_UUID_BYTES = 16
+
+
+def _namespace(command_id: str) -> bytes:
     try:
-        return UUID(command_id)
+        found = bytes.fromhex(command_id.replace("-", ""))
     except ValueError:
-        return uuid5(NAMESPACE_OID, command_id)
+        found = b""
+    return found if len(found) == _UUID_BYTES else uuid5(NAMESPACE_OID, command_id).bytes
 
 
 def headers_of_command(envelope: CommandEnvelope) -> Headers:
@@ -192,6 +211,30 @@ def headers_of_event(
     ]
 
 
+def headers_of_reply(
+    reply: Reply, *, envelope: CommandEnvelope | None, writer_epoch: int, recorded_at: datetime
+) -> Headers:
+    """The headers of a command's reply; `envelope` None: the command could not be read."""
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id_of(reply.command_id, REPLY_INDEX).encode()),
+        ("ce_type", reply.kind.encode()),
+        ("ce_source", SOURCE),
+        ("ce_subject", reply.stream_id.encode()),
+        ("ce_time", iso(recorded_at).encode()),
+        ("ce_dataschema", f"{reply.kind}/{reply.SCHEMA}".encode()),
+        ("stream_version", b"0"),
+        ("command_id", reply.command_id.encode()),
+        ("event_index", b"0"),
+        ("event_count", b"1"),
+        ("correlation_id", envelope.correlation_id.encode() if envelope else b""),
+        ("causation_id", envelope.causation_id.encode() if envelope else b""),
+        ("actor", envelope.command.asked_by.encode() if envelope else b""),
+        ("fingerprint", reply.fingerprint.encode()),
+        ("writer_epoch", str(writer_epoch).encode()),
+    ]
+
+
 def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
     """One header's text, or None; for looking at a record without decoding it."""
     for found, value in headers:
@@ -222,6 +265,8 @@ def decode_event(record: RawRecord, types: EventTypes) -> Recorded[Any]:
             fingerprint=headers["fingerprint"].decode(),
             writer_epoch=int(headers["writer_epoch"]),
             position=Position(record.topic, record.partition, record.offset),
+            schema_version=schema,
+            value=record.value or b"",
         )
     except KeyError as error:
         message = f"header {error} is missing at {record.topic}/{record.partition}@{record.offset}"

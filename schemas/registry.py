@@ -20,14 +20,19 @@ class Registry:
         self._upcasters = dict(upcasters)
 
     def decode(self, kind: str, schema: int, value: bytes) -> Event:
-        """The event of `kind` whose data is `value`; ValueError when it can't be read."""
+        """The event of `kind` whose data is `value`; ValueError when it can't be read.
+
+        What is unknown is ignored at every depth, though the value types of commands forbid
+        it: a newer writer may have stated more than this process knows.
+        """
         known = self._types.get(kind)
         if known is None:
             message = f"unknown event {kind}"
             raise ValueError(message)
         if schema == known.SCHEMA:
-            return known.model_validate_json(value)
-        return known.model_validate(self._upcast(kind, schema, known.SCHEMA, json.loads(value)))
+            return known.model_validate_json(value, extra="ignore")
+        data = self._upcast(kind, schema, known.SCHEMA, json.loads(value))
+        return known.model_validate(data, extra="ignore")
 
     def _upcast(self, kind: str, stored: int, wanted: int, data: dict[str, Any]) -> dict[str, Any]:
         if stored > wanted:

@@ -69,7 +69,7 @@ class Context:
 
 CONTEXTS: tuple[Context, ...] = (
     Context("listings", get_args(listings.ListingCommand), get_args(listings.ListingEvent)),
-    Context("identity", (identity.RegisterUser,), (identity.UserRegistered,)),
+    Context("identity", get_args(identity.IdentityCommand), get_args(identity.IdentityEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )
 

@@ -7,7 +7,22 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from schemas.messages import Event
+from schemas.listings import listing_stream
+from schemas.messages import Command, Event
+
+
+class ViewListing(Command):
+    """Have a look counted. No writer judges it: what is sent is the event, at once, and this
+    is only what its envelope tells of where it came from. `asked_by` is the viewer's hash.
+    """
+
+    kind: Literal["listing.view"] = "listing.view"
+    listing_id: UUID
+
+    @property
+    def stream_id(self) -> str:
+        """The listing's, so that its views lie in one partition."""
+        return listing_stream(self.listing_id)
 
 
 class ListingViewed(Event):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -156,3 +157,12 @@ class VehicleFields(_Value):
     location: ShortText | None = None
     geo: GeoPoint | None = None
     features: Annotated[tuple[ShortText, ...] | None, Field(max_length=60)] = None
+
+    def stated(self) -> dict[str, Any]:
+        """The values that are stated, by field name."""
+        return {name: value for name, value in self if value is not None}
+
+    def merged(self, newer: VehicleFields, cleared: Iterable[str] = ()) -> VehicleFields:
+        """These fields with what `newer` states put in and the `cleared` ones emptied."""
+        known = {name: None for name in cleared if name in VehicleFields.model_fields}
+        return self.model_copy(update={**newer.stated(), **known})

@@ -1,0 +1,1 @@
+"""What may happen to people, their sessions and their claim on an e-mail."""

@@ -1,0 +1,300 @@
+"""What may happen to a listing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from producers.decider import Decider, Rejected
+from schemas.listings import (
+    CreateListing,
+    DeleteListing,
+    ListingCommand,
+    ListingCreated,
+    ListingDeleted,
+    ListingEvent,
+    ListingPriceChanged,
+    ListingPublished,
+    ListingSold,
+    ListingUnpublished,
+    ListingUpdated,
+    MarkSold,
+    PublishListing,
+    UnpublishListing,
+    UpdateListing,
+)
+from schemas.messages import Command, Fault, Role
+from schemas.vehicles import VehicleFields
+
+MANDATORY = ("title", "price_minor", "currency", "make", "year", "mileage")
+SELLERS = frozenset({Role.SELLER, Role.DEALER, Role.ADMIN, Role.SYSTEM})
+STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})
+
+
+@dataclass(frozen=True)
+class Unlisted:
+    """Nothing has happened yet."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Only the seller sees it, so anything may still be missing."""
+
+    seller_id: str
+    fields: VehicleFields
+
+
+@dataclass(frozen=True)
+class Active:
+    """Everyone sees it: every mandatory field is stated."""
+
+    seller_id: str
+    fields: VehicleFields
+
+
+@dataclass(frozen=True)
+class Sold:
+    """It found a buyer; only deletion is left."""
+
+    seller_id: str
+    fields: VehicleFields
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """The end."""
+
+
+Existing: TypeAlias = Draft | Active | Sold
+Listing: TypeAlias = Unlisted | Existing | Deleted
+
+
+def decide(command: ListingCommand, listing: Listing) -> Sequence[ListingEvent]:
+    """The events that the command leads to; none when it asks for what already is."""
+    match command:
+        case CreateListing():
+            return create(command, listing)
+        case UpdateListing():
+            return update(command, listing)
+        case PublishListing():
+            return publish(command, listing)
+        case UnpublishListing():
+            return unpublish(command, listing)
+        case MarkSold():
+            return mark_sold(command, listing)
+        case DeleteListing():
+            return delete(command, listing)
+        case _:
+            assert_never(command)
+
+
+def create(command: CreateListing, listing: Listing) -> Sequence[ListingEvent]:
+    """A draft, published in the same breath when the seller wants so and nothing is missing."""
+    if not isinstance(listing, Unlisted):
+        raise Rejected("listing_exists")
+    if command.asked_role not in SELLERS:
+        raise Rejected("role_not_allowed", 403)
+    _refuse_faults(_years_too_late(command, command.fields), "invalid_field")
+    created = ListingCreated(
+        listing_id=command.listing_id,
+        seller_id=command.asked_by,
+        market=command.market,
+        fields=command.fields,
+        created_at=command.asked_at,
+    )
+    if not command.publish:
+        return [created]
+    _refuse_faults(_missing(command.fields), "fields_missing")
+    return [
+        created,
+        ListingPublished(listing_id=command.listing_id, published_at=command.asked_at),
+    ]
+
+
+def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
+    """Only what differs is a fact; a complete price that moved is a fact of its own."""
+    match _changeable(command, listing):
+        case Sold():
+            raise Rejected("listing_sold")
+        case (Draft() | Active()) as found:
+            _refuse_faults(_unclear(command), "invalid_field")
+            _refuse_faults(_years_too_late(command, command.fields), "invalid_field")
+            after = found.fields.merged(command.fields, command.clear)
+            if isinstance(found, Active):
+                _refuse_faults(_missing(after), "fields_missing")
+            return [*_changes(command, found.fields, after), *_repricing(command, found, after)]
+
+
+def publish(command: PublishListing, listing: Listing) -> Sequence[ListingEvent]:
+    """Publishing what is active changes nothing and is no fault: two clicks are one wish."""
+    match _changeable(command, listing):
+        case Draft(fields=fields):
+            _refuse_faults(_missing(fields), "fields_missing")
+            return [ListingPublished(listing_id=command.listing_id, published_at=command.asked_at)]
+        case Active():
+            return []
+        case Sold():
+            raise Rejected("listing_sold")
+
+
+def unpublish(command: UnpublishListing, listing: Listing) -> Sequence[ListingEvent]:
+    """Back to a draft; a draft stays one, as with publishing."""
+    match _changeable(command, listing):
+        case Active():
+            return [
+                ListingUnpublished(listing_id=command.listing_id, unpublished_at=command.asked_at)
+            ]
+        case Draft():
+            return []
+        case Sold():
+            raise Rejected("listing_sold")
+
+
+def mark_sold(command: MarkSold, listing: Listing) -> Sequence[ListingEvent]:
+    """Once, and only what was on offer; never to the seller, who could then review the sale."""
+    match _changeable(command, listing):
+        case Active(seller_id=seller_id):
+            if str(command.buyer_id) == seller_id:
+                fault = Fault(pointer="/buyer_id", detail="the seller can't be the buyer")
+                raise Rejected("invalid_field", 422, [fault])
+            return [
+                ListingSold(
+                    listing_id=command.listing_id,
+                    buyer_id=command.buyer_id,
+                    price_minor=command.price_minor,
+                    sold_at=command.asked_at,
+                )
+            ]
+        case Draft():
+            raise Rejected("listing_not_active")
+        case Sold():
+            raise Rejected("listing_sold")
+
+
+def delete(command: DeleteListing, listing: Listing) -> Sequence[ListingEvent]:
+    """From any state that still exists."""
+    _changeable(command, listing)
+    return [ListingDeleted(listing_id=command.listing_id, deleted_at=command.asked_at)]
+
+
+def _changeable(command: ListingCommand, listing: Listing) -> Existing:
+    """The listing, if it exists and whoever asks may change it."""
+    match listing:
+        case Unlisted():
+            raise Rejected("listing_unknown", 404)
+        case Deleted():
+            raise Rejected("listing_deleted", 410)
+        case Draft(seller_id=seller_id) | Active(seller_id=seller_id) | Sold(seller_id=seller_id):
+            if command.asked_by != seller_id and command.asked_role not in STAFF:
+                raise Rejected("not_owner", 403)
+            return listing
+        case _:
+            assert_never(listing)
+
+
+def _changes(
+    command: UpdateListing, before: VehicleFields, after: VehicleFields
+) -> Iterator[ListingEvent]:
+    """At most one listing.updated. A moved price is left to listing.price_changed, so that
+    each fact stands in the log once; a price that lacks its other half is here.
+    """
+    old, new = before.stated(), after.stated()
+    apart = {"price_minor", "currency"} if _price(after) else set()
+    changed = {
+        name: value for name, value in new.items() if name not in apart and old.get(name) != value
+    }
+    cleared = tuple(name for name in old if name not in new)
+    if changed or cleared:
+        yield ListingUpdated(
+            listing_id=command.listing_id,
+            fields=VehicleFields(**changed),
+            cleared=cleared,
+            updated_at=command.asked_at,
+        )
+
+
+def _repricing(
+    command: UpdateListing, listing: Draft | Active, after: VehicleFields
+) -> Iterator[ListingEvent]:
+    price = _price(after)
+    if price is not None and price != _price(listing.fields):
+        yield ListingPriceChanged(
+            listing_id=command.listing_id,
+            price_minor=price[0],
+            currency=price[1],
+            previous_minor=listing.fields.price_minor,
+            previous_currency=listing.fields.currency,
+            changed_at=command.asked_at,
+        )
+
+
+def _price(fields: VehicleFields) -> tuple[int, str] | None:
+    """Amount and currency; one without the other is no price."""
+    if fields.price_minor is None or fields.currency is None:
+        return None
+    return fields.price_minor, fields.currency
+
+
+def _missing(fields: VehicleFields) -> list[Fault]:
+    stated = fields.stated()
+    return [
+        Fault(pointer=f"/{name}", detail="must be stated on a listing that everyone sees")
+        for name in MANDATORY
+        if name not in stated
+    ]
+
+
+def _years_too_late(command: Command, fields: VehicleFields) -> list[Fault]:
+    latest = command.asked_at.year + 1  # next year's models are on sale already
+    return [
+        Fault(pointer=f"/{name}", detail=f"must not be after {latest}")
+        for name, year in (("year", fields.year), ("import_year", fields.import_year))
+        if year is not None and year > latest
+    ]
+
+
+def _unclear(command: UpdateListing) -> list[Fault]:
+    stated = command.fields.stated()
+    faults = []
+    for name in command.clear:
+        if name not in VehicleFields.model_fields:
+            pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+            faults.append(Fault(pointer=pointer, detail="no such field"))
+        elif name in stated:
+            faults.append(Fault(pointer=f"/{name}", detail="can't be both stated and emptied"))
+    return faults
+
+
+def _refuse_faults(faults: Sequence[Fault], reason: str) -> None:
+    if faults:
+        raise Rejected(reason, 422, faults)
+
+
+def evolve(listing: Listing, event: ListingEvent) -> Listing:
+    """The listing after the event. Never refuses: it has happened."""
+    if isinstance(event, ListingCreated):
+        return Draft(seller_id=event.seller_id, fields=event.fields)
+    if isinstance(listing, Unlisted | Deleted):
+        return listing
+    match event:
+        case ListingUpdated(fields=fields, cleared=cleared):
+            return replace(listing, fields=listing.fields.merged(fields, cleared))
+        case ListingPriceChanged(price_minor=price_minor, currency=currency):
+            price = VehicleFields(price_minor=price_minor, currency=currency)
+            return replace(listing, fields=listing.fields.merged(price))
+        case ListingPublished():
+            return Active(listing.seller_id, listing.fields)
+        case ListingUnpublished():
+            return Draft(listing.seller_id, listing.fields)
+        case ListingSold():
+            return Sold(listing.seller_id, listing.fields)
+        case ListingDeleted():
+            return Deleted()
+        case _:
+            assert_never(event)
+
+
+listings: Decider[ListingCommand, Listing, ListingEvent] = Decider(
+    initial=Unlisted(), decide=decide, evolve=evolve
+)
