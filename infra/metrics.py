@@ -37,4 +37,7 @@ LAG_SECONDS = Gauge(
     "mesh_projection_lag_seconds", "Age of the newest folded event when folded", ("projection",)
 )
 STORE_WAITS = Counter("mesh_store_waits_total", "Times a reader waited for its store", ("store",))
+STORE_CONFLICTS = Counter(
+    "mesh_store_conflicts_total", "Rounds done again because another worker was quicker", ("store",)
+)
 REACTIONS = Counter("mesh_reactions_total", "Commands sent by reactions", ("reaction", "outcome"))

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 import asyncpg
 
 from infra.settings import Settings
 
 CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 30.0
+
+_DOWN = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+def means_down(error: BaseException) -> bool:
+    """Whether this says that Postgres can't be reached or can't serve now, rather than that
+    the statement or its values were wrong (an InterfaceError that is a ValueError).
+    """
+    return isinstance(error, _DOWN) and not isinstance(error, ValueError)
 
 
 async def open_pool(
@@ -16,6 +37,7 @@ async def open_pool(
     size_min: int = 1,
     size_max: int = 8,
     command_timeout_s: float = COMMAND_TIMEOUT_S,
+    reset: Callable[[Any], Awaitable[None]] | None = None,
 ) -> asyncpg.Pool:
     """A pool of at most `size_max` connections; raises OSError or asyncpg errors when Postgres
     can't be reached within five seconds.
@@ -26,4 +48,5 @@ async def open_pool(
         max_size=size_max,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=command_timeout_s,
+        reset=reset,
     )

@@ -86,7 +86,13 @@ class Settings(BaseSettings):
     write_timeout_s: float = Field(default=2.0, gt=0, description="a write's bound before 503")
     read_wait_s: float = Field(default=2.0, gt=0, description="a token read's bound before 503")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
+    session_timeout_ms: int = Field(
+        default=6_000, ge=1_000, description="how soon a dead consumer is replaced"
+    )
     topic_replication: int = Field(default=1, ge=1, description="3 in production")
+    store_prefix: str = Field(
+        default="", pattern="^[a-z0-9_]*$", description="before every OpenSearch index name"
+    )
 
     @classmethod
     def settings_customise_sources(

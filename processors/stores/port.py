@@ -14,6 +14,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
 from projections.projection import Projection
 from schemas.positions import TopicPartition
 
@@ -24,6 +27,22 @@ class StoreUnavailableError(Exception):
 
 class ConflictError(Exception):
     """Another worker wrote the same row in between; load and fold again."""
+
+
+class GenerationGoneError(Exception):
+    """The table or index of a generation is not there: dropped, or never made."""
+
+
+class RowsRefusedError(Exception):
+    """The store will never take these rows (a value out of range, a mapping that does not fit).
+
+    `reasons` says why by key. It is empty where only the rows together were refused: smaller
+    batches find the ones to blame.
+    """
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        super().__init__(f"{len(reasons)} rows refused")
+        self.reasons = reasons
 
 
 @dataclass(frozen=True)
@@ -43,6 +62,7 @@ class Generation:
 class Held:
     """A row as a store holds it. `version` counts its writes; `applied` holds, per partition,
     the offset of the last event folded into it (empty where row and watermark move together).
+    A store that keeps `applied` keeps it for rows taken away, too: `row` is None then.
     """
 
     row: Any
@@ -50,9 +70,16 @@ class Held:
     applied: Mapping[TopicPartition, int] = field(default_factory=dict)
 
 
+# In front of a stream's id in `Held.applied` instead of a topic: the last parked event of that
+# stream which was folded into the row later than its place in the log says.
+RETRIED = "retried:"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a row shall be now; `held.row` None takes it away."""
+    """What a row shall be now; `held.row` None takes it away. `held.version` is the loaded one
+    plus 1, so 1 states that there was no row.
+    """
 
     key: str
     held: Held
@@ -60,19 +87,27 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """How far a generation has read one partition: the next offset to read, and the time in
-    the log (epoch seconds) of the last event before it.
+    """How far a generation has read one partition: the next offset to read, the time in the
+    log (epoch seconds) of the last event before it and the highest writer epoch up to there.
     """
 
     next_offset: int
     recorded_at: float = 0.0
+    writer_epoch: int = 0
 
 
 Watermarks = Mapping[TopicPartition, Watermark]
+Connection = asyncpg.Connection | PoolConnectionProxy
 
 
 class Session(Protocol):
-    """One load-fold-write round on a generation."""
+    """One load-fold-write round on a generation.
+
+    `transaction` is the Postgres connection whose transaction this round is, None in other
+    stores: what must be atomic with the rows (parked events) goes through it.
+    """
+
+    transaction: Connection | None
 
     async def watermarks(self, partitions: Iterable[TopicPartition]) -> Watermarks:
         """The stored watermarks of these partitions (locked where the store can); absent: 0."""
@@ -83,12 +118,16 @@ class Session(Protocol):
         ...
 
     async def write(self, changes: Sequence[Change], watermarks: Watermarks) -> None:
-        """Make the changes and move the watermarks; raises ConflictError."""
+        """Make the changes and move the watermarks, never back; raises ConflictError and
+        RowsRefusedError (then the watermarks have not moved).
+        """
         ...
 
 
 class Store(Protocol):
-    """A kind of store. Every method raises StoreUnavailableError when it can't be reached."""
+    """A kind of store. Every method raises StoreUnavailableError when it can't be reached; what
+    reads or writes rows raises GenerationGoneError when there is no place for them.
+    """
 
     name: str  # "postgres", "opensearch" or "clickhouse"
 

@@ -1,0 +1,69 @@
+"""Worker groups: which process feeds which projections.
+
+Each group is a consumer group and, on one machine, one process, so that a store in trouble
+holds up nobody but its own readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.settings import Settings
+from processors.stores.opening import store_name
+from projections import PROJECTIONS
+from projections.journal.journal import journal
+from projections.journal.outcomes import outcomes
+from projections.projection import Projection
+from schemas.topics import topics_of
+
+
+@dataclass(frozen=True)
+class Group:
+    """Projections fed together. A batch goes out when it is full or `batch_wait_s` old."""
+
+    name: str
+    projections: tuple[Projection[Any], ...]
+    batch_max: int = 2_000
+    batch_wait_s: float = 0.01
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Every topic that one of the projections hears."""
+        return tuple(
+            sorted(
+                {
+                    topic
+                    for projection in self.projections
+                    for heard in projection.hears
+                    for topic in topics_of(heard)
+                }
+            )
+        )
+
+    def consumer_group(self, settings: Settings) -> str:
+        """The Kafka group that shares the partitions among this group's workers."""
+        return f"mesh.{settings.store_prefix}{self.name}"
+
+
+def _kept_in(store: str) -> tuple[Projection[Any], ...]:
+    return tuple(
+        each
+        for each in PROJECTIONS
+        if store_name(each) == store and each not in (journal, outcomes)
+    )
+
+
+GROUPS: Mapping[str, Group] = {
+    group.name: group
+    for group in (
+        # The writer reads the journal, so nothing else may hold it up.
+        Group("journal", (journal, outcomes)),
+        Group("pages", _kept_in("postgres")),
+        # A refresh makes documents visible once a second: smaller batches gain nothing.
+        Group("search", _kept_in("opensearch"), batch_wait_s=0.1),
+        # Every insert makes a part that must be merged: few and large ones.
+        Group("analytics", _kept_in("clickhouse"), batch_max=20_000, batch_wait_s=0.25),
+    )
+}

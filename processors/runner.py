@@ -1,0 +1,280 @@
+"""Feeding one generation: batches of records become rows and a watermark in its store.
+
+The same for every projection and store. A batch either counts as a whole or, after a crash, is
+delivered again and what has counted already is passed over: by the watermark where it moves
+with the rows, else by what each row remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import structlog
+
+from infra.metrics import (
+    EVENTS_FOLDED,
+    EVENTS_IGNORED,
+    EVENTS_PARKED,
+    STORE_CONFLICTS,
+    STORE_WAITS,
+)
+from processors.folding import Keyed, Parked, folded, keyed
+from processors.parking import Parking
+from processors.recorded_stream import Batch, Guard, Incoming, incoming_of
+from processors.stores.port import (
+    RETRIED,
+    ConflictError,
+    Generation,
+    RowsRefusedError,
+    Session,
+    Store,
+    StoreUnavailableError,
+    Watermark,
+    Watermarks,
+)
+from schemas.positions import TopicPartition
+from schemas.registry import kind_of
+from schemas.topics import topics_of
+
+WAIT_MIN_S, WAIT_MAX_S = 0.05, 2.0
+CONFLICTS_MAX = 50  # one after another on the same batch: no race lasts that long
+
+log = structlog.get_logger()
+
+
+T = TypeVar("T")
+
+
+class _Freed(Exception):  # noqa: N818 - a way back, not an error
+    """Streams believed to be parked are not: fold the batch again, theirs included."""
+
+
+class Runner:
+    """Folds batches into one generation, one batch at a time.
+
+    `apply` returns when the store has the batch. It raises TooManyParkedError,
+    GenerationGoneError and, after CONFLICTS_MAX tries, ConflictError; a store that can't be
+    reached is waited for.
+    """
+
+    def __init__(self, generation: Generation, store: Store, parking: Parking) -> None:
+        self.generation = generation
+        self.projection = generation.projection
+        self.topics = frozenset(
+            topic for heard in self.projection.hears for topic in topics_of(heard)
+        )
+        self.waiting_since: float | None = None  # time.monotonic() of the store's absence
+        self.recorded_at = 0.0  # epoch seconds of the newest event folded
+        self._store = store
+        self._parking = parking
+        self._kinds = frozenset(kind_of(heard) for heard in self.projection.hears)
+        self._parked: set[str] = set()
+        self._marks: dict[TopicPartition, Watermark] = {}
+
+    async def start(self, places: Iterable[TopicPartition]) -> Watermarks:
+        """Where to go on in these partitions (absent: 0); waits for the store."""
+        wanted = set(places)
+
+        async def read() -> Watermarks:
+            self._parked = await self._parking.streams(self.generation)
+            return await self._store.watermarks(self.generation)
+
+        known = await self._until_available(read)
+        self.forget(wanted)
+        return {place: mark for place, mark in known.items() if place in wanted}
+
+    def forget(self, places: Iterable[TopicPartition]) -> None:
+        """Somebody else may have fed these partitions: ask the store before the next batch."""
+        for place in places:
+            self._marks.pop(place, None)
+
+    async def apply(self, batch: Batch) -> None:
+        """Let the store have everything in the batch that is new to this generation."""
+        batch = self._of_own_topics(batch)
+        if not batch.marks or not self._is_news(batch.marks):
+            return
+        refused: dict[str, str] = {}
+        for attempt in range(CONFLICTS_MAX):
+            try:
+                await self._until_available(lambda: self._round(batch, refused))
+            except _Freed:
+                continue
+            except ConflictError:
+                STORE_CONFLICTS.labels(self._store.name).inc()
+                if attempt == CONFLICTS_MAX - 1:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - a pause
+            except RowsRefusedError as error:
+                if error.reasons:
+                    refused.update(error.reasons)
+                    continue
+                await self._apply_halves(batch)
+                return
+            else:
+                return
+
+    async def _apply_halves(self, batch: Batch) -> None:
+        if len(batch.incoming) <= 1:
+            message = f"{self.generation.name}: refused without a reason"
+            raise RuntimeError(message)
+        for half in batch.halves():
+            await self.apply(half)
+
+    def _of_own_topics(self, batch: Batch) -> Batch:
+        if all(place.topic in self.topics for place in batch.marks):
+            return batch
+        return Batch.of([each for each in batch.incoming if each.place.topic in self.topics])
+
+    def _is_news(self, marks: Watermarks) -> bool:
+        return any(
+            place not in self._marks or mark.next_offset > self._marks[place].next_offset
+            for place, mark in marks.items()
+        )
+
+    async def _round(self, batch: Batch, refused: Mapping[str, str]) -> None:
+        heard = [each for each in batch.incoming if each.kind in self._kinds]
+        async with self._store.session(self.generation) as session:
+            marks = await self._locked(session, batch) if heard else self._marks
+            fresh = [each for each in heard if each.offset >= _next(marks, each.place)]
+            counting = [each for each in fresh if not each.verdict]
+            parked = Parked(self._parked)
+            events = keyed(self.projection, counting, parked)
+            held = (
+                {}
+                if self.projection.insert_only
+                else await session.load(list(dict.fromkeys(each.key for each in events)))
+            )
+            changes = folded(self.projection, events, held, parked, refused)
+            if parked.failed:
+                await self._park(session, parked)
+            await session.write(changes, batch.marks)
+        # Only now: what was not committed has not happened.
+        self._marks |= batch.marks
+        self._count(fresh, events, parked)
+
+    async def _locked(self, session: Session, batch: Batch) -> Watermarks:
+        """The watermarks as they are in the store, or as this runner left them where nobody
+        could have moved them unseen.
+        """
+        if session.transaction is None and batch.marks.keys() <= self._marks.keys():
+            return self._marks
+        marks = await session.watermarks(batch.marks)
+        if any(self._marks.get(place) != mark for place, mark in marks.items()):
+            # Somebody else has fed these partitions, and may have parked streams of theirs.
+            self._parked = await self._parking.streams(self.generation)
+        return marks
+
+    async def _park(self, session: Session, parked: Parked) -> None:
+        freed = await self._parking.park(self.generation, parked.failed, session.transaction)
+        if freed:
+            self._parked -= freed
+            raise _Freed
+        first = {each.incoming.stream_id: each for each in parked.failed if each.reason}
+        for stream, each in first.items():
+            log.error(
+                "stream_parked",
+                projection=self.projection.name,
+                generation=self.generation.number,
+                stream=stream,
+                offset=each.incoming.offset,
+                kind=each.incoming.kind,
+                reason=each.reason,
+            )
+
+    def _count(self, fresh: Sequence[Incoming], events: Sequence[Keyed], parked: Parked) -> None:
+        name = self.projection.name
+        self._parked |= {each.incoming.stream_id for each in parked.failed}
+        ignored = [each for each in fresh if each.verdict]
+        for each in ignored:
+            EVENTS_IGNORED.labels(name, each.verdict).inc()
+        if ignored:
+            log.error(
+                "events_ignored",
+                projection=name,
+                events=len(ignored),
+                first_reason=ignored[0].verdict,
+                first_topic=ignored[0].place.topic,
+                first_partition=ignored[0].place.partition,
+                first_offset=ignored[0].offset,
+            )
+        if parked.failed:
+            EVENTS_PARKED.labels(name).inc(len(parked.failed))
+        if events:
+            EVENTS_FOLDED.labels(name).inc(len(events))
+            self.recorded_at = events[-1].recorded.recorded_at.timestamp()
+
+    async def _until_available(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it, again and again while the store, or what parks for it, can't be reached."""
+        pause = WAIT_MIN_S
+        while True:
+            try:
+                result = await work()
+            except StoreUnavailableError as error:
+                STORE_WAITS.labels(self._store.name).inc()
+                if self.waiting_since is None:
+                    self.waiting_since = time.monotonic()
+                    log.warning("store_waited_for", store=self._store.name, error=str(error))
+            else:
+                if self.waiting_since is not None:
+                    waited_s = round(time.monotonic() - self.waiting_since, 1)
+                    log.info("store_back", store=self._store.name, waited_s=waited_s)
+                    self.waiting_since = None
+                return result
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - a pause
+            pause = min(2 * pause, WAIT_MAX_S)
+
+    async def retry(self, stream_id: str) -> int:
+        """Fold a stream's parked events, in order, as far as they can be folded now.
+
+        Returns how many could. Events that the generation's watermark has not passed are left
+        to its worker. Raises ConflictError and StoreUnavailableError: try again.
+        """
+        try:
+            async with self._store.session(self.generation) as session:
+                return await self._retry(session, stream_id)
+        except RowsRefusedError:
+            return 0
+
+    async def _retry(self, session: Session, stream_id: str) -> int:
+        async with self._parking.transaction() as looking:
+            places = {
+                TopicPartition(each.record.topic, each.record.partition)
+                for each in await self._parking.events(looking, self.generation, stream_id)
+            }
+        # Watermarks before the stream's lock, as workers do: else two could wait for each other.
+        marks = await session.watermarks(places)
+        async with self._parking.transaction(session.transaction) as connection:
+            await self._parking.lock(connection, self.generation, [stream_id])
+            events = [
+                each
+                for each in await self._parking.events(connection, self.generation, stream_id)
+                if each.record.offset
+                < _next(marks, TopicPartition(each.record.topic, each.record.partition))
+            ]
+            parked = Parked(())
+            again = [incoming_of(each.record, Guard()) for each in events]
+            ready = [
+                each._replace(place=TopicPartition(f"{RETRIED}{stream_id}", each.place.partition))
+                for each in keyed(self.projection, again, parked)
+            ]
+            held = await session.load(list(dict.fromkeys(each.key for each in ready)))
+            changes = folded(self.projection, ready, held, parked, {})
+            await session.write(changes, {})
+            waiting = {each.incoming.offset: each.reason for each in parked.failed}
+            done = [each for each in events if each.record.offset not in waiting]
+            await self._parking.forget(connection, self.generation, done)
+            for each in events:
+                if waiting.get(each.record.offset):
+                    await self._parking.explain(
+                        connection, self.generation, each, waiting[each.record.offset]
+                    )
+        return len(done)
+
+
+def _next(marks: Watermarks, place: TopicPartition) -> int:
+    mark = marks.get(place)
+    return mark.next_offset if mark is not None else 0

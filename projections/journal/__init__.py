@@ -1,0 +1,1 @@
+"""The journal: the log in Postgres, by stream and by command."""
