@@ -1,1 +1,31 @@
 """What is remembered for reading: one file per answer, grouped by context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from projections.analytics.listing_facts import listing_facts
+from projections.analytics.listing_views_log import listing_views_log
+from projections.identity.sessions import sessions
+from projections.identity.users import users
+from projections.journal.journal import journal
+from projections.journal.outcomes import outcomes
+from projections.listings.listing_page import listing_page
+from projections.listings.listing_views import listing_views
+from projections.listings.price_history import price_history
+from projections.projection import Projection
+from projections.search.listing_search import listing_search
+
+# Every projection there is; the worker groups, replays and generic tests read this.
+PROJECTIONS: tuple[Projection[Any], ...] = (
+    journal,
+    outcomes,
+    listing_page,
+    listing_views,
+    price_history,
+    listing_search,
+    listing_facts,
+    listing_views_log,
+    users,
+    sessions,
+)

@@ -1,0 +1,1 @@
+"""Who people are and the sessions they hold, for reading."""

@@ -1,0 +1,207 @@
+"""The page that a buyer opens, and the lists that lead there. Postgres, one row per listing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime
+from typing import Any, get_args
+
+from sqlalchemy import Index, MetaData, Table
+
+from projections.listings.listings_view import LISTINGS_VIEW
+from projections.postgres_columns import columns_of
+from projections.projection import PostgresTable, Projection
+from projections.reads import Reads
+from projections.vehicle_columns import changed_columns, stated_columns
+from schemas.listings import (
+    ListingCreated,
+    ListingDeleted,
+    ListingEvent,
+    ListingPriceChanged,
+    ListingPublished,
+    ListingSold,
+    ListingStatus,
+    ListingUnpublished,
+    ListingUpdated,
+)
+from schemas.messages import Market
+from schemas.recorded import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class ListingPage:
+    """Everything that is stated of a listing; None means "not stated".
+
+    `published_at` is the first time: whoever hides and shows a listing again does not get
+    back to the top of the newest.
+    """
+
+    seller_id: str
+    market: Market
+    status: ListingStatus
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    published_at: datetime | None = None
+    sold_at: datetime | None = None
+    title: str | None = None
+    description: str | None = None
+    price_minor: int | None = None
+    currency: str | None = None
+    year: int | None = None
+    make: str | None = None
+    model: str | None = None
+    trim: str | None = None
+    vin: str | None = None
+    body_type: str | None = None
+    mileage: int | None = None
+    mileage_unit: str | None = None
+    mileage_km: int | None = None
+    fuel_type: str | None = None
+    transmission: str | None = None
+    drivetrain: str | None = None
+    condition: str | None = None
+    engine_cc: int | None = None
+    power_kw: int | None = None
+    doors: int | None = None
+    seats: int | None = None
+    exterior_color: str | None = None
+    interior_color: str | None = None
+    owners: int | None = None
+    first_registration: str | None = None
+    registered: bool | None = None
+    import_year: int | None = None
+    accident_free: bool | None = None
+    damaged: bool | None = None
+    warranty: bool | None = None
+    finance: bool | None = None
+    negotiable: bool | None = None
+    availability: str | None = None
+    date_in_stock: date | None = None
+    location: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+    features: tuple[str, ...] | None = None
+
+
+def key(recorded: Recorded[ListingEvent]) -> str:
+    """The listing's id."""
+    return str(recorded.event.listing_id)
+
+
+def fold(row: ListingPage | None, recorded: Recorded[ListingEvent]) -> ListingPage | None:
+    """The page after the event. A deleted listing keeps its row: links to it answer 410."""
+    event = recorded.event
+    if isinstance(event, ListingCreated):
+        return ListingPage(
+            seller_id=event.seller_id,
+            market=event.market,
+            status=ListingStatus.DRAFT,
+            version=recorded.version,
+            created_at=event.created_at,
+            updated_at=event.created_at,
+            **stated_columns(event.fields),
+        )
+    return row and replace(row, version=recorded.version, **_changes(row, event))
+
+
+def _changes(row: ListingPage, event: ListingEvent) -> dict[str, Any]:
+    match event:
+        case ListingUpdated(fields=stated, cleared=cleared, updated_at=at):
+            return {"updated_at": at, **changed_columns(stated, cleared)}
+        case ListingPriceChanged(price_minor=price_minor, currency=currency, changed_at=at):
+            return {"updated_at": at, "price_minor": price_minor, "currency": currency}
+        case ListingPublished(published_at=at):
+            first = row.published_at or at
+            return {"updated_at": at, "status": ListingStatus.ACTIVE, "published_at": first}
+        case ListingUnpublished(unpublished_at=at):
+            return {"updated_at": at, "status": ListingStatus.DRAFT}
+        case ListingSold(sold_at=at):
+            return {"updated_at": at, "status": ListingStatus.SOLD, "sold_at": at}
+        case ListingDeleted(deleted_at=at):
+            return {"updated_at": at, "status": ListingStatus.DELETED}
+        case ListingCreated():
+            return {}
+
+
+table = Table("listing_page", MetaData(), *columns_of(ListingPage))
+Index(
+    "newest",
+    table.c.market,
+    table.c.published_at.desc(),
+    table.c.key.desc(),
+    postgresql_where=table.c.status == "active",
+)
+Index("mine", table.c.seller_id, table.c.created_at.desc(), table.c.key.desc())
+
+FEATURES_VIEW = """
+    CREATE OR REPLACE VIEW reads.listing_features AS
+    SELECT key || '/' || feature AS id, key AS listing_id, feature AS feature_name
+    FROM {view} CROSS JOIN LATERAL unnest(features) AS feature
+"""
+
+listing_page = Projection(
+    name="listing_page",
+    version=1,
+    hears=get_args(ListingEvent),
+    key=key,
+    fold=fold,
+    row=ListingPage,
+    target=PostgresTable(table, extras=(FEATURES_VIEW, LISTINGS_VIEW)),
+)
+
+_NAMES = ("key", *(each.name for each in fields(ListingPage)))
+_COLUMNS = ", ".join(f'"{name}"' for name in _NAMES)
+# Lists do without the one column that is as long as all others together.
+_LISTED = ", ".join(f'"{name}"' for name in _NAMES if name != "description")
+_BY_ID = f"""
+    SELECT {_COLUMNS}, coalesce(views, 0) AS views
+    FROM reads.listing_page LEFT JOIN reads.listing_views USING (key)
+    WHERE key = $1
+"""  # noqa: S608 - our own names
+_NEWEST = f"""
+    SELECT {_LISTED} FROM reads.listing_page
+    WHERE status = 'active' AND market = $1 {{after}}
+    ORDER BY published_at DESC, key DESC LIMIT $2 OFFSET $3
+"""  # noqa: S608 - our own names
+_MINE = f"""
+    SELECT {_LISTED} FROM reads.listing_page
+    WHERE seller_id = $1 AND status = ANY($4) {{after}}
+    ORDER BY created_at DESC, key DESC LIMIT $2 OFFSET $3
+"""  # noqa: S608 - our own names
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Which rows of a list: `limit` of them after the moment and id of `after`, or, without
+    it, from row `offset` on.
+    """
+
+    limit: int
+    offset: int = 0
+    after: tuple[datetime, str] | None = None
+
+
+async def by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:
+    """One listing with its view count."""
+    return await reads.fetchrow(_BY_ID, listing_id)
+
+
+async def newest(reads: Reads, market: Market, part: Slice) -> Sequence[Mapping[str, Any]]:
+    """What everyone can see of a market, the last published first."""
+    if part.after is None:
+        return await reads.fetch(_NEWEST.format(after=""), market, part.limit, part.offset)
+    sql = _NEWEST.format(after="AND (published_at, key) < ($4, $5)")
+    return await reads.fetch(sql, market, part.limit, part.offset, *part.after)
+
+
+async def mine(
+    reads: Reads, seller_id: str, statuses: Sequence[ListingStatus], part: Slice
+) -> Sequence[Mapping[str, Any]]:
+    """A seller's listings in these states, the last created first."""
+    values = (seller_id, part.limit, part.offset, statuses)
+    if part.after is None:
+        return await reads.fetch(_MINE.format(after=""), *values)
+    sql = _MINE.format(after="AND (created_at, key) < ($5, $6)")
+    return await reads.fetch(sql, *values, *part.after)
