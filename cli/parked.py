@@ -1,0 +1,148 @@
+"""`mesh parked`: events that a projection could not fold, and what to do with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+
+from cli.tables import print_table
+from infra.postgres import means_down, open_pool
+from infra.settings import Settings, settings
+from processors.parking import ParkedStream, Parking, list_parked
+from processors.runner import Runner
+from processors.stores.opening import opened_stores, store_name
+from processors.stores.port import ConflictError, Generation, StoreUnavailableError
+from projections import PROJECTIONS
+
+T = TypeVar("T")
+
+TRIES = 20  # a worker may be writing the same row
+
+commands = typer.Typer(no_args_is_help=True, help=__doc__)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Projections. Default: every one.")]
+Stream = Annotated[str, typer.Option(help="Only this stream.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.add_typer(commands, name="parked")
+
+
+@commands.command("list")
+def list_command(
+    names: Names = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Streams that wait, oldest first, and why."""
+    found = _run(_listed(settings(), names))
+    if as_json:
+        told = [asdict(each) for each in found]
+        print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
+        return
+    if not found:
+        typer.echo("nothing is parked")
+        return
+    lines = [
+        {
+            **asdict(each),
+            "first": f"{each.topic}:{each.partition}:{each.position_offset}",
+            "since": each.since.isoformat(timespec="seconds"),
+        }
+        for each in found
+    ]
+    print_table(
+        ("projection", "generation", "stream_id", "events", "first", "kind", "since", "reason"),
+        lines,
+    )
+
+
+@commands.command()
+def retry(names: Names = None, stream: Stream = "") -> None:
+    """Fold parked events again, as far as that is possible now; 1 if some still wait."""
+    folded, waiting = _run(_retried(settings(), names, stream))
+    typer.echo(f"{folded} events folded, {waiting} still wait")
+    if waiting:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def discard(
+    stream: Annotated[str, typer.Argument(help="The stream to give up for these projections.")],
+    names: Annotated[list[str], typer.Argument(help="Projections.")],
+) -> None:
+    """Give up the parked events of a stream for ever; later ones are folded again."""
+    typer.echo(f"{_run(_discarded(settings(), names, stream))} events discarded")
+
+
+async def _listed(chosen: Settings, names: list[str] | None) -> list[ParkedStream]:
+    async with await open_pool(chosen, size_max=1) as pool:
+        return await list_parked(pool, _known(names))
+
+
+async def _retried(chosen: Settings, names: list[str] | None, stream: str) -> tuple[int, int]:
+    by_name = {each.name: each for each in PROJECTIONS}
+    folded = events = 0
+    async with (
+        await open_pool(chosen, size_max=2) as pool,
+        opened_stores(chosen, [by_name[name] for name in _known(names)]) as stores,
+    ):
+        for each in await list_parked(pool, _known(names)):
+            if stream and each.stream_id != stream:
+                continue
+            generation = Generation(by_name[each.projection], each.generation)
+            store = stores[store_name(generation.projection)]
+            events += each.events
+            folded += await _tried(Runner(generation, store, Parking(pool)), each.stream_id)
+    return folded, events - folded
+
+
+async def _tried(runner: Runner, stream: str) -> int:
+    for _ in range(TRIES):
+        try:
+            return await runner.retry(stream)
+        except ConflictError:
+            continue
+    message = f"the rows of {stream} change all the time: try again"
+    raise StoreUnavailableError(message)
+
+
+async def _discarded(chosen: Settings, names: list[str], stream: str) -> int:
+    by_name = {each.name: each for each in PROJECTIONS}
+    async with await open_pool(chosen, size_max=2) as pool:
+        return sum(
+            [
+                await Parking(pool).discard(
+                    Generation(by_name[each.projection], each.generation), stream
+                )
+                for each in await list_parked(pool, _known(names))
+                if each.stream_id == stream
+            ]
+        )
+
+
+def _known(names: list[str] | None) -> list[str]:
+    known = [each.name for each in PROJECTIONS]
+    if unknown := sorted(set(names or ()) - set(known)):
+        message = f"no projection {', '.join(unknown)}; there are {', '.join(known)}"
+        raise typer.BadParameter(message)
+    return names or known
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Do it; a server that is down ends the command with code 1 and one line."""
+    try:
+        return asyncio.run(work)
+    except StoreUnavailableError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    except Exception as error:
+        if not means_down(error):
+            raise
+        typer.echo(f"Postgres can't be reached: {type(error).__name__}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,215 @@
+"""`mesh status`: what runs, how far every read model is, what is parked.
+
+Each part is asked for by itself and within a bound: what can't be reached is named in
+`errors`, and the rest is told all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+
+from cli.lags import Tails, lag_of, read_tails
+from cli.tables import print_table
+from infra.postgres import open_pool
+from infra.settings import Settings, settings, state_folder
+from infra.stack import daemons
+from infra.stack.processes import PROCESSES, SUPERVISOR
+from infra.stack.servers import SERVERS
+from infra.stack.state import State
+from processors.generations import (
+    GenerationStatus,
+    Registered,
+    list_generations,
+    replay_due,
+)
+from processors.reading import open_log
+from processors.stores.opening import opened_stores, store_name
+from processors.stores.port import Generation, Watermarks
+from projections import PROJECTIONS
+from projections.projection import Projection
+from schemas.topics import TOPICS, topics_of
+
+T = TypeVar("T")
+
+TIMEOUT_S = 5.0  # of each part
+
+
+@dataclass
+class _Found:
+    """What could be found out, and what could not."""
+
+    errors: list[str] = field(default_factory=list)
+
+    async def part(self, name: str, work: Awaitable[T], otherwise: T) -> T:
+        """A part's answer, or the other value, noted as an error."""
+        try:
+            return await asyncio.wait_for(work, TIMEOUT_S)
+        except Exception as error:  # noqa: BLE001 - a status must not fail with what it reports
+            text = f"{name}: {type(error).__name__}"
+            self.errors.append(f"{text}: {error}" if str(error) else text)
+            return otherwise
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command()(status)
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """What runs, how far every read model is, what is parked. Always ends with code 0."""
+    found = asyncio.run(mesh_status(settings()))
+    if as_json:
+        print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _tell(found)
+
+
+async def mesh_status(chosen: Settings) -> dict[str, Any]:
+    """The whole answer, as `--json` prints it. Takes a few times TIMEOUT_S at most."""
+    found = _Found()
+    state = State(state_folder())
+    known, parked = await asyncio.gather(
+        found.part("postgres", _generations(chosen), None),
+        found.part("parked events", _parked(chosen), None),
+    )
+    live = _live(known or [])
+    marks = dict(
+        zip(
+            live,
+            await asyncio.gather(
+                *(
+                    found.part(f"{name} watermarks", _marks(chosen, each), None)
+                    for name, each in live.items()
+                )
+            ),
+            strict=True,
+        )
+    )
+    tails = await found.part(
+        "kafka", _tails(chosen, [each for each in marks.values() if each]), None
+    )
+    return {
+        "urls": {"api": chosen.public_url, "docs": f"{chosen.public_url}/docs"},
+        "servers": [_daemon(state, server.name) for server in SERVERS],
+        "processes": [
+            _daemon(state, name) for name in (SUPERVISOR, *(each.name for each in PROCESSES))
+        ],
+        "projections": [
+            _projection(each, known or [], marks.get(each.name), tails) for each in PROJECTIONS
+        ],
+        "parked": parked,
+        "partitions": None if tails is None else _partitions(tails),
+        "errors": found.errors,
+    }
+
+
+def _daemon(state: State, name: str) -> dict[str, Any]:
+    """A server or process as the supervisor knows it."""
+    pid = daemons.running_pid(state.of(name) / "pid")
+    wanted = name in state.desired()
+    return {
+        "name": name,
+        "state": "running" if pid else "dead" if wanted else "not started here",
+        "pid": pid,
+        "log": str(state.of(name) / "log"),
+    }
+
+
+async def _generations(chosen: Settings) -> list[Registered]:
+    async with await open_pool(chosen, size_max=1) as pool:
+        return await list_generations(pool)
+
+
+async def _parked(chosen: Settings) -> dict[str, int]:
+    async with await open_pool(chosen, size_max=1) as pool:
+        (record,) = await pool.fetch(
+            "SELECT count(*) AS events, count(DISTINCT (projection, generation, stream_id))"
+            " AS streams FROM mesh.parked"
+        )
+    return dict(record)
+
+
+def _live(known: Sequence[Registered]) -> dict[str, Generation]:
+    by_name = {each.name: each for each in PROJECTIONS}
+    return {
+        each.projection: each.of(by_name[each.projection])
+        for each in known
+        if each.status is GenerationStatus.LIVE and each.projection in by_name
+    }
+
+
+async def _marks(chosen: Settings, generation: Generation) -> Watermarks:
+    async with opened_stores(chosen, [generation.projection]) as stores:
+        return await stores[store_name(generation.projection)].watermarks(generation)
+
+
+async def _tails(chosen: Settings, marks: Sequence[Watermarks]) -> Tails:
+    async with open_log(chosen, stall_s=TIMEOUT_S / 2) as log:
+        return await read_tails(log, [topic.name for topic in TOPICS], marks)
+
+
+def _projection(
+    projection: Projection[Any],
+    known: Sequence[Registered],
+    marks: Watermarks | None,
+    tails: Tails | None,
+) -> dict[str, Any]:
+    """One line: null stands for what could not be found out."""
+    own = [each for each in known if each.projection == projection.name]
+    live = next((each for each in own if each.status is GenerationStatus.LIVE), None)
+    topics = {topic for heard in projection.hears for topic in topics_of(heard)}
+    lag = None if marks is None or tails is None else lag_of(marks, topics, tails)
+    return {
+        "name": projection.name,
+        "store": store_name(projection),
+        "version": projection.version,
+        "generation": live.number if live else None,
+        "lag_events": lag[0] if lag else None,
+        "lag_seconds": lag[1] if lag else None,
+        "replay_due": bool(replay_due([projection], own)),
+        "others": [
+            {"generation": each.number, "status": each.status.value}
+            for each in own
+            if each.status not in {GenerationStatus.LIVE, GenerationStatus.DROPPED}
+        ],
+    }
+
+
+def _partitions(tails: Tails) -> dict[str, list[dict[str, int]]]:
+    """Where each topic's partitions begin and end."""
+    topics: dict[str, list[dict[str, int]]] = {}
+    for place, tail in sorted(tails.items()):
+        topics.setdefault(place.topic, []).append(
+            {"partition": place.partition, "start": tail.bounds.start, "end": tail.bounds.end}
+        )
+    return topics
+
+
+def _tell(found: Mapping[str, Any]) -> None:
+    print(f"API {found['urls']['api']}\n")
+    print_table(("name", "state", "pid"), [*found["servers"], *found["processes"]])
+    lines = [
+        {
+            **each,
+            "others": ", ".join(f"{one['generation']} {one['status']}" for one in each["others"]),
+            "replay": "a replay is due" if each["replay_due"] else "",
+        }
+        for each in found["projections"]
+    ]
+    print()
+    print_table(
+        ("name", "store", "generation", "lag_events", "lag_seconds", "others", "replay"), lines
+    )
+    print()
+    if found["parked"]:
+        print(f"parked: {found['parked']['events']} events of {found['parked']['streams']} streams")
+    for error in found["errors"]:
+        print(f"not reached: {error}")

@@ -1,0 +1,70 @@
+"""Every reaction: which event leads to which commands. Pure; the reactor sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from schemas.identity import ConfirmEmail, UserRegistered
+from schemas.messages import Command, Event, Role
+from schemas.recorded import CommandEnvelope, Recorded
+from schemas.registry import kind_of
+from schemas.topics import topics_of
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """What follows from the events it hears. `name` is its consumer group and part of its
+    commands' ids, so it never changes.
+    """
+
+    name: str
+    hears: tuple[type[Event], ...]
+    react: Callable[[Recorded[Any]], Sequence[Command]]
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of events that it hears."""
+        return frozenset(kind_of(each) for each in self.hears)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that hold them."""
+        return tuple(sorted({topic for each in self.hears for topic in topics_of(each)}))
+
+    @property
+    def group(self) -> str:
+        """The consumer group: how far this reaction has come."""
+        return f"mesh.reaction.{self.name}"
+
+    def envelopes(self, recorded: Recorded[Any]) -> list[CommandEnvelope]:
+        """The commands, with ids that are the same whenever the event is heard again."""
+        return [
+            CommandEnvelope(
+                command=command,
+                command_id=str(uuid5(UUID(recorded.event_id), f"{self.name}/{index}")),
+                correlation_id=recorded.correlation_id,
+                causation_id=recorded.event_id,
+                fingerprint="",  # its id is derived, so it is never another command's
+            )
+            for index, command in enumerate(self.react(recorded))
+        ]
+
+
+def confirm_email(recorded: Recorded[UserRegistered]) -> Sequence[Command]:
+    """Whoever has registered keeps the e-mail that was reserved for them."""
+    event = recorded.event
+    return [
+        ConfirmEmail(
+            email_hash=event.email_hash,
+            owner_id=event.user_id,
+            asked_at=recorded.recorded_at,
+            asked_by="reaction/confirm_email",
+            asked_role=Role.SYSTEM,
+        )
+    ]
+
+
+REACTIONS: tuple[Reaction, ...] = (Reaction("confirm_email", (UserRegistered,), confirm_email),)

@@ -1,0 +1,145 @@
+"""The process that turns events into the commands which follow from them.
+
+Each reaction is a consumer group of its own over committed events. Offsets are committed only
+after every command has been acknowledged by the broker, so a crash repeats some of them; their
+ids are derived from the event, so the writer answers a repeat with its first reply. A replay
+never comes here: it reads the log without a group and knows no reactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from infra.kafka import aio_consumer, aio_producer
+from infra.metrics import REACTIONS as REACTED
+from infra.process import announce_ready
+from infra.settings import Settings
+from processors.reactions import REACTIONS, Reaction
+from schemas.recorded import (
+    CommandEnvelope,
+    UndecodableError,
+    decode_event,
+    header,
+    headers_of_command,
+    value_of,
+)
+from schemas.topics import EVENT_TYPES, context_of_command, partition_of_stream
+
+BATCH_MAX = 500
+POLL_MS = 500
+
+log = structlog.get_logger()
+
+
+async def run_reactor(
+    settings: Settings, stop: asyncio.Event, reactions: Sequence[Reaction] = REACTIONS
+) -> None:
+    """Run every reaction until `stop` is set. Raises when the broker can't be reached or takes
+    no commands: a new start goes on from the last committed offset.
+    """
+    producer = aio_producer(settings, "mesh-reactor")
+    await producer.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            started = [asyncio.Event() for _ in reactions]
+            for reaction, event in zip(reactions, started, strict=True):
+                group.create_task(_run(settings, reaction, producer, event, stop))
+            for event in started:
+                await event.wait()
+            announce_ready()
+    finally:
+        await producer.stop()
+
+
+async def _run(
+    settings: Settings,
+    reaction: Reaction,
+    producer: AIOKafkaProducer,
+    started: asyncio.Event,
+    stop: asyncio.Event,
+) -> None:
+    consumer = aio_consumer(
+        settings,
+        f"mesh-{reaction.name}",
+        group_id=reaction.group,
+        session_timeout_ms=settings.session_timeout_ms,
+        heartbeat_interval_ms=settings.session_timeout_ms // 4,
+    )
+    consumer.subscribe(reaction.topics)
+    await consumer.start()
+    started.set()
+    try:
+        while not stop.is_set():
+            batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            records = [record for batch in batches.values() for record in batch]
+            if records:
+                await _send(producer, reaction, records)
+                await _commit(consumer, batches)
+    finally:
+        await consumer.stop()
+
+
+async def _send(
+    producer: AIOKafkaProducer, reaction: Reaction, records: Iterable[ConsumerRecord]
+) -> None:
+    """Have the broker acknowledge every command that follows from these records."""
+    envelopes = [each for record in records for each in envelopes_of(reaction, record)]
+    sent = [await _send_one(producer, envelope) for envelope in envelopes]
+    await asyncio.gather(*sent)
+    if sent:
+        REACTED.labels(reaction.name, "sent").inc(len(sent))
+
+
+async def _send_one(
+    producer: AIOKafkaProducer, envelope: CommandEnvelope
+) -> asyncio.Future[object]:
+    stream_id = envelope.command.stream_id
+    acknowledged: asyncio.Future[object] = await producer.send(
+        context_of_command(envelope.command).commands_topic,
+        value_of(envelope.command),
+        key=stream_id.encode(),
+        partition=partition_of_stream(stream_id),
+        headers=headers_of_command(envelope),
+    )
+    return acknowledged
+
+
+def envelopes_of(reaction: Reaction, record: ConsumerRecord) -> list[CommandEnvelope]:
+    """What follows from one record. One that can't be read or reacted to is told, counted and
+    passed over: it stays in the log, and what comes after it must not wait for us.
+    """
+    kind = header(record.headers, "ce_type")
+    if kind not in reaction.kinds:
+        return []
+    try:
+        return reaction.envelopes(decode_event(record, EVENT_TYPES))
+    except UndecodableError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it would come again at each retry
+        reason = type(error).__name__
+    REACTED.labels(reaction.name, "poisoned").inc()
+    log.error(
+        "reaction_poisoned",
+        reaction=reaction.name,
+        kind=kind,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        reason=reason,
+    )
+    return []
+
+
+async def _commit(
+    consumer: AIOKafkaConsumer, batches: dict[TopicPartition, list[ConsumerRecord]]
+) -> None:
+    try:
+        await consumer.commit({place: batch[-1].offset + 1 for place, batch in batches.items()})
+    except (CommitFailedError, IllegalStateError):
+        # The partitions have gone to another process, which will send the same commands again.
+        log.info("reaction_commit_too_late")

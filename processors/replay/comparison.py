@@ -1,0 +1,272 @@
+"""One generation beside the pure fold of what it hears; see verification.py for how and why."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+import asyncpg
+
+from processors.reading import Log, Stretch
+from processors.recorded_stream import COUNTS, Guard
+from processors.replay.limits import Limits
+from processors.stores.port import Generation, Store
+from processors.stores.rows import plain_row, row_hash
+from schemas.positions import TopicPartition
+from schemas.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
+from schemas.registry import kind_of
+from schemas.topics import EVENT_TYPES, topics_of
+
+DIFFERENCES_MAX = 50  # told one by one; all are counted
+ROUNDS_MAX = 8
+SETTLE_TIMEOUT_S = 30.0
+_LOAD_KEYS = 500
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One row that is not what the log says: missing, extra, different, unsettled (it never
+    stood still) or unreadable (its event can't be folded and is not parked).
+
+    `expected` and `found` hold the fields that differ; None: no such row.
+    """
+
+    key: str
+    what: str
+    expected: Mapping[str, Any] | None
+    found: Mapping[str, Any] | None
+
+
+@dataclass
+class Verdict:
+    """What comparing one generation came to."""
+
+    projection: str
+    generation: int
+    store: str
+    events: int = 0  # heard, folded and compared with
+    rows_expected: int = 0
+    rows_found: int = 0
+    rechecked: int = 0  # rows that moved on during the comparison
+    differing: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is what the log says."""
+        return not self.differing
+
+    def note(self, difference: Difference) -> None:
+        """Count a difference, and keep it while there is room."""
+        self.differing += 1
+        if len(self.differences) < DIFFERENCES_MAX:
+            self.differences.append(difference)
+
+
+class Comparison:
+    """The fold of one share of a generation's keys, and what became of it in the store."""
+
+    def __init__(self, generation: Generation, limits: Limits, store: Store) -> None:
+        self.generation = generation
+        self.marks: dict[TopicPartition, int] = {}  # the fold's end: next offset by partition
+        self.verdict = Verdict(generation.projection.name, generation.number, store.name)
+        self.kinds = frozenset(kind_of(each).encode() for each in generation.projection.hears)
+        self._projection = generation.projection
+        self._limits = limits
+        self._store = store
+        self._parked: frozenset[tuple[str, int, int]] = frozenset()
+        self._share = (0, 1)
+        # By key: the row or, where each event has a row of its own, only the row's hash.
+        self._rows: dict[str, Any] = {}
+        self._open: dict[str, Any] = {}  # by key: what the store holds in place of it
+
+    async def begin(self, pool: asyncpg.Pool, number: int = 0, of: int = 1) -> None:
+        """Begin with the `number`-th of so many shares of the keys: the fold ends at the present
+        watermarks and leaves out what is parked.
+        """
+        self._share = (number, of)
+        self._rows, self._open = {}, {}
+        marks = await self._store.watermarks(self.generation)
+        self.marks = {place: each.next_offset for place, each in marks.items()}
+        parked = await pool.fetch(
+            "SELECT topic, partition, position_offset FROM mesh.parked"
+            " WHERE projection = $1 AND generation = $2",
+            self._projection.name,
+            self.generation.number,
+        )
+        self._parked = frozenset(tuple(each) for each in parked)
+
+    def wants(self, kind: bytes, record: RawRecord) -> bool:
+        """Whether the record is part of this fold."""
+        return (
+            kind in self.kinds
+            and record.offset < self.marks.get(TopicPartition(record.topic, record.partition), 0)
+            and (record.topic, record.partition, record.offset) not in self._parked
+            and self._limits.admits(record)
+        )
+
+    def fold(self, recorded: Recorded[Any]) -> None:
+        """Let one event count."""
+        key = self._projection.key(recorded)
+        number, of = self._share
+        if of > 1 and crc32(key.encode()) % of != number:
+            return
+        self.verdict.events += 1
+        if self._projection.insert_only:
+            # The first one counts, as unique keys have it in the stores.
+            if key not in self._rows:
+                self._rows[key] = row_hash(key, self._projection.fold(None, recorded))
+            return
+        row = self._projection.fold(self._rows.get(key), recorded)
+        if row is None:
+            self._rows.pop(key, None)
+        else:
+            self._rows[key] = row
+
+    async def compare(self, report: Callable[[int, int], None]) -> None:
+        """Hold every row of the store against the fold; forget what is equal."""
+        expected = len(self._rows)
+        self.verdict.rows_expected += expected
+        number, of = self._share
+        found = 0
+        await self._store.settle(self.generation)
+        async for key, row in self._store.scan(self.generation):
+            if of > 1 and crc32(key.encode()) % of != number:
+                continue
+            found += 1
+            if self._is(key, row):
+                del self._rows[key]
+            else:
+                self._open[key] = row
+            if found % 1_000 == 0:
+                report(found, expected)
+        self.verdict.rows_found += found
+        for key in self._rows:
+            self._open.setdefault(key, None)
+
+    def _is(self, key: str, row: Any) -> bool:
+        """Whether the fold's present state of this key is that row (None: no row)."""
+        return self._hash_now(key) == (None if row is None else row_hash(key, row))
+
+    def _hash_now(self, key: str) -> bytes | None:
+        state = self._rows.get(key)
+        if state is None or isinstance(state, bytes):
+            return state
+        return row_hash(key, state)
+
+    async def settle(self, log: Log) -> None:
+        """Follow the log until every open row is found right, or wrong for good."""
+        for _ in range(ROUNDS_MAX):
+            if not self._open:
+                return
+            passed = await self._go_on(log) if self._limits.whole else {}
+            for key, row in list(self._open.items()):
+                if key not in passed:
+                    self._wrong(key, row)
+                elif (None if row is None else row_hash(key, row)) in passed[key]:
+                    self._right(key)
+            if not self._open or not await self._reached():
+                break
+            await self._look_again()
+        for key, row in list(self._open.items()):
+            self._wrong(key, row, "unsettled")
+
+    async def _go_on(self, log: Log) -> dict[str, set[bytes | None]]:
+        """Fold what the log has got since, for open keys; each one's states on the way."""
+        topics = {topic for each in self._projection.hears for topic in topics_of(each)}
+        ahead = {
+            place: Stretch(max(bound.start, self.marks.get(place, 0)), bound.end)
+            for place, bound in (await log.bounds(topics)).items()
+        }
+        guards = {place: Guard(start=each.start) for place, each in ahead.items()}
+        passed: dict[str, set[bytes | None]] = {}
+        async with aclosing(log.read(ahead)) as batches:
+            async for batch in batches:
+                for record in batch.records:
+                    self.marks[batch.place] = record.offset + 1
+                    counts = guards[batch.place].judge(dict(record.headers)) == COUNTS
+                    recorded = self._heard(record) if counts else None
+                    key = "" if recorded is None else self._projection.key(recorded)
+                    if recorded is not None and key in self._open:
+                        states = passed.setdefault(key, {self._hash_now(key)})
+                        self.fold(recorded)
+                        states.add(self._hash_now(key))
+        return passed
+
+    def _heard(self, record: RawRecord) -> Recorded[Any] | None:
+        kind = (header(record.headers, "ce_type") or "").encode()
+        if not self.wants(kind, record):
+            return None
+        try:
+            return decode_event(record, EVENT_TYPES)
+        except UndecodableError:
+            return None  # parked in the meantime, or found by the next verification
+
+    async def _reached(self) -> bool:
+        """Wait until the store has read as far as the fold, a while at most."""
+        deadline = time.monotonic() + SETTLE_TIMEOUT_S
+        while True:
+            held = await self._store.watermarks(self.generation)
+            if all(
+                place in held and held[place].next_offset >= mark
+                for place, mark in self.marks.items()
+                if mark
+            ):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+
+    async def _look_again(self) -> None:
+        """Read the open rows once more."""
+        keys = list(self._open)
+        for start in range(0, len(keys), _LOAD_KEYS):
+            part = keys[start : start + _LOAD_KEYS]
+            async with self._store.session(self.generation) as session:
+                held = await session.load(part)
+            for key in part:
+                self._open[key] = held[key].row if key in held else None
+                if self._is(key, self._open[key]):
+                    self._right(key)
+
+    def _right(self, key: str) -> None:
+        self.verdict.rechecked += 1
+        del self._open[key]
+
+    def _wrong(self, key: str, row: Any, what: str = "") -> None:
+        del self._open[key]
+        state = self._rows.get(key)
+        found = None if row is None else plain_row(row)
+        if isinstance(state, bytes):
+            expected: dict[str, Any] | None = {"row_hash": state.hex()}
+            found = found and {"row_hash": row_hash(key, row).hex(), **found}
+        else:
+            expected = None if state is None else plain_row(state)
+        if expected is not None and found is not None and not isinstance(state, bytes):
+            differing = [name for name in expected if expected[name] != found.get(name)]
+            expected = {name: expected[name] for name in differing}
+            found = {name: found.get(name) for name in differing}
+        what = what or (
+            "missing" if found is None else "extra" if expected is None else "different"
+        )
+        self.verdict.note(Difference(key, what, expected, found))
+
+    def unreadable(self, record: RawRecord, reason: str) -> None:
+        """An event that can't be folded though nobody has parked it."""
+        place = f"{record.topic}:{record.partition}:{record.offset}"
+        self.verdict.note(Difference(place, "unreadable", {"reason": reason}, None))
+
+
+def ends_of(comparisons: Iterable[Comparison]) -> dict[TopicPartition, int]:
+    """How far the log must be read for all of them."""
+    ends: dict[TopicPartition, int] = {}
+    for each in comparisons:
+        for place, mark in each.marks.items():
+            ends[place] = max(mark, ends.get(place, 0))
+    return ends
