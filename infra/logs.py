@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 
+import orjson
 import structlog
 from asgi_correlation_id import correlation_id
 
@@ -20,6 +21,10 @@ def _with_request_id(
     if request is not None:
         entry.setdefault("correlation_id", request)
     return entry
+
+
+def _json(entry: object, **_: object) -> bytes:
+    return orjson.dumps(entry, default=repr)
 
 
 def configure_logging(process: str, level: str = "info") -> None:
@@ -35,10 +40,10 @@ def configure_logging(process: str, level: str = "info") -> None:
         processors=[
             *shared,
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -1,0 +1,96 @@
+"""Who is calling: an access token's claims, checked on every request that carries one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from api.machines import machines_of
+from api.problems import Problem, unauthenticated
+from api.tokens import TokenRefused
+from schemas.messages import Role
+
+TOKEN_LENGTH_MAX = 4_000
+
+# Only for the OpenAPI document: the check itself runs in api.routing, before the body is read.
+BEARER = HTTPBearer(
+    scheme_name="bearer", bearerFormat="JWT", auto_error=False, description="An access token"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sent the request. `user_id` and `session_id` are empty for the unknown."""
+
+    user_id: str = ""
+    role: Role | None = None
+    session_id: str = ""
+    email_verified: bool = False
+    market: str = ""
+    expires_at: datetime | None = None
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether we know who it is."""
+        return bool(self.user_id)
+
+
+ANONYMOUS = Caller()
+
+
+async def authenticate(request: Request) -> Caller:
+    """The caller named by the bearer token; raises a 401 problem for a missing, forged,
+    expired or revoked one, StoreUnavailableError when nobody can tell whether it was revoked.
+    """
+    token = _bearer_token(request)
+    machines = machines_of(request)
+    try:
+        claims = await machines.tokens.verify(token)
+    except TokenRefused as refused:
+        raise unauthenticated("token_invalid", refused.hint) from None
+    if await machines.denylist.denies(claims.session_id):
+        raise unauthenticated("session_ended", "This session has ended: log in again")
+    return Caller(
+        user_id=claims.user_id,
+        role=claims.role,
+        session_id=claims.session_id,
+        email_verified=claims.email_verified,
+        market=claims.market,
+        expires_at=datetime.fromtimestamp(claims.expires_at, UTC),
+    )
+
+
+def _bearer_token(request: Request) -> str:
+    sent = request.headers.getlist("authorization")
+    if not sent:
+        raise unauthenticated(
+            "token_missing", "Send an access token: `Authorization: Bearer <token>`"
+        )
+    scheme, _, token = sent[0].partition(" ")
+    if len(sent) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise unauthenticated("token_invalid", "Send one `Authorization: Bearer <token>`")
+    if len(token) > TOKEN_LENGTH_MAX:
+        raise unauthenticated("token_invalid", "This is no access token of ours")
+    return token.strip()
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.scope["caller"]
+    return caller
+
+
+async def _person(
+    request: Request, _documented: Annotated[object, Depends(BEARER)] = None
+) -> Caller:
+    caller: Caller = request.scope["caller"]
+    if not caller.signed_in:
+        raise Problem(403, "no_policy", "This needs somebody signed in")
+    return caller
+
+
+MaybeCaller = Annotated[Caller, Depends(_caller)]  # anyone, signed in or not
+SignedIn = Annotated[Caller, Depends(_person)]  # a person; also says so in the OpenAPI document

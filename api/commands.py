@@ -1,0 +1,192 @@
+"""From a request to a command and from its reply to an answer, the same way in every route.
+
+    @router.post("/api/things", operation_id="create_thing", ...)
+    async def create_thing(body: NewThing, sending: Sending) -> Response:
+        thing_id = sending.new_id("thing")
+        reply = await sending.send(CreateThing(thing_id=thing_id, **sending.asked))
+        return answer(reply, 201, {"id": str(thing_id)}, location=f"/api/things/{thing_id}")
+
+The Idempotency-Key, scoped to the caller, is the command's id: the log itself knows repeats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID, uuid5
+
+import orjson
+import uuid_utils
+from asgi_correlation_id import correlation_id
+from fastapi import Depends, Header, Request
+from starlette.responses import Response
+
+from api.auth import Caller
+from api.etags import etag_of, expected_version
+from api.machines import machines_of
+from api.problems import Problem, refusal
+from infra.settings import Settings
+from schemas.messages import Command
+from schemas.positions import format_token
+from schemas.recorded import CommandEnvelope, Reply
+
+IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+KEYS_NAMESPACE = UUID("5f0c1d0e-6f4b-5c57-9d0a-7b6a52a1c9e4")
+_TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+
+
+@dataclass(frozen=True)
+class CommandSender:
+    """One request's commands. The first has the request's own command id; others are sent with
+    a `step`, which gives each an id that is the same at every retry.
+    """
+
+    request: Request
+    caller: Caller
+    key: str | None  # the Idempotency-Key as sent
+    command_id: str
+    fingerprint: str
+    asked_at: datetime
+
+    def scoped(self, scope: str, asked: Mapping[str, Any]) -> CommandSender:
+        """For somebody who is not signed in: the key belongs to `scope`, and `asked` is what a
+        repeat must ask again; secrets are left out of it.
+        """
+        settings = machines_of(self.request).settings
+        body = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
+        path = self.request.url.path
+        return replace(
+            self,
+            command_id=command_id_of(self.key, scope),
+            fingerprint=fingerprint_of(settings, self.request.method, path, body),
+        )
+
+    def fresh(self) -> CommandSender:
+        """For what is never repeated by key, since its answer holds a secret: tokens."""
+        return replace(self, command_id=command_id_of(None, ""), fingerprint="")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The fields that every command has: when, by whom, in which role."""
+        return {
+            "asked_at": self.asked_at,
+            "asked_by": self.caller.user_id,
+            "asked_role": self.caller.role,
+        }
+
+    def new_id(self, noun: str) -> UUID:
+        """The id of what this request creates: a repeat meets the same stream."""
+        return uuid5(UUID(self.command_id), noun)
+
+    async def reply_to(
+        self,
+        command: Command,
+        *,
+        step: str = "",
+        if_match: bool = False,
+        if_match_required: bool = False,
+        deadline: datetime | None = None,
+    ) -> Reply:
+        """The writer's reply, refusals too; raises WriteUnavailableError when there is none.
+
+        `if_match`: the writer compares the request's If-Match with the stream's version.
+        """
+        version = None
+        if if_match or if_match_required:
+            version = expected_version(self.request, required=if_match_required)
+        trace = self.request.headers.get("traceparent")
+        envelope = CommandEnvelope(
+            command=command,
+            command_id=str(self.new_id(step)) if step else self.command_id,
+            correlation_id=correlation_id.get() or self.command_id,
+            causation_id=self.command_id,
+            fingerprint=self.fingerprint,
+            expected_version=version,
+            deadline=deadline,
+            traceparent=trace if trace and _TRACEPARENT.match(trace) else None,
+        )
+        return await machines_of(self.request).writes.send(envelope)
+
+    async def send(self, command: Command, **how: Any) -> Reply:
+        """Like `reply_to`, but a refusal leaves as the problem that tells of it."""
+        reply = await self.reply_to(command, **how)
+        if reply.outcome != "accepted":
+            raise refusal(reply)
+        return reply
+
+
+def answer(
+    reply: Reply,
+    status: int,
+    body: Mapping[str, Any] | None = None,
+    *,
+    location: str | None = None,
+) -> Response:
+    """The HTTP answer to an accepted command, with its version and its place in the log."""
+    headers = {"Cache-Control": "no-store"}
+    if reply.version:
+        headers["ETag"] = etag_of(reply.version)
+    if reply.position is not None:
+        headers["Consistency-Token"] = format_token([reply.position])
+    if location is not None:
+        headers["Location"] = location
+    if body is None:
+        return Response(status_code=status, headers=headers)
+    return Response(orjson.dumps(body), status, headers, "application/json")
+
+
+def command_id_of(key: str | None, scope: str) -> str:
+    """The id of the command that an Idempotency-Key stands for; a new one without a key.
+
+    `scope` is whose key it is: the same text from somebody else is another command.
+    """
+    if key is None:
+        return str(uuid_utils.uuid7())
+    if not IDEMPOTENCY_KEY.match(key):
+        raise Problem(
+            400,
+            "idempotency_key_invalid",
+            "An Idempotency-Key is 1 to 255 visible ASCII characters",
+        )
+    return str(uuid5(KEYS_NAMESPACE, f"{scope}\n{key}"))
+
+
+def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> str:
+    """A keyed hash of what was asked: tells a repeat from another request under one key."""
+    key = b64decode(settings.lookup_key.get_secret_value())
+    return hmac.new(
+        key, b"\n".join((method.encode(), path.encode(), body)), hashlib.sha256
+    ).hexdigest()
+
+
+async def _sender(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            max_length=255,
+            description="A repeat with the same key gives the first answer again",
+            examples=["9b2f6c1e-publish"],
+        ),
+    ] = None,
+) -> CommandSender:
+    caller: Caller = request.scope["caller"]
+    settings = machines_of(request).settings
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return CommandSender(
+        request=request,
+        caller=caller,
+        key=idempotency_key,
+        command_id=command_id_of(idempotency_key, caller.user_id),
+        fingerprint=fingerprint_of(settings, request.method, target, await request.body()),
+        asked_at=datetime.now(UTC),
+    )
+
+
+Sending = Annotated[CommandSender, Depends(_sender)]

@@ -1,0 +1,319 @@
+"""Joining, logging in and out, and who one is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from email_validator import EmailNotValidError, validate_email
+from fastapi import Request
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+)
+from starlette.responses import Response
+
+from api import login, registration
+from api.auth import SignedIn
+from api.commands import Sending, answer
+from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.machines import Mesh
+from api.people import Person, awaited_row, unsealed
+from api.problems import problem_responses, unauthenticated
+from api.registration import Newcomer
+from api.routing import new_router
+from projections.identity import sessions, users
+from schemas.identity import UserStatus
+from schemas.messages import Market, Role
+
+EMAIL_LENGTH_MAX = 254
+PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 256
+JWKS_CACHE = "public, max-age=300"
+WHO_IS_HERE = CaughtUp(sessions.sessions, users.users)
+
+router = new_router("identity")
+
+
+def _normal_email(text: str) -> str:
+    try:
+        found = validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        # Their text may quote the address.
+        message = "is no e-mail address: write it like name@example.org"
+        raise ValueError(message) from None
+    return found.normalized.casefold()
+
+
+Email = Annotated[
+    str,
+    StringConstraints(max_length=EMAIL_LENGTH_MAX),
+    AfterValidator(_normal_email),
+    Field(json_schema_extra={"format": "email"}),
+]
+NewPassword = Annotated[
+    SecretStr, Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)
+]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)]
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
+    ),
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Registration(_Body):
+    """Who wants to join."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "email": "nimal@example.org",
+                    "password": "correct horse battery",
+                    "name": "Nimal Perera",
+                    "role": "seller",
+                    "market": "exotics",
+                }
+            ]
+        }
+    )
+
+    email: Email
+    password: NewPassword
+    name: Name
+    role: Literal[Role.BUYER, Role.SELLER, Role.DEALER] = Role.BUYER
+    market: Market = Market.EXOTICS
+
+
+class Credentials(_Body):
+    """An e-mail and its password."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": "nimal@example.org", "password": "correct horse battery"}]
+        }
+    )
+
+    email: Email
+    password: Password
+
+
+class Refresh(_Body):
+    """A refresh token; it works once."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "AZoB…"}]})
+
+    refresh_token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class UserAnswer(BaseModel):
+    """A person, as they see themselves."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    status: UserStatus
+    email_verified: bool
+    market: Market
+
+
+class RegisteredAnswer(BaseModel):
+    """Somebody has joined."""
+
+    user: UserAnswer
+
+
+class TokensAnswer(BaseModel):
+    """A short-lived access token and the refresh token to get the next one with."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6750's word
+    expires_in: int = Field(description="Seconds that the access token lives")
+    refresh_token: str
+    user: UserAnswer
+
+
+class SessionAnswer(BaseModel):
+    """Who is logged in here, and until when."""
+
+    user: UserAnswer
+    role: Role
+    session_id: str
+    started_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+_USER = {
+    "id": "01980000-0000-7000-8000-000000000001",
+    "email": "nimal@example.org",
+    "name": "Nimal Perera",
+    "role": "seller",
+    "status": "pending",
+    "email_verified": False,
+    "market": "exotics",
+}
+_TOKENS = {
+    "access_token": "eyJhbGciOiJFUzI1NiIs…",
+    "token_type": "Bearer",
+    "expires_in": 900,
+    "refresh_token": "AZoB…",
+    "user": _USER,
+}
+_SESSION = {
+    "user": _USER,
+    "role": "seller",
+    "session_id": "01980000-0000-7000-8000-000000000002",
+    "started_at": "2026-03-01T12:00:00Z",
+    "expires_at": "2026-03-08T12:00:00Z",
+}
+
+
+def _ok(status: int, description: str, example: Any) -> dict[int | str, dict[str, Any]]:
+    content = {"application/json": {"example": example}}
+    return {status: {"description": description, "content": content}}
+
+
+@router.post(
+    "/api/auth/register",
+    operation_id="register_user",
+    status_code=201,
+    response_model=RegisteredAnswer,
+    responses={**_ok(201, "Joined", {"user": _USER}), **problem_responses(400, 409, 410, 415)},
+)
+async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Response:
+    """Join. The e-mail must not be anybody's yet, upper or lower case."""
+    newcomer = Newcomer(
+        email=body.email,
+        password=body.password.get_secret_value(),
+        name=body.name,
+        role=body.role,
+        market=body.market,
+    )
+    sending = sending.scoped(
+        mesh.vault.wrapping.lookup_hash(body.email),
+        body.model_dump(mode="json", exclude={"password"}),
+    )
+    user_id, reply = await registration.register(mesh, sending, newcomer)
+    person = Person(
+        user_id=user_id,
+        email=newcomer.email,
+        name=newcomer.name,
+        role=newcomer.role,
+        status=UserStatus.PENDING,
+        email_verified=False,
+        market=newcomer.market,
+    )
+    return answer(reply, 201, {"user": _user(person)})
+
+
+@router.post(
+    "/api/auth/login",
+    operation_id="log_in",
+    response_model=TokensAnswer,
+    responses={**_ok(200, "Logged in", _TOKENS), **problem_responses(400, 401, 409, 415)},
+)
+async def log_in(body: Credentials, mesh: Mesh, sending: Sending) -> Response:
+    """Log in on one device."""
+    found = await login.log_in(mesh, sending.fresh(), body.email, body.password.get_secret_value())
+    return _tokens(mesh.settings.access_token_s, found)
+
+
+@router.post(
+    "/api/auth/refresh",
+    operation_id="refresh_session",
+    response_model=TokensAnswer,
+    responses={**_ok(200, "Refreshed", _TOKENS), **problem_responses(400, 401, 415)},
+)
+async def refresh_session(body: Refresh, mesh: Mesh, sending: Sending) -> Response:
+    """Exchange a refresh token for the next pair. Each works once: a second use ends the
+    session and all its tokens.
+    """
+    found = await login.refresh(mesh, sending.fresh(), body.refresh_token)
+    return _tokens(mesh.settings.access_token_s, found)
+
+
+@router.post(
+    "/api/auth/logout",
+    operation_id="log_out",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"description": "Logged out"}, **problem_responses(401, 403)},
+)
+async def log_out(mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
+    """Log out here; the session's tokens are refused from now on."""
+    return answer(await login.log_out(mesh, sending), 204)
+
+
+@router.get(
+    "/api/auth/session",
+    operation_id="read_session",
+    response_model=SessionAnswer,
+    responses={**_ok(200, "Who is logged in", _SESSION), **problem_responses(400, 401, 403)},
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def read_session(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
+    """Who is logged in with this token, in which role and until when."""
+    await WHO_IS_HERE.wait(request)
+    session = await awaited_row(
+        mesh, lambda: sessions.by_id(mesh.postgres, caller.session_id), "sessions"
+    )
+    row = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, caller.user_id), "users")
+    person = await unsealed(mesh, row)
+    if person is None:
+        raise unauthenticated("session_ended", "This account is no longer there")
+    body = {
+        "user": _user(person),
+        "role": person.role,
+        "session_id": caller.session_id,
+        "started_at": session["started_at"],
+        "expires_at": session["expires_at"],
+    }
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+@router.get(
+    "/.well-known/jwks.json",
+    operation_id="list_signing_keys",
+    responses={
+        **_ok(200, "Keys", {"keys": [{"kty": "EC", "crv": "P-256", "kid": "…", "use": "sig"}]}),
+        **problem_responses(),
+    },
+)
+async def list_signing_keys(mesh: Mesh) -> Response:
+    """The public keys that verify our access tokens (RFC 7517)."""
+    body = orjson.dumps({"keys": await mesh.tokens.public_keys()})
+    return Response(body, headers={"Cache-Control": JWKS_CACHE}, media_type="application/json")
+
+
+def _user(person: Person) -> dict[str, Any]:
+    return {
+        "id": str(person.user_id),
+        "email": person.email,
+        "name": person.name,
+        "role": person.role,
+        "status": person.status,
+        "email_verified": person.email_verified,
+        "market": person.market,
+    }
+
+
+def _tokens(lifetime_s: int, found: login.LoggedIn) -> Response:
+    body = {
+        "access_token": found.access_token,
+        "token_type": "Bearer",
+        "expires_in": lifetime_s,
+        "refresh_token": found.refresh_token,
+        "user": _user(found.person),
+    }
+    return answer(found.reply, 200, body)

@@ -1,0 +1,144 @@
+"""What clients send of a listing and what they get, with examples for the API's document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.listings import ListingStatus
+from schemas.messages import Market
+from schemas.recorded import Reply
+from schemas.vehicles import PriceMinor, VehicleFields
+
+_FIELDS: dict[str, Any] = {
+    "title": "Porsche 911 Carrera 4S",
+    "price_minor": 8_500_000,
+    "currency": "USD",
+    "make": "Porsche",
+    "model": "911",
+    "year": 2019,
+    "mileage": {"value": 42_000, "unit": "KMT"},
+    "fuel_type": "petrol",
+    "location": "Colombo",
+    "geo": {"lat": 6.9271, "lon": 79.8612},
+    "features": ["Sunroof"],
+}
+LISTING_ID = "01980000-0000-7000-8000-000000000001"
+CHANGED = {"id": LISTING_ID, "version": 2}
+LISTING = {
+    **_FIELDS,
+    "id": LISTING_ID,
+    "seller_id": "01980000-0000-7000-8000-00000000000a",
+    "market": "exotics",
+    "status": "active",
+    "version": 2,
+    "created_at": "2026-03-01T12:00:00+00:00",
+    "updated_at": "2026-03-01T12:00:00+00:00",
+    "published_at": "2026-03-01T12:00:00+00:00",
+    "sold_at": None,
+    "mileage_km": 42_000,
+    "views": 7,
+}
+
+
+def _example(value: Mapping[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [dict(value)]})
+
+
+class NewListing(VehicleFields):
+    """What a new listing states. A draft may lack anything; everyone's eyes need title, price,
+    currency, make, year and mileage.
+    """
+
+    model_config = _example({**_FIELDS, "publish": True})
+
+    publish: bool = Field(default=False, description="Show it to everyone at once")
+
+    @property
+    def fields(self) -> VehicleFields:
+        """What is stated of the vehicle."""
+        return vehicle_fields(self)
+
+
+class ListingChanges(VehicleFields):
+    """What shall be different: a field that is left out stays, null empties it (RFC 7396).
+    `mileage`, `geo` and `features` are replaced whole.
+    """
+
+    model_config = _example({"price_minor": 7_900_000, "trim": None})
+
+    @property
+    def cleared(self) -> tuple[str, ...]:
+        """The fields sent as null."""
+        return tuple(sorted(self.model_fields_set - self.stated().keys()))
+
+
+class Sale(BaseModel):
+    """Who bought, and for how much in minor units; both may stay untold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    buyer_id: UUID | None = None
+    price_minor: PriceMinor | None = None
+
+
+class ChangedAnswer(BaseModel):
+    """The listing and the version it has now."""
+
+    id: UUID
+    version: int
+
+
+class ListingAnswer(VehicleFields):
+    """A listing; null means "not stated"."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: UUID
+    seller_id: str
+    market: Market
+    status: ListingStatus
+    version: int
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    published_at: AwareDatetime | None
+    sold_at: AwareDatetime | None
+    mileage_km: int | None
+    views: int | None = Field(default=None, description="Only on the listing as it is now")
+
+
+class ListingsAnswer(BaseModel):
+    """A page of listings, without their descriptions."""
+
+    items: list[ListingAnswer]
+    next_cursor: str | None
+
+
+def vehicle_fields(body: VehicleFields) -> VehicleFields:
+    """The vehicle's part of a body that holds more."""
+    return VehicleFields(**{name: getattr(body, name) for name in VehicleFields.model_fields})
+
+
+def changed(listing_id: UUID, reply: Reply) -> dict[str, Any]:
+    """The answer to an accepted command."""
+    return {"id": str(listing_id), "version": reply.version}
+
+
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the listing page as clients see it."""
+    body = dict(row)
+    unit, lat, lon = body.pop("mileage_unit"), body.pop("lat"), body.pop("lon")
+    body["id"] = body.pop("key")
+    if unit is not None:
+        body["mileage"] = {"value": body["mileage"], "unit": unit}
+    body["geo"] = None if lat is None else {"lat": lat, "lon": lon}
+    return body
+
+
+def ok(description: str, example: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` entry of an operation's success."""
+    content = {"application/json": {"example": example}}
+    return {status: {"description": description, "content": content}}

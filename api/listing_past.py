@@ -1,0 +1,225 @@
+"""A listing's past: how it was, who changed what, and what it cost. All of it is folded from the
+journal with the folds that make the present.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import Query, Request
+from pydantic import AwareDatetime, BaseModel
+from starlette.responses import Response
+
+from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.listing_bodies import LISTING_ID, ok
+from api.listing_sight import PUBLIC, Row, hidden, listing_for, sees_all
+from api.machines import Mesh, machines_of
+from api.paging import Paging
+from api.problems import Problem, problem_responses
+from api.routing import new_router
+from projections.journal.journal import journal
+from projections.journal.streams import events_of
+from projections.listings import listing_page, price_history
+from projections.listings.listing_page import ListingPage
+from schemas.listings import ListingStatus, listing_stream
+from schemas.messages import Fault
+from schemas.recorded import Recorded
+
+ONE = "/api/listings/{listing_id:uuid}"
+JOURNAL = CaughtUp(listing_page.listing_page, journal)
+PRICES = CaughtUp(listing_page.listing_page, price_history.price_history)
+LOW_SPAN = timedelta(days=30)
+_NOT_SHOWN = frozenset({"version", "updated_at"})  # each entry says both itself
+
+router = new_router("listings")
+
+
+class Change(BaseModel):
+    """One field before and after."""
+
+    before: Any
+    after: Any
+
+
+class HistoryEntry(BaseModel):
+    """One version of a listing. `changes` are left out for the public where the listing was
+    hidden; `actor` is `owner` or `other`, never a name; `cause` is the command or event that
+    led to it.
+    """
+
+    version: int
+    kind: str
+    at: AwareDatetime
+    actor: str
+    cause: str
+    changes: dict[str, Change]
+
+
+class HistoryAnswer(BaseModel):
+    """A page of versions, the first first."""
+
+    items: list[HistoryEntry]
+    next_cursor: str | None
+
+
+class PublicPrice(BaseModel):
+    """A price that anyone could see from `since` until `until`; null: they still can."""
+
+    price_minor: int
+    currency: str
+    since: AwareDatetime
+    until: AwareDatetime | None
+
+
+class Low(BaseModel):
+    """The lowest public price of a span; `complete` is false where nothing is known of a part
+    of it. Known is what the log saw, from `observed_since` on.
+    """
+
+    price_minor: int
+    currency: str
+    observed_since: AwareDatetime
+    complete: bool
+
+
+class PriceHistoryAnswer(BaseModel):
+    """Every public price, and the lowest: of the last 30 days, and of the 30 days before the
+    present price began (what EU Directive 98/6/EC, Article 6a, asks sellers to name).
+    """
+
+    items: list[PublicPrice]
+    lowest_30_days: Low | None
+    lowest_before_change: Low | None
+
+
+_AT = "2026-03-01T12:00:00+00:00"
+_ENTRY = {
+    "version": 3,
+    "kind": "listing.price_changed",
+    "at": _AT,
+    "actor": "owner",
+    "cause": LISTING_ID,
+    "changes": {"price_minor": {"before": 8_500_000, "after": 7_900_000}},
+}
+_PRICE = {"price_minor": 8_500_000, "currency": "USD", "since": _AT, "until": None}
+_LOW = {"price_minor": 8_500_000, "currency": "USD", "observed_since": _AT, "complete": False}
+_PRICES = {"items": [_PRICE], "lowest_30_days": _LOW, "lowest_before_change": None}
+
+
+async def as_it_was(
+    request: Request, now: Row, *, moment: datetime | None, version: int | None
+) -> dict[str, Any]:
+    """The row of a listing at a moment or version; raises 404 problems for what never was, or
+    was hidden from this caller.
+    """
+    if moment is not None and version is not None:
+        fault = Fault(pointer="?version", detail="send either `as_of` or `version`")
+        raise Problem(422, "invalid", "A past has one address", faults=[fault])
+    await JOURNAL.wait(request)
+    found: ListingPage | None = None
+    async for _, page, recorded in _pages(request, now["key"]):
+        if moment is not None and recorded.recorded_at > moment:
+            break
+        found = page
+        if recorded.version == version:
+            break
+    if found is None or (version is not None and found.version != version):
+        raise Problem(404, "version_unknown", "The listing was not there then")
+    if found.status not in PUBLIC and not sees_all(request.scope["caller"], found.seller_id):
+        raise hidden()
+    return {"key": now["key"], **{each.name: getattr(found, each.name) for each in fields(found)}}
+
+
+async def _pages(
+    request: Request, listing_id: str
+) -> AsyncIterator[tuple[ListingPage | None, ListingPage | None, Recorded[Any]]]:
+    """The page before and after each event of a listing."""
+    page: ListingPage | None = None
+    async for recorded in events_of(machines_of(request).postgres, listing_stream(listing_id)):
+        before, page = page, listing_page.fold(page, recorded)
+        yield before, page, recorded
+
+
+@router.get(
+    f"{ONE}/history",
+    operation_id="read_listing_history",
+    response_model=HistoryAnswer,
+    responses={
+        **ok("A page of versions", {"items": [_ENTRY], "next_cursor": None}),
+        **problem_responses(400, 401, 404, 410),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def read_listing_history(listing_id: UUID, request: Request, page: Paging) -> Response:
+    """What happened to the listing, version by version: what changed, when and from where."""
+    await JOURNAL.wait(request)
+    row = await listing_for(request, listing_id, deleted=True)
+    insider = sees_all(request.scope["caller"], row["seller_id"])
+    start = page.offset if page.after is None else page.after[0]
+    entries: list[dict[str, Any]] = []
+    async for before, after, recorded in _pages(request, str(listing_id)):
+        if recorded.version <= start:
+            continue
+        if len(entries) == page.limit:
+            return page.response(entries, [entries[-1]["version"]])
+        entries.append(_entry(before, after, recorded, insider=insider))
+    return page.response(entries, None)
+
+
+def _entry(
+    before: ListingPage | None, after: ListingPage | None, recorded: Recorded[Any], *, insider: bool
+) -> dict[str, Any]:
+    pages = [page for page in (before, after) if page is not None]
+    public = any(page.status is ListingStatus.ACTIVE for page in pages)
+    owners = any(page.seller_id == recorded.actor for page in pages)
+    return {
+        "version": recorded.version,
+        "kind": recorded.kind,
+        "at": recorded.recorded_at,
+        "actor": "owner" if owners else "other",
+        "cause": recorded.causation_id,
+        "changes": _changes(before, after) if insider or public else {},
+    }
+
+
+def _changes(before: ListingPage | None, after: ListingPage | None) -> dict[str, Any]:
+    changes = {}
+    for name in (each.name for each in fields(ListingPage) if each.name not in _NOT_SHOWN):
+        old, new = getattr(before, name, None), getattr(after, name, None)
+        if old != new:
+            changes[name] = {"before": old, "after": new}
+    return changes
+
+
+@router.get(
+    f"{ONE}/price-history",
+    operation_id="read_listing_prices",
+    response_model=PriceHistoryAnswer,
+    responses={**ok("Prices", _PRICES), **problem_responses(400, 401, 404, 410)},
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def read_listing_prices(
+    listing_id: UUID,
+    request: Request,
+    mesh: Mesh,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="The latest so many prices")] = 100,
+) -> Response:
+    """What the listing cost for everyone to see, and the lowest of it, honestly: nothing is
+    claimed of days on which there was no public price.
+    """
+    await PRICES.wait(request)
+    await listing_for(request, listing_id)
+    facts = await price_history.facts_of(mesh.postgres, str(listing_id))
+    prices = price_history.public_prices(facts)
+    lows = {
+        "lowest_30_days": price_history.lowest(prices, datetime.now(UTC), LOW_SPAN),
+        "lowest_before_change": price_history.lowest_before_change(prices, LOW_SPAN),
+    }
+    body = {"items": prices[-limit:], **lows}
+    headers = {"Cache-Control": "no-cache"}
+    return Response(orjson.dumps(body), headers=headers, media_type="application/json")

@@ -1,0 +1,184 @@
+"""Logging in, refreshing and logging out: passwords and tokens in, commands out.
+
+Known and unknown e-mails take the same steps: one slow hash, one command, one answer.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from api.auth import Caller
+from api.commands import CommandSender
+from api.consistency import CaughtUp
+from api.machines import Machines
+from api.people import Person, Row, awaited_row, unsealed
+from api.problems import Problem, refusal, unauthenticated
+from api.tokens import RefreshToken, Subject
+from projections.identity import sessions, users
+from schemas.identity import (
+    EndSession,
+    RecordFailedLogin,
+    ReportReuse,
+    RotateRefresh,
+    StartSession,
+)
+from schemas.messages import Role
+from schemas.recorded import Reply
+
+API = Caller(user_id="api", role=Role.SYSTEM)  # asks for what no person asks for
+SESSIONS = CaughtUp(sessions.sessions)
+
+
+@dataclass(frozen=True)
+class LoggedIn:
+    """What a client gets: two tokens, and whose they are."""
+
+    person: Person
+    access_token: str
+    refresh_token: str
+    reply: Reply
+
+
+async def log_in(mesh: Machines, sending: CommandSender, email: str, password: str) -> LoggedIn:
+    """Tokens of a new session; raises a 401 problem that says nothing of whether the e-mail is
+    known.
+    """
+    email_hash = mesh.vault.wrapping.lookup_hash(email)
+    session_id = sending.new_id("session")
+    person = await _person_with(mesh, email_hash, password)
+    if person is None:
+        failed = replace(sending, caller=API)
+        await failed.send(
+            RecordFailedLogin(session_id=session_id, email_hash=email_hash, **failed.asked)
+        )
+        raise unauthenticated("credentials_invalid", "E-mail or password is wrong")
+    return await _start(mesh, sending, session_id, person)
+
+
+async def _start(
+    mesh: Machines, sending: CommandSender, session_id: UUID, person: Person
+) -> LoggedIn:
+    sending = replace(sending, caller=Caller(user_id=str(person.user_id), role=person.role))
+    refresh = mesh.refresh_tokens.new(session_id)
+    # Signed before the command: a vault that is down must not leave a session nobody holds.
+    access = await _access_token(mesh, person, session_id)
+    reply = await sending.send(
+        StartSession(
+            session_id=session_id,
+            user_id=person.user_id,
+            refresh_hash=refresh.hash,
+            expires_at=sending.asked_at + timedelta(seconds=mesh.settings.refresh_token_s),
+            **sending.asked,
+        )
+    )
+    return LoggedIn(person, access, refresh.text, reply)
+
+
+async def _person_with(mesh: Machines, email_hash: str, password: str) -> Person | None:
+    row = await _row_with(mesh, email_hash)
+    stored = None if row is None else await mesh.vault.password_hash(UUID(row["key"]))
+    if row is None or stored is None:
+        await mesh.passwords.decoy(password)
+        return None
+    right, newer = await mesh.passwords.verify(password, stored)
+    if not right:
+        return None
+    if newer is not None:
+        await mesh.vault.replace_password(UUID(row["key"]), stored, newer)
+    return await unsealed(mesh, row)
+
+
+async def _row_with(mesh: Machines, email_hash: str) -> Row | None:
+    async def read() -> Row | None:
+        return await users.by_email(mesh.postgres, email_hash)
+
+    row = await read()
+    if row is None and await mesh.vault.people_with_email(email_hash):
+        # Registered a moment ago: the row is on its way.
+        return await awaited_row(mesh, read, "users")
+    return row
+
+
+async def _access_token(mesh: Machines, person: Person, session_id: UUID) -> str:
+    subject = Subject(
+        user_id=person.user_id,
+        session_id=session_id,
+        email=person.email,
+        email_verified=person.email_verified,
+        role=person.role,
+        market=person.market,
+    )
+    return await mesh.tokens.issue(subject, time.time())
+
+
+async def refresh(mesh: Machines, sending: CommandSender, text: str) -> LoggedIn:
+    """The next pair of tokens; raises a 401 problem for a spent, foreign or late one. A spent
+    one also ends the session.
+    """
+    presented = mesh.refresh_tokens.parse(text)
+    if presented is None:
+        raise _refresh_refused()
+    # Everything that could fail is fetched before the token is spent.
+    person = await _owner(mesh, presented.session_id)
+    access = await _access_token(mesh, person, presented.session_id)
+    following = mesh.refresh_tokens.new(presented.session_id)
+    sending = replace(sending, caller=Caller(user_id=str(person.user_id), role=person.role))
+    reply = await sending.reply_to(
+        RotateRefresh(
+            session_id=presented.session_id,
+            presented_hash=presented.hash,
+            next_hash=following.hash,
+            **sending.asked,
+        )
+    )
+    if reply.reason == "refresh_reused":
+        await _kill(mesh, sending, presented)
+    if reply.outcome == "refused":
+        raise _refresh_refused()
+    if reply.outcome != "accepted":
+        raise refusal(reply)
+    return LoggedIn(person, access, following.text, reply)
+
+
+async def _owner(mesh: Machines, session_id: UUID) -> Person:
+    row = await awaited_row(
+        mesh, lambda: sessions.by_id(mesh.postgres, str(session_id)), "sessions"
+    )
+    user = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, row["user_id"]), "users")
+    person = await unsealed(mesh, user)
+    if person is None:
+        raise _refresh_refused()
+    return person
+
+
+async def _kill(mesh: Machines, sending: CommandSender, presented: RefreshToken) -> None:
+    reply = await sending.reply_to(
+        ReportReuse(
+            session_id=presented.session_id, presented_hash=presented.hash, **sending.asked
+        ),
+        step="report reuse",
+    )
+    await _deny(mesh, presented.session_id, reply)
+
+
+async def log_out(mesh: Machines, sending: CommandSender) -> Reply:
+    """End the caller's session; when this returns, its tokens are refused everywhere."""
+    session_id = UUID(sending.caller.session_id)
+    reply = await sending.send(EndSession(session_id=session_id, **sending.asked))
+    await _deny(mesh, session_id, reply)
+    return reply
+
+
+async def _deny(mesh: Machines, session_id: UUID, reply: Reply) -> None:
+    """Have every API process refuse the session: through Redis or, without it, through the read
+    model that all of them ask instead, which must know first.
+    """
+    if not await mesh.denylist.deny(session_id) and reply.position is not None:
+        await SESSIONS.reach(mesh, [reply.position])
+
+
+def _refresh_refused() -> Problem:
+    return unauthenticated("refresh_invalid", "This refresh token is no good: log in again")

@@ -1,0 +1,152 @@
+"""What routes work with: the stores and the way to the writer, each absent without harm.
+
+The API starts whatever is down. A store that can't be reached makes its own routes answer
+503 with Retry-After; the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Request
+from opensearchpy import AsyncOpenSearch
+from redis.asyncio import Redis
+
+from api.database import Database
+from api.denylist import Denylist
+from api.gateway import CommandGateway, WriteUnavailableError
+from api.tokens import RefreshTokens, Tokens
+from api.tracking import Tracking
+from infra.clickhouse import ClickHouse
+from infra.opensearch import open_opensearch
+from infra.passwords import Passwords
+from infra.redis import open_redis
+from infra.settings import Settings
+from infra.vault import Vault
+from schemas.recorded import CommandEnvelope, Reply
+
+GATEWAY_RETRY_S = 0.5
+SEARCH_TIMEOUT_S = 5.0
+ANALYTICS_TIMEOUT_S = 10.0
+
+log = structlog.get_logger()
+
+
+@dataclass
+class WriteSide:
+    """The way to the writer. Starts in the background, as often as it takes."""
+
+    gateway: CommandGateway
+    started: bool = field(default=False, init=False)
+
+    async def send(self, envelope: CommandEnvelope) -> Reply:
+        """The writer's reply; raises WriteUnavailableError when there is none in time."""
+        if not self.started:
+            raise WriteUnavailableError
+        return await self.gateway.send(envelope)
+
+    async def keep_starting(self) -> None:
+        """Return once the gateway works; a broker that is down is tried again and again."""
+        while not self.started:
+            try:
+                await self.gateway.start()
+                self.started = True
+            except Exception as error:  # noqa: BLE001 - any client error: not up yet
+                log.warning("gateway_not_started", error=type(error).__name__)
+                await asyncio.sleep(GATEWAY_RETRY_S)
+
+    async def stop(self) -> None:
+        """Stop the gateway if it was started."""
+        if self.started:
+            await self.gateway.stop()
+
+    async def check(self) -> None:
+        """Raises WriteUnavailableError while no command can be sent."""
+        if not self.started:
+            raise WriteUnavailableError
+
+
+@dataclass(frozen=True)
+class Machines:
+    """Everything outside this process that routes may use."""
+
+    settings: Settings
+    postgres: Database
+    redis: Redis
+    opensearch: AsyncOpenSearch
+    clickhouse: ClickHouse
+    writes: WriteSide
+    tracking: Tracking
+    vault: Vault
+    tokens: Tokens
+    refresh_tokens: RefreshTokens
+    denylist: Denylist
+    passwords: Passwords
+
+
+@asynccontextmanager
+async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
+    """Clients of every store, closed at the end. Waits for none of them."""
+    async with AsyncExitStack() as stack:
+        postgres = Database(settings)
+        await postgres.open()
+        stack.push_async_callback(postgres.close)
+        redis = open_redis(settings)
+        stack.push_async_callback(redis.aclose)
+        opensearch = open_opensearch(settings, timeout_s=SEARCH_TIMEOUT_S)
+        stack.push_async_callback(opensearch.close)
+        clickhouse = ClickHouse(settings, answer_timeout_s=ANALYTICS_TIMEOUT_S)
+        stack.push_async_callback(clickhouse.close)
+        writes = WriteSide(CommandGateway(settings))
+        stack.push_async_callback(writes.stop)
+        denylist = Denylist(
+            redis,
+            postgres,
+            lifetime_s=settings.access_token_s,
+            row_wait_s=settings.read_wait_s,
+        )
+        passwords = Passwords(settings.password_scheme)
+        stack.callback(passwords.close)
+        tracking = Tracking(settings)
+        for work in (writes.keep_starting(), tracking.keep(), denylist.keep()):
+            task = asyncio.create_task(work)
+            stack.push_async_callback(_cancel, task)
+        vault = Vault(postgres.pool, settings)
+        yield Machines(
+            settings=settings,
+            postgres=postgres,
+            redis=redis,
+            opensearch=opensearch,
+            clickhouse=clickhouse,
+            writes=writes,
+            tracking=tracking,
+            vault=vault,
+            tokens=Tokens(vault, settings),
+            refresh_tokens=RefreshTokens(settings),
+            denylist=denylist,
+            passwords=passwords,
+        )
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def machines_of(request: Request) -> Machines:
+    """The machines of the app that serves this request; cheaper than a dependency."""
+    machines: Machines = request.app.state.machines
+    return machines
+
+
+async def _machines(request: Request) -> Machines:
+    return machines_of(request)
+
+
+Mesh = Annotated[Machines, Depends(_machines)]

@@ -1,0 +1,62 @@
+"""What a client must know of the vocabulary: every closed list, by name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import orjson
+from starlette.responses import Response
+
+from api.problems import problem_responses
+from api.routing import new_router
+from schemas.identity import UserStatus
+from schemas.listings import ListingStatus
+from schemas.messages import Market, Role
+from schemas.vehicles import (
+    Availability,
+    BodyType,
+    Condition,
+    DistanceUnit,
+    Drivetrain,
+    FuelType,
+    Transmission,
+)
+
+ENUMS: dict[str, type[StrEnum]] = {
+    "availability": Availability,
+    "body_type": BodyType,
+    "condition": Condition,
+    "distance_unit": DistanceUnit,
+    "drivetrain": Drivetrain,
+    "fuel_type": FuelType,
+    "listing_status": ListingStatus,
+    "market": Market,
+    "role": Role,
+    "transmission": Transmission,
+    "user_status": UserStatus,
+}
+
+_INTERNAL = {Role.SYSTEM}  # never a person's
+_BODY = orjson.dumps(
+    {name: [each for each in values if each not in _INTERNAL] for name, values in ENUMS.items()}
+)
+
+router = new_router("meta", prefix="/api/meta")
+
+
+@router.get(
+    "/enums",
+    operation_id="list_enums",
+    responses={
+        200: {
+            "description": "Every closed list by name",
+            "content": {"application/json": {"example": {"market": ["exotics", "campus"]}}},
+        },
+        **problem_responses(),
+    },
+)
+async def list_enums() -> Response:
+    """Every closed list of values, by name."""
+    return Response(
+        _BODY, headers={"Cache-Control": "public, max-age=300"}, media_type="application/json"
+    )

@@ -1,0 +1,118 @@
+"""Lists a page at a time: by an opaque signed cursor, or by page number to a bounded depth.
+
+A cursor holds the sort values of the last row shown, so rows that come and go in between
+neither repeat nor hide others. It is signed and belongs to one query: it can't be made up,
+nor carried to another filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import Depends, Query, Request
+from itsdangerous import BadSignature, URLSafeSerializer
+from starlette.responses import Response
+
+from api.machines import machines_of
+from api.problems import Problem
+from infra.settings import Settings
+from schemas.messages import Fault
+
+LIMIT_MAX = 100
+LIMIT_DEFAULT = 20
+DEPTH_MAX = 10_000
+CURSOR_LENGTH_MAX = 2_000
+_OWN = frozenset({"cursor", "limit", "page"})
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a list is wanted: after `after`'s sort values, or from row `offset` on."""
+
+    limit: int
+    offset: int
+    after: tuple[Any, ...] | None
+    number: int
+    request: Request
+
+    def response(
+        self,
+        items: Sequence[Any],
+        last: Sequence[Any] | None,
+        *,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> Response:
+        """`{items, next_cursor, …}` with a Link header; `last` holds the sort values of the
+        last item when more items follow it, else None.
+        """
+        cursor, link = self.next_of(last)
+        body = {"items": items, "next_cursor": cursor, **more}
+        sent = {"Cache-Control": "no-cache", **link, **(headers or {})}
+        return Response(orjson.dumps(body), 200, sent, "application/json")
+
+    def next_of(self, last: Sequence[Any] | None) -> tuple[str | None, dict[str, str]]:
+        """The cursor of the page that follows and the header that links to it; none without
+        `last`.
+        """
+        if last is None:
+            return None, {}
+        cursor = _seal(self.request, last)
+        return cursor, {"Link": f'<{self._next_url(cursor)}>; rel="next"'}
+
+    def _next_url(self, cursor: str) -> str:
+        kept = [(k, v) for k, v in self.request.query_params.multi_items() if k not in _OWN]
+        query = urlencode([*kept, ("limit", self.limit), ("cursor", cursor)])
+        return f"{self.request.url.path}?{query}"
+
+
+def _serializer(request: Request) -> URLSafeSerializer:
+    settings: Settings = machines_of(request).settings
+    filters = sorted((k, v) for k, v in request.query_params.multi_items() if k not in _OWN)
+    salt = orjson.dumps([request.url.path, filters]).decode()
+    return URLSafeSerializer(settings.lookup_key.get_secret_value(), salt=f"cursor {salt}")
+
+
+def _seal(request: Request, values: Sequence[Any]) -> str:
+    return str(_serializer(request).dumps(list(values)))
+
+
+def _open(request: Request, cursor: str) -> tuple[Any, ...]:
+    try:
+        return tuple(_serializer(request).loads(cursor))
+    except (BadSignature, TypeError):
+        raise Problem(
+            422,
+            "cursor_invalid",
+            "Take `cursor` from the last answer's `next_cursor`, with the same filters",
+            faults=[Fault(pointer="?cursor", detail="is not a cursor of this query")],
+        ) from None
+
+
+async def _page(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Items on a page")] = LIMIT_DEFAULT,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the page before"),
+    ] = None,
+    page: Annotated[
+        int | None, Query(ge=1, le=DEPTH_MAX, description="Page number, from 1; to 10,000 items")
+    ] = None,
+) -> Page:
+    if cursor is not None and page is not None:
+        fault = Fault(pointer="?page", detail="send either `page` or `cursor`")
+        raise Problem(422, "invalid", "A page has one address", faults=[fault])
+    number = page or 1
+    if number * limit > DEPTH_MAX:
+        fault = Fault(pointer="?page", detail=f"page x limit goes to {DEPTH_MAX}: use `cursor`")
+        raise Problem(422, "page_too_deep", "That far in, follow `next_cursor`", faults=[fault])
+    after = None if cursor is None else _open(request, cursor)
+    return Page(limit, (number - 1) * limit, after, number, request)
+
+
+Paging = Annotated[Page, Depends(_page)]

@@ -1,0 +1,62 @@
+"""People as the API shows them to themselves: the read model's row, unsealed by the vault."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from api.machines import Machines
+from api.problems import StoreUnavailableError
+from infra.vault import PersonKey
+from schemas.identity import UserStatus
+from schemas.messages import Market, Role
+
+Row = Mapping[str, Any]
+POLL_S = 0.01
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person, readable."""
+
+    user_id: UUID
+    email: str
+    name: str
+    role: Role
+    status: UserStatus
+    email_verified: bool
+    market: Market
+
+
+async def unsealed(mesh: Machines, row: Row) -> Person | None:
+    """The person of a row of `users`; None when their key is gone: they have been erased."""
+    key = await mesh.vault.person(UUID(row["key"]))
+    return None if key is None else _person(row, key)
+
+
+def _person(row: Row, key: PersonKey) -> Person:
+    return Person(
+        user_id=key.user_id,
+        email=key.unseal("email", row["email_sealed"]),
+        name=key.unseal("name", row["name_sealed"]),
+        role=Role(row["role"]),
+        status=UserStatus(row["status"]),
+        email_verified=row["email_verified"],
+        market=Market(row["market"]),
+    )
+
+
+async def awaited_row(mesh: Machines, read: Callable[[], Awaitable[Row | None]], what: str) -> Row:
+    """A row that must come, for its event is in the log; raises StoreUnavailableError when the
+    read model has not caught up within the bound.
+    """
+    deadline = time.monotonic() + mesh.settings.read_wait_s
+    while (row := await read()) is None:
+        if time.monotonic() > deadline:
+            raise StoreUnavailableError(what, f"{what} have not caught up; try again soon")
+        await asyncio.sleep(POLL_S)
+    return row

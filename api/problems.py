@@ -1,0 +1,309 @@
+"""Errors over HTTP: one shape for all of them, RFC 9457 problem details.
+
+Whatever goes wrong leaves through `install`'s handlers, so a client has one thing to parse:
+`{type, title, status, detail, reason, errors: [{pointer, detail}], correlation_id}`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from asgi_correlation_id import correlation_id
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.responses import Response
+
+from api.gateway import WriteUnavailableError
+from infra.passwords import PasswordsBusyError
+from infra.vault import VaultUnavailableError
+from schemas.messages import Fault
+from schemas.recorded import Reply
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
+BODY_BYTES_MAX = 1024 * 1024
+FAULTS_MAX = 50  # one answer never lists more; the rest shows after these are mended
+
+log = structlog.get_logger()
+
+
+class StoreUnavailableError(Exception):
+    """A store that this read needs does not answer, or has not caught up in time."""
+
+    def __init__(self, store: str, detail: str = "") -> None:
+        super().__init__(store)
+        self.store = store
+        self.detail = detail or f"{store} does not answer; try again soon"
+
+
+class Problem(Exception):  # noqa: N818 - a problem is an answer, not an error
+    """An answer other than success; raise it anywhere below a route.
+
+    `reason` is a stable code for programs, `detail` a sentence for people. Neither may quote
+    personal data or an exception's text.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        detail: str = "",
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.headers = dict(headers or {})
+
+
+class ProblemBody(BaseModel):
+    """What every error answer holds (RFC 9457)."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+    errors: list[Fault] = []
+    correlation_id: str = ""
+
+
+_EXAMPLES: dict[int, tuple[str, str]] = {
+    400: ("json_invalid", "The body is not JSON: look near byte 17"),
+    401: ("token_missing", "Send an access token: `Authorization: Bearer …`"),
+    403: ("role_not_allowed", "Your role may not do this"),
+    404: ("not_found", "There is no such thing"),
+    405: ("method_not_allowed", "This path does not know that method"),
+    409: ("email_taken", "Refused: email taken"),
+    410: ("gone", "This is no longer there"),
+    412: ("version_mismatch", "It has changed since you read it: read again, then repeat"),
+    413: ("body_too_large", "The body is larger than this path takes"),
+    415: ("media_type", "Send `Content-Type: application/json`"),
+    422: ("invalid", "1 field is not as it should be"),
+    428: ("if_match_required", "Send `If-Match` with the ETag that you last read"),
+    429: ("too_many_requests", "Slow down"),
+    503: ("store_unavailable", "postgres does not answer; try again soon"),
+}
+_EVERYWHERE = (413, 422, 503)  # what any operation may answer
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of an operation: the named errors and those that any may give."""
+    return {status: _described(status) for status in sorted({*statuses, *_EVERYWHERE})}
+
+
+def _described(status: int) -> dict[str, Any]:
+    reason, detail = _EXAMPLES[status]
+    example = body_of(status, reason, detail, (), "3f0e8d1c5b9a4e0f8c7d6b5a49382716")
+    described: dict[str, Any] = {
+        "description": HTTPStatus(status).phrase,
+        "content": {
+            MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}
+        },
+    }
+    if status in (429, 503):
+        described["headers"] = {
+            "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait"}
+        }
+    return described
+
+
+def body_of(
+    status: int, reason: str, detail: str, faults: Sequence[Fault], request_id: str
+) -> dict[str, Any]:
+    """The members of a problem document."""
+    phrase = HTTPStatus(status).phrase
+    return {
+        "type": f"urn:marketmesh:problem:{reason}",
+        "title": phrase,
+        "status": status,
+        "detail": detail or phrase,
+        "reason": reason,
+        "errors": [{"pointer": each.pointer, "detail": each.detail} for each in faults],
+        "correlation_id": request_id,
+    }
+
+
+def problem_response(problem: Problem) -> Response:
+    """The HTTP answer for a problem."""
+    body = body_of(
+        problem.status,
+        problem.reason,
+        problem.detail,
+        problem.faults[:FAULTS_MAX],
+        correlation_id.get() or "",
+    )
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
+
+
+def unavailable(reason: str, detail: str) -> Problem:
+    """503 with Retry-After: nothing is wrong with the request, repeat it soon."""
+    return Problem(503, reason, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+
+def unauthenticated(reason: str, detail: str) -> Problem:
+    """401 with the challenge that RFC 6750 asks for."""
+    error = "" if reason == "token_missing" else ', error="invalid_token"'
+    challenge = f'Bearer realm="marketmesh"{error}'
+    return Problem(401, reason, detail, headers={"WWW-Authenticate": challenge})
+
+
+def refusal(reply: Reply) -> Problem:
+    """The problem that tells a client of a command's refusal."""
+    detail = f"Refused: {reply.reason.replace('_', ' ')}"
+    return Problem(reply.status, reply.reason or reply.outcome, detail, faults=reply.faults)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
+    app.add_exception_handler(WriteUnavailableError, _on_write_unavailable)
+    app.add_exception_handler(VaultUnavailableError, _on_vault_unavailable)
+    app.add_exception_handler(PasswordsBusyError, _on_passwords_busy)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(StarletteHTTPException, _on_http_exception)
+
+
+async def _on_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_response(error)
+
+
+async def _on_store_unavailable(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, StoreUnavailableError)
+    log.warning("store_unavailable", store=error.store)
+    return problem_response(unavailable("store_unavailable", error.detail))
+
+
+async def _on_vault_unavailable(_request: Request, _error: Exception) -> Response:
+    log.warning("store_unavailable", store="vault")
+    return problem_response(unavailable("store_unavailable", "The vault does not answer"))
+
+
+async def _on_passwords_busy(_request: Request, _error: Exception) -> Response:
+    log.warning("passwords_busy")
+    return problem_response(unavailable("busy", "Too many are logging in at once; try again soon"))
+
+
+async def _on_write_unavailable(_request: Request, _error: Exception) -> Response:
+    log.warning("write_unavailable")
+    detail = "Nobody confirmed the write in time; repeat it with the same Idempotency-Key"
+    return problem_response(unavailable("write_unavailable", detail))
+
+
+def surprise_response(error: Exception) -> Response:
+    """The answer to what nobody foresaw; logged here, without the exception's text, which may
+    quote secrets or personal data.
+    """
+    log.error("unexpected_error", error=type(error).__name__, where=_where(error))
+    return problem_response(
+        Problem(500, "unexpected", "Something broke here; it has been logged under this id")
+    )
+
+
+def _where(error: BaseException) -> list[str]:
+    """The innermost frames of a traceback, `file:line function`, without any values."""
+    frames = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return frames[-8:]
+
+
+_REASONS = {
+    400: ("bad_request", "This request can't be read"),
+    404: ("not_found", "There is nothing at this path"),
+    405: ("method_not_allowed", "This path does not know that method"),
+    413: ("body_too_large", f"A body here has at most {BODY_BYTES_MAX} bytes"),
+}
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    return http_problem_response(error)
+
+
+def http_problem_response(error: StarletteHTTPException) -> Response:
+    """The answer to what the framework raises: unknown paths, methods, bodies too large."""
+    reason, detail = _REASONS.get(error.status_code, ("http_error", ""))
+    return problem_response(Problem(error.status_code, reason, detail, headers=error.headers))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        return problem_response(_not_json(found[0]))
+    if any(each["loc"] == ("body",) for each in found) and not _says_json(request):
+        return problem_response(
+            Problem(415, "media_type", "Send a JSON body with `Content-Type: application/json`")
+        )
+    count = "1 field is" if len(found) == 1 else f"{len(found)} fields are"
+    faults = [fault_of(each) for each in found]
+    return problem_response(Problem(422, "invalid", f"{count} not as it should be", faults=faults))
+
+
+def _not_json(found: Mapping[str, Any]) -> Problem:
+    place = found["loc"][-1]
+    return Problem(400, "json_invalid", f"The body is not JSON: look near character {place}")
+
+
+def _says_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+
+
+_PLACES = {"query": "?", "path": "path:", "header": "header:", "cookie": "cookie:"}
+_ENUM_MEMBER = re.compile(r"<[\w.]+: ('[^']*')>")  # a client knows values, not our classes
+_FIXES = {
+    "missing": "is required: add it",
+    "extra_forbidden": "is not known here: remove it, or mind its spelling",
+}
+
+
+def fault_of(found: Mapping[str, Any]) -> Fault:
+    """One of pydantic's findings as where, what and how to mend it.
+
+    The offending value is left out: it may be a password.
+    """
+    where, *path = found["loc"]
+    if where == "body":
+        pointer = "".join(f"/{_escaped(part)}" for part in path)
+    else:
+        pointer = _PLACES.get(str(where), f"{where}:") + ".".join(str(part) for part in path)
+    detail = _FIXES.get(found["type"]) or _mended(found)
+    return Fault(pointer=pointer, detail=detail)
+
+
+def _escaped(part: str | int) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _mended(found: Mapping[str, Any]) -> str:
+    message = str(found["msg"])
+    if found["type"] in {"too_short", "string_too_short"}:
+        return f"is too short: at least {found['ctx']['min_length']}"
+    if found["type"] in {"too_long", "string_too_long"}:
+        return f"is too long: at most {found['ctx']['max_length']}"
+    if found["type"] == "value_error":  # one of our own sentences
+        return message.removeprefix("Value error, ")
+    return _ENUM_MEMBER.sub(r"\1", message.replace("Input should", "should", 1))

@@ -1,0 +1,103 @@
+"""Taking a person in: an e-mail is claimed first, so that one e-mail is one person, always.
+
+1. a data key in the vault     2. reserve the claim `claim/email/<hash>`
+3. the password into the vault 4. register, decided before the reservation ends or never
+A reaction then confirms the claim. Dying between any two steps leaves a reservation that
+lapses; whoever asks next abandons the unfinished registration for good and takes it over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from api.auth import Caller
+from api.commands import CommandSender
+from api.machines import Machines
+from api.problems import Problem, refusal
+from schemas.identity import AbandonRegistration, RegisterUser, ReserveEmail
+from schemas.messages import Fault, Market, Role
+from schemas.recorded import Reply
+
+RESERVATION = timedelta(seconds=60)
+API = "api"  # asks for what no person asks for
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """Who wants to join; `email` is normalised."""
+
+    email: str
+    password: str
+    name: str
+    role: Role
+    market: Market
+
+
+async def register(
+    mesh: Machines, sending: CommandSender, newcomer: Newcomer
+) -> tuple[UUID, Reply]:
+    """The new person's id and the writer's reply; raises a 409 problem for a taken e-mail."""
+    user_id = sending.new_id("user")
+    email_hash = mesh.vault.wrapping.lookup_hash(newcomer.email)
+    sending = replace(sending, caller=Caller(user_id=str(user_id), role=newcomer.role))
+    until = sending.asked_at + RESERVATION
+
+    key = await mesh.vault.new_person(user_id, email_hash)
+    await _reserve(
+        mesh,
+        sending,
+        ReserveEmail(email_hash=email_hash, owner_id=user_id, until=until, **sending.asked),
+    )
+    await mesh.vault.first_password(user_id, await mesh.passwords.hash(newcomer.password))
+    reply = await sending.send(
+        RegisterUser(
+            user_id=user_id,
+            email_sealed=key.seal("email", newcomer.email),
+            email_hash=email_hash,
+            name_sealed=key.seal("name", newcomer.name),
+            role=newcomer.role,
+            market=newcomer.market,
+            **sending.asked,
+        ),
+        deadline=until,
+    )
+    return user_id, reply
+
+
+async def _reserve(mesh: Machines, sending: CommandSender, command: ReserveEmail) -> None:
+    reply = await sending.reply_to(command, step="reserve")
+    if reply.reason == "email_reservation_lapsed":
+        abandoned = await _abandon_others(mesh, sending, command)
+        again = command.model_copy(update={"abandoned": abandoned})
+        reply = await sending.reply_to(again, step="reserve again")
+    if reply.reason == "email_taken":
+        # This id holds no claim, so it never registers: its key would only be in the way.
+        await mesh.vault.erase(command.owner_id)
+        raise _email_taken()
+    if reply.outcome != "accepted":
+        raise refusal(reply)
+
+
+async def _abandon_others(
+    mesh: Machines, sending: CommandSender, command: ReserveEmail
+) -> tuple[UUID, ...]:
+    """Everyone else who began with this e-mail, now sure never to finish."""
+    found = await mesh.vault.people_with_email(command.email_hash)
+    others = tuple(each for each in found if each != command.owner_id)
+    system = replace(sending, caller=Caller(user_id=API, role=Role.SYSTEM))
+    for other in others:
+        reply = await system.reply_to(
+            AbandonRegistration(user_id=other, **system.asked), step=f"abandon {other}"
+        )
+        if reply.reason == "already_registered":
+            raise _email_taken()
+        if reply.outcome != "accepted":
+            raise refusal(reply)
+    return others
+
+
+def _email_taken() -> Problem:
+    fault = Fault(pointer="/email", detail="is registered already: log in, or take another")
+    return Problem(409, "email_taken", "Somebody has this e-mail already", faults=[fault])

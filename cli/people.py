@@ -1,0 +1,108 @@
+"""`mesh grant-role`: how the first admin comes to be, and anybody's role changes."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+import typer
+import uuid_utils
+
+from api.database import Database
+from api.gateway import CommandGateway, WriteUnavailableError
+from api.problems import StoreUnavailableError
+from infra.settings import Settings, settings
+from infra.vault import Wrapping
+from projections.identity import users
+from schemas.identity import GrantRole
+from schemas.messages import Role
+from schemas.recorded import CommandEnvelope, Reply
+
+ASKED_BY = "cli/grant-role"
+
+
+class PersonRole(StrEnum):
+    """A role that a person may have."""
+
+    BUYER = Role.BUYER
+    SELLER = Role.SELLER
+    DEALER = Role.DEALER
+    MODERATOR = Role.MODERATOR
+    ADMIN = Role.ADMIN
+    OPS = Role.OPS
+
+
+class PersonError(Exception):
+    """The person can't be found or changed; the text says what to do."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command(name="grant-role")(grant_role)
+
+
+def grant_role(
+    email: Annotated[str, typer.Argument(help="E-mail of somebody registered.")],
+    role: Annotated[PersonRole, typer.Argument(help="The role to give.")],
+) -> None:
+    """Give a person a role. Their next log-in or refresh carries it."""
+    try:
+        reply = asyncio.run(send_grant(settings(), email, Role(role.value)))
+    except PersonError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    except WriteUnavailableError:
+        typer.echo("No writer answered: is it running? Try again.", err=True)
+        raise typer.Exit(1) from None
+    changed = "is now" if reply.event_count else "was already"
+    typer.echo(f"This person {changed} {role.value}.")
+
+
+async def send_grant(chosen: Settings, email: str, role: Role) -> Reply:
+    """The writer's reply; raises PersonError or WriteUnavailableError."""
+    user_id = await _user_id(chosen, email)
+    command = GrantRole(
+        user_id=user_id,
+        role=role,
+        asked_at=datetime.now(UTC),
+        asked_by=ASKED_BY,
+        asked_role=Role.SYSTEM,
+    )
+    command_id = str(uuid_utils.uuid7())
+    gateway = CommandGateway(chosen)
+    await gateway.start()
+    try:
+        reply = await gateway.send(
+            CommandEnvelope(
+                command=command,
+                command_id=command_id,
+                correlation_id=command_id,
+                causation_id=command_id,
+                fingerprint="",
+            )
+        )
+    finally:
+        await gateway.stop()
+    if reply.outcome != "accepted":
+        message = f"Refused: {reply.reason}"
+        raise PersonError(message)
+    return reply
+
+
+async def _user_id(chosen: Settings, email: str) -> UUID:
+    email_hash = Wrapping(chosen).lookup_hash(email.strip().casefold())
+    database = Database(chosen)
+    await database.open()
+    try:
+        row = await users.by_email(database, email_hash)
+    except StoreUnavailableError as error:
+        raise PersonError(error.detail) from None
+    finally:
+        await database.close()
+    if row is None:
+        message = "Nobody is registered with this e-mail."
+        raise PersonError(message)
+    return UUID(row["key"])

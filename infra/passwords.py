@@ -1,0 +1,94 @@
+"""Password hashes: Argon2id or bcrypt 12, both accepted, one made. Hashing is slow on purpose
+and takes memory, so it runs in a few threads with a bounded queue before them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, TypeVar
+
+from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
+
+BCRYPT_ROUNDS = 12
+BCRYPT_BYTES_MAX = 72  # bcrypt reads no further; what follows would not count
+WORKERS = 2
+WAITING_MAX = 64  # at some 40 ms each: whoever comes later would wait for over a second
+
+T = TypeVar("T")
+Scheme = Literal["argon2", "bcrypt"]
+
+
+class PasswordsBusyError(Exception):
+    """Too many passwords are being hashed already; try again soon."""
+
+
+class _LongBcryptHasher(BcryptHasher):
+    """bcrypt for passwords of any length: longer than 72 bytes, or with a NUL byte, they are
+    hashed down first. Shorter ones are as everywhere, so imported hashes verify.
+    """
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        return super().hash(_fitted(password), salt=salt)
+
+    def verify(self, password: str | bytes, hash: str | bytes) -> bool:  # noqa: A002 - pwdlib's
+        return super().verify(_fitted(password), hash)
+
+
+def _fitted(password: str | bytes) -> bytes:
+    text = password.encode() if isinstance(password, str) else password
+    if len(text) <= BCRYPT_BYTES_MAX and b"\0" not in text:
+        return text
+    digest = hmac.digest(b"marketmesh long password", text, hashlib.sha384)
+    return base64.b64encode(digest)  # 64 bytes without NUL
+
+
+class Passwords:
+    """Hashes and verifies in threads. `decoy` costs as much as verifying a real one."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        argon2, bcrypt = Argon2Hasher(), _LongBcryptHasher(BCRYPT_ROUNDS)
+        self._hash = PasswordHash((argon2, bcrypt) if scheme == "argon2" else (bcrypt, argon2))
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="passwords")
+        self._waiting = 0
+        self._decoy_hash = self._hash.hash("nobody has this password")
+
+    async def hash(self, password: str) -> str:
+        """A new hash in the scheme of the settings; raises PasswordsBusyError."""
+        return await self._in_thread(lambda: self._hash.hash(password))
+
+    async def verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+        """Whether it is the password, and its hash in the present scheme where the stored one
+        is of another; raises PasswordsBusyError.
+        """
+        return await self._in_thread(lambda: self._verify(password, stored))
+
+    async def decoy(self, password: str) -> None:
+        """Take the time that verifying takes, for somebody we don't know."""
+        await self._in_thread(lambda: self._verify(password, self._decoy_hash))
+
+    def close(self) -> None:
+        """Let the threads go; what waits is dropped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+        try:
+            return self._hash.verify_and_update(password, stored)
+        except UnknownHashError:
+            return False, None
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._waiting >= WAITING_MAX:
+            raise PasswordsBusyError
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1

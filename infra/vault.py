@@ -1,0 +1,256 @@
+"""The vault: the one store that replay cannot rebuild. It holds a data key for every person,
+password hashes and the keys that sign tokens; everything else is in the log.
+
+Personal fields in commands and events are sealed with their person's key (AES-GCM), which
+lies here wrapped by the master key. Without the person's row, whatever the log says of them
+is noise: that is how somebody is erased from a log that is never rewritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from infra.postgres import means_down
+from infra.settings import Settings
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+SEAL_VERSION = "1"  # of the sealed text's form, its first character
+
+_SCHEMA = """
+CREATE SCHEMA IF NOT EXISTS vault;
+CREATE TABLE IF NOT EXISTS vault.people (
+    user_id uuid PRIMARY KEY,
+    email_hash text NOT NULL,
+    wrapped_key bytea NOT NULL,
+    master_key_id text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS people_by_email ON vault.people (email_hash);
+CREATE TABLE IF NOT EXISTS vault.passwords (
+    user_id uuid PRIMARY KEY REFERENCES vault.people ON DELETE CASCADE,
+    hash text NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS vault.signing_keys (
+    kid text PRIMARY KEY,
+    wrapped_key bytea NOT NULL,
+    master_key_id text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    retired_at timestamptz
+);
+"""
+
+
+class VaultUnavailableError(Exception):
+    """The vault's Postgres can't be reached; try again."""
+
+
+class UnsealError(Exception):
+    """A sealed text or wrapped key does not open: another key, another field, or altered."""
+
+
+async def create_schema(pool: asyncpg.Pool) -> None:
+    """Make the vault's tables; harmless when they are there."""
+    async with pool.acquire() as connection, connection.transaction():
+        # IF NOT EXISTS alone fails when two processes create at the same moment.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('vault', 0))")
+        await connection.execute(_SCHEMA)
+
+
+@dataclass(frozen=True)
+class PersonKey:
+    """One person's data key. Seals and opens their fields; a text sealed for one field, or for
+    somebody else, opens in no other place.
+    """
+
+    user_id: UUID
+    _key: bytes
+
+    def seal(self, field: str, text: str) -> str:
+        """The sealed form of `text`, in URL-safe base64; another one at every call."""
+        nonce = os.urandom(NONCE_BYTES)
+        box = AESGCM(self._key).encrypt(nonce, text.encode(), self._place(field))
+        return SEAL_VERSION + urlsafe_b64encode(nonce + box).decode()
+
+    def unseal(self, field: str, sealed: str) -> str:
+        """The text again; raises UnsealError."""
+        if not sealed.startswith(SEAL_VERSION):
+            message = "unknown form of sealed text"
+            raise UnsealError(message)
+        try:
+            packed = urlsafe_b64decode(sealed[len(SEAL_VERSION) :])
+            nonce, box = packed[:NONCE_BYTES], packed[NONCE_BYTES:]
+            return AESGCM(self._key).decrypt(nonce, box, self._place(field)).decode()
+        except (InvalidTag, ValueError) as error:
+            raise UnsealError(field) from error
+
+    def _place(self, field: str) -> bytes:
+        return f"{self.user_id}/{field}".encode()
+
+    def __repr__(self) -> str:
+        return f"PersonKey({self.user_id})"
+
+
+class Wrapping:
+    """Keys wrapped by the master key, and look-up hashes. Pure: no store behind it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._master = b64decode(settings.master_key.get_secret_value())
+        self._lookup = b64decode(settings.lookup_key.get_secret_value())
+        # Says which master key wraps a row, so that a later one can take over row by row.
+        self.master_key_id = hashlib.sha256(b"master key id" + self._master).hexdigest()[:16]
+
+    def wrap(self, key: bytes, owner: str) -> bytes:
+        """A key as it may lie in a table, bound to its owner's name."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + AESGCM(self._master).encrypt(nonce, key, owner.encode())
+
+    def unwrap(self, wrapped: bytes, owner: str) -> bytes:
+        """The key again; raises UnsealError."""
+        nonce, box = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
+        try:
+            return AESGCM(self._master).decrypt(nonce, box, owner.encode())
+        except (InvalidTag, ValueError) as error:
+            raise UnsealError(owner) from error
+
+    def lookup_hash(self, text: str) -> str:
+        """A keyed hash by which a normalised text is found again but not read: 64 hex digits."""
+        return hmac.new(self._lookup, text.encode(), hashlib.sha256).hexdigest()
+
+
+class Vault:
+    """The vault's rows. Every method raises VaultUnavailableError when Postgres is down."""
+
+    def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
+        self._pool = pool
+        self.wrapping = Wrapping(settings)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[PoolConnectionProxy]:
+        try:
+            async with self._pool.acquire() as connection:
+                yield connection
+        except Exception as error:
+            if means_down(error):
+                raise VaultUnavailableError from error
+            raise
+
+    async def new_person(self, user_id: UUID, email_hash: str) -> PersonKey:
+        """A data key for somebody new; the existing one when this is a repeat."""
+        fresh = self.wrapping.wrap(os.urandom(KEY_BYTES), _owner(user_id))
+        async with self._connection() as connection:
+            wrapped = await connection.fetchval(
+                "INSERT INTO vault.people (user_id, email_hash, wrapped_key, master_key_id)"
+                " VALUES ($1, $2, $3, $4)"
+                " ON CONFLICT (user_id) DO UPDATE SET email_hash = vault.people.email_hash"
+                " RETURNING wrapped_key",
+                user_id,
+                email_hash,
+                fresh,
+                self.wrapping.master_key_id,
+            )
+        return PersonKey(user_id, self.wrapping.unwrap(wrapped, _owner(user_id)))
+
+    async def person(self, user_id: UUID) -> PersonKey | None:
+        """Somebody's data key; None for the unknown and the erased."""
+        return (await self.people([user_id])).get(user_id)
+
+    async def people(self, user_ids: Iterable[UUID]) -> Mapping[UUID, PersonKey]:
+        """The data keys of those who have one."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(
+                "SELECT user_id, wrapped_key FROM vault.people WHERE user_id = ANY($1)",
+                list(user_ids),
+            )
+        return {
+            row["user_id"]: PersonKey(
+                row["user_id"], self.wrapping.unwrap(row["wrapped_key"], _owner(row["user_id"]))
+            )
+            for row in rows
+        }
+
+    async def people_with_email(self, email_hash: str) -> list[UUID]:
+        """Everyone who ever began to register with this e-mail, registered or not."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(
+                "SELECT user_id FROM vault.people WHERE email_hash = $1 LIMIT 100", email_hash
+            )
+        return [row["user_id"] for row in rows]
+
+    async def erase(self, user_id: UUID) -> bool:
+        """Destroy somebody's key and password; whether there was one. There is no way back."""
+        async with self._connection() as connection:
+            done = await connection.fetchval(
+                "DELETE FROM vault.people WHERE user_id = $1 RETURNING true", user_id
+            )
+        return bool(done)
+
+    async def first_password(self, user_id: UUID, password_hash: str) -> None:
+        """Keep a new person's password hash; a repeat never replaces the one that is there."""
+        async with self._connection() as connection:
+            await connection.execute(
+                "INSERT INTO vault.passwords (user_id, hash) VALUES ($1, $2)"
+                " ON CONFLICT (user_id) DO NOTHING",
+                user_id,
+                password_hash,
+            )
+
+    async def replace_password(self, user_id: UUID, old_hash: str, new_hash: str) -> None:
+        """Store a hash in a newer form, unless the password has been changed meanwhile."""
+        async with self._connection() as connection:
+            await connection.execute(
+                "UPDATE vault.passwords SET hash = $3 WHERE user_id = $1 AND hash = $2",
+                user_id,
+                old_hash,
+                new_hash,
+            )
+
+    async def password_hash(self, user_id: UUID) -> str | None:
+        """A person's password hash, if there is one."""
+        async with self._connection() as connection:
+            found: str | None = await connection.fetchval(
+                "SELECT hash FROM vault.passwords WHERE user_id = $1", user_id
+            )
+        return found
+
+    async def add_signing_key(self, kid: str, private_key: bytes) -> None:
+        """Keep a key that signs tokens, unless another process has just added the first."""
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute("LOCK TABLE vault.signing_keys IN EXCLUSIVE MODE")
+            await connection.execute(
+                "INSERT INTO vault.signing_keys (kid, wrapped_key, master_key_id)"
+                " SELECT $1, $2, $3 WHERE NOT EXISTS"
+                " (SELECT FROM vault.signing_keys WHERE retired_at IS NULL)",
+                kid,
+                self.wrapping.wrap(private_key, f"signing/{kid}"),
+                self.wrapping.master_key_id,
+            )
+
+    async def signing_keys(self) -> list[tuple[str, bytes]]:
+        """Every signing key in use as (kid, private key), the newest first."""
+        async with self._connection() as connection:
+            rows = await connection.fetch(
+                "SELECT kid, wrapped_key FROM vault.signing_keys WHERE retired_at IS NULL"
+                " ORDER BY created_at DESC LIMIT 10"
+            )
+        return [
+            (row["kid"], self.wrapping.unwrap(row["wrapped_key"], f"signing/{row['kid']}"))
+            for row in rows
+        ]
+
+
+def _owner(user_id: UUID) -> str:
+    return f"person/{user_id}"

@@ -1,0 +1,196 @@
+"""Access tokens that are not ours, or no more: none is let in, and ours is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey, RSAKey
+
+from api.tokens import ALGORITHM, TOKEN_TYPE
+from tests.api.running import Account, Mesh
+
+HEADER = {"alg": ALGORITHM, "typ": TOKEN_TYPE}
+
+
+def _encoded(part: bytes) -> str:
+    return urlsafe_b64encode(part).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
+class Mint:
+    """Everything needed to make a token that would pass, and to make it wrong."""
+
+    claims: dict[str, Any]
+    kid: str
+    key: ECKey
+
+    def sign(
+        self,
+        claims: dict[str, Any] | None = None,
+        *,
+        header: dict[str, Any] | None = None,
+        key: Any = None,
+        payload: bytes | None = None,
+    ) -> str:
+        head = {**HEADER, "kid": self.kid, **(header or {})}
+        body = payload or orjson.dumps({**self.claims, **(claims or {})})
+        # By hand: the library refuses to make some of what a forger would.
+        signed = f"{_encoded(orjson.dumps(head))}.{_encoded(body)}"
+        algorithm = jws.JWSRegistry.algorithms[head["alg"]]
+        return f"{signed}.{_encoded(algorithm.sign(signed.encode(), key or self.key))}"
+
+    def raw(self, header: dict[str, Any], signature: bytes = b"") -> str:
+        return ".".join(map(_encoded, (orjson.dumps(header), orjson.dumps(self.claims), signature)))
+
+    def hs256_with_public_key(self) -> str:
+        header = {**HEADER, "kid": self.kid, "alg": "HS256"}
+        signed = self.raw(header).rpartition(".")[0]
+        secret = self.key.as_pem(private=False)
+        return self.raw(header, hmac.digest(secret, signed.encode(), hashlib.sha256))
+
+
+@pytest.fixture(scope="module")
+async def account(mesh: Mesh) -> Account:
+    return await mesh.account()
+
+
+@pytest.fixture(scope="module")
+async def mint(mesh: Mesh, account: Account) -> Mint:
+    kid, pem = (await mesh.machines.vault.signing_keys())[0]
+    now = int(time.time())
+    settings = mesh.settings
+    claims = {
+        "iss": settings.jwt_issuer,
+        "aud": settings.jwt_audience,
+        "sub": account.user_id,
+        "sid": account.session_id,
+        "jti": str(uuid4()),
+        "iat": now,
+        "exp": now + 600,
+        "email": account.email,
+        "email_verified": False,
+        "role": "buyer",
+        "market": "exotics",
+    }
+    return Mint(claims, kid, ECKey.import_key(pem))
+
+
+async def status_of(mesh: Mesh, token: str) -> int:
+    answer = await mesh.client.get(
+        "/api/auth/session", headers={"Authorization": f"Bearer {token}"}
+    )
+    if answer.status_code == 401:
+        assert answer.json()["reason"] == "token_invalid"
+        assert "invalid_token" in answer.headers["WWW-Authenticate"]
+    return answer.status_code
+
+
+async def test_ID_12_a_token_made_like_ours_is_let_in(mesh: Mesh, mint: Mint) -> None:
+    """Otherwise the refusals below would prove nothing."""
+    assert await status_of(mesh, mint.sign()) == 200
+
+
+other_key = ECKey.generate_key("P-256")
+NOW = int(time.time())
+FORGERIES: dict[str, Callable[[Mint], str]] = {
+    "alg none": lambda mint: mint.raw({**HEADER, "kid": mint.kid, "alg": "none"}),
+    "alg None": lambda mint: mint.raw({**HEADER, "kid": mint.kid, "alg": "None"}),
+    "alg missing": lambda mint: mint.raw({"typ": TOKEN_TYPE, "kid": mint.kid}),
+    "no signature": lambda mint: mint.sign().rpartition(".")[0] + ".",
+    "two parts": lambda mint: mint.sign().rpartition(".")[0],
+    "HS256 with the public key": lambda mint: mint.hs256_with_public_key(),
+    "another key, our kid": lambda mint: mint.sign(key=other_key),
+    "another key, its kid": lambda mint: mint.sign(
+        key=other_key, header={"kid": other_key.thumbprint()}
+    ),
+    "RS256, our kid": lambda mint: mint.sign(
+        key=RSAKey.generate_key(2048), header={"alg": "RS256"}
+    ),
+    "ES384": lambda mint: mint.sign(key=ECKey.generate_key("P-384"), header={"alg": "ES384"}),
+    "kid missing": lambda mint: mint.sign(header={"kid": None}),
+    "kid is a path": lambda mint: mint.sign(header={"kid": "../../etc/passwd"}),
+    "kid is SQL": lambda mint: mint.sign(header={"kid": "' OR 1=1 --"}),
+    "key in the header": lambda mint: mint.sign(
+        key=other_key, header={"jwk": other_key.as_dict(private=False)}
+    ),
+    "jku": lambda mint: mint.sign(header={"jku": "http://127.0.0.1/keys"}),
+    "x5u": lambda mint: mint.sign(header={"x5u": "http://127.0.0.1/certificate"}),
+    "crit": lambda mint: mint.sign(header={"crit": ["exp"]}),
+    "b64": lambda mint: mint.sign(header={"b64": False, "crit": ["b64"]}),
+    "typ JWT": lambda mint: mint.sign(header={"typ": "JWT"}),
+    "expired": lambda mint: mint.sign({"exp": NOW - 1}),
+    "exp missing": lambda mint: mint.sign(payload=without(mint, "exp")),
+    "exp is text": lambda mint: mint.sign({"exp": "never"}),
+    "issued in the future": lambda mint: mint.sign({"iat": NOW + 3_600, "exp": NOW + 7_200}),
+    "another audience": lambda mint: mint.sign({"aud": "somebody-else"}),
+    "several audiences": lambda mint: mint.sign({"aud": [mint.claims["aud"], "somebody-else"]}),
+    "another issuer": lambda mint: mint.sign({"iss": "somebody-else"}),
+    "sub missing": lambda mint: mint.sign(payload=without(mint, "sub")),
+    "sub is no id": lambda mint: mint.sign({"sub": "admin"}),
+    "sid missing": lambda mint: mint.sign(payload=without(mint, "sid")),
+    "role of the system": lambda mint: mint.sign({"role": "system"}),
+    "unknown role": lambda mint: mint.sign({"role": "root"}),
+    "no claims": lambda mint: mint.sign(payload=b"[]"),
+    "no JSON": lambda mint: mint.sign(payload=b"\xff\xfe"),
+    "altered claims": lambda mint: altered(mint.sign()),
+    "empty parts": lambda _mint: "..",
+    "garbage": lambda _mint: "eyJ" + "A" * 200,
+}
+
+
+def without(mint: Mint, claim: str) -> bytes:
+    return orjson.dumps({name: value for name, value in mint.claims.items() if name != claim})
+
+
+def altered(token: str) -> str:
+    header, payload, signature = token.split(".")
+    middle = len(payload) // 2
+    return f"{header}.{payload[:middle]}{'A' if payload[middle] != 'A' else 'B'}{payload[middle + 1 :]}.{signature}"
+
+
+@pytest.mark.parametrize("kind", FORGERIES)
+async def test_ID_12_a_forged_token_is_refused(mesh: Mesh, mint: Mint, kind: str) -> None:
+    assert await status_of(mesh, FORGERIES[kind](mint)) == 401
+
+
+async def test_ID_12_a_refresh_token_is_no_access_token(mesh: Mesh, account: Account) -> None:
+    assert await status_of(mesh, account.refresh_token) == 401
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "bearer:", "Token", ""])
+async def test_ID_12_only_bearer_counts(mesh: Mesh, mint: Mint, scheme: str) -> None:
+    answer = await mesh.client.get(
+        "/api/auth/session", headers={"Authorization": f"{scheme} {mint.sign()}"}
+    )
+    assert answer.status_code == 401
+
+
+async def test_ID_12_two_tokens_are_none(mesh: Mesh, mint: Mint) -> None:
+    headers = [("Authorization", f"Bearer {mint.sign()}")] * 2
+    assert (await mesh.client.get("/api/auth/session", headers=headers)).status_code == 401
+
+
+async def test_ID_12_an_unknown_kid_does_not_ask_the_vault_each_time(
+    mesh: Mesh, mint: Mint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    keys = mesh.machines.vault.signing_keys
+
+    async def counted() -> Any:
+        asked.append(1)
+        return await keys()
+
+    monkeypatch.setattr(mesh.machines.vault, "signing_keys", counted)
+    for _ in range(5):
+        await status_of(mesh, mint.sign(header={"kid": "unknown"}))
+    assert len(asked) <= 1

@@ -1,0 +1,137 @@
+"""The OpenAPI document: valid, complete and in step with the policy. Asks no server."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from api.app import create_app
+from api.policy import ANYONE, POLICY
+from infra.settings import Settings
+
+KEY = base64.b64encode(bytes(32)).decode()
+METHODS = {"get", "put", "post", "patch", "delete"}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    settings = Settings(
+        kafka_bootstrap="127.0.0.1:1",
+        database_url="postgresql://127.0.0.1:1/none",
+        opensearch_url="http://127.0.0.1:1",
+        clickhouse_url="clickhouse://127.0.0.1:1/none",
+        redis_url="redis://127.0.0.1:1",
+        master_key=KEY,
+        lookup_key=KEY,
+    )
+    found: dict[str, Any] = create_app(settings).openapi()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method in METHODS:
+                yield f"{method.upper()} {path}", operation
+
+
+def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_every_operation_has_an_id_of_its_own(document: dict[str, Any]) -> None:
+    ids = [operation.get("operationId") for _, operation in operations(document)]
+    assert None not in ids
+    assert len(ids) == len(set(ids))
+
+
+def test_every_operation_has_one_known_tag(document: dict[str, Any]) -> None:
+    known = {tag["name"] for tag in document["tags"]}
+    for name, operation in operations(document):
+        assert len(operation.get("tags", [])) == 1, name
+        assert set(operation["tags"]) <= known, name
+
+
+def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+    silent = [name for name, each in operations(document) if not each.get("description")]
+    assert silent == []
+
+
+def test_every_success_with_a_body_has_an_example(document: dict[str, Any]) -> None:
+    without = [
+        f"{name} {status}"
+        for name, operation in operations(document)
+        for status, answer in operation["responses"].items()
+        if status.startswith("2") and status != "204"
+        for content in answer["content"].values()
+        if "example" not in content and "examples" not in content
+    ]
+    assert without == []
+
+
+def test_every_body_asked_for_has_an_example(document: dict[str, Any]) -> None:
+    without = []
+    for name, operation in operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            schema = resolved(document, content["schema"])
+            if not ({"example", "examples"} & (content.keys() | schema.keys())):
+                without.append(name)
+    assert without == []
+
+
+def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return found
+
+
+def test_every_operation_lists_the_errors_that_any_can_have(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        assert {"413", "422", "503"} <= operation["responses"].keys(), name
+
+
+def test_every_operation_for_some_lists_401_and_403(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        if POLICY[operation["operationId"]] is not ANYONE:
+            assert {"401", "403"} <= operation["responses"].keys(), name
+            assert operation.get("security"), name
+
+
+def test_every_operation_with_a_body_lists_400_and_415(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        if "requestBody" in operation:
+            assert {"400", "415"} <= operation["responses"].keys(), name
+
+
+def test_every_error_is_a_problem_with_an_example(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if status[0] in "45":
+                content = answer["content"]["application/problem+json"]
+                assert content["schema"] == {"$ref": "#/components/schemas/Problem"}, name
+                assert content["example"]["status"] == int(status), name
+
+
+def test_ID_24_every_operation_has_a_row_in_the_policy(document: dict[str, Any]) -> None:
+    ids = {operation["operationId"] for _, operation in operations(document)}
+    assert ids - POLICY.keys() == set(), "add a row to api/policy.py"
+
+
+def test_ID_24_the_policy_has_no_row_without_an_operation(document: dict[str, Any]) -> None:
+    ids = {operation["operationId"] for _, operation in operations(document)}
+    assert POLICY.keys() - ids == set(), "take the row out of api/policy.py"
+
+
+def test_ID_16_no_answer_has_a_field_like_a_password(document: dict[str, Any]) -> None:
+    asked = {"Registration", "Credentials"}
+    for name, schema in document["components"]["schemas"].items():
+        if name not in asked:
+            fields = " ".join(schema.get("properties", {}))
+            assert "password" not in fields, name
+            assert "hash" not in fields, name

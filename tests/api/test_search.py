@@ -1,0 +1,186 @@
+"""Searching over HTTP, against a mesh at work."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.api.running import Mesh
+from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
+
+pytestmark = pytest.mark.usefixtures("all_readers")
+
+
+@pytest.fixture(scope="module")
+async def seller(mesh: Mesh) -> Seller:
+    return Seller(mesh, await mesh.account("seller"))
+
+
+def marked(**fields: Any) -> dict[str, Any]:
+    """Fields with a make that no other test has, so that nothing else is found."""
+    return {"make": f"make{uuid4().hex[:12]}", **fields}
+
+
+async def search(mesh: Mesh, after: httpx.Response, **params: Any) -> dict[str, Any]:
+    answer = await mesh.client.get("/api/search", params=params, headers=token_of(after))
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def ids(found: dict[str, Any]) -> list[str]:
+    return [hit["id"] for hit in found["hits"]]
+
+
+async def test_LI_01_a_published_listing_is_found_by_whoever_holds_its_token(mesh, seller) -> None:
+    car = marked(title="A rare bird")
+    offered = await seller.offer(**car)
+    found = await search(mesh, offered, make=car["make"])
+    assert ids(found) == [offered.json()["id"]]
+    hit = found["hits"][0]
+    assert (hit["title"], hit["price_minor"], hit["currency"]) == ("A rare bird", 8_500_000, "USD")
+    assert (hit["mileage_km"], hit["place"]) == (42_000, {"lat": 6.9271, "lon": 79.8612})
+    assert (found["total"], found["typos"], found["next"]) == (1, False, None)
+
+
+async def test_LI_01_a_draft_is_not_found(mesh, seller) -> None:
+    car = marked()
+    created = await seller.create(**car)
+    assert ids(await search(mesh, created, make=car["make"])) == []
+
+
+@pytest.mark.parametrize("action", ["unpublish", "sold"])
+async def test_LI_09_LI_10_what_is_no_longer_on_offer_is_not_found(mesh, seller, action) -> None:
+    car = marked()
+    offered = await seller.offer(**car)
+    assert ids(await search(mesh, offered, make=car["make"])) != []
+    ended = await seller.ask("POST", f"{path_of(offered)}/{action}")
+    assert ids(await search(mesh, ended, make=car["make"])) == []
+
+
+async def test_LI_03_a_deleted_listing_is_not_found(mesh, seller) -> None:
+    car = marked()
+    gone = await seller.ask("DELETE", path_of(await seller.offer(**car)))
+    assert ids(await search(mesh, gone, make=car["make"])) == []
+
+
+async def test_LI_02_a_changed_price_is_searched_by_at_once(mesh, seller) -> None:
+    car = marked()
+    changed = await seller.change(2, path_of(await seller.offer(**car)), price_minor=499_900)
+    assert len(ids(await search(mesh, changed, make=car["make"], price_max=4_999))) == 1
+    assert ids(await search(mesh, changed, make=car["make"], price_max=4_998.99)) == []
+
+
+async def test_LI_06_both_paths_give_the_same_answer(mesh, seller) -> None:
+    car = marked()
+    offers = [await seller.offer(**car) for _ in range(3)]
+    for each in offers:
+        one = await search(mesh, each, make=car["make"])
+    params = {"make": car["make"]}
+    two = (await mesh.client.get("/api/listings/search", params=params)).json()
+    assert len(one["hits"]) == 3
+    assert two == one
+
+
+async def test_LI_18_a_feature_is_a_filter(mesh, seller) -> None:
+    car = marked()
+    with_roof = await seller.offer(**car, features=["Sunroof", "Tow bar"])
+    without = await seller.offer(**car, features=["Tow bar"])
+    await search(mesh, without, make=car["make"])
+    found = await search(mesh, with_roof, make=car["make"], features="sunroof")
+    assert ids(found) == [with_roof.json()["id"]]
+    counts = {each["label"]: each["count"] for each in found["facets"]["features"]}
+    assert counts == {"Sunroof": 1, "Tow bar": 2}
+
+
+async def test_SE_01_the_cursor_walks_through_all_hits_once(mesh, seller) -> None:
+    car = marked()
+    offers = await asyncio.gather(*(seller.offer(**car, year=2000 + n) for n in range(5)))
+    for each in offers:
+        await search(mesh, each, make=car["make"])
+    params: dict[str, Any] = {"make": car["make"], "sort": "-year", "limit": 2}
+    years: list[int] = []
+    for _ in range(3):
+        page = (await mesh.client.get("/api/search", params=params)).json()
+        years += [hit["year"] for hit in page["hits"]]
+        params["cursor"] = page["next"]
+    assert years == [2004, 2003, 2002, 2001, 2000]
+    assert page["next"] is None
+    second = await mesh.client.get(
+        "/api/search", params={"make": car["make"], "sort": "-year", "limit": 2, "page": 2}
+    )
+    assert [hit["year"] for hit in second.json()["hits"]] == [2002, 2001]
+
+
+async def test_SE_01_a_cursor_does_not_fit_another_query(mesh, seller) -> None:
+    car = marked()
+    offers = [await seller.offer(**car) for _ in range(2)]
+    for each in offers:
+        page = await search(mesh, each, make=car["make"], limit=1)
+    other = {"make": car["make"], "year_min": 1990, "cursor": page["next"], "limit": 1}
+    assert reason_of(await mesh.client.get("/api/search", params=other)) == (422, "cursor_invalid")
+
+
+async def test_SE_01_a_word_with_one_wrong_letter_is_found_when_nothing_else_is(
+    mesh, seller
+) -> None:
+    word = f"q{uuid4().hex}"
+    offered = await seller.offer(title=f"The {word}")
+    exact = await search(mesh, offered, q=word)
+    assert (exact["total"], exact["typos"]) == (1, False)
+    wrong = await search(mesh, offered, q=word[:9] + "_" + word[10:])
+    assert (ids(wrong), wrong["typos"]) == ([offered.json()["id"]], True)
+
+
+async def test_SE_01_distance_is_told_when_it_is_sorted_by(mesh, seller) -> None:
+    car = marked()
+    offered = await seller.offer(**car)
+    place = {"lat": 6.9271, "lon": 79.9612, "radius_km": 50, "sort": "distance"}
+    found = await search(mesh, offered, make=car["make"], **place)
+    assert found["hits"][0]["distance_km"] == pytest.approx(11.04, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({"feul": "diesel"}, "?feul"),
+        ({"fuel": "water"}, "?fuel.0"),
+        ({"price_min": 5, "price_max": 4}, "?"),
+        ({"sort": "distance"}, "?sort"),
+        ({"sort": "beauty"}, "?sort"),
+        ({"lat": 5}, "?"),
+        ({"limit": 101}, "?limit"),
+        ({"page": 101, "limit": 100}, "?page"),
+        ({"q": "x" * 201}, "?q"),
+    ],
+    ids=str,
+)
+async def test_SE_01_a_search_that_makes_no_sense_is_refused(mesh, wrong, pointer) -> None:
+    answer = await mesh.client.get("/api/search", params=wrong)
+    assert answer.status_code == 422
+    assert pointers_of(answer) == [pointer]
+
+
+async def test_SE_01_the_deepest_page_answers(mesh) -> None:
+    deepest = await mesh.client.get("/api/search", params={"page": 100, "limit": 100})
+    assert (deepest.status_code, deepest.json()["hits"]) == (200, [])
+
+
+async def test_SE_03_a_beginning_suggests_makes_and_models(mesh, seller) -> None:
+    make = f"Zz{uuid4().hex[:8]}"
+    offered = await seller.offer(make=make, model="Targa")
+    await search(mesh, offered, make=make)
+    answer = await mesh.client.get("/api/search/suggestions", params={"q": make[:7].lower()})
+    assert answer.json()["items"] == [
+        {"text": make, "kind": "make", "count": 1},
+        {"text": f"{make} Targa", "kind": "model", "count": 1},
+    ]
+
+
+async def test_SE_03_an_empty_beginning_is_refused(mesh) -> None:
+    answer = await mesh.client.get("/api/search/suggestions", params={"q": " "})
+    assert answer.status_code == 422

@@ -1,0 +1,146 @@
+"""Nothing readable of a person, and no secret, leaves the vault: canaries are sent through
+everything and looked for in the log, the read models and the processes' own logs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import uuid4
+
+import pytest
+from aiokafka import TopicPartition
+
+from infra.kafka import aio_consumer
+from schemas.topics import TOPICS
+from tests.api.running import Mesh
+from tests.waiting import eventually
+
+POLL_MS = 500
+
+
+async def everything_in_kafka(mesh: Mesh) -> bytes:
+    """Every record of every topic: keys, values and headers."""
+    consumer = aio_consumer(mesh.settings, "canary-search")
+    await consumer.start()
+    try:
+        places = [
+            TopicPartition(topic.name, partition)
+            for topic in TOPICS
+            for partition in range(topic.partitions)
+        ]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        found: list[bytes] = []
+        while any([await consumer.position(each) < ends[each] for each in places]):
+            for batch in (await consumer.getmany(timeout_ms=POLL_MS)).values():
+                for record in batch:
+                    found += [record.key or b"", record.value or b""]
+                    found += [value for _, value in record.headers]
+        return b"\n".join(found)
+    finally:
+        await consumer.stop()
+
+
+async def everything_in_postgres(mesh: Mesh, schemas: tuple[str, ...]) -> str:
+    """Every row of every table of these schemas, as text."""
+    tables = await mesh.machines.postgres.fetch(
+        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY($1)", list(schemas)
+    )
+    rows: list[str] = []
+    for table in tables:
+        name = f'"{table["schemaname"]}"."{table["tablename"]}"'
+        found = await mesh.machines.postgres.fetch(f"SELECT t::text AS row FROM {name} t")
+        rows += [each["row"] or "" for each in found]
+    return "\n".join(rows)
+
+
+@pytest.fixture(scope="module")
+async def canaries(mesh: Mesh) -> dict[str, str]:
+    """Somebody joins, fails to log in, logs in, refreshes and logs out; every secret of theirs."""
+    mark = uuid4().hex
+    email, password, name = f"canary-{mark}@example.org", f"pass-{mark}", f"Name {mark}"
+    joined = await mesh.register(email, password=password, name=name)
+    wrong = f"wrong-{mark}"
+    await mesh.log_in(email, wrong)
+    tokens = (await mesh.log_in(email, password)).json()
+    refreshed = await mesh.client.post(
+        "/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]}
+    )
+    again = refreshed.json()
+    out = await mesh.client.post(
+        "/api/auth/logout", headers={"Authorization": f"Bearer {again['access_token']}"}
+    )
+    assert (joined.status_code, refreshed.status_code, out.status_code) == (201, 200, 204)
+    await mesh.until_read(out)
+    return {
+        "mark": mark,  # in the e-mail, the name and both passwords
+        "refresh token": tokens["refresh_token"],
+        "next refresh token": again["refresh_token"],
+        "access token": tokens["access_token"],
+        "signature": tokens["access_token"].rpartition(".")[2],
+    }
+
+
+async def test_ID_21_no_record_of_kafka_holds_a_secret(mesh: Mesh, canaries) -> None:
+    log = await everything_in_kafka(mesh)
+    assert len(log) > 1_000
+    assert [name for name, value in canaries.items() if value.encode() in log] == []
+
+
+async def test_ID_22_the_log_knows_a_refresh_token_by_its_hash(mesh: Mesh, canaries) -> None:
+    """Otherwise the search above would have looked in the wrong place."""
+    log = await everything_in_kafka(mesh)
+    assert hashlib.sha256(canaries["next refresh token"].encode()).hexdigest().encode() in log
+
+
+async def test_ID_21_no_password_hash_is_outside_the_vault(mesh: Mesh, canaries) -> None:
+    assert b"$argon2" not in await everything_in_kafka(mesh)
+    assert "$argon2" not in await everything_in_postgres(mesh, ("reads", "mesh"))
+    assert "$argon2" in await everything_in_postgres(mesh, ("vault",))
+
+
+async def test_ID_22_no_table_holds_a_secret(mesh: Mesh, canaries) -> None:
+    tables = await everything_in_postgres(mesh, ("reads", "mesh", "vault", "public"))
+    assert len(tables) > 1_000
+    assert [name for name, value in canaries.items() if value in tables] == []
+
+
+async def test_RD_08_redis_holds_no_secret(mesh: Mesh, canaries) -> None:
+    redis = mesh.machines.redis
+    found = [key async for key in redis.scan_iter(count=1_000)]
+    values = [await redis.get(key) for key in found]
+    text = "\n".join(map(str, [*found, *values]))
+    assert "denied:" in text
+    assert [name for name, value in canaries.items() if value in text] == []
+
+
+async def test_V16_no_log_line_holds_a_secret(mesh: Mesh, capfd) -> None:
+    mark = uuid4().hex
+    email, password = f"canary-{mark}@example.org", f"pass-{mark}"
+    await mesh.register(email, password=password, name=f"Name {mark}")
+    await mesh.register(email, password=password)
+    await mesh.register(f"{mark}@", password=mark, name=mark, role=mark)
+    await mesh.log_in(email, f"wrong-{mark}")
+    tokens = (await mesh.log_in(email, password)).json()
+    await mesh.client.get("/api/auth/session", headers={"Authorization": f"Bearer {mark}"})
+    await mesh.client.get(f"/api/{mark}?token={mark}")
+
+    def lines() -> str:
+        out, err = capfd.readouterr()
+        seen.append(out + err)
+        return "".join(seen)
+
+    seen: list[str] = []
+    await eventually(lambda: "route" in lines())
+    text = lines()
+    assert mark not in text
+    assert tokens["refresh_token"] not in text
+    assert tokens["access_token"] not in text
+
+
+async def test_V16_no_process_writes_a_secret_into_its_log(running, canaries) -> None:
+    assert running.processes, "MESH_TEST_RUNNING keeps the logs elsewhere: unset it"
+    logs = "\n".join(process.log for process in running.processes)
+    assert "ready" in logs
+    assert [name for name, value in canaries.items() if value in logs] == []

@@ -1,0 +1,268 @@
+"""Tokens: refreshed, ended, verified and waited for, against a mesh at work."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from pydantic import SecretStr
+
+from projections.identity import sessions
+from tests.api.running import (
+    Mesh,
+    api,
+    claims_of,
+    new_email,
+    problem,
+)
+from tests.waiting import eventually
+
+
+async def test_ID_06_both_tokens_are_dead_after_logging_out(mesh: Mesh) -> None:
+    account = await mesh.account()
+    out = await mesh.client.post("/api/auth/logout", headers=account.headers)
+    assert (out.status_code, out.content) == (204, b"")
+    again = await mesh.client.get("/api/auth/session", headers=account.headers)
+    assert problem(again) == (401, "session_ended")
+    refresh = await mesh.client.post(
+        "/api/auth/refresh", json={"refresh_token": account.refresh_token}
+    )
+    assert problem(refresh) == (401, "refresh_invalid")
+
+
+async def test_ID_06_other_devices_stay_logged_in(mesh: Mesh) -> None:
+    first = await mesh.account()
+    second = (await mesh.log_in(first.email)).json()["access_token"]
+    await mesh.client.post("/api/auth/logout", headers=first.headers)
+    answer = await mesh.client.get(
+        "/api/auth/session", headers={"Authorization": f"Bearer {second}"}
+    )
+    assert answer.status_code == 200
+
+
+CLOSED_PORT = "redis://127.0.0.1:1/0"
+
+
+async def test_ID_06_without_redis_the_read_model_tells(mesh: Mesh) -> None:
+    settings = mesh.settings.model_copy(update={"redis_url": SecretStr(CLOSED_PORT)})
+    async with api(settings) as other:
+        await eventually(lambda: other.machines.writes.started, 20)
+        account = await other.account()
+        before = await other.client.get("/api/auth/session", headers=account.headers)
+        out = await other.client.post("/api/auth/logout", headers=account.headers)
+        after = await other.client.get("/api/auth/session", headers=account.headers)
+    assert (before.status_code, out.status_code) == (200, 204)
+    assert problem(after) == (401, "session_ended")
+
+
+async def test_ID_06_what_another_process_ended_without_redis_is_found(mesh: Mesh) -> None:
+    """A denial that Redis never took reaches it from the read model."""
+    settings = mesh.settings.model_copy(update={"redis_url": SecretStr(CLOSED_PORT)})
+    account = await mesh.account()
+    async with api(settings) as other:
+        await eventually(lambda: other.machines.writes.started, 20)
+        await other.client.post("/api/auth/logout", headers=account.headers)
+
+    async def refused() -> bool:
+        answer = await mesh.client.get("/api/auth/session", headers=account.headers)
+        return answer.status_code == 401
+
+    assert await eventually(refused, 15)
+
+
+async def test_RD_12_a_flushed_redis_lets_nobody_back_in(mesh: Mesh) -> None:
+    account = await mesh.account()
+    out = await mesh.client.post("/api/auth/logout", headers=account.headers)
+    await mesh.until_read(out)
+    await mesh.machines.redis.flushdb()
+    answer = await mesh.client.get("/api/auth/session", headers=account.headers)
+    assert problem(answer) == (401, "session_ended")
+
+
+async def test_ID_06_without_redis_and_postgres_nobody_gets_in(mesh: Mesh) -> None:
+    account = await mesh.account()
+    down = {
+        "redis_url": SecretStr(CLOSED_PORT),
+        "database_url": SecretStr("postgresql://mesh@127.0.0.1:1/none"),
+    }
+    async with api(mesh.settings.model_copy(update=down)) as other:
+        # Its keys are known already, as they are in a process that has served for a while.
+        other.machines.tokens._keys = dict(mesh.machines.tokens._keys)
+        answer = await other.client.get("/api/auth/session", headers=account.headers)
+    assert problem(answer) == (503, "store_unavailable")
+
+
+async def refresh(mesh: Mesh, token: str) -> httpx.Response:
+    return await mesh.client.post("/api/auth/refresh", json={"refresh_token": token})
+
+
+async def test_ID_07_a_refresh_token_gives_the_next_pair(mesh: Mesh) -> None:
+    account = await mesh.account()
+    first = await refresh(mesh, account.refresh_token)
+    assert first.status_code == 200, first.text
+    second = await refresh(mesh, first.json()["refresh_token"])
+    assert second.status_code == 200
+    tokens = {account.refresh_token, *(each.json()["refresh_token"] for each in (first, second))}
+    assert len(tokens) == 3
+    headers = {"Authorization": f"Bearer {second.json()['access_token']}"}
+    answer = await mesh.client.get("/api/auth/session", headers=headers)
+    assert answer.json()["session_id"] == account.session_id
+
+
+async def test_ID_07_a_second_use_kills_the_whole_family(mesh: Mesh) -> None:
+    account = await mesh.account()
+    following = (await refresh(mesh, account.refresh_token)).json()
+    assert problem(await refresh(mesh, account.refresh_token)) == (401, "refresh_invalid")
+    assert problem(await refresh(mesh, following["refresh_token"])) == (401, "refresh_invalid")
+    for token in (account.access_token, following["access_token"]):
+        answer = await mesh.client.get(
+            "/api/auth/session", headers={"Authorization": f"Bearer {token}"}
+        )
+        assert problem(answer) == (401, "session_ended")
+
+
+async def test_ID_07_of_many_at_once_one_at_most_wins(mesh: Mesh) -> None:
+    account = await mesh.account()
+    answers = await asyncio.gather(*(refresh(mesh, account.refresh_token) for _ in range(20)))
+    assert sum(answer.status_code == 200 for answer in answers) == 1
+    assert {answer.status_code for answer in answers} == {200, 401}
+
+
+@pytest.mark.parametrize("token", ["x", "A" * 84, "ü" * 84, "=" * 84])
+async def test_ID_07_made_up_tokens_never_become_commands(mesh: Mesh, token, monkeypatch) -> None:
+    sent = []
+
+    async def send(envelope: object) -> None:
+        sent.append(envelope)
+
+    monkeypatch.setattr(mesh.machines.writes.gateway, "send", send)
+    assert problem(await refresh(mesh, token)) == (401, "refresh_invalid")
+    assert sent == []
+
+
+async def test_ID_07_an_altered_token_is_refused_without_harm(mesh: Mesh) -> None:
+    account = await mesh.account()
+    token = account.refresh_token
+    altered = token[:-1] + ("A" if token[-1] != "A" else "B")
+    assert problem(await refresh(mesh, altered)) == (401, "refresh_invalid")
+    assert (await refresh(mesh, token)).status_code == 200
+
+
+async def test_ID_07_a_late_token_is_refused(mesh: Mesh) -> None:
+    async with api(mesh.settings.model_copy(update={"refresh_token_s": 1})) as brief:
+        await eventually(lambda: brief.machines.writes.started, 20)
+        account = await brief.account()
+
+        async def refused() -> bool:
+            # A fresh parse each time: a successful refresh would spend the token.
+            row = await sessions.by_id(brief.machines.postgres, account.session_id)
+            return row is not None and row["expires_at"] < datetime.now(UTC)
+
+        await eventually(refused)
+        assert problem(await refresh(brief, account.refresh_token)) == (401, "refresh_invalid")
+
+
+async def test_ID_13_the_session_tells_who_is_here(mesh: Mesh) -> None:
+    account = await mesh.account("seller")
+    answer = await mesh.client.get("/api/auth/session", headers=account.headers)
+    found = answer.json()
+    assert answer.status_code == 200
+    assert found["user"]["id"] == account.user_id
+    assert found["user"]["email"] == account.email
+    assert (found["role"], found["session_id"]) == ("seller", account.session_id)
+    lifetime = datetime.fromisoformat(found["expires_at"]) - datetime.fromisoformat(
+        found["started_at"]
+    )
+    assert lifetime.total_seconds() == mesh.settings.refresh_token_s
+
+
+async def test_ID_13_the_session_is_401_without_token(mesh: Mesh) -> None:
+    assert problem(await mesh.client.get("/api/auth/session")) == (401, "token_missing")
+
+
+async def test_ID_13_a_read_with_the_writes_token_sees_the_write(mesh: Mesh) -> None:
+    email = new_email()
+    await mesh.register(email)
+    for _ in range(5):
+        login = await mesh.log_in(email)
+        headers = {
+            "Authorization": f"Bearer {login.json()['access_token']}",
+            "Consistency-Token": login.headers["Consistency-Token"],
+        }
+        assert (await mesh.client.get("/api/auth/session", headers=headers)).status_code == 200
+
+
+async def test_a_token_from_the_future_is_503_with_retry_after(mesh: Mesh) -> None:
+    account = await mesh.account()
+    token = "events.identity:0:999999999"
+    async with api(mesh.settings.model_copy(update={"read_wait_s": 0.2})) as hasty:
+        answer = await hasty.client.get(
+            "/api/auth/session", headers={**account.headers, "Consistency-Token": token}
+        )
+    assert problem(answer) == (503, "store_unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+async def test_a_token_of_another_topic_waits_for_nothing(mesh: Mesh) -> None:
+    account = await mesh.account()
+    token = "events.listings:0:999999999"
+    answer = await mesh.client.get(
+        "/api/auth/session", headers={**account.headers, "Consistency-Token": token}
+    )
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("token", ["x", "events.identity:a:1", "::", "t:1:-1", "x" * 3000])
+async def test_a_token_that_is_none_is_400(mesh: Mesh, token: str) -> None:
+    account = await mesh.account()
+    answer = await mesh.client.get(
+        "/api/auth/session", headers={**account.headers, "Consistency-Token": token}
+    )
+    assert problem(answer) == (400, "consistency_token_invalid")
+
+
+async def test_ID_15_an_access_token_shows_its_claims(mesh: Mesh) -> None:
+    account = await mesh.account("dealer")
+    claims = claims_of(account.access_token)
+    assert claims.keys() >= {
+        "sub", "email", "email_verified", "role", "market", "jti", "iss", "aud", "iat", "exp"
+    }  # fmt: skip
+    assert (claims["sub"], claims["email"]) == (account.user_id, account.email)
+    assert (claims["role"], claims["market"]) == ("dealer", "exotics")
+    assert claims["email_verified"] is False
+    assert claims["exp"] - claims["iat"] == mesh.settings.access_token_s
+
+
+async def test_ID_12_anyone_can_verify_our_tokens_with_the_published_keys(mesh: Mesh) -> None:
+    account = await mesh.account()
+    published = await mesh.client.get("/.well-known/jwks.json")
+    assert published.headers["Cache-Control"] == "public, max-age=300"
+    keys = published.json()["keys"]
+    assert not any("d" in key for key in keys)
+    verified = jwt.decode(account.access_token, KeySet.import_key_set({"keys": keys}))
+    assert verified.claims["sub"] == account.user_id
+
+
+async def test_ID_12_every_process_signs_with_the_same_key(mesh: Mesh) -> None:
+    async with api(mesh.settings) as other:
+        theirs = await other.client.get("/.well-known/jwks.json")
+    ours = await mesh.client.get("/.well-known/jwks.json")
+    assert theirs.json() == ours.json()
+
+
+async def test_ID_22_a_session_keeps_the_hash_of_its_token(mesh: Mesh) -> None:
+    account = await mesh.account()
+    answer = await refresh(mesh, account.refresh_token)
+    await mesh.until_read(answer)
+    found = await mesh.machines.postgres.fetchrow(
+        "SELECT token, user_id FROM reads.sessions WHERE key = $1", account.session_id
+    )
+    assert found is not None
+    current = answer.json()["refresh_token"]
+    assert found["token"] == sha256(current.encode()).hexdigest()
+    assert found["user_id"] == account.user_id
