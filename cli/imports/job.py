@@ -1,0 +1,133 @@
+"""One import from file to summary: opens what it needs, sends every row, adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uuid_utils
+import uvloop
+
+from api.commands import fingerprint_of
+from api.gateway import CommandGateway
+from cli.imports.mapping import Mapping
+from cli.imports.outcomes import Outcome
+from cli.imports.progress import Progress, showing_progress
+from cli.imports.report import Report, Tally, open_report
+from cli.imports.searchable import wait_until_searchable
+from cli.imports.sending import Limits, NoAnswerError, Sender
+from cli.imports.table import Table, count_lines, open_table
+from cli.imports.translate import Order, Translator, check_columns
+from infra.settings import Settings
+from schemas.messages import Market
+from schemas.positions import format_token
+
+_START_RETRY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One import: a file, its mapping, and where its report goes."""
+
+    file: Path
+    mapping: Mapping
+    market: Market
+    seller_id: str
+    report: Path
+    wait_s: float = 0.0  # how long to wait until the search has everything; 0: don't
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What an import came to; `token` is a Consistency-Token that covers all of it."""
+
+    tally: Tally
+    seconds: float  # until every row had its outcome
+    report: Path
+    token: str
+    searchable_s: float | None = None  # until the search had everything; None: not waited for
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary as `--json` prints it."""
+        return {
+            **self.tally.as_json(),
+            "seconds": round(self.seconds, 3),
+            "searchable_seconds": self.searchable_s and round(self.searchable_s, 3),
+            "report": str(self.report),
+            "consistency_token": self.token,
+        }
+
+
+def run_import(settings: Settings, job: Job, limits: Limits) -> Summary:
+    """Do the job; raises TableError, NoAnswerError, OSError, KeyboardInterrupt."""
+    with (
+        open_table(job.file, job.mapping.file) as table,
+        open_report(job.report) as report,
+        showing_progress(job.file.name, count_lines(job.file)) as progress,
+    ):
+        check_columns(job.mapping, table.columns)
+        noted = _Noted(report, progress)
+        return uvloop.run(_import(settings, job, table, noted, limits))
+
+
+@dataclass
+class _Noted:
+    """The sums of an import, its report and its progress: each outcome goes to all three."""
+
+    report: Report
+    progress: Progress
+    tally: Tally = field(default_factory=Tally)
+
+    def write(self, outcome: Outcome) -> None:
+        self.tally.count(outcome)
+        self.report.write(outcome)
+        self.progress.show(self.tally)
+
+
+async def _import(
+    settings: Settings, job: Job, table: Table, noted: _Noted, limits: Limits
+) -> Summary:
+    started = time.monotonic()
+    order = Order(
+        mapping=job.mapping,
+        market=job.market,
+        seller_id=job.seller_id,
+        asked_at=datetime.now(UTC),
+        fingerprint=partial(fingerprint_of, settings, "IMPORT", job.mapping.source),
+        correlation_id=str(uuid_utils.uuid7()),
+    )
+    async with _gateway(settings, limits) as gateway:
+        sender = Sender(gateway.send, noted, limits)
+        noted.tally.read = await sender.run(table, Translator(order).translate)
+    noted.progress.finish(noted.tally)
+    seconds, positions = time.monotonic() - started, list(sender.latest.values())
+    searchable_s = None
+    if job.wait_s and await wait_until_searchable(settings, positions, job.wait_s):
+        searchable_s = time.monotonic() - started
+    return Summary(noted.tally, seconds, job.report, format_token(positions), searchable_s)
+
+
+@asynccontextmanager
+async def _gateway(settings: Settings, limits: Limits) -> AsyncIterator[CommandGateway]:
+    gateway = CommandGateway(settings)
+    give_up_at = time.monotonic() + limits.retry_for_s
+    while True:
+        try:
+            await gateway.start()
+            break
+        except Exception as error:
+            if time.monotonic() >= give_up_at:
+                message = f"the brokers can't be reached: {type(error).__name__}"
+                raise NoAnswerError(message) from error
+        await asyncio.sleep(_START_RETRY_S)
+    try:
+        yield gateway
+    finally:
+        await gateway.stop()

@@ -1,0 +1,35 @@
+"""`mesh prepare`: topics, system tables, the vault and first generations, before any process
+starts. Everything in it is idempotent: it runs at every `mesh up` and in a container's start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from infra.kafka import ensure_topics
+from infra.postgres import open_pool
+from infra.settings import Settings, settings
+from infra.vault import create_schema
+from processors.generations import create_system_schema, ensure_generations
+from projections import PROJECTIONS
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command(name="prepare")(prepare_command)
+
+
+def prepare_command() -> None:
+    """Make topics, system tables and first generations; harmless when they are there."""
+    asyncio.run(prepare(settings()))
+
+
+async def prepare(chosen: Settings) -> None:
+    """Bring empty servers to the state that the processes expect."""
+    await ensure_topics(chosen)
+    async with await open_pool(chosen, size_max=2) as pool:
+        await create_schema(pool)
+        await create_system_schema(pool)
+    await ensure_generations(chosen, PROJECTIONS)

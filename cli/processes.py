@@ -1,0 +1,140 @@
+"""`mesh api | writer | worker | reactor`: the processes, each started the same way by hand,
+by `mesh up` and in a container. More of each share the load with no configuration.
+
+Each imports its own machinery only when it runs: seven processes start together on two
+cores, and none needs the others' libraries in memory.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.logs import configure_logging
+from infra.process import run_process
+from infra.settings import Settings, load_settings, settings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+STOP_TIMEOUT_S = 15.0
+CHILD_POLL_S = 0.2
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command()(api)
+    app.command()(writer)
+    app.command()(worker)
+    app.command()(reactor)
+
+
+# ruff: noqa: PLC0415
+
+
+def api(
+    port: Annotated[
+        int | None, typer.Option(help="Default: the settings' port, or a free one if taken.")
+    ] = None,
+) -> None:
+    """Serve HTTP."""
+    import uvicorn
+
+    chosen = settings() if port is None else load_settings(port=port)
+    if port is None and _taken(chosen):
+        chosen = load_settings(port=0)
+    configure_logging("api", chosen.log_level)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((chosen.host, chosen.port))
+        host, bound = listener.getsockname()[:2]
+        typer.echo(f"serving on http://{host}:{bound}", err=True)
+        uvicorn.Server(_uvicorn_config(chosen)).run(sockets=[listener])
+
+
+def _taken(chosen: Settings) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((chosen.host, chosen.port))
+        except OSError:
+            return True
+    return False
+
+
+def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
+    from uvicorn import Config
+
+    from api.app import create_app
+
+    return Config(
+        create_app(chosen),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,  # the app writes its own line, with ids
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def writer() -> None:
+    """Judge commands and append events."""
+    from producers.writer.main import run_writer
+
+    run_process("writer", settings(), run_writer)
+
+
+def worker(
+    group: Annotated[
+        str | None, typer.Argument(help="journal, pages, search or analytics; none: all of them.")
+    ] = None,
+) -> None:
+    """Fold events into read models."""
+    from processors.groups import GROUPS
+
+    if group is None:
+        _run_every_group(tuple(GROUPS))
+        return
+    if group not in GROUPS:
+        message = f"unknown group {group!r}: use one of {', '.join(GROUPS)}"
+        raise typer.BadParameter(message)
+    from processors.worker import run_worker
+
+    run_process(f"worker-{group}", settings(), run_worker(group))
+
+
+def _run_every_group(groups: Sequence[str]) -> None:
+    """One process a group, so that a group in trouble takes no other down with it."""
+    children = [
+        subprocess.Popen([sys.executable, "-m", "cli.main", "worker", group])  # noqa: S603 - our own argv
+        for group in groups
+    ]
+
+    def stop_all(*_: Any) -> None:
+        for child in children:
+            child.terminate()
+
+    signal.signal(signal.SIGTERM, stop_all)
+    signal.signal(signal.SIGINT, stop_all)
+    while all(child.poll() is None for child in children):
+        time.sleep(CHILD_POLL_S)
+    stop_all()
+    codes = [child.wait(STOP_TIMEOUT_S) for child in children]
+    if any(codes):
+        raise typer.Exit(code=1)
+
+
+def reactor() -> None:
+    """Turn events into the commands that follow from them."""
+    from processors.reactor import run_reactor
+
+    run_process("reactor", settings(), run_reactor)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cli.imports import progress
+from cli.imports.progress import showing_progress
+from cli.imports.report import Tally
+
+
+def shown(*, terminal: bool) -> str:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=100)
+    with showing_progress("ads.csv", 10, console) as found:
+        found.show(Tally(read=4, accepted=3))
+        found.finish(Tally(read=9, accepted=9))
+    return out.getvalue()
+
+
+def test_a_terminal_sees_a_bar_that_ends_full() -> None:
+    text = shown(terminal=True)
+    assert "━" in text
+    assert "9/9" in text
+
+
+def test_elsewhere_plain_lines_are_written_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert shown(terminal=False) == "ads.csv: 9 rows answered\n"
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    assert shown(terminal=False) == (
+        "ads.csv: 3 of about 10 rows answered\nads.csv: 9 rows answered\n"
+    )
