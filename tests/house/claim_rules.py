@@ -1,0 +1,118 @@
+"""House rules about tests: each proves something, none waits blindly, none is left out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from tests.house.sources import Function, Source, called_name, functions
+
+WAITING = "tests/waiting.py"  # the one place that may sleep
+
+# Calls that fail when the claim is wrong, besides functions of tests that assert themselves.
+_PROVING = frozenset(
+    ["raises", "fail", "warns", "then", "refused", "eventually", "eventually_blocking"]
+)
+_LEAVING_OUT = frozenset(
+    ["skip", "skipif", "xfail", "importorskip", "skipIf", "skipUnless", "expectedFailure"]
+)
+
+
+def is_test(function: Function) -> bool:
+    return function.name.startswith("test_")
+
+
+def claimless(sources: Iterable[Source]) -> Iterator[str]:
+    """Tests in which nothing can fail but by accident."""
+    all_sources = list(sources)
+    proving = _proving_names(all_sources)
+    for source in all_sources:
+        if not _holds_tests(source):
+            continue
+        for function in functions(source):
+            if is_test(function) and not _proves(function, proving):
+                yield (
+                    f"{source.path}:{function.lineno}: {function.name} asserts nothing: "
+                    "assert, pytest.raises, then or refused"
+                )
+
+
+def _proving_names(sources: Iterable[Source]) -> frozenset[str]:
+    """The names of functions of tests that assert, by themselves or through others."""
+    known = [
+        function for source in sources for function in functions(source) if not is_test(function)
+    ]
+    names, size = set(_PROVING), -1
+    while len(names) != size:
+        size = len(names)
+        names |= {each.name for each in known if _proves(each, frozenset(names))}
+    return frozenset(names)
+
+
+def _proves(function: Function, proving: frozenset[str]) -> bool:
+    return any(
+        isinstance(node, ast.Assert)
+        or (isinstance(node, ast.Call) and called_name(node) in proving)
+        or (isinstance(node, ast.Raise) and "AssertionError" in ast.dump(node))
+        for node in ast.walk(function)
+    )
+
+
+def _holds_tests(source: Source) -> bool:
+    return source.path.rpartition("/")[2].startswith("test_")
+
+
+def blind_waits(sources: Iterable[Source]) -> Iterator[str]:
+    """Sleeps: too short and the test is flaky, too long and it is slow, and it proves nothing."""
+    for source in sources:
+        if not source.within("tests") or source.path == WAITING:
+            continue
+        for node in source.nodes(ast.Call):
+            assert isinstance(node, ast.Call)
+            if called_name(node) == "sleep" and not _only_yields(node):
+                yield (
+                    f"{source.path}:{node.lineno}: sleeps: poll with tests.waiting.eventually; "
+                    "let_pass is for time that is itself the input"
+                )
+
+
+def _only_yields(call: ast.Call) -> bool:
+    match call.args:
+        case [ast.Constant(value=0)]:
+            return True
+        case _:
+            return False
+
+
+def left_out(sources: Iterable[Source]) -> Iterator[str]:
+    """Tests that don't run prove nothing, and nobody looks at them again."""
+    for source in sources:
+        if not source.within("tests"):
+            continue
+        for node in source.nodes(ast.Attribute):
+            assert isinstance(node, ast.Attribute)
+            if node.attr in _LEAVING_OUT:
+                yield f"{source.path}:{node.lineno}: {node.attr}: mend the test or take it away"
+
+
+def names_of_tests(sources: Iterable[Source]) -> Iterator[tuple[str, str]]:
+    """(path, name) of every test."""
+    for source in sources:
+        if _holds_tests(source):
+            for function in functions(source):
+                if is_test(function):
+                    yield source.path, function.name
+
+
+def repeated_names(sources: Iterable[Source]) -> Iterator[str]:
+    """A second test of the same name in a module or class silently replaces the first."""
+    for source in sources:
+        scopes = [source.tree, *source.nodes(ast.ClassDef)]
+        for scope in scopes:
+            assert isinstance(scope, ast.Module | ast.ClassDef)
+            seen: set[str] = set()
+            for node in scope.body:
+                if isinstance(node, Function) and is_test(node):
+                    if node.name in seen:
+                        yield f"{source.path}:{node.lineno}: {node.name} stands twice"
+                    seen.add(node.name)
