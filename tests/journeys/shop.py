@@ -1,0 +1,129 @@
+"""A whole shop of its own for tests that break things: `mesh up` in a folder nobody else uses."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from infra.settings import Settings
+from infra.stack.daemons import running_pid
+from tests.waiting import eventually_blocking
+
+ROOT = Path(__file__).parents[2]
+UP_TIMEOUT_S = 180.0
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A running mesh, driven only as a user could: the CLI, HTTP, and kill."""
+
+    folder: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if k not in Settings.model_fields}
+        return {**kept, "MESH_STATE": str(self.folder)}
+
+    def mesh(self, *args: str, check: bool = True, timeout_s: float = UP_TIMEOUT_S) -> str:
+        """Run a `mesh` command to its end; its standard output."""
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *args],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            message = f"mesh {' '.join(args)} ended with {done.returncode}\n"
+            raise AssertionError(message + done.stdout[-3_000:] + done.stderr[-3_000:])
+        return done.stdout
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """Start a `mesh` command and leave it running."""
+        log = (self.folder / f"started-{uuid4().hex[:8]}.log").open("wb")
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *args],
+            cwd=ROOT,
+            env=self.env,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def up(self) -> None:
+        self.mesh("up", "--no-sample")
+
+    def down(self) -> None:
+        self.mesh("down")
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.mesh("status", "--json"))
+        return found
+
+    @property
+    def settings(self) -> Settings:
+        values = json.loads((self.folder / "settings.json").read_text("utf-8"))
+        return Settings(**{name.lower(): value for name, value in values.items()})
+
+    @property
+    def url(self) -> str:
+        return self.settings.public_url
+
+    def pid(self, name: str) -> int:
+        found = running_pid(self.folder / name / "pid")
+        assert found is not None, f"{name} does not run"
+        return found
+
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """End one process or server of this shop, hard."""
+        os.kill(self.pid(name), number)
+
+    def logs(self) -> str:
+        """The ends of all logs, for a failing test's report."""
+        return "\n".join(
+            f"--- {log.parent.name}\n{log.read_text('utf-8', 'replace')[-1_500:]}"
+            for log in sorted(self.folder.glob("*/log"))
+        )
+
+    def lag(self) -> int:
+        """Events that some projection has not folded yet."""
+        return sum(each["lag_events"] for each in self.status()["projections"])
+
+    def wait_until_read(self, timeout_s: float = 90.0) -> None:
+        """Wait until every projection has folded the whole log."""
+        eventually_blocking(lambda: self.lag() == 0, timeout_s, "every projection read up")
+
+    def account(self, role: str = "seller") -> dict[str, str]:
+        """A new person's authorization header."""
+        email = f"{uuid4().hex}@example.org"
+        body = {"email": email, "password": PASSWORD, "name": "Test Person", "role": role}
+        with httpx.Client(base_url=self.url, timeout=20) as client:
+            client.post("/api/auth/register", json=body).raise_for_status()
+            answer = client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
+            answer.raise_for_status()
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@contextlib.contextmanager
+def open_shop(folder: Path) -> Iterator[Shop]:
+    """A shop that is up, and down again at the end whatever happens."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shop = Shop(folder)
+    try:
+        shop.up()
+        yield shop
+    finally:
+        shop.mesh("down", check=False)

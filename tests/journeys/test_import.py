@@ -1,0 +1,121 @@
+"""A real file of ads becomes a shop that can be searched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import clickhouse_driver
+import httpx
+import pytest
+
+from tests.cli.imports.ads import ADS
+from tests.journeys.shop import Shop, open_shop
+
+IMPORT_BOUND_S = 60.0
+QUERY = {"q": "golf", "fuel": "diesel", "price_max": 5000}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(Path(tmp_path_factory.mktemp("import")) / "state") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def summary(shop: Shop) -> dict[str, Any]:
+    """The biggest file at hand, imported and folded by every projection."""
+    ads = ADS[-1]
+    done = shop.mesh("import", str(ads.file), "--mapping", str(ads.mapping_file), "--json")
+    shop.wait_until_read()
+    found: dict[str, Any] = json.loads(done)
+    return found
+
+
+def test_every_row_ends_accepted_or_refused(summary: dict[str, Any]) -> None:
+    assert summary["accepted"] + summary["refused"] == summary["read"] == len(ADS[-1].rows())
+    assert summary["accepted"] > 0.8 * summary["read"]
+
+
+def test_importing_it_again_adds_nothing(shop: Shop, summary: dict[str, Any]) -> None:
+    ads = ADS[-1]
+    before = asyncio.run(postgres_ids(shop))
+    again = json.loads(
+        shop.mesh("import", str(ads.file), "--mapping", str(ads.mapping_file), "--json")
+    )
+    shop.wait_until_read()
+    assert again["accepted"] == summary["accepted"]
+    assert asyncio.run(postgres_ids(shop)) == before
+
+
+async def postgres_ids(shop: Shop) -> Counter[str]:
+    connection = await asyncpg.connect(shop.settings.database_url.get_secret_value())
+    try:
+        return Counter(
+            row["key"] for row in await connection.fetch("SELECT key FROM reads.listing_page")
+        )
+    finally:
+        await connection.close()
+
+
+def clickhouse_ids(shop: Shop) -> Counter[str]:
+    url = shop.settings.clickhouse_url.get_secret_value()
+    with clickhouse_driver.Client.from_url(url) as client:
+        return Counter(key for (key,) in client.execute("SELECT key FROM listing_facts"))
+
+
+def opensearch_ids(shop: Shop) -> Counter[str]:
+    index = f"{shop.settings.opensearch_url}/mesh-listing_search"
+    httpx.post(f"{index}/_refresh").raise_for_status()
+    body: dict[str, Any] = {"size": 5_000, "sort": [{"listing_id": "asc"}], "_source": False}
+    found: Counter[str] = Counter()
+    while True:
+        hits = httpx.post(f"{index}/_search", json=body, timeout=30).json()["hits"]["hits"]
+        if not hits:
+            return found
+        found.update(hit["_id"] for hit in hits)
+        body["search_after"] = hits[-1]["sort"]
+
+
+def test_each_store_holds_every_accepted_ad_exactly_once(
+    shop: Shop, summary: dict[str, Any]
+) -> None:
+    rows = [json.loads(line) for line in Path(summary["report"]).read_text("utf-8").splitlines()]
+    accepted = Counter(row["listing_id"] for row in rows if row["outcome"] == "accepted")
+    assert accepted.total() == summary["accepted"]
+    assert asyncio.run(postgres_ids(shop)) == accepted
+    assert clickhouse_ids(shop) == accepted
+    assert opensearch_ids(shop) == accepted
+
+
+def everything_found(client: httpx.Client, **query: Any) -> list[dict[str, Any]]:
+    """Every hit of a query, by walking its pages."""
+    hits: list[dict[str, Any]] = []
+    params = {**query, "limit": 100, "sort": "newest"}
+    while True:
+        page = client.get("/api/search", params=params).raise_for_status().json()
+        hits += page["hits"]
+        if not page.get("next"):
+            return hits
+        params = {**params, "cursor": page["next"]}
+
+
+def test_SE_02_hits_and_facet_counts_of_the_imported_ads_equal_a_count_by_hand(
+    shop: Shop, summary: dict[str, Any]
+) -> None:
+    with httpx.Client(base_url=shop.url, timeout=30) as client:
+        answer = client.get("/api/search", params=QUERY).raise_for_status().json()
+        golfs = everything_found(client, q=QUERY["q"])
+        cheap = [each for each in golfs if each["price_minor"] <= QUERY["price_max"] * 100]
+        wanted = {each["id"] for each in cheap if each.get("fuel_type") == QUERY["fuel"]}
+        found = {each["id"] for each in everything_found(client, **QUERY)}
+    assert wanted == found
+    assert answer["total"] == len(wanted) > 0
+    # A facet leaves its own filter out, so that the other fuels can still be chosen.
+    by_fuel = Counter(each["fuel_type"] for each in cheap if each.get("fuel_type"))
+    assert {bucket["value"]: bucket["count"] for bucket in answer["facets"]["fuel"]} == by_fuel

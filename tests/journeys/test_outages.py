@@ -1,0 +1,109 @@
+"""When a part is down, the rest of the shop stays open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.journeys.shop import Shop, open_shop
+from tests.journeys.test_rebuild import FIELDS
+from tests.waiting import eventually_blocking
+
+ANSWER_S = 2.5  # the promise is two seconds; half a second for a busy machine
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(Path(tmp_path_factory.mktemp("outages")) / "state") as opened:
+        # Repairs are made by `mesh up` here, so that an outage lasts as long as the test wants.
+        opened.kill("supervise")
+        yield opened
+
+
+@pytest.fixture
+def client(shop: Shop) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=shop.url, timeout=10) as opened:
+        yield opened
+    shop.up()
+
+
+def create(client: httpx.Client, headers: dict[str, str], key: str) -> httpx.Response:
+    body = {**FIELDS, "publish": True}
+    return client.post("/api/listings", json=body, headers={**headers, "Idempotency-Key": key})
+
+
+def test_SE_16_with_search_down_only_search_answers_503(shop: Shop, client: httpx.Client) -> None:
+    seller = shop.account()
+    shop.kill("opensearch")
+    down = client.get("/api/search")
+    assert (down.status_code, "retry-after" in down.headers) == (503, True)
+    assert down.headers["content-type"] == "application/problem+json"
+    created = create(client, seller, uuid4().hex)
+    assert created.status_code == 201
+    token = created.headers["Consistency-Token"]
+    page = client.get(created.headers["Location"], headers={"Consistency-Token": token})
+    assert page.status_code == 200
+    shop.up()
+    shop.wait_until_read()
+    listing_id = created.json()["id"]
+    hits = client.get("/api/search", params={"q": "Porsche", "limit": 100}).json()["hits"]
+    assert listing_id in [hit["id"] for hit in hits]
+
+
+def test_with_the_broker_down_writes_answer_503_within_two_seconds_and_reads_go_on(
+    shop: Shop, client: httpx.Client
+) -> None:
+    seller = shop.account()
+    created = create(client, seller, uuid4().hex)
+    token = {"Consistency-Token": created.headers["Consistency-Token"]}
+    assert client.get(created.headers["Location"], headers=token).status_code == 200
+    shop.kill("kafka")
+    began = time.monotonic()
+    refused = create(client, seller, uuid4().hex)
+    assert time.monotonic() - began < ANSWER_S
+    assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+    assert client.get(created.headers["Location"]).status_code == 200
+
+
+def test_a_write_that_met_a_dead_broker_is_done_once_when_it_is_sent_again(
+    shop: Shop, client: httpx.Client
+) -> None:
+    seller, key = shop.account(), uuid4().hex
+    shop.kill("kafka")
+    assert create(client, seller, key).status_code == 503
+    shop.up()
+    first = eventually_blocking(
+        lambda: (answer := create(client, seller, key)).status_code == 201 and answer, 60
+    )
+    again = create(client, seller, key)
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+    shop.wait_until_read()
+    mine = client.get("/api/listings/mine", headers=seller).json()["items"]
+    assert [each["id"] for each in mine] == [first.json()["id"]]
+
+
+def test_with_clickhouse_down_only_analytics_answers_503(shop: Shop, client: httpx.Client) -> None:
+    seller = shop.account()
+    created = create(client, seller, uuid4().hex)
+    listing_id = created.json()["id"]
+    shop.wait_until_read()
+    shop.kill("clickhouse")
+    down = client.get(f"/api/analytics/listings/{listing_id}", headers=seller)
+    assert (down.status_code, "retry-after" in down.headers) == (503, True)
+    assert client.get("/api/search").status_code == 200
+    assert create(client, seller, uuid4().hex).status_code == 201
+
+
+def test_after_kill_of_every_process_up_repairs(shop: Shop, client: httpx.Client) -> None:
+    for name in [
+        each["name"] for each in shop.status()["processes"] if each["name"] != "supervise"
+    ]:
+        shop.kill(name)
+    shop.up()
+    assert client.get("/health/ready").status_code == 200
+    assert create(client, shop.account(), uuid4().hex).status_code == 201
