@@ -1,0 +1,237 @@
+"""The writer's append rate, against the library `eventsourcing` on the same Postgres.
+
+    python -m bench.append [--rounds 5] [--commands 40000] [--seconds 4] [--profile FILE]
+
+Ours: CreateListing commands lie ready in Kafka; one writer process decodes, de-duplicates
+(against a journal that holds all earlier rounds), decides, appends one event and one reply
+each, and commits. The rate runs from the first reply in the log to the last, so a writer's
+start is not in it. Peer: its best of 1, 2 and 4 processes, saving aggregates of one event with
+the same fields. Rounds go A/B/A/B; the median counts.
+
+Durability: Kafka, one replica, does not wait for the disk (it survives kill -9, not a power
+cut), so `synchronous_commit = off` is the peer's like class; `on` is what it does by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+from urllib.parse import urlsplit
+from uuid import uuid4, uuid5
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from bench.journaling import note_in_journal
+from bench.listing_log import ads
+from bench.stack import (
+    ROOT,
+    Figure,
+    cpu_s,
+    environment,
+    mesh_process,
+    own_stack,
+    server_pids,
+    spread,
+    table,
+)
+from infra.kafka import client_config, committed_reader_config
+from infra.settings import Settings
+from infra.stack.state import State
+from schemas.listings import CreateListing
+from schemas.messages import Role
+from schemas.recorded import CommandEnvelope, headers_of_command, value_of
+from schemas.topics import PARTITIONS, partition_of_stream
+
+GOAL = 8.0
+GOAL_SYNC_OFF = 2.0
+PROCESSES = (1, 2, 4)
+WAIT_S = 180.0
+COMMANDS, GROUP = "commands.listings", "mesh.writer"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round gave."""
+
+    per_second: float
+    cpu_s_per_1000: float
+
+
+def preload(settings: Settings, count: int) -> None:
+    """Put so many CreateListing commands, each about a listing of its own, into Kafka."""
+    producer = Producer(
+        client_config(settings, "bench")
+        | {"enable.idempotence": True, "linger.ms": 20, "queue.buffering.max.messages": 500_000}
+    )
+    fields = ads(1_000)
+    for number in range(count):
+        command_id = uuid4()
+        command = CreateListing(
+            listing_id=uuid5(command_id, "listing"),
+            fields=fields[number % len(fields)],
+            asked_at=datetime.now(UTC),
+            asked_by="user/1",
+            asked_role=Role.SELLER,
+        )
+        envelope = CommandEnvelope(command, str(command_id), str(command_id), "", "0" * 64)
+        producer.produce(
+            COMMANDS,
+            value_of(command),
+            command.stream_id.encode(),
+            partition_of_stream(command.stream_id),
+            headers=headers_of_command(envelope),  # type: ignore[arg-type]  # an invariant list
+        )
+        producer.poll(0)
+    if producer.flush(60):
+        message = "the broker did not take the commands"
+        raise TimeoutError(message)
+
+
+class Progress:
+    """Watches how many commands are done with: the group's offsets move in the transactions."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._consumer = Consumer(committed_reader_config(settings, GROUP))
+        self._places = [TopicPartition(COMMANDS, each) for each in range(PARTITIONS)]
+
+    def done(self) -> int:
+        """The commands done with so far, over all rounds."""
+        found = self._consumer.committed(self._places, timeout=10)
+        return sum(max(0, each.offset) for each in found)
+
+    def close(self) -> None:
+        """End the watching."""
+        self._consumer.close()
+
+
+def ours(state: State, settings: Settings, count: int, profile: str) -> Round:
+    """One round of the writer."""
+    progress = Progress(settings)
+    before = progress.done()
+    preload(settings, count)
+    chosen = settings.model_copy(update={"log_level": "warning"})
+    runner = ("-m", "cProfile", "-o", profile) if profile else ()
+    with mesh_process(chosen, state.folder, "writer", runner=runner) as writer:
+        pids = [writer.pid, *server_pids(state, ("kafka", "postgres"))]
+        first = _wait_past(progress, before)
+        cpu_before, started_at = cpu_s(pids), time.monotonic()
+        _wait_past(progress, before + count - 1)
+        seconds, cpu = time.monotonic() - started_at, cpu_s(pids) - cpu_before
+    progress.close()
+    asyncio.run(note_in_journal(settings))
+    handled = before + count - first
+    return Round(handled / seconds, 1000 * cpu / handled)
+
+
+def _wait_past(progress: Progress, count: int) -> int:
+    deadline = time.monotonic() + WAIT_S
+    while (done := progress.done()) <= count:
+        if time.monotonic() > deadline:
+            message = f"the writer stands at {done}, waited for more than {count}"
+            raise TimeoutError(message)
+        time.sleep(0.02)
+    return done
+
+
+def peer(state: State, settings: Settings, processes: int, seconds: float, sync: str) -> Round:
+    """One round of so many processes of the library."""
+    url = urlsplit(settings.database_url.get_secret_value())
+    env = environment(settings) | {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": url.path.strip("/"),
+        "POSTGRES_HOST": url.hostname or "",
+        "POSTGRES_PORT": str(url.port),
+        "POSTGRES_USER": url.username or "",
+        "POSTGRES_PASSWORD": url.password or "",
+        "PGOPTIONS": f"-c synchronous_commit={sync}",
+    }
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "bench.peer_eventsourcing", str(seconds)],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(processes)
+    ]
+    for run in runs:
+        assert run.stdout is not None
+        if run.stdout.readline().strip() != "ready":
+            message = "the library's process did not start"
+            raise RuntimeError(message)
+    pids = [*(run.pid for run in runs), *server_pids(state, ("postgres",))]
+    cpu_before = cpu_s(pids)
+    for run in runs:
+        assert run.stdin is not None
+        run.stdin.write("go\n")
+        run.stdin.flush()
+    saved = 0
+    for run in runs:
+        assert run.stdout is not None
+        saved += int(json.loads(run.stdout.readline())["saved"])
+    cpu = cpu_s(pids) - cpu_before
+    for run in runs:
+        run.communicate(timeout=30)
+    return Round(saved / seconds, 1000 * cpu / saved)
+
+
+def main() -> None:
+    """Run the rounds and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--commands", type=int, default=40_000)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--profile", default="", help="write the last round's profile here")
+    parser.add_argument("--without-peer", action="store_true")
+    asked = parser.parse_args()
+    mine: list[Round] = []
+    theirs: dict[tuple[str, int], list[Round]] = {}
+    with own_stack() as (state, settings):
+        for number in range(asked.rounds):
+            profile = asked.profile if number == asked.rounds - 1 else ""
+            mine.append(ours(state, settings, asked.commands, profile))
+            print(f"round {number + 1}: ours {mine[-1].per_second:,.0f}/s", flush=True)
+            for sync in () if asked.without_peer else ("on", "off"):
+                for processes in PROCESSES:
+                    found = peer(state, settings, processes, asked.seconds, sync)
+                    theirs.setdefault((sync, processes), []).append(found)
+                    print(f"  peer {processes} sync={sync} {found.per_second:,.0f}/s", flush=True)
+    rows = [_row("marketmesh writer, 1 process", mine)]
+    rows += [
+        _row(f"eventsourcing, {processes} processes, synchronous_commit={sync}", rounds)
+        for (sync, processes), rounds in theirs.items()
+    ]
+    table(rows)
+    for sync, goal in (("on", GOAL), ("off", GOAL_SYNC_OFF)):
+        best = max(
+            (_rate(rounds) for (each, _), rounds in theirs.items() if each == sync), default=0.0
+        )
+        if best:
+            name = f"append_vs_eventsourcing_sync_{sync}"
+            Figure(name, _rate(mine), best, "commands/s", goal).show()
+
+
+def _rate(rounds: Sequence[Round]) -> float:
+    return median(each.per_second for each in rounds)
+
+
+def _row(name: str, rounds: Sequence[Round]) -> dict[str, str]:
+    return {
+        "what": name,
+        "per second": spread([each.per_second for each in rounds]),
+        "CPU-s per 1,000": f"{median(each.cpu_s_per_1000 for each in rounds):.3f}",
+    }
+
+
+if __name__ == "__main__":
+    main()

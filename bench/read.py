@@ -1,0 +1,391 @@
+"""A read by id: our API against a bare FastAPI route with asyncpg, side by side.
+
+    python -m bench.read [--rounds 5] [--seconds 3]
+
+Both are one uvicorn process on the same Postgres and read the same rows. `bare` is what one
+would write first: `pool.fetchrow` with a default pool, orjson, no middleware, no log. `tuned`
+is the same with our own trick taken over (no reset between borrowers), so it shows what the
+rest of ours costs. Rounds go A/B/C/A/B/C; the median counts. The client is a closed loop of a
+few connections in a process of its own; the rates are for comparing only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from statistics import median
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import asyncpg
+import orjson
+import psutil
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from api.app import create_app
+from infra.logs import configure_logging
+from infra.settings import Settings, load_settings
+from processors.generations import create_system_schema, ensure_generations
+from processors.stores.port import Change, Generation, Held
+from processors.stores.postgres import open_postgres_store
+from projections.listings.listing_page import ListingPage, listing_page
+from projections.listings.listing_views import listing_views
+from schemas.listings import ListingStatus
+from schemas.messages import Market
+from tests.stack import local_stack
+from tests.worlds import world
+
+LISTINGS = 2_000
+CONNECTIONS = 8
+GOAL = 0.70
+SERVERS = ("ours", "bare", "tuned")
+READY_S = 120.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round with one server gave."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_s_per_1000: float
+
+
+# The servers.
+
+
+def bare(settings: Settings, *, tuned: bool) -> FastAPI:
+    """One route, nothing else."""
+
+    async def leave_as_is(_connection: object) -> None:
+        pass
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        url = settings.database_url.get_secret_value()
+        pool = asyncpg.create_pool(url, reset=leave_as_is) if tuned else asyncpg.create_pool(url)
+        async with pool:
+            app.state.pool = pool
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/api/listings/{listing_id}")
+    async def read(listing_id: UUID) -> Response:
+        row = await app.state.pool.fetchrow(
+            "SELECT * FROM reads.listing_page WHERE key = $1", str(listing_id)
+        )
+        return Response(orjson.dumps(dict(row)), media_type="application/json")
+
+    return app
+
+
+def serve(name: str, port: int) -> None:
+    """Be one of the servers; the settings come from the environment."""
+    settings = load_settings()
+    if name == "ours":
+        configure_logging("api", settings.log_level)
+        app = create_app(settings)
+    else:
+        app = bare(settings, tuned=name == "tuned")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+
+
+@contextmanager
+def server(name: str, settings: Settings) -> Iterator[tuple[int, psutil.Process]]:
+    """A running server's port and process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "bench.read", "--serve", name, "--port", str(port)],
+        env=_environment(settings),
+        stderr=subprocess.DEVNULL,  # ours logs a line a request: written, as in production
+    )
+    try:
+        _wait_for(port, running)
+        yield port, psutil.Process(running.pid)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.wait(20)
+
+
+def _wait_for(port: int, running: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_S
+    while running.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    message = "a server did not start"
+    raise RuntimeError(message)
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    values = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        secret = getattr(value, "get_secret_value", None)
+        values[name.upper()] = secret() if secret else str(value)
+    return {**os.environ, **values}
+
+
+# The client.
+
+
+class Reader(asyncio.Protocol):
+    """One connection in a closed loop: a request, its whole answer, the next request."""
+
+    def __init__(self, requests: Sequence[bytes], begin: int, until: float) -> None:
+        self._requests = requests
+        self._next = begin
+        self._until = until
+        self._buffer = b""
+        self._missing = 0
+        self._sent_at = 0.0
+        self._transport: asyncio.Transport | None = None
+        self.times: list[float] = []
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        self._ask()
+
+    def _ask(self) -> None:
+        assert self._transport is not None
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._requests[self._next % len(self._requests)])
+        self._next += 1
+
+    def data_received(self, data: bytes) -> None:
+        """An answer, or a part of it."""
+        self._buffer += data
+        head, found, rest = self._buffer.partition(b"\r\n\r\n")
+        if not found:
+            return
+        lower = head.lower()
+        if not lower.startswith(b"http/1.1 200"):
+            self._fail(head)
+            return
+        length = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
+        if len(rest) < length:
+            return
+        self._buffer = b""
+        now = time.perf_counter()
+        self.times.append(now - self._sent_at)
+        if now < self._until:
+            self._ask()
+        else:
+            self._finish()
+
+    def _fail(self, head: bytes) -> None:
+        if not self.done.done():
+            self.done.set_exception(RuntimeError(head.decode(errors="replace")))
+
+    def _finish(self) -> None:
+        assert self._transport is not None
+        self._transport.close()
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """A connection that ends before its time fails the round."""
+        if not self.done.done():
+            self.done.set_exception(error or ConnectionError("closed"))
+
+
+async def load(port: int, ids: Sequence[str], seconds: float) -> list[float]:
+    """The seconds that each read took."""
+    requests = [
+        f"GET /api/listings/{each} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode() for each in ids
+    ]
+    loop, until = asyncio.get_running_loop(), time.perf_counter() + seconds
+    readers = []
+    for number in range(CONNECTIONS):
+        begin = number * len(ids) // CONNECTIONS
+        _, reader = await loop.create_connection(
+            partial(Reader, requests, begin, until), "127.0.0.1", port
+        )
+        readers.append(reader)
+    async with asyncio.timeout(seconds + 30):
+        await asyncio.gather(*(reader.done for reader in readers))
+    return [each for reader in readers for each in reader.times]
+
+
+def one_round(port: int, process: psutil.Process, ids: Sequence[str], seconds: float) -> Round:
+    """One server under load for a while."""
+    before, began = process.cpu_times(), time.perf_counter()
+    times = sorted(uvloop.run(load(port, ids, seconds)))
+    took, after = time.perf_counter() - began, process.cpu_times()
+    cpu = after.user + after.system - before.user - before.system
+    return Round(
+        per_second=len(times) / took,
+        p50_ms=times[len(times) // 2] * 1e3,
+        p99_ms=times[int(len(times) * 0.99)] * 1e3,
+        cpu_s_per_1000=cpu / len(times) * 1e3,
+    )
+
+
+# The rows.
+
+
+async def fill(settings: Settings) -> list[str]:
+    """Put listings into the read model as a worker would; their ids."""
+    now = datetime.now(UTC)
+    rows = {
+        str(uuid4()): ListingPage(
+            seller_id=str(uuid4()),
+            market=Market.EXOTICS,
+            status=ListingStatus.ACTIVE,
+            version=2,
+            created_at=now,
+            updated_at=now + timedelta(seconds=number),
+            published_at=now + timedelta(seconds=number),
+            title=f"Toyota Corolla {number}",
+            description="One owner, service book, garaged. " * 8,
+            price_minor=850_000_000 + number,
+            currency="LKR",
+            year=2018,
+            make="toyota",
+            model="corolla",
+            body_type="sedan",
+            mileage=45_000 + number,
+            mileage_unit="KMT",
+            mileage_km=45_000 + number,
+            fuel_type="petrol",
+            transmission="automatic",
+            location="Colombo",
+            features=("abs", "airbags", "reverse camera"),
+        )
+        for number in range(LISTINGS)
+    }
+    async with await asyncpg.create_pool(
+        settings.database_url.get_secret_value(), min_size=1, max_size=2
+    ) as pool:
+        await create_system_schema(pool)
+        await ensure_generations(settings, (listing_page, listing_views))
+        store = await open_postgres_store(settings, pool_size=2)
+        try:
+            async with store.session(Generation(listing_page, 1)) as session:
+                await session.write([Change(key, Held(row, 1)) for key, row in rows.items()], {})
+        finally:
+            await store.close()
+        await pool.execute("ANALYZE")
+    return list(rows)
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[Settings]:
+    """The same settings on a database that is there for this bench only."""
+    async with world(settings) as fresh:
+        yield fresh.settings
+
+
+async def measured(rounds: int, seconds: float) -> dict[str, list[Round]]:
+    """Every server's rounds, one server after the other in each round."""
+    results: dict[str, list[Round]] = {name: [] for name in SERVERS}
+    async with database(local_stack({"postgres", "kafka", "valkey"})) as settings:
+        ids = await fill(settings)
+        with ExitStack() as stack:
+            running = {name: stack.enter_context(server(name, settings)) for name in SERVERS}
+            for name in SERVERS:  # connections, prepared statements, warm caches
+                await _in_thread(running[name], ids, 1.0)
+            for number in range(rounds):
+                for name in SERVERS:
+                    results[name].append(await _in_thread(running[name], ids, seconds))
+                _tell(number + 1, rounds, results)
+    return results
+
+
+async def _in_thread(
+    running: tuple[int, psutil.Process], ids: Sequence[str], seconds: float
+) -> Round:
+    return await asyncio.to_thread(one_round, *running, ids, seconds)
+
+
+def _tell(number: int, rounds: int, results: dict[str, list[Round]]) -> None:
+    rates = ", ".join(f"{name} {found[-1].per_second:,.0f}/s" for name, found in results.items())
+    print(f"round {number}/{rounds}: {rates}", file=sys.stderr)
+
+
+def figures(results: dict[str, list[Round]]) -> list[dict[str, Any]]:
+    """One figure a line: rates by the median of rounds, and what they cost."""
+    middle = {
+        name: {
+            field: median(getattr(each, field) for each in found)
+            for field in Round.__dataclass_fields__
+        }
+        for name, found in results.items()
+    }
+    lines = []
+    for peer in ("bare", "tuned"):
+        for field, unit in (("per_second", "1/s"), ("p99_ms", "ms"), ("cpu_s_per_1000", "s")):
+            ours, theirs = middle["ours"][field], middle[peer][field]
+            ratio = ours / theirs
+            goal = GOAL if field == "per_second" and peer == "bare" else None
+            lines.append(
+                {
+                    "name": f"read by id, {field}, against {peer}",
+                    "ours": round(ours, 2),
+                    "peer": round(theirs, 2),
+                    "ratio": round(ratio, 3),
+                    "unit": unit,
+                    "goal": goal,
+                    "holds": None if goal is None else ratio >= goal,
+                    "rounds": [
+                        [round(getattr(each, field), 2) for each in results[name]]
+                        for name in ("ours", peer)
+                    ],
+                }
+            )
+    return lines
+
+
+def main() -> None:
+    """Measure, or be one of the servers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--serve", choices=SERVERS, help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve(asked.serve, asked.port)
+        return
+    lines = figures(asyncio.run(measured(asked.rounds, asked.seconds)))
+    for line in lines:
+        print(orjson.dumps(line).decode())
+    if not all(line["holds"] in (True, None) for line in lines):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
