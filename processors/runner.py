@@ -49,8 +49,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 
-class _Freed(Exception):  # noqa: N818 - a way back, not an error
-    """Streams believed to be parked are not: fold the batch again, theirs included."""
+class _AnewError(Exception):
+    """Fold the batch again: what it was folded with is not so any more."""
 
 
 class Runner:
@@ -101,10 +101,11 @@ class Runner:
         for attempt in range(CONFLICTS_MAX):
             try:
                 await self._until_available(lambda: self._round(batch, refused))
-            except _Freed:
+            except _AnewError:
                 continue
             except ConflictError:
                 STORE_CONFLICTS.labels(self._store.name).inc()
+                self.forget(batch.marks)
                 if attempt == CONFLICTS_MAX - 1:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - a pause
@@ -138,7 +139,7 @@ class Runner:
     async def _round(self, batch: Batch, refused: Mapping[str, str]) -> None:
         heard = [each for each in batch.incoming if each.kind in self._kinds]
         async with self._store.session(self.generation) as session:
-            marks = await self._locked(session, batch) if heard else self._marks
+            marks = await self._known(session, batch)
             fresh = [each for each in heard if each.offset >= _next(marks, each.place)]
             counting = [each for each in fresh if not each.verdict]
             parked = Parked(self._parked)
@@ -150,17 +151,18 @@ class Runner:
             )
             changes = folded(self.projection, events, held, parked, refused)
             if parked.failed:
-                await self._park(session, parked)
-            await session.write(changes, batch.marks)
+                await self._park(session, batch, parked)
+            since = {place: marks[place] for place in batch.marks if place in marks}
+            await session.write(changes, batch.marks, since)
         # Only now: what was not committed has not happened.
         self._marks |= batch.marks
         self._count(fresh, events, parked)
 
-    async def _locked(self, session: Session, batch: Batch) -> Watermarks:
-        """The watermarks as they are in the store, or as this runner left them where nobody
-        could have moved them unseen.
+    async def _known(self, session: Session, batch: Batch) -> Watermarks:
+        """The watermarks as this runner left them or, where it does not know, as the store has
+        them. Should somebody else have moved them, the write says so.
         """
-        if session.transaction is None and batch.marks.keys() <= self._marks.keys():
+        if batch.marks.keys() <= self._marks.keys():
             return self._marks
         marks = await session.watermarks(batch.marks)
         if any(self._marks.get(place) != mark for place, mark in marks.items()):
@@ -168,11 +170,15 @@ class Runner:
             self._parked = await self._parking.streams(self.generation)
         return marks
 
-    async def _park(self, session: Session, parked: Parked) -> None:
+    async def _park(self, session: Session, batch: Batch, parked: Parked) -> None:
+        if session.locks and session.transaction is None:
+            # Parked in one transaction with the watermark, or not at all: begin anew with one.
+            self.forget(batch.marks)
+            raise _AnewError
         freed = await self._parking.park(self.generation, parked.failed, session.transaction)
         if freed:
             self._parked -= freed
-            raise _Freed
+            raise _AnewError
         first = {each.incoming.stream_id: each for each in parked.failed if each.reason}
         for stream, each in first.items():
             log.error(

@@ -7,7 +7,6 @@ JSON. See docs/adr for why headers and not one JSON document.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha1
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
@@ -15,6 +14,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import BaseModel
 
+from schemas.frozen import frozen
 from schemas.messages import Command, Event, Fault, iso
 from schemas.positions import Position
 
@@ -68,7 +68,7 @@ class Record(NamedTuple):
     headers: Sequence[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recorded(Generic[E_co]):
     """An event as it stands in the log, with everything that is known of it."""
 

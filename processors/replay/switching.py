@@ -146,13 +146,13 @@ class _Move:
         exchanges, without = [], []
         for projection in projections:
             own = [each for each in known if each.projection == projection.name]
-            found = [each for each in own if each.status is self.source]
+            live = next((each for each in own if each.status is GenerationStatus.LIVE), None)
+            found = [each for each in own if each.status is self.source and self._fits(each, live)]
             if not found:
                 without.append(projection.name)
                 continue
             newest = max(found, key=lambda each: (each.changed_at, each.number))
             _check_version(newest, projection)
-            live = next((each for each in own if each.status is GenerationStatus.LIVE), None)
             exchanges.append(_Exchange(projection, live, newest))
         if without and exchanges and not self.partly:
             message = (
@@ -161,6 +161,11 @@ class _Move:
             )
             raise SwitchRefusedError(message)
         return exchanges
+
+    def _fits(self, found: Registered, live: Registered | None) -> bool:
+        """A switch only leads forward: a ready generation may be older than the live one."""
+        forward = self.source is GenerationStatus.READY
+        return not forward or live is None or found.number > live.number
 
 
 def _check_version(found: Registered, projection: Projection[Any]) -> None:

@@ -144,6 +144,8 @@ class ClickHouseStore:
 class ClickHouseSession:
     """Fulfils processors.stores.port.Session."""
 
+    locks = False
+
     def __init__(self, clients: ClickHouse, table: PhysicalTable) -> None:
         self.transaction: Connection | None = None
         self._clients = clients
@@ -168,7 +170,12 @@ class ClickHouseSession:
                     self._loaded[record[0]] = record
         return found
 
-    async def write(self, changes: Sequence[Change], watermarks: Watermarks) -> None:
+    async def write(
+        self,
+        changes: Sequence[Change],
+        watermarks: Watermarks,
+        since: Watermarks | None = None,  # noqa: ARG002 - rows remember what they have seen
+    ) -> None:
         """Rows in one block, then watermarks; raises RowsRefusedError."""
         self._refuse_mixed(changes)
         block = self._table.block(changes, self._loaded)

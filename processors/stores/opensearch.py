@@ -180,6 +180,8 @@ class OpenSearchStore:
 class OpenSearchSession:
     """Fulfils processors.stores.port.Session."""
 
+    locks = False
+
     def __init__(
         self, client: AsyncOpenSearch, generation: Generation, index: str, watermarks: str
     ) -> None:
@@ -225,7 +227,12 @@ class OpenSearchSession:
                     raise GenerationGoneError(index)
         return found
 
-    async def write(self, changes: Sequence[Change], watermarks: Watermarks) -> None:
+    async def write(
+        self,
+        changes: Sequence[Change],
+        watermarks: Watermarks,
+        since: Watermarks | None = None,  # noqa: ARG002 - documents remember what they have seen
+    ) -> None:
         """Documents, then watermarks; raises ConflictError and RowsRefusedError."""
         failures: dict[str, _Failure] = {}
         for body in _bodies(changes):

@@ -103,10 +103,12 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 class Session(Protocol):
     """One load-fold-write round on a generation.
 
-    `transaction` is the Postgres connection whose transaction this round is, None in other
-    stores: what must be atomic with the rows (parked events) goes through it.
+    Where it `locks`, asking for watermarks makes the round one transaction: what must be atomic
+    with the rows (parked events) goes through `transaction` then, which is None before and in
+    other stores.
     """
 
+    locks: bool
     transaction: Connection | None
 
     async def watermarks(self, partitions: Iterable[TopicPartition]) -> Watermarks:
@@ -117,9 +119,17 @@ class Session(Protocol):
         """The rows of these keys that exist."""
         ...
 
-    async def write(self, changes: Sequence[Change], watermarks: Watermarks) -> None:
+    async def write(
+        self,
+        changes: Sequence[Change],
+        watermarks: Watermarks,
+        since: Watermarks | None = None,
+    ) -> None:
         """Make the changes and move the watermarks, never back; raises ConflictError and
         RowsRefusedError (then the watermarks have not moved).
+
+        `since`: where the caller believes these watermarks to be without having asked in this
+        round. A store that can tell raises ConflictError when they are elsewhere.
         """
         ...
 

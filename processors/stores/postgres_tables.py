@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from enum import Enum
+from functools import cached_property
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -87,26 +88,76 @@ class PhysicalTable:
         """Take the public name away, with the views over it."""
         return f"DROP VIEW IF EXISTS {self.view} CASCADE"
 
-    @property
+    @cached_property
     def load(self) -> str:
-        """Rows by key, locked: $1 keys. One order for all, so that workers can't deadlock."""
+        """Rows by key, each with its row version: $1 keys."""
         return (
-            f"SELECT {_listed(self.columns)} FROM {self.qualified}"  # noqa: S608 - our own names
-            " WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE"
+            f"SELECT {_listed(self.columns)}, xmin::text AS row_version"  # noqa: S608 - our own names
+            f" FROM {self.qualified} WHERE key = ANY($1::text[])"
         )
 
-    @property
+    @cached_property
+    def load_locked(self) -> str:
+        """The same, locked. One order for all, so that workers can't deadlock."""
+        return f"{self.load} ORDER BY key FOR UPDATE"
+
+    @cached_property
     def write(self) -> str:
         """Insert $1, update $2, delete $3 and move watermarks ($4 projection, $5 generation,
-        $6… columns) in one round trip; gives the keys inserted.
+        $6… columns) in one round trip; gives how many were inserted.
         """
         return f"""
-            WITH inserted AS ({self.insert_from(f"unnest($1::{self.qualified}[])")}),
-            updated AS ({self.update_from(f"unnest($2::{self.qualified}[])")}),
+            WITH inserted AS ({self.insert_from(self._given(1))}),
+            updated AS ({self.update_from(self._given(2))}),
             deleted AS (DELETE FROM {self.qualified} WHERE key = ANY($3::text[])),
             moved AS ({MOVE_WATERMARKS})
-            SELECT key FROM inserted
+            SELECT count(*) FROM inserted
         """  # noqa: S608 - our own names
+
+    @cached_property
+    def write_checked(self) -> str:
+        """The same where nothing is locked: divides by zero, and so does nothing, unless the
+        rows ($11 keys) still have the versions $12.
+        """
+        return self._checked(MOVE_WATERMARKS, "true")
+
+    @cached_property
+    def write_since(self) -> str:
+        """The same, unless the watermarks are still at $13, too."""
+        return self._checked(
+            MOVE_WATERMARKS_SINCE, "(SELECT count(*) FROM moved) = cardinality($6::text[])"
+        )
+
+    def _checked(self, move: str, moved: str) -> str:
+        inserted = "SELECT count(*) FROM inserted"
+        added = f"({inserted}) = cardinality($1::{self.qualified}[])"
+        if self.generation.projection.insert_only:
+            added = "true"
+        return f"""
+            WITH seen AS (
+                SELECT * FROM unnest($11::text[], $12::text[]) AS seen (key, row_version)
+            ),
+            inserted AS ({self.insert_from(self._given(1))}),
+            updated AS (
+                {self.update_from(self._given(2))}
+                  AND held.xmin::text = (SELECT row_version FROM seen WHERE seen.key = held.key)
+                RETURNING 1
+            ),
+            deleted AS (
+                DELETE FROM {self.qualified} AS held WHERE held.key = ANY($3::text[])
+                  AND held.xmin::text = (SELECT row_version FROM seen WHERE seen.key = held.key)
+                RETURNING 1
+            ),
+            moved AS ({move})
+            SELECT ({inserted}) / CASE WHEN
+                (SELECT count(*) FROM updated) = cardinality($2::{self.qualified}[])
+                AND (SELECT count(*) FROM deleted) = cardinality($3::text[])
+                AND {moved} AND {added}
+                THEN 1 ELSE 0 END
+        """  # noqa: S608 - our own names
+
+    def _given(self, parameter: int) -> str:
+        return f"unnest(${parameter}::{self.qualified}[])"
 
     def insert_from(self, source: str) -> str:
         """Insert rows of a source with this table's columns; gives the keys inserted.
@@ -151,7 +202,7 @@ class PhysicalTable:
             record[place] = convert(record[place])
         return tuple(record)
 
-    def row(self, record: Iterable[tuple[str, Any]]) -> Any:
+    def row(self, record: Mapping[str, Any]) -> Any:
         """The row that a record of this table holds."""
         values = dict(record)
         values.pop("key", None)
@@ -170,6 +221,16 @@ MOVE_WATERMARKS = """
     SET next_offset = excluded.next_offset, recorded_at = excluded.recorded_at,
         writer_epoch = excluded.writer_epoch
     WHERE excluded.next_offset > held.next_offset
+"""
+MOVE_WATERMARKS_SINCE = """
+    UPDATE mesh.watermarks AS held
+    SET next_offset = given.next_offset, recorded_at = given.recorded_at,
+        writer_epoch = given.writer_epoch
+    FROM unnest($6::text[], $7::int[], $8::bigint[], $9::float8[], $10::bigint[], $13::bigint[])
+        AS given (topic, partition, next_offset, recorded_at, writer_epoch, since)
+    WHERE held.projection = $4::text AND held.generation = $5::int AND held.topic = given.topic
+      AND held.partition = given.partition AND held.next_offset = given.since
+    RETURNING 1
 """
 
 

@@ -191,7 +191,11 @@ class CrashingSession:
     def __init__(self, session: Session, step: str) -> None:
         self._session = session
         self._step = step
-        self.transaction = session.transaction
+        self.locks = session.locks
+
+    @property
+    def transaction(self) -> Any:
+        return self._session.transaction
 
     async def watermarks(self, partitions: Any) -> Watermarks:
         if self._step == "watermarks":
@@ -203,13 +207,18 @@ class CrashingSession:
             raise KilledError
         return await self._session.load(keys)
 
-    async def write(self, changes: Sequence[Change], watermarks: Watermarks) -> None:
+    async def write(
+        self,
+        changes: Sequence[Change],
+        watermarks: Watermarks,
+        since: Watermarks | None = None,
+    ) -> None:
         if self._step == "write":
             raise KilledError
         if self._step == "half":
             await self._session.write(changes[: len(changes) // 2], {})
             raise KilledError
-        await self._session.write(changes, watermarks)
+        await self._session.write(changes, watermarks, since)
 
 
 @EVERY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, make_dataclass, replace
@@ -129,7 +130,7 @@ def with_one_column_more():
         plain = PAGE.fold(row, recorded)
         if plain is None or isinstance(plain, loud):
             return plain
-        values = {name: getattr(plain, name) for name in PAGE.row.__slots__}
+        values = {name: getattr(plain, name) for name in PAGE.row.__dataclass_fields__}
         return loud(**values, shout=(plain.title or "").upper())
 
     return replace(
@@ -219,4 +220,4 @@ async def shown(mesh: Shop, name: str) -> int:
         ((sql,),) = await client.fetch(f"SHOW CREATE VIEW {name}")
     finally:
         await client.close()
-    return int(sql.partition(f"{name}__g")[2].partition(" ")[0].strip("`\n"))
+    return int(re.search(rf"{name}__g(\d+)", sql)[1])
