@@ -5,8 +5,9 @@
 Both are one uvicorn process on the same Postgres and read the same rows. `bare` is what one
 would write first: `pool.fetchrow` with a default pool, orjson, no middleware, no log. `tuned`
 is the same with our own trick taken over (no reset between borrowers), so it shows what the
-rest of ours costs. Rounds go A/B/C/A/B/C; the median counts. The client is a closed loop of a
-few connections in a process of its own; the rates are for comparing only.
+rest of ours costs. Within a round the three take turns every half second; the median of the
+rounds counts. The client, a closed loop of a few connections, is another process than the
+servers but shares the machine with them: the rates are for comparing only.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from tests.worlds import world
 LISTINGS = 2_000
 CONNECTIONS = 8
 GOAL = 0.70
+SLICE_S = 0.5
 SERVERS = ("ours", "bare", "tuned")
 READY_S = 120.0
 
@@ -240,18 +242,44 @@ async def load(port: int, ids: Sequence[str], seconds: float) -> list[float]:
     return [each for reader in readers for each in reader.times]
 
 
-def one_round(port: int, process: psutil.Process, ids: Sequence[str], seconds: float) -> Round:
-    """One server under load for a while."""
-    before, began = process.cpu_times(), time.perf_counter()
-    times = sorted(uvloop.run(load(port, ids, seconds)))
-    took, after = time.perf_counter() - began, process.cpu_times()
-    cpu = after.user + after.system - before.user - before.system
-    return Round(
-        per_second=len(times) / took,
-        p50_ms=times[len(times) // 2] * 1e3,
-        p99_ms=times[int(len(times) * 0.99)] * 1e3,
-        cpu_s_per_1000=cpu / len(times) * 1e3,
-    )
+@dataclass
+class Tally:
+    """What one server did in the slices of one round."""
+
+    times: list[float]
+    took_s: float = 0.0
+    cpu_s: float = 0.0
+
+    def add_slice(self, port: int, process: psutil.Process, ids: Sequence[str]) -> None:
+        """Have the server under load for a moment."""
+        before, began = process.cpu_times(), time.perf_counter()
+        self.times += uvloop.run(load(port, ids, SLICE_S))
+        self.took_s += time.perf_counter() - began
+        after = process.cpu_times()
+        self.cpu_s += after.user + after.system - before.user - before.system
+
+    def round(self) -> Round:
+        """The sum."""
+        times = sorted(self.times)
+        return Round(
+            per_second=len(times) / self.took_s,
+            p50_ms=times[len(times) // 2] * 1e3,
+            p99_ms=times[int(len(times) * 0.99)] * 1e3,
+            cpu_s_per_1000=self.cpu_s / len(times) * 1e3,
+        )
+
+
+def one_round(
+    running: dict[str, tuple[int, psutil.Process]], ids: Sequence[str], seconds: float
+) -> dict[str, Round]:
+    """Every server under load for `seconds`, in slices that take turns: whatever else the
+    machine does falls on all of them alike.
+    """
+    tallies = {name: Tally([]) for name in running}
+    for _ in range(max(1, round(seconds / SLICE_S))):
+        for name, place in running.items():
+            tallies[name].add_slice(*place, ids)
+    return {name: tally.round() for name, tally in tallies.items()}
 
 
 # The rows.
@@ -316,19 +344,15 @@ async def measured(rounds: int, seconds: float) -> dict[str, list[Round]]:
         ids = await fill(settings)
         with ExitStack() as stack:
             running = {name: stack.enter_context(server(name, settings)) for name in SERVERS}
-            for name in SERVERS:  # connections, prepared statements, warm caches
-                await _in_thread(running[name], ids, 1.0)
+            # Connections, prepared statements and caches are warm before it counts.
+            await asyncio.to_thread(one_round, running, ids, 1.0)
             for number in range(rounds):
-                for name in SERVERS:
-                    results[name].append(await _in_thread(running[name], ids, seconds))
+                for name, found in (
+                    await asyncio.to_thread(one_round, running, ids, seconds)
+                ).items():
+                    results[name].append(found)
                 _tell(number + 1, rounds, results)
     return results
-
-
-async def _in_thread(
-    running: tuple[int, psutil.Process], ids: Sequence[str], seconds: float
-) -> Round:
-    return await asyncio.to_thread(one_round, *running, ids, seconds)
 
 
 def _tell(number: int, rounds: int, results: dict[str, list[Round]]) -> None:
@@ -349,7 +373,8 @@ def figures(results: dict[str, list[Round]]) -> list[dict[str, Any]]:
     for peer in ("bare", "tuned"):
         for field, unit in (("per_second", "1/s"), ("p99_ms", "ms"), ("cpu_s_per_1000", "s")):
             ours, theirs = middle["ours"][field], middle[peer][field]
-            ratio = ours / theirs
+            pairs = zip(results["ours"], results[peer], strict=True)
+            ratio = median(getattr(own, field) / getattr(other, field) for own, other in pairs)
             goal = GOAL if field == "per_second" and peer == "bare" else None
             lines.append(
                 {

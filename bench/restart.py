@@ -47,13 +47,13 @@ WATCHED_EVERY = 200_000
 
 
 async def listings(settings: Settings, count: int) -> list[UUID]:
-    """Listings that the journal knows and nobody has deleted yet, spread over the log."""
+    """Listings that the journal knows, spread over the whole log: event ids are hashes."""
     async with await open_pool(settings, size_max=1) as pool:
         rows = await pool.fetch(
-            "SELECT stream_id FROM (SELECT stream_id, max(version) AS version,"
-            " bool_or(kind = 'listing.deleted') AS gone FROM reads.journal"
-            " WHERE stream_id IN (SELECT stream_id FROM reads.journal TABLESAMPLE system_rows"
-            f" ({int(count) * 8})) GROUP BY stream_id) s WHERE NOT gone LIMIT {int(count)}"
+            "SELECT stream_id FROM reads.journal WHERE version = 1 AND key > $1"
+            " ORDER BY key LIMIT $2",
+            str(uuid4()).replace("f", "0", 1),
+            count,
         )
     return [UUID(row["stream_id"].partition("/")[2]) for row in rows]
 
@@ -78,3 +78,110 @@ def delete(settings: Settings, chosen: Sequence[UUID]) -> None:
             headers=headers_of_command(envelope),  # type: ignore[arg-type]  # an invariant list
         )
     producer.flush(30)
+
+
+def grow(settings: Settings, so_far: int, events: int) -> None:
+    """Append events until there are so many, and have the journal read them."""
+    while so_far < events:
+        step = min(WATCHED_EVERY, events - so_far)
+        write_log(settings.kafka_bootstrap, step)
+        asyncio.run(note_in_journal(settings))
+        so_far += step
+        print(f"  log and journal hold {so_far:,} events", flush=True)
+
+
+@contextmanager
+def writer(state: State, settings: Settings) -> Iterator[psutil.Process]:
+    """A writer process; what it says goes to a file."""
+    quiet = settings.model_copy(update={"log_level": "warning"})
+    with mesh_process(quiet, state.folder, "writer") as running:
+        yield psutil.Process(running.pid)
+
+
+def handled(settings: Settings, chosen: Sequence[UUID]) -> float:
+    """Have a writer that runs handle a command for each listing; the seconds it took."""
+    progress = Progress(settings)
+    try:
+        before = progress.done()
+        delete(settings, chosen)
+        return _wait_past(progress, before + len(chosen) - 1)
+    finally:
+        progress.close()
+
+
+def _wait_past(progress: Progress, count: int) -> float:
+    started_at = time.monotonic()
+    while progress.done() <= count:
+        if time.monotonic() - started_at > WAIT_S:
+            message = f"the writer did not get past {count} commands"
+            raise TimeoutError(message)
+        time.sleep(POLL_S)
+    return time.monotonic() - started_at
+
+
+def restart_s(state: State, settings: Settings) -> float:
+    """Kill a writer at work; the seconds from its successor's start to its first command."""
+    with writer(state, settings) as victim:
+        handled(settings, asyncio.run(listings(settings, 20)))
+        victim.kill()
+    progress = Progress(settings)
+    try:
+        before = progress.done()
+        delete(settings, asyncio.run(listings(settings, 1)))
+        with writer(state, settings):
+            return _wait_past(progress, before)
+    finally:
+        progress.close()
+
+
+def memory_mb(state: State, settings: Settings) -> float:
+    """The writer's resident memory after it has loaded and judged so many streams."""
+    with writer(state, settings) as process:
+        handled(settings, asyncio.run(listings(settings, DELETED)))
+        size = process.memory_info().rss / 1e6
+    asyncio.run(note_in_journal(settings))
+    return size
+
+
+def main() -> None:
+    """Measure at each size and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    restarts: dict[int, float] = {}
+    memory: dict[int, float] = {}
+    so_far = 0
+    with own_stack() as (state, settings):
+        for size in sorted({SMALL, MIDDLE, asked.events}):
+            grow(settings, so_far, size)
+            so_far = size
+            if size != MIDDLE:
+                times = [restart_s(state, settings) for _ in range(asked.rounds)]
+                asyncio.run(note_in_journal(settings))
+                restarts[size] = median(times)
+                print(f"{size:,} events: restart {median(times):.2f} s of {sorted(times)}")
+            if size != SMALL:
+                memory[size] = memory_mb(state, settings)
+                print(f"{size:,} events: {memory[size]:.0f} MB", flush=True)
+    last = asked.events
+    Figure(
+        f"restart_at_{last}_vs_{SMALL}",
+        restarts[last],
+        restarts[SMALL],
+        "s",
+        RESTART_GOAL,
+        at_most=True,
+    ).show()
+    Figure(
+        f"writer_rss_at_{last}_vs_{MIDDLE}",
+        memory[last],
+        memory[MIDDLE],
+        "MB",
+        MEMORY_GOAL,
+        at_most=True,
+    ).show()
+
+
+if __name__ == "__main__":
+    main()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -40,9 +40,11 @@ LINGER_S = 0.005
 # Commands that wait for the journal are held while later ones are taken, up to so many.
 HELD_MAX = 4 * BATCH_MAX
 
-# Past the first the partition's fetching is paused, below the second it goes on.
-QUEUED_MAX = 4 * BATCH_MAX
+# With so many waiting no more are fetched; a paused partition goes on below the second.
+QUEUED_MAX = 2 * BATCH_MAX
 QUEUED_RESUME = BATCH_MAX
+
+TURN_WAIT_S = 0.05
 
 # Answers and streams that Postgres has not read yet. Past it the writer waits for the journal:
 # a takeover must read all of them again, and that time has a bound.
@@ -87,6 +89,7 @@ class Parts:
     flow: Flow
     clock: Callable[[], datetime]
     settle_s: float
+    turns: asyncio.Semaphore
 
 
 class PartitionWriter:
@@ -109,17 +112,25 @@ class PartitionWriter:
         self._epoch = 0
         self._recorded_at = parts.clock()
         self._busy = False
-        self._worked_at = time.monotonic()
+        self._failures = 0
+        self._failing_since = 0.0
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()  # something came, or we shall stop
 
+    @property
+    def crowded(self) -> bool:
+        """Whether enough commands wait here for now."""
+        return not self._paused and len(self._queue) >= QUEUED_MAX
+
     def offer(self, records: Sequence[Record]) -> None:
-        """Take commands in from the source; holds the source back when there are too many."""
+        """Take commands in from the source."""
         self._queue.extend(records)
-        if not self._paused and len(self._queue) > QUEUED_MAX:
-            self._paused = True
-            self._parts.flow.pause(self.place)
         self._changed.set()
+
+    def pause(self) -> None:
+        """Have the source bring no more until most of what waits here is done with."""
+        self._paused = True
+        self._parts.flow.pause(self.place)
 
     def trim(self, journal_next: int, outcomes_next: int) -> None:
         """Forget what Postgres has read."""
@@ -132,10 +143,8 @@ class PartitionWriter:
 
     async def run(self) -> None:
         """Own the partition until `stop`. Raises UnrecoverableError."""
-        pause_s = REOPEN_MIN_S
         try:
             while not self._stopping.is_set():
-                started_at = time.monotonic()
                 try:
                     await self._open()
                     await self._serve()
@@ -143,15 +152,24 @@ class PartitionWriter:
                     # If the group has given the partition away it will say so while we wait;
                     # if not, the other owner was none, and opening again fences it.
                     log.warning("writer_fenced", error=str(error), **self.place._asdict())
+                    self._note_failure()
                     await self._wait(self._parts.settle_s)
                 except (AppendUnknownError, TailUnavailableError) as error:
                     log.warning("writer_reopens", error=str(error), **self.place._asdict())
-                    await self._wait(pause_s)
-                worked = self._worked_at > started_at
-                pause_s = REOPEN_MIN_S if worked else min(2 * pause_s, REOPEN_MAX_S)
-                self._give_up_when_hopeless()
+                    await self._wait(self._note_failure())
         finally:
             await self._parts.appender.drop()
+
+    def _note_failure(self) -> float:
+        """How long to wait before the next try (seconds), longer each time in a row."""
+        now = time.monotonic()
+        if self._failures == 0:
+            self._failing_since = now
+        elif now - self._failing_since > HOPELESS_S and not self._stopping.is_set():
+            message = f"{self.place.topic}/{self.place.partition} failed for {HOPELESS_S:.0f} s"
+            raise UnrecoverableError(message)
+        self._failures += 1
+        return min(REOPEN_MIN_S * 2.0**self._failures, REOPEN_MAX_S)
 
     async def _open(self) -> None:
         """Fence earlier owners, then learn what they have left in the log."""
@@ -172,22 +190,22 @@ class PartitionWriter:
             try:
                 return await self._parts.recovery.recover(self.memory)
             except JournalUnavailableError as error:
-                self._worked_at = time.monotonic()  # Kafka did; Postgres may take its time.
+                self._failures = 0  # Kafka works; Postgres may take its time.
                 await self._wait(error.retry_s)
         return None
 
-    def _give_up_when_hopeless(self) -> None:
-        if time.monotonic() - self._worked_at > HOPELESS_S and not self._stopping.is_set():
-            message = f"{self.place.topic}/{self.place.partition} failed for {HOPELESS_S:.0f} s"
-            raise UnrecoverableError(message)
-
     async def _serve(self) -> None:
         while not self._stopping.is_set():
-            await self._take()
-            if self._held and not self._stopping.is_set():
-                await self._handle()
+            await self._arrival()
+            retry_s = 0.0
+            async with self._turn():
+                self._hold()
+                if self._held and not self._stopping.is_set():
+                    retry_s = await self._handle()
+            if retry_s:
+                await self._wait(min(retry_s, JOURNAL_POLL_S))
 
-    async def _take(self) -> None:
+    async def _arrival(self) -> None:
         """Wait for commands, a little longer for company while there is much to do."""
         if self.memory.pending >= PENDING_MAX:
             log.warning("journal_lags", pending=self.memory.pending, **self.place._asdict())
@@ -198,10 +216,22 @@ class PartitionWriter:
             await self._changed.wait()
         if self._busy and len(self._queue) < BATCH_MAX and not self._held:
             await asyncio.sleep(LINGER_S)
-        self._hold()
-        if self._paused and len(self._queue) < QUEUED_RESUME:
-            self._paused = False
-            self._parts.flow.resume(self.place)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait until few other partitions are at work, but never for long. All at once they
+        would only make each other's batches small: a transaction costs much, a command little.
+        """
+        turns = self._parts.turns
+        try:
+            await asyncio.wait_for(turns.acquire(), TURN_WAIT_S)
+        except TimeoutError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            turns.release()
 
     def _hold(self) -> None:
         """Move commands from the queue to those held, as many as one batch may have."""
@@ -216,9 +246,14 @@ class PartitionWriter:
             self._next_command = record.offset + 1
             count += 1
             size += len(record.value or b"")
+        if self._paused and len(self._queue) < QUEUED_RESUME:
+            self._paused = False
+            self._parts.flow.resume(self.place)
 
-    async def _handle(self) -> None:
-        """Decide and append what can be decided; what must wait for the journal stays held."""
+    async def _handle(self) -> float:
+        """Decide and append what can be decided; what must wait for the journal stays held.
+        Returns when to ask the journal again (seconds), 0 when it has answered.
+        """
         commands = self._held
         retry_s = 0.0
         try:
@@ -229,8 +264,7 @@ class PartitionWriter:
             commands = answerable(commands, known, self.memory)
         if commands:
             await self._append(commands[:BATCH_MAX], known)
-        if retry_s:
-            await self._wait(min(retry_s, JOURNAL_POLL_S))
+        return retry_s
 
     async def _append(self, commands: Sequence[Received], known: Known) -> None:
         started_at = time.monotonic()
@@ -249,8 +283,8 @@ class PartitionWriter:
         self._held = rest
         self._busy = len(done) > 1
         self.memory.commit(decisions.effect(first_reply))
-        self._worked_at = time.monotonic()
-        self._count(decisions, self._worked_at - started_at)
+        self._failures = 0
+        self._count(decisions, time.monotonic() - started_at)
 
     def _decide(self, commands: Sequence[Received], known: Known) -> Decisions:
         now = self._parts.clock()

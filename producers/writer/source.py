@@ -26,7 +26,7 @@ from producers.writer.tail import record_of
 from schemas import positions
 from schemas.recorded import Record
 
-RECORDS_MAX = 1_000  # in one poll
+RECORDS_MAX = 2_000  # in one poll
 IDLE_POLL_S = 0.1
 PAUSED_POLL_S = 0.005  # a paused partition goes on as soon as it may
 REQUEST_TIMEOUT_S = 10.0
@@ -54,8 +54,8 @@ class Owner(Protocol):
         """These will be someone else's when this returns; finish what is under way."""
         ...
 
-    def deliver(self, place: positions.TopicPartition, records: Sequence[Record]) -> None:
-        """Commands of one partition, in order."""
+    async def deliver(self, commands: Mapping[positions.TopicPartition, Sequence[Record]]) -> None:
+        """Commands by partition, in order; more come when this returns."""
         ...
 
     def failed(self, error: Exception) -> None:
@@ -198,7 +198,7 @@ class CommandSource:
                 raise SourceFailedError(error.str())
             else:
                 log.warning("commands_poll", error=error.name())
-        _wait(loop, _deliver(owner, batches))
+        _wait(loop, owner.deliver(batches))
 
     def _callbacks(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
         """What librdkafka calls, in our thread, when the group has moved."""
@@ -221,13 +221,6 @@ def _settle(answer: asyncio.Future[int], outcome: int | Exception) -> None:
         answer.set_exception(outcome)
     else:
         answer.set_result(outcome)
-
-
-async def _deliver(
-    owner: Owner, batches: Mapping[positions.TopicPartition, Sequence[Record]]
-) -> None:
-    for place, records in batches.items():
-        owner.deliver(place, records)
 
 
 def _places(partitions: Sequence[TopicPartition]) -> list[positions.TopicPartition]:
