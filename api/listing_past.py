@@ -12,7 +12,8 @@ from uuid import UUID
 
 import orjson
 from fastapi import Query, Request
-from pydantic import AwareDatetime, BaseModel
+from fastapi.exceptions import RequestValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from api.consistency import OPENAPI_EXTRA, CaughtUp
@@ -111,24 +112,61 @@ _LOW = {"price_minor": 8_500_000, "currency": "USD", "observed_since": _AT, "com
 _PRICES = {"items": [_PRICE], "lowest_30_days": _LOW, "lowest_before_change": None}
 
 
-async def as_it_was(
-    request: Request, now: Row, *, moment: datetime | None, version: int | None
-) -> dict[str, Any]:
-    """The row of a listing at a moment or version; raises 404 problems for what never was, or
-    was hidden from this caller.
+class Past(BaseModel):
+    """Which past of a listing is wanted: by moment or by version."""
+
+    as_of: AwareDatetime | None = None
+    version: Annotated[int, Field(ge=1)] | None = None
+
+
+PAST_PARAMETERS: list[dict[str, Any]] = [
+    {
+        "name": "as_of",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "string", "format": "date-time"},
+        "description": "The listing as it was at this moment",
+    },
+    {
+        "name": "version",
+        "in": "query",
+        "required": False,
+        "schema": {"type": "integer", "minimum": 1},
+        "description": "The listing as its n-th version had it",
+    },
+]
+
+
+def past_wanted(request: Request) -> Past | None:
+    """The past that the request's parameters name, if any. Read by hand: as parameters of the
+    route they would cost each read of the present 20 µs, a tenth of our share in it.
     """
-    if moment is not None and version is not None:
+    if not request.scope["query_string"]:
+        return None
+    try:
+        past = Past.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        found = [{**each, "loc": ("query", *each["loc"])} for each in error.errors()]
+        raise RequestValidationError(found) from None
+    if past.as_of is not None and past.version is not None:
         fault = Fault(pointer="?version", detail="send either `as_of` or `version`")
         raise Problem(422, "invalid", "A past has one address", faults=[fault])
+    return None if past == Past() else past
+
+
+async def as_it_was(request: Request, now: Row, past: Past) -> dict[str, Any]:
+    """The row of a listing in its past; raises 404 problems for what never was, or was hidden
+    from this caller.
+    """
     await JOURNAL.wait(request)
     found: ListingPage | None = None
     async for _, page, recorded in _pages(request, now["key"]):
-        if moment is not None and recorded.recorded_at > moment:
+        if past.as_of is not None and recorded.recorded_at > past.as_of:
             break
         found = page
-        if recorded.version == version:
+        if recorded.version == past.version:
             break
-    if found is None or (version is not None and found.version != version):
+    if found is None or past.version not in {None, found.version}:
         raise Problem(404, "version_unknown", "The listing was not there then")
     if found.status not in PUBLIC and not sees_all(request.scope["caller"], found.seller_id):
         raise hidden()

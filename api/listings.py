@@ -9,12 +9,11 @@ from uuid import UUID
 
 import orjson
 from fastapi import Body, Query, Request
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from api.auth import SignedIn
 from api.commands import Sending, answer
-from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.etags import json_response
 from api.listing_bodies import (
     CHANGED,
@@ -30,7 +29,7 @@ from api.listing_bodies import (
     shown,
     vehicle_fields,
 )
-from api.listing_past import as_it_was
+from api.listing_past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listing_sight import PUBLIC, Row, listing_for
 from api.machines import Mesh
 from api.paging import Page, Paging
@@ -71,19 +70,15 @@ router = new_router("listings")
         304: {"description": "Unchanged since the ETag sent as If-None-Match"},
         **problem_responses(400, 401, 404, 410),
     },
-    openapi_extra=OPENAPI_EXTRA,
+    openapi_extra={"parameters": [HEADER_PARAMETER, *PAST_PARAMETERS]},
 )
-async def read_listing(
-    listing_id: UUID,
-    request: Request,
-    as_of: Annotated[AwareDatetime | None, Query(description="As it was at this moment")] = None,
-    version: Annotated[int | None, Query(ge=1, description="As its n-th version had it")] = None,
-) -> Response:
+async def read_listing(listing_id: UUID, request: Request) -> Response:
     """One listing, as it is or as it was. Its ETag is its version, which views do not raise."""
+    past = past_wanted(request)
     await PAGES.wait(request)
-    row = await listing_for(request, listing_id, deleted=as_of is not None or version is not None)
-    if as_of is not None or version is not None:
-        row = await as_it_was(request, row, moment=as_of, version=version)
+    row = await listing_for(request, listing_id, deleted=past is not None)
+    if past is not None:
+        row = await as_it_was(request, row, past)
     cache = {} if row["status"] in PUBLIC else {"cache_control": PRIVATE}
     return json_response(request, orjson.dumps(shown(row)), row["version"], **cache)
 

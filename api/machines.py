@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -31,6 +31,7 @@ from infra.vault import Vault
 from schemas.recorded import CommandEnvelope, Reply
 
 GATEWAY_RETRY_S = 0.5
+STOP_TIMEOUT_S = 5.0
 SEARCH_TIMEOUT_S = 5.0
 ANALYTICS_TIMEOUT_S = 10.0
 
@@ -43,6 +44,7 @@ class WriteSide:
 
     gateway: CommandGateway
     started: bool = field(default=False, init=False)
+    stopping: bool = field(default=False, init=False)
 
     async def send(self, envelope: CommandEnvelope) -> Reply:
         """The writer's reply; raises WriteUnavailableError when there is none in time."""
@@ -52,7 +54,8 @@ class WriteSide:
 
     async def keep_starting(self) -> None:
         """Return once the gateway works; a broker that is down is tried again and again."""
-        while not self.started:
+        # `stopping` and not only a cancellation: Kafka's client swallows some of those.
+        while not self.started and not self.stopping:
             try:
                 await self.gateway.start()
                 self.started = True
@@ -64,6 +67,10 @@ class WriteSide:
         """Stop the gateway if it was started."""
         if self.started:
             await self.gateway.stop()
+
+    def give_up(self) -> None:
+        """Try to start no more."""
+        self.stopping = True
 
     async def check(self) -> None:
         """Raises WriteUnavailableError while no command can be sent."""
@@ -116,6 +123,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         for work in (writes.keep_starting(), tracking.keep(), denylist.keep()):
             task = asyncio.create_task(work)
             stack.push_async_callback(_cancel, task)
+        stack.callback(writes.give_up)
         vault = Vault(postgres.pool, settings)
         yield Machines(
             settings=settings,
@@ -135,8 +143,9 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    done, _ = await asyncio.wait([task], timeout=STOP_TIMEOUT_S)
+    if not done:
+        log.warning("task_not_ended", task=task.get_name())
 
 
 def machines_of(request: Request) -> Machines:

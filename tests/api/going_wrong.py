@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
+import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -23,6 +26,7 @@ OPERATIONS = (
     "test_read",
     "test_list",
     "test_send",
+    "test_one",
 )
 
 
@@ -65,6 +69,11 @@ def new_test_router() -> APIRouter:
     async def send(sending: Sending) -> Response:
         found = {"command_id": sending.command_id, "fingerprint": sending.fingerprint}
         return answer(Reply(command_id="1", outcome="accepted"), 200, found)
+
+    @router.get("/test/one/{thing_id:uuid}", operation_id="test_one")
+    async def one(thing_id: UUID, request: Request, n: int | None = None) -> Response:
+        found = {"id": str(thing_id), "n": n, "whole": "fastapi_function_astack" in request.scope}
+        return Response(orjson.dumps(found), media_type="application/json")
 
     @router.get("/test/nobody", operation_id="test_nobody")
     async def nobody() -> Response:

@@ -325,8 +325,22 @@ async def test_what_never_was_is_404(seller) -> None:
     path, last, _ = await changed_twice(seller)
     for params in ({"version": 99}, {"as_of": "2020-01-01T00:00:00Z"}):
         assert reason_of(await seller.read(path, last, **params)) == (404, "version_unknown")
-    both = await seller.read(path, last, version=1, as_of="2030-01-01T00:00:00Z")
-    assert reason_of(both) == (422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({"version": 0}, "?version"),
+        ({"version": "x"}, "?version"),
+        ({"as_of": "2030-01-01T00:00:00"}, "?as_of"),
+        ({"as_of": "2030-01-01T00:00:00Z", "version": 1}, "?version"),
+    ],
+    ids=str,
+)
+async def test_a_past_without_a_clear_address_is_refused(mesh, seller, wrong, pointer) -> None:
+    offered = await seller.offer()
+    answer = await mesh.client.get(path_of(offered), params=wrong, headers=token_of(offered))
+    assert (answer.status_code, pointers_of(answer)) == (422, [pointer])
 
 
 async def test_the_history_tells_versions_actors_causes_and_changes(mesh, seller, admin) -> None:

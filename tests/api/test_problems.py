@@ -41,7 +41,7 @@ async def alone() -> AsyncIterator[Mesh]:
         for operation in OPERATIONS:
             patch.setitem(POLICY, operation, ANYONE)
         async with api(settings) as mesh:
-            mesh.app.include_router(new_test_router())
+            mesh.app.router.routes.extend(new_test_router().routes)
             yield mesh
 
 
@@ -336,6 +336,29 @@ async def test_a_key_that_is_none_is_refused(alone: Mesh, key: str) -> None:
     answer = await alone.client.post("/test/send", headers={"Idempotency-Key": key})
     assert answer.status_code in (400, 422)
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+# The short cut past FastAPI.
+
+THING = "01980000-0000-7000-8000-000000000001"
+
+
+async def test_P20_a_request_without_a_query_takes_the_short_cut(alone: Mesh) -> None:
+    answer = await alone.client.get(f"/test/one/{THING}")
+    assert answer.json() == {"id": THING, "n": None, "whole": False}
+
+
+async def test_P20_a_query_is_parsed_and_checked(alone: Mesh) -> None:
+    answer = await alone.client.get(f"/test/one/{THING}?n=3")
+    assert answer.json() == {"id": THING, "n": 3, "whole": True}
+    assert_problem(await alone.client.get(f"/test/one/{THING}?n=three"), 422, "invalid")
+
+
+async def test_P20_the_short_cut_keeps_policy_and_problems(alone: Mesh) -> None:
+    assert_problem(await alone.client.get("/test/one/no-id"), 404, "not_found")
+    bad = {"Authorization": "Bearer x"}
+    answer = await alone.client.get(f"/test/one/{THING}", headers=bad)
+    assert_problem(answer, 401, "token_invalid")
 
 
 # Metrics.
