@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, get_args
 
 from projections.projection import ClickHouseTable, Projection
 from projections.vehicle_columns import changed_columns, stated_columns
+from schemas.frozen import changed, frozen, names_of
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -23,7 +23,7 @@ from schemas.messages import Market
 from schemas.recorded import Recorded
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListingFacts:
     """Dimensions to group by and the moments between which a listing lived."""
 
@@ -47,7 +47,7 @@ class ListingFacts:
     location: str | None = None
 
 
-_STATED = frozenset(ListingFacts.__slots__)
+_STATED = frozenset(names_of(ListingFacts))
 
 
 def key(recorded: Recorded[ListingEvent]) -> str:
@@ -66,7 +66,7 @@ def fold(row: ListingFacts | None, recorded: Recorded[ListingEvent]) -> ListingF
             created_at=event.created_at,
             **_known(stated_columns(event.fields)),
         )
-    return row and replace(row, **_changes(row, event))
+    return row and changed(row, **_changes(row, event))
 
 
 def _changes(row: ListingFacts, event: ListingEvent) -> dict[str, Any]:

@@ -6,7 +6,6 @@ The writer loads streams from it; history, as-of reads and audits come from it; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +21,7 @@ from sqlalchemy import (
 )
 
 from projections.projection import PostgresTable, Projection
+from schemas.frozen import frozen
 from schemas.recorded import Recorded
 from schemas.topics import CONTEXTS
 
@@ -29,7 +29,7 @@ NAME = "journal"
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One event. `data` is the value's text exactly as stored, in schema `schema_version`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, get_args
 
@@ -14,6 +14,7 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from projections.vehicle_columns import changed_columns, stated_columns
+from schemas.frozen import changed, frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -29,7 +30,7 @@ from schemas.messages import Market
 from schemas.recorded import Recorded
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListingPage:
     """Everything that is stated of a listing; None means "not stated".
 
@@ -103,7 +104,7 @@ def fold(row: ListingPage | None, recorded: Recorded[ListingEvent]) -> ListingPa
             updated_at=event.created_at,
             **stated_columns(event.fields),
         )
-    return row and replace(row, version=recorded.version, **_changes(row, event))
+    return row and changed(row, version=recorded.version, **_changes(row, event))
 
 
 def _changes(row: ListingPage, event: ListingEvent) -> dict[str, Any]:

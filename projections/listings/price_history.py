@@ -17,6 +17,7 @@ from sqlalchemy import Index, MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
+from schemas.frozen import frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -39,7 +40,7 @@ Heard: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PriceFact:
     """A new price, or the listing appearing (`shown` true) or disappearing (false)."""
 

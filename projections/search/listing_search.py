@@ -4,12 +4,12 @@ what becomes searchable again must be whole. Queries leave them out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, get_args
 
 from projections.projection import Projection, SearchIndex
 from projections.vehicle_columns import changed_columns, stated_columns
+from schemas.frozen import changed, frozen, names_of
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -27,7 +27,7 @@ from schemas.recorded import Recorded
 from schemas.vehicles import GeoPoint
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListingDocument:
     """What can be searched for, and what a hit shows. `price` is in major units, for ranges
     over any currency; `name` is make and model, for suggestions.
@@ -62,7 +62,7 @@ class ListingDocument:
     features: tuple[str, ...] | None = None
 
 
-_STATED = frozenset(ListingDocument.__slots__) - {"name", "price", "place"}
+_STATED = frozenset(names_of(ListingDocument)) - {"name", "price", "place"}
 
 
 def key(recorded: Recorded[ListingEvent]) -> str:
@@ -89,29 +89,29 @@ def fold(row: ListingDocument | None, recorded: Recorded[ListingEvent]) -> Listi
         case ListingPriceChanged(price_minor=price_minor, currency=currency):
             return row and _changed(row, {"price_minor": price_minor, "currency": currency})
         case ListingPublished(published_at=at):
-            return row and replace(
+            return row and changed(
                 row, status=ListingStatus.ACTIVE, published_at=row.published_at or at
             )
         case ListingUnpublished():
-            return row and replace(row, status=ListingStatus.DRAFT)
+            return row and changed(row, status=ListingStatus.DRAFT)
         case ListingSold():
-            return row and replace(row, status=ListingStatus.SOLD)
+            return row and changed(row, status=ListingStatus.SOLD)
         case ListingDeleted():
             return None
 
 
 def _changed(row: ListingDocument, columns: dict[str, Any]) -> ListingDocument:
     """The document with these columns, and with what follows from them."""
-    changed = replace(row, **{name: columns[name] for name in columns.keys() & _STATED})
-    place = changed.place
+    stated = changed(row, **{name: columns[name] for name in columns.keys() & _STATED})
+    place = stated.place
     if "lat" in columns:
         lat, lon = columns["lat"], columns["lon"]
         place = None if lat is None else GeoPoint(lat=lat, lon=lon)
     price = None
-    if changed.price_minor is not None and changed.currency is not None:
-        price = float(major_units(changed.price_minor, changed.currency))
-    words = [word for word in (changed.make, changed.model) if word is not None]
-    return replace(changed, place=place, price=price, name=" ".join(words) or None)
+    if stated.price_minor is not None and stated.currency is not None:
+        price = float(major_units(stated.price_minor, stated.currency))
+    words = [word for word in (stated.make, stated.model) if word is not None]
+    return changed(stated, place=place, price=price, name=" ".join(words) or None)
 
 
 _KEYWORD = {"type": "keyword"}

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from projections.search.listing_search import ListingDocument
+from schemas.frozen import names_of
 from schemas.listings import ListingStatus
 from schemas.search import Filters
 
@@ -35,7 +36,7 @@ FACETS = {
 FREE = frozenset({"make", "model", "color", "location", "features"})
 RANGES = {"price": "price", "year": "year", "mileage": "mileage_km", "power": "power_kw"}
 
-SHOWN = sorted({*ListingDocument.__slots__} - {"listing_id", "description", "name", "price"})
+SHOWN = sorted({*names_of(ListingDocument)} - {"listing_id", "description", "name", "price"})
 
 Clause = dict[str, Any]
 
