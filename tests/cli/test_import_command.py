@@ -66,10 +66,10 @@ def test_a_mapping_that_cannot_be_used_ends_with_2_and_names_the_place(
     tmp_path: Path, nowhere: dict[str, str]
 ) -> None:
     mapping = tmp_path / "mapping.yaml"
-    mapping.write_text("version: 1\nsource: a\nkey: row\nfields: {yaer: {as: integer, column: y}}")
+    mapping.write_text("version: 1\nsource: a\nkey: row\nfields: {years: {as: integer, column: y}}")
     result = mesh_import(OTHER[0], "--mapping", str(mapping))
     assert result.exit_code == 2
-    assert "fields: no such field: yaer" in result.stderr
+    assert "fields: no such field: years" in result.stderr
 
 
 def test_a_file_without_the_columns_of_the_mapping_ends_with_2(nowhere: dict[str, str]) -> None:

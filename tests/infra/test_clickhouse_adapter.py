@@ -184,7 +184,7 @@ def test_no_rows_still_have_columns(client: Client) -> None:
     ("sql", "code"),
     [
         ("SELECT * FROM no_such_table", ErrorCodes.UNKNOWN_TABLE),
-        ("SELEC 1", ErrorCodes.SYNTAX_ERROR),
+        ("SELECT (1", ErrorCodes.SYNTAX_ERROR),
         ("SELECT no_such_function(1)", ErrorCodes.UNKNOWN_FUNCTION),
         ("USE no_such_database", ErrorCodes.UNKNOWN_DATABASE),
         ("SELECT throwIf(number = 2) FROM numbers(3)", 395),

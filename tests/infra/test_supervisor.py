@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -259,10 +260,15 @@ def test_what_ignores_the_request_to_stop_is_killed(tmp_path: Path) -> None:
     assert launch.identity(pid) is None
 
 
-def test_a_second_start_finds_the_first_one(tmp_path: Path) -> None:
+def test_a_second_start_waits_for_the_first_ones_pid(tmp_path: Path) -> None:
     daemon = program(tmp_path, "sleep 60", never)
     first = daemons.spawn(daemon)
+    # As if `up` had been killed after the fork and before the file.
+    aside = daemon.pid_file.replace(tmp_path / "aside")
+    late = threading.Timer(0.5, lambda: aside.replace(daemon.pid_file))
+    late.start()
     assert daemons.spawn(daemon) == first
+    late.join()
     daemons.stop(daemon)
 
 

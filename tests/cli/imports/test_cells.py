@@ -65,7 +65,7 @@ def test_grouping_and_symbols_never_change_a_number(value: int, symbol: str) -> 
         ("c4", "C4"),
         ("s-max", "S-Max"),
         ("škoda", "Škoda"),
-        ("GTI", "GTI"),
+        ("RS", "RS"),
         ("3er", "3er"),
         ("(neu)", "(Neu)"),
     ],

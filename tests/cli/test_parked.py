@@ -1,0 +1,89 @@
+"""`mesh parked`: events that wait are listed, folded again, or given up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+import cli.parked
+from infra.settings import Settings
+from processors.stores.port import Generation
+from tests.cli.commands import Mesh, commands_on
+from tests.processors.replay.shop import BY_NAME, Shop, append, keys_of, listings, shop
+
+PAGE = BY_NAME["listing_page"]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def made(stack: Settings) -> AsyncIterator[Shop]:
+    async with shop(stack) as made:
+        yield made
+
+
+@pytest.fixture
+def mesh(made: Shop, monkeypatch: pytest.MonkeyPatch) -> Mesh:
+    return commands_on(made.settings, monkeypatch, cli.parked)
+
+
+async def parked_stream(made: Shop) -> str:
+    """A stream that a broken fold has parked; the real one can fold it."""
+    records = listings(1, length_max=3)
+    stream, (key,) = records[0].key.decode(), keys_of(records)
+
+    def broken(row, recorded):
+        if recorded.stream_id == stream:
+            message = "broken on purpose"
+            raise ValueError(message)
+        return PAGE.fold(row, recorded)
+
+    live = await made.live("listing_page")
+    await append(made.settings, records)
+    await made.feed(Generation(replace(PAGE, fold=broken), live.number))
+    assert key not in await made.rows(live)
+    return stream
+
+
+async def test_list_names_stream_place_and_reason(mesh: Mesh, made: Shop) -> None:
+    stream = await parked_stream(made)
+    (found,) = json.loads((await mesh("parked", "list", "--json")).stdout)
+    assert (found["projection"], found["stream_id"]) == ("listing_page", stream)
+    assert found["reason"].startswith("ValueError at test_parked.py")
+    assert stream in (await mesh("parked", "list", "listing_page")).stdout
+    assert (await mesh("parked", "discard", stream, "listing_page")).exit_code == 0
+
+
+async def test_retry_folds_what_can_be_folded_now(mesh: Mesh, made: Shop) -> None:
+    stream = await parked_stream(made)
+    found = await mesh("parked", "retry", "--stream", stream)
+    assert found.exit_code == 0, found.output
+    assert "0 still wait" in found.stdout
+    assert stream.rpartition("/")[2] in await made.rows(await made.live("listing_page"))
+    assert (await mesh("parked", "list")).stdout == "nothing is parked\n"
+
+
+async def test_discard_gives_the_events_up(mesh: Mesh, made: Shop) -> None:
+    stream = await parked_stream(made)
+    found = await mesh("parked", "discard", stream, "listing_page")
+    assert found.exit_code == 0
+    assert "events discarded" in found.stdout
+    assert (await mesh("parked", "list")).stdout == "nothing is parked\n"
+    assert stream.rpartition("/")[2] not in await made.rows(await made.live("listing_page"))
+
+
+async def test_an_unknown_projection_ends_with_2(mesh: Mesh) -> None:
+    assert (await mesh("parked", "list", "nothing")).exit_code == 2
+
+
+async def test_without_postgres_it_ends_with_1_and_one_line(
+    made: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = made.settings.model_copy(
+        update={"database_url": type(made.settings.database_url)("postgresql://a:b@127.0.0.1:1/x")}
+    )
+    found = await commands_on(nowhere, monkeypatch, cli.parked)("parked", "list")
+    assert found.exit_code == 1
+    assert "Postgres can't be reached" in found.stderr

@@ -1,0 +1,93 @@
+"""`mesh status`: lags in events, and an answer whatever is down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+import cli.status
+from cli.status import mesh_status
+from infra.settings import Settings
+from schemas.topics import PARTITIONS, TOPICS
+from tests.cli.commands import commands_on
+from tests.processors.replay.shop import BY_NAME, Shop, append, listings, shop
+
+
+@pytest_asyncio.fixture(scope="module")
+async def made(stack: Settings) -> AsyncIterator[Shop]:
+    async with shop(stack) as made:
+        await append(made.settings, listings(5))
+        yield made
+
+
+def line(found: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(each for each in found["projections"] if each["name"] == name)
+
+
+async def test_the_document_has_what_tools_read(
+    made: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mesh = commands_on(made.settings, monkeypatch, cli.status)
+    found = json.loads((await mesh("status", "--json")).stdout)
+    assert found["urls"]["api"] == made.settings.public_url
+    assert {each["name"] for each in found["processes"]} >= {"api", "writer", "worker-journal"}
+    assert {each["name"] for each in found["projections"]} == set(BY_NAME)
+    assert {"name", "store", "generation", "lag_events", "lag_seconds", "replay_due"} <= set(
+        line(found, "listing_page")
+    )
+    assert found["parked"] == {"events": 0, "streams": 0}
+    assert {name: len(each) for name, each in found["partitions"].items()} == {
+        topic.name: PARTITIONS for topic in TOPICS
+    }
+    assert found["errors"] == []
+
+
+async def test_a_read_model_at_the_end_is_behind_by_no_event_in_spite_of_markers(
+    made: Shop,
+) -> None:
+    live = await made.live("listing_page")
+    await made.feed(live)
+    assert line(await mesh_status(made.settings), "listing_page")["lag_events"] == 0
+    records = listings(4)
+    await append(made.settings, records, per_transaction=1)
+    behind = line(await mesh_status(made.settings), "listing_page")
+    assert behind["lag_events"] == len(records)
+    assert 0 < behind["lag_seconds"] < 120
+    await made.feed(live)
+    assert line(await mesh_status(made.settings), "listing_page")["lag_events"] == 0
+
+
+async def test_rows_of_an_older_fold_make_a_replay_due(made: Shop) -> None:
+    assert not line(await mesh_status(made.settings), "listing_views")["replay_due"]
+    await made.world.pool.execute(
+        "UPDATE mesh.generations SET version = 0 WHERE projection = 'listing_views'"
+    )
+    assert line(await mesh_status(made.settings), "listing_views")["replay_due"]
+
+
+@pytest.mark.parametrize(
+    ("away", "value", "named", "unknown"),
+    [
+        ("kafka_bootstrap", "127.0.0.1:1", "kafka", "listing_page"),
+        ("database_url", SecretStr("postgresql://a:b@127.0.0.1:1/x"), "postgres", "listing_page"),
+        ("opensearch_url", "http://127.0.0.1:1", "listing_search watermarks", "listing_search"),
+        (
+            "clickhouse_url",
+            SecretStr("clickhouse://a:b@127.0.0.1:1/x"),
+            "listing_facts watermarks",
+            "listing_facts",
+        ),
+    ],
+)
+async def test_what_is_down_is_named_and_the_rest_is_told(
+    made: Shop, away: str, value: Any, named: str, unknown: str
+) -> None:
+    found = await mesh_status(made.settings.model_copy(update={away: value}))
+    assert any(error.startswith(named) for error in found["errors"]), found["errors"]
+    assert line(found, unknown)["lag_events"] is None
+    assert found["processes"]
