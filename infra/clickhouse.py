@@ -126,7 +126,9 @@ class ClickHouse:
             )
         )
 
-    async def stream(self, query: str, rows_max: int) -> AsyncGenerator[Sequence[tuple[Any, ...]], None]:
+    async def stream(
+        self, query: str, rows_max: int
+    ) -> AsyncGenerator[Sequence[tuple[Any, ...]], None]:
         """The rows of a query, at most `rows_max` at a time."""
         loop = asyncio.get_running_loop()
         async with self._client() as client:

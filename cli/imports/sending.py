@@ -54,7 +54,9 @@ class Sender:
         self._room = asyncio.Semaphore(self.limits.in_flight_max)
 
     async def run(self, rows: Iterable[Row], translate: Translate) -> int:
-        """Bring every row to its outcome and count them; raises NoAnswerError."""
+        """Bring every row to its outcome and count them. Raises NoAnswerError, and whatever
+        reading rows and writing the report raise.
+        """
         read = 0
         try:
             async with asyncio.TaskGroup() as group:
@@ -68,8 +70,9 @@ class Sender:
                         continue
                     await self._room.acquire()
                     group.create_task(self._ask(row, found))
-        except* NoAnswerError as failures:
-            raise NoAnswerError(str(failures.exceptions[0])) from None
+        except ExceptionGroup as failures:
+            # One failure ends them all, so the first one tells what happened.
+            raise failures.exceptions[0] from None
         return read
 
     async def _ask(self, row: Row, envelope: CommandEnvelope) -> None:

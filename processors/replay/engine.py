@@ -25,7 +25,7 @@ from processors.replay.limits import Limits, stretches
 from processors.replay.locks import LockLostError, only_replay
 from processors.replay.processes import run_shards
 from processors.replay.progress import Stand, View
-from processors.replay.shard import BATCH_RECORDS, Ends, Task
+from processors.replay.shard import BATCH_RECORDS, Ends, Task, run_shard
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation, Watermarks
 from projections.projection import Projection
@@ -33,14 +33,14 @@ from schemas.positions import TopicPartition
 from schemas.topics import topics_of
 
 PROCESSES_MAX = 2
-ONE_PROCESS_BELOW = 50_000  # records: starting another takes longer than they do
+SHORT = 50_000  # records: starting processes takes longer than folding them here
 WATCH_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
 class Pace:
-    """How a replay shares its work out: over so many processes (None: by the log's length), in
-    rounds of so many records; smaller ones need less memory.
+    """How a replay shares its work out: over so many processes (0: none but this one; None: by
+    the log's length), in rounds of so many records; smaller ones need less memory.
     """
 
     processes: int | None = None
@@ -114,13 +114,12 @@ async def _build(
         with view.showing(), _first_error():
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(_watch(settings, builds, lost))
-                await run_shards(
-                    [
-                        Task(settings, tuple(builds), share, _epochs(marks), pace.batch_records)
-                        for share in _shares(ahead, _processes(ahead, pace.processes))
-                    ],
-                    tally.take,
-                )
+                count = _processes(ahead, pace.processes)
+                tasks = [
+                    Task(settings, tuple(builds), share, _epochs(marks), pace.batch_records)
+                    for share in _shares(ahead, max(1, count))
+                ]
+                await (run_shards(tasks, tally.take) if count else run_shard(tasks[0], tally.take))
                 watch.cancel()
             tally.show(last=True)
         for build in builds:
@@ -194,10 +193,11 @@ def _epochs(marks: Mapping[str, Watermarks]) -> dict[TopicPartition, int]:
 
 
 def _processes(ahead: Ends, wanted: int | None) -> int:
+    """How many processes to start; 0: all is done in this one."""
     if wanted is not None:
-        return max(1, wanted)
+        return wanted
     longest = max(sum(each.end - each.start for each in own.values()) for own in ahead.values())
-    return 1 if longest < ONE_PROCESS_BELOW else min(PROCESSES_MAX, os.cpu_count() or 1)
+    return 0 if longest < SHORT else min(PROCESSES_MAX, os.cpu_count() or 1)
 
 
 def _shares(ahead: Ends, count: int) -> list[Ends]:

@@ -38,12 +38,9 @@ class ShardFailedError(Exception):
 
 
 async def run_shards(tasks: Sequence[Task], report: Report) -> None:
-    """Run every task, one in this process, several in a process each; raises ShardFailedError
-    when one of those fails, and ends the others.
+    """Run every task in a process of its own; raises ShardFailedError when one of them fails,
+    and ends the others.
     """
-    if len(tasks) == 1:
-        await run_shard(tasks[0], report)
-        return
     async with asyncio.TaskGroup() as group:
         for task in tasks:
             group.create_task(_attend(task, report))

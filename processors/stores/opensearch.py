@@ -94,9 +94,10 @@ class OpenSearchStore:
         mappings = {**target.mappings, "properties": properties}
         index = self.index(generation)
         aliases: dict[str, Any] = {_written(index): {}}
-        await self._create(
-            index, {"settings": target.settings, "mappings": mappings, "aliases": aliases}
-        )
+        # Nobody searches it before it is settled or published, and refreshing each second
+        # costs a bulk load two fifths of OpenSearch's time (75 against 43 µs an event).
+        settings = {**target.settings, "refresh_interval": "-1"}
+        await self._create(index, {"settings": settings, "mappings": mappings, "aliases": aliases})
         await self._create(self._watermarks, _WATERMARKS_INDEX)
 
     async def _create(self, index: str, body: Mapping[str, Any]) -> None:
@@ -147,6 +148,7 @@ class OpenSearchStore:
         """Let the public aliases point to these generations, all in one call."""
         actions: list[dict[str, Any]] = []
         for generation in generations:
+            await self._refresh_by_itself(generation)
             alias = alias_of(self._settings, generation.projection.name)
             actions += [
                 {"remove": {"index": f"{alias}-g*", "alias": alias, "must_exist": False}},
@@ -168,9 +170,19 @@ class OpenSearchStore:
                 )
 
     async def settle(self, generation: Generation) -> None:
-        """Refresh the index, so that searches see everything written."""
+        """Refresh the index, so that searches see everything written, now and from now on."""
+        await self._refresh_by_itself(generation)
         with _errors_of_the_port():
             await self._client.indices.refresh(index=self.index(generation))
+
+    async def _refresh_by_itself(self, generation: Generation) -> None:
+        """As often as the projection says, else each second."""
+        target = generation.projection.target
+        wanted = target.settings.get("refresh_interval") if isinstance(target, SearchIndex) else ""
+        with _errors_of_the_port():
+            await self._client.indices.put_settings(
+                index=self.index(generation), body={"index": {"refresh_interval": wanted}}
+            )
 
     async def close(self) -> None:
         """Close the client."""

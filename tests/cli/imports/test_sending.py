@@ -17,7 +17,7 @@ from api.gateway import WriteUnavailableError
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.report import Tally
 from cli.imports.sending import Limits, NoAnswerError, Sender
-from cli.imports.table import Row, open_table
+from cli.imports.table import Row, TableError, open_table
 from cli.imports.translate import Translator
 from schemas.messages import Fault
 from schemas.positions import Position
@@ -122,6 +122,27 @@ async def test_a_mesh_that_takes_no_writes_ends_the_import_after_the_bound() -> 
     with pytest.raises(NoAnswerError, match="no answer within 0 s"):
         await sent(writer, rows(50))
     assert writer.in_flight == 0
+
+
+async def test_a_file_that_breaks_off_while_it_is_read_ends_the_import_as_what_it_is() -> None:
+    def breaking() -> Iterator[Row]:
+        yield from rows(3)
+        message = "the file can't be read"
+        raise TableError(message)
+
+    sender = Sender(Writer(accepted).send, Noted(), QUICK)
+    with pytest.raises(TableError, match="can't be read"):
+        await sender.run(breaking(), Translator(order(small())).translate)
+
+
+async def test_a_report_that_cannot_be_written_ends_the_import_as_what_it_is() -> None:
+    class Full(Noted):
+        def write(self, outcome: Outcome) -> None:
+            raise OSError(28, "No space left on device")
+
+    sender = Sender(Writer(accepted).send, Full(), QUICK)
+    with pytest.raises(OSError, match="No space left"):
+        await sender.run(rows(3), Translator(order(small())).translate)
 
 
 async def test_a_refusal_of_the_writer_is_noted_with_its_reason_and_faults() -> None:
