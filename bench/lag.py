@@ -44,7 +44,7 @@ GOALS_MS = {
 WARM_UP_S = 10.0
 LOOK_S = 0.002
 SETTLE_S = 30.0
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 PAGE, JOURNAL = "listing_page", "journal"
 _LISTING = {
     "title": "Porsche 911 Carrera 4S",

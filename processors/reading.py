@@ -252,6 +252,8 @@ async def open_log(settings: Settings, *, stall_s: float = STALL_S) -> AsyncIter
                 message = f"the log can't be reached: {error}"
                 raise LogUnavailableError(message) from error
         await asyncio.sleep(RETRY_S)
+    # aiokafka's own task must have begun, or stopping at once raises its cancellation here.
+    await asyncio.sleep(0)
     try:
         yield Log(consumer, stall_s)
     finally:

@@ -232,6 +232,10 @@ def test_LI_09_unpublishing_a_draft_is_harmless() -> None:
     draft.when(UnpublishListing(**asked())).then()
 
 
+def test_LI_09_an_unpublished_listing_is_not_on_offer() -> None:
+    active.given(unpublished).when(MarkSold(**asked())).refused("listing_not_active")
+
+
 def test_LI_10_a_sale_tells_buyer_and_price() -> None:
     buyer = UUID(int=7)
     active.when(MarkSold(**asked(), buyer_id=buyer, price_minor=1)).then(
