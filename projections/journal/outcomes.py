@@ -39,8 +39,9 @@ def key(recorded: Recorded[Reply]) -> str:
 
 
 def fold(row: Row | None, recorded: Recorded[Reply]) -> Row | None:
-    """The answer as a row; none when events tell it, and never another than the first."""
-    if row is not None or recorded.event.event_count:
+    """The answer as a row; none when events tell it or when it was said before."""
+    answer = recorded.event
+    if row is not None or answer.event_count or answer.repeated:
         return row
     return Row(reply=recorded.value.decode())
 

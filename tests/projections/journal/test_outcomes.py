@@ -33,3 +33,8 @@ def test_an_answer_with_events_is_not_kept_for_the_journal_has_it() -> None:
 def test_the_first_answer_stays() -> None:
     first = outcomes.fold(None, reply("refused", reason="not_yours"))
     assert outcomes.fold(first, reply("refused", reason="too_late")) == first
+
+
+def test_an_answer_said_again_makes_no_row_of_its_own() -> None:
+    again = recorded("listing/1", 0, Reply(command_id="c1", outcome="refused", repeated=True))
+    assert outcomes.fold(None, again) is None
