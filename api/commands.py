@@ -63,7 +63,7 @@ class CommandSender:
         path = self.request.url.path
         return replace(
             self,
-            command_id=command_id_of(self.key, scope),
+            command_id=command_id_of(self.key, scope_of(self.request, scope)),
             fingerprint=fingerprint_of(settings, self.request.method, path, body),
         )
 
@@ -144,7 +144,8 @@ def answer(
 def command_id_of(key: str | None, scope: str) -> str:
     """The id of the command that an Idempotency-Key stands for; a new one without a key.
 
-    `scope` is whose key it is: the same text from somebody else is another command.
+    `scope` is whose key it is and for what: the same text from somebody else, or sent to
+    another address, is another command.
     """
     if key is None:
         return str(uuid_utils.uuid7())
@@ -155,6 +156,13 @@ def command_id_of(key: str | None, scope: str) -> str:
             "An Idempotency-Key is 1 to 255 visible ASCII characters",
         )
     return str(uuid5(KEYS_NAMESPACE, f"{scope}\n{key}"))
+
+
+def scope_of(request: Request, whose: str) -> str:
+    """What a key holds for. Method and path are in it because they name the stream: one id on
+    two streams would be judged by two partitions, neither of which sees the other's answer.
+    """
+    return f"{whose}\n{request.method} {request.url.path}"
 
 
 def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> str:
@@ -183,7 +191,7 @@ async def _sender(
         request=request,
         caller=caller,
         key=idempotency_key,
-        command_id=command_id_of(idempotency_key, caller.user_id),
+        command_id=command_id_of(idempotency_key, scope_of(request, caller.user_id)),
         fingerprint=fingerprint_of(settings, request.method, target, await request.body()),
         asked_at=datetime.now(UTC),
     )

@@ -86,7 +86,7 @@ cd "$1"
 java=-XX:TieredStopAtLevel=1
 if [ ! -e data/meta.properties ]; then
   "$2" -Xmx256m $java -Dlog4j2.configurationFile=log4j2.xml \
-    kafka.tools.StorageTool format -t "$3" -c server.properties --ignore-formatted
+    kafka.tools.StorageTool format --cluster-id="$3" -c server.properties --ignore-formatted
 fi
 exec "$2" -Xms128m -Xmx512m $java -Dlog4j2.configurationFile=log4j2.xml kafka.Kafka server.properties
 """

@@ -120,8 +120,9 @@ class Comparison:
         self.verdict.events += 1
         if self._projection.insert_only:
             # The first one counts, as unique keys have it in the stores.
-            if key not in self._rows:
-                self._rows[key] = row_hash(key, self._projection.fold(None, recorded))
+            made = self._projection.fold(None, recorded) if key not in self._rows else None
+            if made is not None:
+                self._rows[key] = row_hash(key, made)
             return
         row = self._projection.fold(self._rows.get(key), recorded)
         if row is None:

@@ -65,6 +65,16 @@ async def test_LI_01_the_same_key_gives_the_same_listing(seller) -> None:
     assert reason_of(again) == (422, "idempotency_key_reused")
 
 
+async def test_a_key_used_at_another_address_is_another_command(seller) -> None:
+    headers = {"Idempotency-Key": uuid4().hex}
+    body = {**CAR, "publish": False}
+    links = [
+        (await seller.ask("POST", "/api/listings", json=body)).headers["Location"] for _ in range(2)
+    ]
+    answers = [await seller.ask("POST", f"{link}/publish", headers=headers) for link in links]
+    assert [answer.headers["ETag"] for answer in answers] == ['"2"', '"2"']
+
+
 @pytest.mark.parametrize(
     ("wrong", "pointer"),
     [

@@ -297,11 +297,10 @@ async def test_two_rounds_that_change_the_same_row_lose_neither_change(
     assert (await load(store, made, "a"))["a"].total == 8
 
 
+@ROWS_SHARED
 async def test_rounds_that_lock_nothing_lose_no_change_either(
     store: Store, made: Generation
 ) -> None:
-    if store.name == "clickhouse":
-        pytest.skip("rows of one partition only, so a round can only meet its own double")
     await write(store, made, {"a": row(total=0), "b": row(total=0)}, 1)
     conflicts = 0
 
@@ -332,11 +331,10 @@ async def test_rounds_that_lock_nothing_lose_no_change_either(
     assert conflicts
 
 
+@ROWS_SHARED
 async def test_a_row_that_was_taken_away_meanwhile_is_a_conflict(
     store: Store, made: Generation
 ) -> None:
-    if store.name == "clickhouse":
-        pytest.skip("rows of one partition only, so a round can only meet its own double")
     await write(store, made, {"a": row()}, 1)
 
     async def change(changed: Row | None) -> None:
@@ -352,12 +350,12 @@ async def test_a_row_that_was_taken_away_meanwhile_is_a_conflict(
         await write(store, made, {"a": row()}, 3)
 
 
+# In the other stores rows remember what they have seen: a conflict is not needed.
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
 @pytest.mark.parametrize("rows", [1, 5_500])
 async def test_a_round_that_believes_in_an_old_watermark_is_a_conflict_and_changes_nothing(
     store: Store, made: Generation, rows: int
 ) -> None:
-    if store.name != "postgres":
-        pytest.skip("rows remember what they have seen: a conflict is not needed")
     await write(store, made, {"a": row()}, 5)
     late = [Change(f"late{each}", Held(row(), 1)) for each in range(rows)]
     for belief in (Watermark(4), Watermark(6)):
