@@ -97,7 +97,7 @@ async def mesh_status(chosen: Settings) -> dict[str, Any]:
         "kafka", _tails(chosen, [each for each in marks.values() if each]), None
     )
     return {
-        "urls": {"api": chosen.public_url, "docs": f"{chosen.public_url}/docs"},
+        "urls": {"api": chosen.public_url, "docs": f"{chosen.public_url}/openapi.json"},
         "servers": [_daemon(state, server.name) for server in SERVERS],
         "processes": [
             _daemon(state, name) for name in (SUPERVISOR, *(each.name for each in PROCESSES))
