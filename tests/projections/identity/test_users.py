@@ -32,6 +32,6 @@ def test_ID_21_no_column_is_for_a_password() -> None:
 
 
 def test_a_granted_role_is_the_persons_role() -> None:
-    granted = RoleGranted(user_id=USER, role=Role.OPS, granted_at=LATER)
+    granted = RoleGranted(user_id=USER, role=Role.OPS, previous=Role.SELLER, granted_at=LATER)
     row = rows_of(users, history(f"user/{USER}", REGISTERED, granted))[KEY]
     assert (row.role, row.updated_at, row.version) == (Role.OPS, LATER, 2)
