@@ -31,7 +31,7 @@ from infra.vault import Vault
 from schemas.recorded import CommandEnvelope, Reply
 
 GATEWAY_RETRY_S = 0.5
-STOP_TIMEOUT_S = 5.0
+STOP_TIMEOUT_S = 12.0  # longer than any of them takes to close its own clients
 SEARCH_TIMEOUT_S = 5.0
 ANALYTICS_TIMEOUT_S = 10.0
 

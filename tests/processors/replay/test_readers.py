@@ -124,7 +124,7 @@ def with_one_column_more():
     ]
     table = Table("listing_page", MetaData(), columns[0], Column("shout", Text), *columns[1:])
     fields = [("shout", str | None, None)]
-    loud = make_dataclass("Loud", fields, bases=(PAGE.row,), kw_only=True)
+    loud = make_dataclass("Loud", fields, bases=(PAGE.row,))
 
     def fold(row, recorded):
         plain = PAGE.fold(row, recorded)
