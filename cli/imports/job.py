@@ -114,6 +114,15 @@ async def _import(
     return Summary(noted.tally, seconds, job.report, format_token(positions), searchable_s)
 
 
+def _end_if_cancelled() -> None:
+    """Raise the cancellation that Kafka's client turned into an error of its own: Ctrl-C must
+    end an import that finds no broker.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 @asynccontextmanager
 async def _gateway(settings: Settings, limits: Limits) -> AsyncIterator[CommandGateway]:
     gateway = CommandGateway(settings)
@@ -123,6 +132,7 @@ async def _gateway(settings: Settings, limits: Limits) -> AsyncIterator[CommandG
             await gateway.start()
             break
         except Exception as error:
+            _end_if_cancelled()
             if time.monotonic() >= give_up_at:
                 message = f"the brokers can't be reached: {type(error).__name__}"
                 raise NoAnswerError(message) from error

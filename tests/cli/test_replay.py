@@ -29,7 +29,15 @@ def mesh(made: Shop, monkeypatch: pytest.MonkeyPatch) -> Mesh:
     return commands_on(made.settings, monkeypatch, cli.replay)
 
 
-async def test_start_verify_switch_rollback_and_drop_tell_what_they_did(mesh: Mesh) -> None:
+async def test_start_verify_switch_rollback_and_drop_tell_what_they_did(
+    stack: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with shop(stack) as untouched:
+        await append(untouched.settings, listings(20))
+        await replay_told(commands_on(untouched.settings, monkeypatch, cli.replay))
+
+
+async def replay_told(mesh: Mesh) -> None:
     started = await mesh("replay", "start", "listing_page")
     assert started.exit_code == 0, started.output
     assert "generation 2 of listing_page is built" in started.stderr
