@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate
 	--python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test lint types format lock clean \
+.PHONY: help up down status test faults lint types format lock clean \
 	bench-append bench-replay bench-lag bench-read bench-restart
 
 help:  ## Say what there is
@@ -37,7 +37,7 @@ status: $(STAMP)  ## Show every process, projection and lag
 # One run a room, each with servers of its own: a log that many rooms write to would hold
 # records that no one writer could have written.
 ROOMS := "house producers projections infra" "processors --ignore=tests/processors/replay" \
-	processors/replay cli api "faults journeys"
+	processors/replay cli api "faults journeys --ignore=tests/journeys/test_kills.py"
 
 test: lint types  ## Run every check: house, unit, contract, journeys, small fault run
 	@for room in $(ROOMS); do \
@@ -45,6 +45,9 @@ test: lint types  ## Run every check: house, unit, contract, journeys, small fau
 		$(BIN)/python -m pytest --quiet $$(for word in $$room; do \
 			case $$word in --*) echo $$word;; *) echo tests/$$word;; esac; done) || exit 1; \
 	done
+
+faults: $(STAMP)  ## Kill every process in turn while a file is imported (minutes)
+	@$(BIN)/python -m pytest --quiet tests/journeys/test_kills.py
 
 lint: $(STAMP)  ## Style, spelling and the contracts between folders
 	@$(BIN)/ruff check .
