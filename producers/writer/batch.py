@@ -99,8 +99,26 @@ class Decisions:
             self._repeat(command, first)
         elif command.envelope is None:
             self._park(command, "undecodable_command", command.fault, status=400)
+        elif command.envelope.deadline is not None and self.ground.now > command.envelope.deadline:
+            self._tell_late(command)
         else:
             self._judge(command, command.envelope)
+
+    def _tell_late(self, command: Received) -> None:
+        """Say that nothing was decided. It is no first reply: the same command sent again, with
+        time left, must still be judged, or an outage would refuse it for ever.
+        """
+        self.outcomes.append("refused")
+        late = Reply(
+            command_id=command.command_id,
+            outcome="refused",
+            stream_id=command.stream_id,
+            reason="deadline_passed",
+            status=409,
+            fingerprint=command.fingerprint,
+            repeated=True,
+        )
+        self._reply(command, late)
 
     def _first_reply(self, command_id: str) -> Reply | None:
         decided = self._answers.get(command_id)
@@ -156,8 +174,6 @@ class Decisions:
     def _decided(
         self, envelope: CommandEnvelope, stream: Folded, decider: AnyDecider
     ) -> Sequence[Event]:
-        if envelope.deadline is not None and self.ground.now > envelope.deadline:
-            raise Rejected("deadline_passed", 409)
         expected = envelope.expected_version
         if expected is not None and expected != stream.version:
             raise Rejected("version_mismatch", 412)

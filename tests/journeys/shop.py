@@ -112,15 +112,11 @@ class Shop:
         body = {"email": email, "password": PASSWORD, "name": "Test Person", "role": role}
         with httpx.Client(base_url=self.url, timeout=20) as client:
             # Right after an outage writes may still be away: 503 says so, and to come again.
-            joined = eventually_blocking(
-                lambda: (
-                    (answer := client.post("/api/auth/register", json=body)).status_code != 503
-                    and answer
-                ),
+            eventually_blocking(
+                lambda: client.post("/api/auth/register", json=body).is_success,
                 60,
                 "the shop takes people in",
             )
-            joined.raise_for_status()
             answer = client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
             answer.raise_for_status()
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
