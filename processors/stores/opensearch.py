@@ -17,7 +17,13 @@ import structlog
 from opensearchpy import AsyncOpenSearch, RequestError
 
 from infra.metrics import EVENTS_IGNORED
-from infra.opensearch import SERVER_ERROR, TOO_MANY_REQUESTS, alias_of, means_opensearch_down
+from infra.opensearch import (
+    SERVER_ERROR,
+    TOO_MANY_REQUESTS,
+    alias_of,
+    means_opensearch_down,
+    watermark_id,
+)
 from infra.opensearch import open_opensearch as open_client
 from infra.settings import Settings
 from processors.stores.port import (
@@ -350,7 +356,7 @@ def _written(index: str) -> str:
 
 
 def _watermark_id(generation: Generation, place: TopicPartition) -> str:
-    return f"{generation.name}|{place.topic}|{place.partition}"
+    return watermark_id(generation.name, place.topic, place.partition)
 
 
 def _row(generation: Generation, source: Mapping[str, Any]) -> Any:
