@@ -47,6 +47,14 @@ _WATERMARKS = """
     WHERE projection IN ('journal', 'outcomes') AND topic = ANY($1::text[])
 """
 
+# InternalClientError: what asyncpg says of a connection that broke in the middle of something.
+_UNANSWERED = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 log = structlog.get_logger()
 
 
@@ -138,7 +146,7 @@ class PostgresJournal:
         try:
             pool = await self._open()
             rows = await pool.fetch(query, values, timeout=QUERY_TIMEOUT_S)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _UNANSWERED as error:
             raise self._unavailable(error) from error
         self._retry_s = RETRY_MIN_S
         return rows
@@ -154,7 +162,7 @@ class PostgresJournal:
                     self._pool = await open_pool(
                         self._settings, size_max=CONNECTIONS_MAX, command_timeout_s=QUERY_TIMEOUT_S
                     )
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                except _UNANSWERED as error:
                     raise self._unavailable(error) from error
             return self._pool
 
