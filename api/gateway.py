@@ -144,7 +144,6 @@ class CommandGateway:
         except MessageSizeTooLargeError:
             return _too_large(envelope)
         except KafkaError as error:
-            log.warning("command_not_sent", error=type(error).__name__)
             raise WriteUnavailableError from error
         finally:
             self._waiting[key].remove(reply)
@@ -182,7 +181,9 @@ class CommandGateway:
         was only too busy or given too much has not failed.
         """
         harmless = isinstance(error, MessageSizeTooLargeError | KafkaTimeoutError)
-        if producer is self._producer and not harmless:
+        if producer is self._producer and not harmless and not self._broken.is_set():
+            # Said once, not for every command that waits.
+            log.warning("commands_not_sent", error=type(error).__name__)
             self._broken.set()
 
     async def _keep_producer(self) -> None:

@@ -37,10 +37,12 @@ class SearchIndex:
 class ClickHouseTable:
     """Rows in a ClickHouse table: (column, type) pairs without the runner's own columns,
     which keep position and version; `order_by` are columns put before `key` in the order.
+    `kept` names a column with a moment and how many days after it a row is taken away.
     """
 
     columns: tuple[tuple[str, str], ...]
     order_by: tuple[str, ...] = ()
+    kept: tuple[str, int] | None = None
 
 
 Target = PostgresTable | SearchIndex | ClickHouseTable

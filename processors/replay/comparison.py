@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -17,6 +18,7 @@ from processors.recorded_stream import COUNTS, Guard
 from processors.replay.limits import Limits
 from processors.stores.port import Generation, Store
 from processors.stores.rows import plain_row, row_hash
+from projections.projection import ClickHouseTable, Projection
 from schemas.positions import TopicPartition
 from schemas.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
 from schemas.registry import kind_of
@@ -27,6 +29,8 @@ ROUNDS_MAX = 8
 SETTLE_TIMEOUT_S = 30.0
 _LOAD_KEYS = 500
 _POLL_S = 0.05
+# Rows about to be too old to be kept may go at any moment of the comparison.
+_ABOUT_TO_GO = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Comparison:
         self._projection = generation.projection
         self._limits = limits
         self._store = store
+        self._too_old = _too_old(generation.projection)
         self._parked: frozenset[tuple[str, int, int]] = frozenset()
         self._share = (0, 1)
         # By key: the row or, where each event has a row of its own, only the row's hash.
@@ -121,7 +126,7 @@ class Comparison:
         if self._projection.insert_only:
             # The first one counts, as unique keys have it in the stores.
             made = self._projection.fold(None, recorded) if key not in self._rows else None
-            if made is not None:
+            if made is not None and not self._too_old(made):
                 self._rows[key] = row_hash(key, made)
             return
         row = self._projection.fold(self._rows.get(key), recorded)
@@ -138,7 +143,7 @@ class Comparison:
         found = 0
         await self._store.settle(self.generation)
         async for key, row in self._store.scan(self.generation):
-            if of > 1 and crc32(key.encode()) % of != number:
+            if (of > 1 and crc32(key.encode()) % of != number) or self._too_old(row):
                 continue
             found += 1
             if self._is(key, row):
@@ -262,6 +267,21 @@ class Comparison:
         """An event that can't be folded though nobody has parked it."""
         place = f"{record.topic}:{record.partition}:{record.offset}"
         self.verdict.note(Difference(place, "unreadable", {"reason": reason}, None))
+
+
+def _too_old(projection: Projection[Any]) -> Callable[[Any], bool]:
+    """Says of a row whether the store may have taken it away for its age."""
+    target = projection.target
+    if not isinstance(target, ClickHouseTable) or target.kept is None:
+        return lambda _row: False
+    column, days = target.kept
+    oldest = datetime.now(UTC) - timedelta(days=days) + _ABOUT_TO_GO
+
+    def too_old(row: Any) -> bool:
+        at: datetime = getattr(row, column)
+        return at < oldest
+
+    return too_old
 
 
 def ends_of(comparisons: Iterable[Comparison]) -> dict[TopicPartition, int]:

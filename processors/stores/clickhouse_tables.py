@@ -46,6 +46,9 @@ class PhysicalTable:
         if not isinstance(target, ClickHouseTable):
             message = f"{projection.name} is not kept in ClickHouse"
             raise TypeError(message)
+        if target.kept is not None and not projection.insert_only:
+            message = f"{projection.name}: only rows of one event each may go by their age"
+            raise TypeError(message)
         self.generation = generation
         self.name = generation.name
         self._target = target
@@ -72,8 +75,15 @@ class PhysicalTable:
         return (
             f"CREATE TABLE IF NOT EXISTS `{self.name}` ({listed}{index})"
             f" ENGINE = ReplacingMergeTree(_version)"
-            f" ORDER BY ({', '.join((*self._target.order_by, 'key'))})"
+            f" ORDER BY ({', '.join((*self._target.order_by, 'key'))}){self._ttl}"
         )
+
+    @property
+    def _ttl(self) -> str:
+        if self._target.kept is None:
+            return ""
+        column, days = self._target.kept
+        return f" TTL toDateTime(`{column}`) + INTERVAL {days} DAY"
 
     @property
     def view(self) -> str:

@@ -2,6 +2,7 @@
 
 No address of anybody: `viewer` is a keyed hash that changes every day (UTC), `network` the
 address cut to its network. So unique viewers are counted within a day and added up over days.
+Rows older than `KEPT_DAYS` are taken away.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from schemas.recorded import Recorded
 from schemas.tracking import ListingViewed
 
 DAYS_MAX = 366  # of one answer
+KEPT_DAYS = 395  # thirteen months: this month and the same one last year
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ listing_views_log = Projection(
             ("viewed_at", "DateTime64(6, 'UTC')"),
         ),
         order_by=("listing_id", "viewed_at"),
+        kept=("viewed_at", KEPT_DAYS),
     ),
     insert_only=True,
 )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from infra.clickhouse import ClickHouse
 from infra.settings import Settings
 from processors.replay.comparison import Difference, Verdict
 from processors.replay.limits import Limits
 from processors.replay.verification import verify
 from processors.stores.port import Change, Generation, Held
+from projections.analytics.listing_views_log import KEPT_DAYS, listing_views_log
+from schemas.listings import listing_stream
 from schemas.messages import Market
 from tests.processors.replay.shop import (
     ONE_OF_EACH_STORE,
@@ -23,6 +27,8 @@ from tests.processors.replay.shop import (
     listings,
     shop,
 )
+from tests.projections.cars import ID, viewed
+from tests.worlds import append_events
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -56,6 +62,29 @@ async def plant(mesh: Shop, generation: Generation, key: str, row: Any, old: Hel
 async def verdict_of(mesh: Shop, generation: Generation) -> Verdict:
     (verdict,) = await verify(mesh.settings, [(generation, Limits())])
     return verdict
+
+
+async def test_LI_19_views_go_when_they_are_too_old_and_verification_knows(
+    stack: Settings,
+) -> None:
+    now = datetime.now(UTC)
+    old, new = (
+        viewed(viewer=viewer).model_copy(update={"viewed_at": now - timedelta(days=days)})
+        for viewer, days in (("old", KEPT_DAYS + 1), ("new", KEPT_DAYS - 1))
+    )
+    async with shop(stack) as mesh:
+        await append_events(mesh.settings, [(listing_stream(ID), [old, new])])
+        live = await mesh.live(listing_views_log.name)
+        await mesh.feed(live)
+        clickhouse = ClickHouse(mesh.settings)
+        await clickhouse.execute(f"OPTIMIZE TABLE `{live.name}` FINAL")
+        await clickhouse.close()
+        kept = await mesh.rows(live)
+        verdict = await verdict_of(mesh, live)
+
+    assert "new" in {row.viewer for row in kept.values()}
+    assert "old" not in {row.viewer for row in kept.values()}
+    assert verdict.ok
 
 
 def other(row: Any) -> Any:
