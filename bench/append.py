@@ -153,8 +153,9 @@ def peer(state: State, settings: Settings, processes: int, seconds: float, sync:
         "POSTGRES_PASSWORD": url.password or "",
         "PGOPTIONS": f"-c synchronous_commit={sync}",
     }
-    runs = [
-        subprocess.Popen(
+    runs = []
+    for _ in range(processes):
+        run = subprocess.Popen(
             [sys.executable, "-m", "bench.peer_eventsourcing", str(seconds)],
             cwd=ROOT,
             env=env,
@@ -162,10 +163,9 @@ def peer(state: State, settings: Settings, processes: int, seconds: float, sync:
             stdout=subprocess.PIPE,
             text=True,
         )
-        for _ in range(processes)
-    ]
-    for run in runs:
+        runs.append(run)
         assert run.stdout is not None
+        # One after the other: two that make the library's tables at once fail.
         if run.stdout.readline().strip() != "ready":
             message = "the library's process did not start"
             raise RuntimeError(message)

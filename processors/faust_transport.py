@@ -7,6 +7,7 @@ What differs from Faust's own transport, and why:
 - it begins at the group's committed offsets, which may be ahead of what a store has (or, after
   a restore, behind): ours begins at the stores' watermarks. The group's offsets are written
   after the stores have the records, for people's tools only;
+- it may let the broker gather records for a while, where a store takes them in larger lots;
 - it knows when it has handed over records that were not applied, for the liveness check.
 """
 
@@ -42,6 +43,7 @@ REBALANCE_TIMEOUT_MS = 30_000
 POLL_INTERVAL_MAX_MS = 600_000  # a store may be away for long, the partitions stay ours
 FETCH_WAIT_MS = 500
 FETCH_BYTES_MAX = 4_000_000  # of one partition at once
+GATHERED_BYTES = 200_000  # so many are worth a fetch at once, however young they are
 
 
 class Starts(Protocol):
@@ -70,7 +72,8 @@ class CommittedConsumerThread(AIOKafkaConsumerThread):
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_min_bytes=GATHERED_BYTES if transport.gather_ms else 1,
+            fetch_max_wait_ms=transport.gather_ms or FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
             retry_backoff_ms=50,
             check_crcs=False,
@@ -140,8 +143,9 @@ class CommittedTransport(Transport):
 
     Consumer = CommittedConsumer
 
-    def __init__(self, url: Any, app: Any, starts: Starts) -> None:
+    def __init__(self, url: Any, app: Any, starts: Starts, gather_ms: int = 0) -> None:
         super().__init__(url, app)
+        self.gather_ms = gather_ms
         self._starts = starts
 
     def create_consumer(self, callback: Any, **options: Any) -> CommittedConsumer:

@@ -32,6 +32,8 @@ from schemas.topics import EVENT_TYPES, context_of_command, partition_of_stream
 
 BATCH_MAX = 500
 POLL_MS = 500
+# Nobody waits for a reaction: the broker may hold events back until a fetch is worth it.
+GATHER_MS, GATHERED_BYTES = 100, 200_000
 
 log = structlog.get_logger()
 
@@ -69,6 +71,8 @@ async def _run(
         group_id=reaction.group,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
+        fetch_min_bytes=GATHERED_BYTES,
+        fetch_max_wait_ms=GATHER_MS,
     )
     consumer.subscribe(reaction.topics)
     await consumer.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -68,6 +69,7 @@ class Fault(BaseModel):
     detail: str
 
 
+@lru_cache(maxsize=64)  # event and reply, and often a whole batch, are recorded at one moment
 def iso(moment: datetime) -> str:
     """RFC 3339 text in UTC with microseconds, as the log's headers carry it."""
     return moment.isoformat(timespec="microseconds")

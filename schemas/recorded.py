@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha1
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from uuid import NAMESPACE_OID, uuid5
@@ -126,6 +127,7 @@ class Reply(Event):
 REPLY_INDEX = -1  # a reply's place beside its command's events 0, 1, 2 …: gives it its own id
 
 
+@lru_cache(maxsize=8_192)  # of one batch: each id is asked for by the look-up and by the record
 def event_id_of(command_id: str, index: int) -> str:
     """The id of a command's n-th event (from 0), the same at every retry: `uuid5(command_id,
     index)`. Computed without UUID objects, which were a fifth of the writer's work.
