@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaProducer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from pydantic import SecretStr
 
 from infra.kafka import aio_consumer, aio_producer, client_config, ensure_topics
@@ -185,6 +186,8 @@ async def room(
     await _statement(servers, f'CREATE DATABASE "{name}"')
     try:
         await ensure_topics(settings, rules.context.topics)
+        names = [topic.name for topic in rules.context.topics]
+        await eventually(lambda: _served(settings, names), 20, "a broker that serves new topics")
         async with await open_pool(settings, size_max=4) as pool:
             await create_system_schema(pool)
             await ensure_generations(settings, [journal, outcomes])
@@ -194,9 +197,17 @@ async def room(
                 yield Room(settings, rules, f"writer-{name}", pool, producer)
             finally:
                 await producer.stop()
-        _delete_topics(settings, [topic.name for topic in rules.context.topics])
+        _delete_topics(settings, names)
     finally:
         await _statement(servers, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _served(settings: Settings, names: list[str]) -> bool:
+    """A leader that metadata name already may say for a moment more that it is none."""
+    places = [Place(name, number) for name in names for number in range(PARTITIONS)]
+    admin = AdminClient(client_config(settings, "test-topics"))
+    asked = admin.list_offsets({place: OffsetSpec.latest() for place in places}, request_timeout=10)
+    return all(each.exception(10) is None for each in asked.values())
 
 
 async def _statement(servers: Settings, text: str) -> None:
