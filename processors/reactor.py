@@ -23,6 +23,7 @@ from infra.settings import Settings
 from processors.commands import send_command
 from processors.effect_runner import open_tools, run_effect
 from processors.effects import Effect
+from processors.mailing.mails import MAILING
 from processors.reactions import REACTIONS, Reaction
 from schemas.recorded import CommandEnvelope, UndecodableError, decode_event, header
 from schemas.topics import EVENT_TYPES
@@ -31,7 +32,7 @@ BATCH_MAX = 500
 POLL_MS = 500
 
 # Every effect. A new one is listed here and nowhere else.
-EFFECTS: tuple[Effect, ...] = ()
+EFFECTS: tuple[Effect, ...] = (*MAILING,)
 
 log = structlog.get_logger()
 
