@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from api.ending import cut_off
+from cli.people import send_grant
 from schemas.identity import DeactivateUser
 from schemas.messages import Role
 from schemas.recorded import CommandEnvelope
@@ -199,3 +200,11 @@ async def test_ID_14_an_admin_ends_one_session_or_all(mesh: Mesh) -> None:
     assert every.status_code == 200, every.text
     assert problem(await look(mesh, other["access_token"])) == (401, "session_ended")
     assert problem(await refresh(mesh, other["refresh_token"])) == (401, "refresh_invalid")
+
+
+async def test_ID_24_a_role_taken_from_the_command_line_is_gone_at_once(mesh: Mesh) -> None:
+    account = await mesh.account("admin")
+    await send_grant(mesh.settings, account.email, Role.BUYER)
+    assert problem(await look(mesh, account.access_token)) == (401, "session_ended")
+    following = (await refresh(mesh, account.refresh_token)).json()
+    assert claims_of(following["access_token"])["role"] == "buyer"
