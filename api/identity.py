@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -181,7 +182,7 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
         # By the password and not by this answer: a repeat under the same key need not know it.
         password = body.password.get_secret_value()
         found = await login.log_in(mesh, sending.fresh(), body.email, password)
-        return tokens_answer(mesh.settings.access_token_s, found, 201)
+        return tokens_answer(mesh.settings.access_token_s, replace(found, reply=reply), 201)
     person = Person(
         user_id=user_id,
         email=newcomer.email,
