@@ -28,6 +28,7 @@ POLICY: Final[dict[str, Access]] = {
     "refresh_session": ANYONE,  # the refresh token is the credential
     "log_out": SIGNED_IN,
     "read_session": SIGNED_IN,
+    "read_account": SIGNED_IN,
     "list_signing_keys": ANYONE,
     "verify_email": ANYONE,  # the token from the mail is the credential
     "resend_verification": SIGNED_IN,
