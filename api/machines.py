@@ -23,7 +23,9 @@ from api.gateway import CommandGateway, WriteUnavailableError
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
+from infra.one_time_tokens import OneTimeTokens
 from infra.opensearch import open_opensearch
+from infra.password_changes import PasswordChanges
 from infra.passwords import Passwords
 from infra.redis import open_redis
 from infra.settings import Settings
@@ -92,8 +94,10 @@ class Machines:
     vault: Vault
     tokens: Tokens
     refresh_tokens: RefreshTokens
+    one_time_tokens: OneTimeTokens
     denylist: Denylist
     passwords: Passwords
+    password_changes: PasswordChanges
 
 
 @asynccontextmanager
@@ -136,8 +140,10 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             vault=vault,
             tokens=Tokens(vault, settings),
             refresh_tokens=RefreshTokens(settings),
+            one_time_tokens=OneTimeTokens(settings),
             denylist=denylist,
             passwords=passwords,
+            password_changes=PasswordChanges(postgres.pool),
         )
 
 

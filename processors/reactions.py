@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid5
 
-from schemas.identity import ConfirmEmail, UserRegistered
+from processors.commands import following
+from schemas.identity import ConfirmEmail, ReleaseEmail, UserDeleted, UserRegistered
 from schemas.messages import Command, Event, Role
 from schemas.recorded import CommandEnvelope, Recorded
 from schemas.registry import kind_of
@@ -41,16 +41,7 @@ class Reaction:
 
     def envelopes(self, recorded: Recorded[Any]) -> list[CommandEnvelope]:
         """The commands, with ids that are the same whenever the event is heard again."""
-        return [
-            CommandEnvelope(
-                command=command,
-                command_id=str(uuid5(UUID(recorded.event_id), f"{self.name}/{index}")),
-                correlation_id=recorded.correlation_id,
-                causation_id=recorded.event_id,
-                fingerprint="",  # its id is derived, so it is never another command's
-            )
-            for index, command in enumerate(self.react(recorded))
-        ]
+        return following(self.name, recorded, self.react(recorded))
 
 
 def confirm_email(recorded: Recorded[UserRegistered]) -> Sequence[Command]:
@@ -67,4 +58,21 @@ def confirm_email(recorded: Recorded[UserRegistered]) -> Sequence[Command]:
     ]
 
 
-REACTIONS: tuple[Reaction, ...] = (Reaction("confirm_email", (UserRegistered,), confirm_email),)
+def release_email(recorded: Recorded[UserDeleted]) -> Sequence[Command]:
+    """Whoever has been deleted leaves the e-mail to others, or comes back with it."""
+    event = recorded.event
+    return [
+        ReleaseEmail(
+            email_hash=event.email_hash,
+            owner_id=event.user_id,
+            asked_at=recorded.recorded_at,
+            asked_by="reaction/release_email",
+            asked_role=Role.SYSTEM,
+        )
+    ]
+
+
+REACTIONS: tuple[Reaction, ...] = (
+    Reaction("confirm_email", (UserRegistered,), confirm_email),
+    Reaction("release_email", (UserDeleted,), release_email),
+)

@@ -38,6 +38,7 @@ async def test_ID_01_whoever_joins_is_there(mesh: Mesh) -> None:
         "status": "pending",
         "email_verified": False,
         "market": "campus",
+        "email_domain": "example.org",
     }
     assert answer.headers["ETag"] == '"2"'
     assert parse_token(answer.headers["Consistency-Token"])[0].topic == "events.identity"
@@ -184,6 +185,9 @@ async def finish(mesh: Mesh, email: str, user_id: UUID) -> None:
         name_sealed=key.seal("name", "Late"),
         role=Role.BUYER,
         market=Market.EXOTICS,
+        token_id=uuid4(),
+        token_hash="00" * 32,
+        expires_at=datetime.now(UTC),
         asked_at=datetime.now(UTC),
         asked_by=str(user_id),
         asked_role=Role.BUYER,
