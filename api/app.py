@@ -16,6 +16,7 @@ from api import (
     listings,
     meta,
     middleware,
+    oauth,
     openapi,
     problems,
     search,
@@ -27,6 +28,7 @@ from infra.settings import Settings
 ROUTERS: tuple[APIRouter, ...] = (
     listings.router,
     identity.router,
+    oauth.router,
     listing_past.router,
     search.router,
     analytics.router,

@@ -27,6 +27,11 @@ POLICY: Final[dict[str, Access]] = {
     "log_out": SIGNED_IN,
     "read_session": SIGNED_IN,
     "list_signing_keys": ANYONE,
+    "start_oauth": ANYONE,
+    "finish_oauth": ANYONE,  # the provider's word and the browser's cookie are the credentials
+    "list_identities": SIGNED_IN,
+    "start_linking": SIGNED_IN,
+    "unlink_identity": SIGNED_IN,
     # Listings: anyone may browse vehicles; whose a listing is, its decider judges.
     "create_listing": SELLERS,
     "replace_listing_fields": SIGNED_IN,

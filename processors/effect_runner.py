@@ -107,7 +107,7 @@ async def run_effect(
     consumer = aio_consumer(
         settings,
         f"mesh-{effect.name}",
-        group_id=effect.group,
+        group_id=effect.group(settings),
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
         max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
