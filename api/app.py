@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import (
+    account,
     analytics,
     health,
     identity,
@@ -20,6 +21,7 @@ from api import (
     openapi,
     problems,
     search,
+    standing,
 )
 from api.machines import open_machines
 from infra.process import announce_ready
@@ -29,6 +31,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     listings.router,
     identity.router,
     oauth.router,
+    account.router,
+    standing.router,
     listing_past.router,
     search.router,
     analytics.router,

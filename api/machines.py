@@ -26,6 +26,7 @@ from infra.clickhouse import ClickHouse
 from infra.oidc import Provider, open_providers
 from infra.one_time_tokens import OneTimeTokens
 from infra.opensearch import open_opensearch
+from infra.password_changes import PasswordChanges
 from infra.passwords import Passwords
 from infra.redis import open_redis
 from infra.settings import Settings
@@ -98,6 +99,7 @@ class Machines:
     oidc: Mapping[str, Provider]
     denylist: Denylist
     passwords: Passwords
+    password_changes: PasswordChanges
 
 
 @asynccontextmanager
@@ -144,6 +146,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             oidc=open_providers(settings),
             denylist=denylist,
             passwords=passwords,
+            password_changes=PasswordChanges(postgres.pool),
         )
 
 

@@ -27,6 +27,7 @@ from api.oauth_state import LIFETIME_S, Pending, pending_of
 from api.problems import Problem, problem_responses, unauthenticated, unavailable
 from api.routing import new_router
 from api.social import IDENTITIES, Arrival
+from api.tokens import Claims
 from infra.oidc import (
     Identity,
     Provider,
@@ -36,7 +37,8 @@ from infra.oidc import (
 )
 from infra.settings import Settings
 from projections.identity import identities
-from schemas.messages import Language, Market
+from schemas.identity import UserStatus
+from schemas.messages import Language, Market, Role
 
 router = new_router("identity")
 
@@ -136,6 +138,7 @@ async def start_linking(provider: ProviderName, mesh: Mesh, caller: SignedIn) ->
         time.time() + LIFETIME_S,
         user_id=caller.user_id,
         session_id=caller.session_id,
+        user_version=caller.user_version,
     )
     address = await _address(mesh, provider, pending)
     response = Response(
@@ -187,11 +190,26 @@ async def _arrive(arrival: Arrival, pending: Pending) -> Response:
     if not pending.user_id:
         found = await social.sign_in(arrival, pending.market, pending.language)
         return tokens_answer(mesh.settings.access_token_s, found)
-    if await mesh.denylist.denies(pending.session_id):
+    if await mesh.denylist.denies(_claims_of(pending)):
         raise unauthenticated("session_ended", "The session that began this has ended")
     reply = await social.link(arrival, UUID(pending.user_id))
     body = {"provider": arrival.provider, "linked_at": arrival.sending.asked_at}
     return answer(reply, 200, body)
+
+
+def _claims_of(pending: Pending) -> Claims:
+    """The token that asked for the link, as far as it matters for whether it is void by now."""
+    return Claims(
+        user_id=pending.user_id,
+        session_id=pending.session_id,
+        token_id="",
+        role=Role.BUYER,
+        email_verified=False,
+        market="",
+        expires_at=int(pending.expires_at),
+        user_version=pending.user_version,
+        status=UserStatus.ACTIVE,
+    )
 
 
 @router.delete(

@@ -42,6 +42,7 @@ class Pending:
     language: Language = Language.ENGLISH
     user_id: str = ""
     session_id: str = ""
+    user_version: int = 0
 
 
 _PENDING = TypeAdapter(Pending)

@@ -12,13 +12,13 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
+from api.account_fields import Email
 from api.auth import Caller
 from api.commands import CommandSender
 from api.consistency import CaughtUp
-from api.identity import Email
 from api.login import API, LoggedIn, start_session
 from api.machines import Machines
-from api.people import Row, awaited_row, unsealed
+from api.people import Row, awaited_row, settled_row, unsealed
 from api.problems import Problem, refusal, unavailable
 from api.registration import Newcomer, register
 from infra.oidc import Identity
@@ -35,7 +35,6 @@ from schemas.messages import Language, Market, Role
 from schemas.recorded import Reply
 
 TRIES = 3  # an owner who is gone makes room for another
-WELCOME = frozenset({UserStatus.PENDING, UserStatus.ACTIVE})
 NAME_LENGTH_MAX = 100
 IDENTITIES = CaughtUp(identities.identities)
 
@@ -194,9 +193,9 @@ async def _note_link(arrival: Arrival, user_id: UUID) -> Reply:
 
 
 async def _enter(arrival: Arrival, row: Row) -> LoggedIn:
-    person = await unsealed(arrival.mesh, row)
-    if person is None or person.status not in WELCOME:
-        raise Problem(403, "account_closed", "This account may not log in")
+    person = await unsealed(arrival.mesh, await settled_row(arrival.mesh, row))
+    if person is None:
+        raise Problem(403, "account_closed", "This account is no longer there")
     session_id = arrival.sending.new_id("session")
     return await start_session(arrival.mesh, arrival.sending, session_id, person)
 
@@ -250,7 +249,7 @@ async def unlink(mesh: Machines, sending: CommandSender, provider: str) -> Reply
     linked = [row for row in rows if row["provider"] == provider]
     if not linked:
         raise Problem(404, "identity_unknown", "No log-in of this provider is linked")
-    has_password = await mesh.vault.password_hash(user_id) is not None
+    has_password = await _has_password(mesh, user_id)
     for row in linked:
         reply = await sending.send(
             UnlinkIdentity(
@@ -265,3 +264,12 @@ async def unlink(mesh: Machines, sending: CommandSender, provider: str) -> Reply
         # A reaction does the same; here so that it holds when the answer goes out.
         await release(mesh, sending, row["key"], user_id, f"release {row['key']}")
     return reply
+
+
+async def _has_password(mesh: Machines, user_id: UUID) -> bool:
+    row = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, str(user_id)), "users")
+    change = row["password_change"]
+    stored = await mesh.password_changes.current_hash(
+        user_id, change and UUID(change), row["password_version"]
+    )
+    return stored is not None

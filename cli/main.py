@@ -29,6 +29,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.importing": ("import",),
     "cli.status": ("status",),
     "cli.people": ("grant-role",),
+    "cli.sweep": ("sweep",),
     "cli.parked": ("parked",),
     "cli.mail": ("mail",),
 }
