@@ -154,7 +154,10 @@ async def start_linking(provider: ProviderName, mesh: Mesh, caller: SignedIn) ->
     "/api/auth/oauth/{provider}/callback",
     operation_id="finish_oauth",
     response_model=TokensAnswer | LinkedAnswer,
-    responses=problem_responses(400, 401, 403, 404, 409, 410),
+    responses={
+        **_ok(200, "Logged in, or linked", _LINKS["identities"][0]),
+        **problem_responses(400, 401, 403, 404, 409, 410),
+    },
 )
 async def finish_oauth(
     provider: ProviderName,

@@ -29,6 +29,8 @@ POLICY: Final[dict[str, Access]] = {
     "log_out": SIGNED_IN,
     "read_session": SIGNED_IN,
     "list_signing_keys": ANYONE,
+    "show_verify_email": ANYONE,
+    "show_reset_password": ANYONE,
     "start_oauth": ANYONE,
     "finish_oauth": ANYONE,  # the provider's word and the browser's cookie are the credentials
     "list_identities": SIGNED_IN,
