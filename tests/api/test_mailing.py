@@ -32,7 +32,7 @@ def mails_to(email: str, kind: str) -> list[Mail]:
 
 async def token_for(email: str, kind: str) -> str:
     """The token of the newest link in somebody's box."""
-    (mail, *_) = await eventually(lambda: mails_to(email, kind), 30, f"a mail: {kind}")
+    (mail, *_) = await eventually(lambda: mails_to(email, kind), 60, f"a mail: {kind}")
     found = LINK.search(mail.text())
     assert found is not None
     assert found[0] in mail.text("html")
@@ -47,7 +47,7 @@ async def test_NO_04_whoever_registers_gets_one_welcome_in_their_language(
     joined = await mesh.register(email, language=language)
     assert joined.status_code == 201, joined.text
     await token_for(email, "verify")
-    (mail,) = await eventually(lambda: mails_to(email, "welcome"), 30)
+    (mail,) = await eventually(lambda: mails_to(email, "welcome"), 60)
     assert mail.message["Content-Language"] == language
     assert hello in mail.text()
     assert len({each.message[EFFECT_HEADER] for each in mails_to(email, "welcome")}) == 1
@@ -94,6 +94,6 @@ async def test_NS_06_a_script_in_a_name_is_inert_in_the_mail(mesh: Mesh) -> None
     email = new_email()
     joined = await mesh.register(email, name="<script>alert(1)</script>")
     assert joined.status_code == 201, joined.text
-    (mail,) = await eventually(lambda: mails_to(email, "welcome"), 30)
+    (mail,) = await eventually(lambda: mails_to(email, "welcome"), 60)
     assert "<script" not in mail.text("html")
     assert mail.message["Bcc"] is None
