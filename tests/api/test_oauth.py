@@ -263,7 +263,7 @@ async def test_ID_20_an_identity_is_linked_to_one_person_only(mesh: Mesh, browse
     assert [each["provider"] for each in shown.json()["identities"]] == ["test"]
 
 
-async def test_ID_20_an_unlinked_identity_lets_nobody_in_and_may_be_anothers(
+async def test_ID_20_an_unlinked_identity_lets_nobody_in_and_is_free_for_others(
     mesh: Mesh, browser: Browser
 ) -> None:
     first, second = await mesh.account(), await mesh.account()
