@@ -7,7 +7,7 @@ The API starts whatever is down. A store that can't be reached makes its own rou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -23,6 +23,7 @@ from api.gateway import CommandGateway, WriteUnavailableError
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
+from infra.oidc import Provider, open_providers
 from infra.one_time_tokens import OneTimeTokens
 from infra.opensearch import open_opensearch
 from infra.password_changes import PasswordChanges
@@ -95,6 +96,7 @@ class Machines:
     tokens: Tokens
     refresh_tokens: RefreshTokens
     one_time_tokens: OneTimeTokens
+    oidc: Mapping[str, Provider]
     denylist: Denylist
     passwords: Passwords
     password_changes: PasswordChanges
@@ -141,6 +143,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             tokens=Tokens(vault, settings),
             refresh_tokens=RefreshTokens(settings),
             one_time_tokens=OneTimeTokens(settings),
+            oidc=open_providers(settings),
             denylist=denylist,
             passwords=passwords,
             password_changes=PasswordChanges(postgres.pool),

@@ -110,7 +110,8 @@ def _add_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> None:
     # leave somebody's page in a shared cache.
     if not any(name == b"cache-control" for name, _ in headers):
         headers.append(_NO_STORE)
-    headers += _SECURITY
+    own = {name for name, _ in headers}  # a page says itself which script is its own
+    headers += [each for each in _SECURITY if each[0] not in own]
     headers.append((_REQUEST_ID, request_id.encode("ascii")))
 
 

@@ -30,6 +30,13 @@ POLICY: Final[dict[str, Access]] = {
     "read_session": SIGNED_IN,
     "read_account": SIGNED_IN,
     "list_signing_keys": ANYONE,
+    "show_verify_email": ANYONE,
+    "show_reset_password": ANYONE,
+    "start_oauth": ANYONE,
+    "finish_oauth": ANYONE,  # the provider's word and the browser's cookie are the credentials
+    "list_identities": SIGNED_IN,
+    "start_linking": SIGNED_IN,
+    "unlink_identity": SIGNED_IN,
     "verify_email": ANYONE,  # the token from the mail is the credential
     "resend_verification": SIGNED_IN,
     "forgot_password": ANYONE,

@@ -36,6 +36,7 @@ class Newcomer:
     role: Role
     market: Market
     language: Language = Language.ENGLISH
+    email_verified: bool = False
 
     @property
     def campus_domain(self) -> str | None:
@@ -46,10 +47,14 @@ class Newcomer:
 
 
 async def register(
-    mesh: Machines, sending: CommandSender, newcomer: Newcomer
+    mesh: Machines, sending: CommandSender, newcomer: Newcomer, user_id: UUID | None = None
 ) -> tuple[UUID, Reply]:
-    """The new person's id and the writer's reply; raises a 409 problem for a taken e-mail."""
-    user_id = sending.new_id("user")
+    """The new person's id and the writer's reply; raises a 409 problem for a taken e-mail.
+
+    `user_id`: the id that they are to have, which may be registered by somebody else meanwhile.
+    """
+    ours_alone = user_id is None
+    user_id = user_id or sending.new_id("user")
     email_hash = mesh.vault.wrapping.lookup_hash(newcomer.email)
     sending = replace(sending, caller=Caller(user_id=str(user_id), role=newcomer.role))
     until = sending.asked_at + RESERVATION
@@ -59,6 +64,7 @@ async def register(
         mesh,
         sending,
         ReserveEmail(email_hash=email_hash, owner_id=user_id, until=until, **sending.asked),
+        ours_alone=ours_alone,
     )
     if newcomer.password is not None:
         await mesh.vault.first_password(user_id, await mesh.passwords.hash(newcomer.password))
@@ -75,6 +81,7 @@ async def register(
             role=newcomer.role,
             market=newcomer.market,
             language=newcomer.language,
+            email_verified=newcomer.email_verified,
             token_id=proof.token_id,
             token_hash=proof.hash,
             expires_at=sending.asked_at + timedelta(seconds=mesh.settings.verify_email_s),
@@ -85,15 +92,18 @@ async def register(
     return user_id, reply
 
 
-async def _reserve(mesh: Machines, sending: CommandSender, command: ReserveEmail) -> None:
+async def _reserve(
+    mesh: Machines, sending: CommandSender, command: ReserveEmail, *, ours_alone: bool
+) -> None:
     reply = await sending.reply_to(command, step="reserve")
     if reply.reason == "email_reservation_lapsed":
         abandoned = await _abandon_others(mesh, sending, command)
         again = command.model_copy(update={"abandoned": abandoned})
         reply = await sending.reply_to(again, step="reserve again")
     if reply.reason == "email_taken":
-        # This id holds no claim, so it never registers: its key would only be in the way.
-        await mesh.vault.erase(command.owner_id)
+        if ours_alone:
+            # This id holds no claim, so it never registers: its key would only be in the way.
+            await mesh.vault.erase(command.owner_id)
         raise _email_taken()
     if reply.outcome != "accepted":
         raise refusal(reply)

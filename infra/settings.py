@@ -100,6 +100,12 @@ class Settings(BaseSettings):
         description="whom mails come from: Name <address>",
     )
 
+    # Logging in elsewhere.
+    oidc_providers: SecretStr = Field(
+        default=SecretStr("{}"),
+        description='JSON: {"name": {"issuer": "https://…", "client_id": "…", "client_secret": "…"}}',
+    )
+
     # How processes behave.
     mode: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -46,8 +46,8 @@ BATCH_MAX = 100
 POLL_MS = 500
 CONNECTIONS_MAX = 4  # to Postgres, of all effects together
 RUN_TIMEOUT_S = 60.0  # of one try: whatever an effect talks to, it must not hang for ever
-PAUSE_FIRST_S, PAUSE_MAX_S = 0.2, 30.0
-TRIES_MAX = 8  # pauses of 0.2, 0.4 … 12.8 s between them
+PAUSE_FIRST_S, PAUSE_MAX_S = 0.2, 5.0
+TRIES_MAX = 10  # pauses of 0.2, 0.4 … 5 s between them
 STOP_S = 5.0  # what runs may end within so long, then it is cancelled and repeated later
 # A lane that waits for its outside asks for no records. Heartbeats tell that it lives.
 POLL_INTERVAL_MAX_MS = 24 * 3_600_000
@@ -107,7 +107,7 @@ async def run_effect(
     consumer = aio_consumer(
         settings,
         f"mesh-{effect.name}",
-        group_id=effect.group,
+        group_id=effect.group(settings),
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
         max_poll_interval_ms=POLL_INTERVAL_MAX_MS,

@@ -77,10 +77,11 @@ class Effect:
         """The topics that hold them."""
         return tuple(sorted({topic for each in self.hears for topic in topics_of(each)}))
 
-    @property
-    def group(self) -> str:
-        """The consumer group: how far this effect has come."""
-        return f"mesh.effect.{self.name}"
+    def group(self, settings: Settings) -> str:
+        """The consumer group: how far this effect has come. Of one set of stores: another has
+        other people in its vault.
+        """
+        return f"mesh.{settings.store_prefix}effect.{self.name}"
 
 
 def effect_id_of(recorded: Recorded[Any], name: str) -> UUID:

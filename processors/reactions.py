@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from processors.commands import following
-from schemas.identity import ConfirmEmail, ReleaseEmail, UserDeleted, UserRegistered
+from schemas.identity import (
+    ConfirmEmail,
+    IdentityUnlinked,
+    ReleaseEmail,
+    ReleaseIdentity,
+    UserDeleted,
+    UserRegistered,
+)
 from schemas.messages import Command, Event, Role
 from schemas.recorded import CommandEnvelope, Recorded
 from schemas.registry import kind_of
@@ -72,7 +79,23 @@ def release_email(recorded: Recorded[UserDeleted]) -> Sequence[Command]:
     ]
 
 
+def release_identity(recorded: Recorded[IdentityUnlinked]) -> Sequence[Command]:
+    """What has been unlinked lets nobody in, and may be linked by anybody."""
+    event = recorded.event
+    return [
+        ReleaseIdentity(
+            subject_hash=event.subject_hash,
+            owner_id=event.user_id,
+            as_of=event.unlinked_at,
+            asked_at=recorded.recorded_at,
+            asked_by="reaction/release_identity",
+            asked_role=Role.SYSTEM,
+        )
+    ]
+
+
 REACTIONS: tuple[Reaction, ...] = (
     Reaction("confirm_email", (UserRegistered,), confirm_email),
     Reaction("release_email", (UserDeleted,), release_email),
+    Reaction("release_identity", (IdentityUnlinked,), release_identity),
 )

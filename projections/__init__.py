@@ -6,6 +6,7 @@ from typing import Any
 
 from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
+from projections.identity.identities import identities
 from projections.identity.sessions import sessions
 from projections.identity.users import users
 from projections.identity.verification_tokens import verification_tokens
@@ -30,4 +31,5 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     users,
     sessions,
     verification_tokens,
+    identities,
 )

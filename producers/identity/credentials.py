@@ -153,10 +153,14 @@ def link_identity(command: LinkIdentity, user: User) -> Sequence[UserEvent]:
 
 
 def unlink_identity(command: UnlinkIdentity, user: User) -> Sequence[UserEvent]:
-    """One's own."""
+    """One's own, and never the last way to log in."""
     require_self_or_staff(command)
-    if (command.provider, command.subject_hash) not in somebody(user).identities:
+    identities = somebody(user).identities
+    this = (command.provider, command.subject_hash)
+    if this not in identities:
         return []
+    if identities == {this} and not command.has_password:
+        raise Rejected("last_way_in")
     return [
         IdentityUnlinked(
             user_id=command.user_id,
@@ -181,6 +185,19 @@ def sweep_tokens(command: SweepTokens, user: User) -> Sequence[UserEvent]:
 def lapse_all(command: UserCommand, user: User) -> Sequence[UserEvent]:
     """Every token that is out is void from now on."""
     return [_lapsed(command, purpose, token) for purpose, token in tokens_out(user)]
+
+
+def unlink_all(command: UserCommand, person: Registered) -> Sequence[UserEvent]:
+    """No provider lets them in any more: their identities are free for another account."""
+    return [
+        IdentityUnlinked(
+            user_id=command.user_id,
+            provider=provider,
+            subject_hash=subject_hash,
+            unlinked_at=command.asked_at,
+        )
+        for provider, subject_hash in sorted(person.identities)
+    ]
 
 
 def tokens_out(user: User) -> Sequence[tuple[TokenPurpose, OneTimeToken]]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from producers.decider import Rejected
-from producers.identity.credentials import lapse_all
+from producers.identity.credentials import lapse_all, unlink_all
 from producers.identity.people import (
     Deleted,
     Registered,
@@ -102,6 +102,7 @@ def delete(command: DeleteUser, user: User) -> Sequence[UserEvent]:
     person = somebody(user)
     return [
         *lapse_all(command, person),
+        *unlink_all(command, person),
         UserDeleted(
             user_id=command.user_id, email_hash=person.email_hash, deleted_at=command.asked_at
         ),

@@ -24,6 +24,7 @@ from schemas.identity import (
     DeactivateUser,
     DeleteUser,
     EmailVerificationRequested,
+    EmailVerified,
     GrantRole,
     LinkIdentity,
     LogOutEverywhere,
@@ -40,6 +41,7 @@ from schemas.identity import (
     UserCommand,
     UserEvent,
     UserRegistered,
+    UserStatus,
     VerifyEmail,
 )
 from schemas.messages import Fault, Market, Role
@@ -108,26 +110,35 @@ def register(command: RegisterUser, user: User) -> Sequence[UserEvent]:
 
 
 def _registered(command: RegisterUser) -> Sequence[UserEvent]:
-    return [
-        UserRegistered(
-            user_id=command.user_id,
-            email_sealed=command.email_sealed,
-            email_hash=command.email_hash,
-            email_domain=command.email_domain,
-            name_sealed=command.name_sealed,
-            role=command.role,
-            market=command.market,
-            language=command.language,
-            registered_at=command.asked_at,
-        ),
-        EmailVerificationRequested(
-            user_id=command.user_id,
-            token_id=command.token_id,
-            token_hash=command.token_hash,
-            expires_at=command.expires_at,
-            requested_at=command.asked_at,
-        ),
-    ]
+    return [_joined(command), _proof(command)]
+
+
+def _joined(command: RegisterUser) -> UserRegistered:
+    return UserRegistered(
+        user_id=command.user_id,
+        email_sealed=command.email_sealed,
+        email_hash=command.email_hash,
+        email_domain=command.email_domain,
+        name_sealed=command.name_sealed,
+        role=command.role,
+        market=command.market,
+        language=command.language,
+        registered_at=command.asked_at,
+    )
+
+
+def _proof(command: RegisterUser) -> UserEvent:
+    if command.email_verified:
+        return EmailVerified(
+            user_id=command.user_id, status=UserStatus.ACTIVE, verified_at=command.asked_at
+        )
+    return EmailVerificationRequested(
+        user_id=command.user_id,
+        token_id=command.token_id,
+        token_hash=command.token_hash,
+        expires_at=command.expires_at,
+        requested_at=command.asked_at,
+    )
 
 
 def abandon(command: AbandonRegistration, user: User) -> Sequence[UserEvent]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from producers.decider import Decider
 from producers.identity.claims import claims
+from producers.identity.identity_claims import identity_claims
 from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.listings import listings
@@ -21,6 +22,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "user": users,
     "session": sessions,
     "claim": claims,
+    "identity_claim": identity_claims,
 }
 
 

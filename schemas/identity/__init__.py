@@ -18,6 +18,15 @@ from schemas.identity.claims import (
     ReserveEmail,
     email_claim_stream,
 )
+from schemas.identity.identity_claims import (
+    ClaimIdentity,
+    IdentityClaimCommand,
+    IdentityClaimed,
+    IdentityClaimEvent,
+    IdentityReleased,
+    ReleaseIdentity,
+    identity_claim_stream,
+)
 from schemas.identity.sessions import (
     EndSession,
     LoginFailed,
@@ -91,8 +100,8 @@ from schemas.identity.values import (
 )
 from schemas.registry import Upcasters
 
-IdentityCommand: TypeAlias = EmailClaimCommand | UserCommand | SessionCommand
-IdentityEvent: TypeAlias = EmailClaimEvent | UserEvent | SessionEvent
+IdentityCommand: TypeAlias = EmailClaimCommand | IdentityClaimCommand | UserCommand | SessionCommand
+IdentityEvent: TypeAlias = EmailClaimEvent | IdentityClaimEvent | UserEvent | SessionEvent
 
 UPCASTERS: Upcasters = {}
 
@@ -102,6 +111,7 @@ __all__ = [
     "BanReason",
     "BanUser",
     "ChangePassword",
+    "ClaimIdentity",
     "ConfirmEmail",
     "DeactivateUser",
     "DeleteUser",
@@ -115,9 +125,13 @@ __all__ = [
     "EmailVerified",
     "EndSession",
     "GrantRole",
+    "IdentityClaimCommand",
+    "IdentityClaimEvent",
+    "IdentityClaimed",
     "IdentityCommand",
     "IdentityEvent",
     "IdentityLinked",
+    "IdentityReleased",
     "IdentityUnlinked",
     "LinkIdentity",
     "LogOutEverywhere",
@@ -133,6 +147,7 @@ __all__ = [
     "RegisterUser",
     "RegistrationAbandoned",
     "ReleaseEmail",
+    "ReleaseIdentity",
     "ReportReuse",
     "RequestEmailVerification",
     "RequestPasswordReset",
@@ -170,6 +185,7 @@ __all__ = [
     "VerifyEmail",
     "Version",
     "email_claim_stream",
+    "identity_claim_stream",
     "session_stream",
     "user_stream",
 ]

@@ -49,7 +49,7 @@ class _WithToken(_UserCommand):
 
 class RegisterUser(_WithNewToken):
     """Take a person in; the e-mail's claim has been reserved before. The token is the one that
-    proves the e-mail.
+    proves the e-mail; `email_verified`: a provider has proved it already.
     """
 
     kind: Literal["user.register"] = "user.register"
@@ -60,6 +60,7 @@ class RegisterUser(_WithNewToken):
     role: Role
     market: Market
     language: Language = Language.ENGLISH
+    email_verified: bool = False
 
 
 class AbandonRegistration(_UserCommand):
@@ -162,11 +163,12 @@ class LinkIdentity(_UserCommand):
 
 
 class UnlinkIdentity(_UserCommand):
-    """Log in through that provider no more."""
+    """Log in through that provider no more. `has_password`: there is another way in."""
 
     kind: Literal["user.unlink_identity"] = "user.unlink_identity"
     provider: Provider
     subject_hash: LookupHash
+    has_password: bool = False
 
 
 class SweepTokens(_UserCommand):

@@ -36,6 +36,7 @@ from schemas.recorded import (
     value_of,
 )
 from schemas.topics import PARTITIONS, Topic, partition_of_stream
+from tests.infra.test_mail import settings_with
 from tests.waiting import eventually
 
 Run = Callable[[Recorded[Any], Tools], Awaitable[None]]
@@ -114,7 +115,8 @@ def test_an_effect_has_one_id_however_often_it_runs() -> None:
 
 
 def test_every_effect_has_a_name_and_a_group_of_its_own() -> None:
-    groups = [each.group for each in (*RUNNING, *REACTIONS)]
+    settings = settings_with()
+    groups = [each.group(settings) for each in RUNNING] + [each.group for each in REACTIONS]
     assert len(set(groups)) == len(groups)
 
 
@@ -316,7 +318,9 @@ def other_partition(of: UUID) -> UUID:
 async def committed(bench: Bench, user_id: UUID) -> int:
     """How far the group has come in this person's partition."""
     place = TopicPartition(f"events.{bench.name}", partition_of_stream(user_stream(user_id)))
-    consumer = aio_consumer(bench.settings, "test-look", group_id=bench.effect().group)
+    consumer = aio_consumer(
+        bench.settings, "test-look", group_id=bench.effect().group(bench.settings)
+    )
     await consumer.start()
     try:
         consumer.assign([place])

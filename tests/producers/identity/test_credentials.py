@@ -181,7 +181,7 @@ def test_ID_20_an_identity_is_linked_once_and_unlinked() -> None:
     linked = IdentityLinked(linked_at=NOW, **which)
     spec.given(registered).when(LinkIdentity(**which, **SELF)).then(linked)
     spec.given(registered, linked).when(LinkIdentity(**which, **SELF)).then()
-    spec.given(registered, linked).when(UnlinkIdentity(**which, **SELF)).then(
+    spec.given(registered, linked).when(UnlinkIdentity(**which, has_password=True, **SELF)).then(
         IdentityUnlinked(unlinked_at=NOW, **which)
     )
     spec.given(registered).when(UnlinkIdentity(**which, **SELF)).then()

@@ -1,0 +1,275 @@
+"""Logging in through a provider: whose an identity is, who joins with it, who links it.
+
+The claim `identity_claim/<hash>` decides whom an identity lets in, so twenty callbacks at once
+lead to one person: the first claims it for an id, and all of them register that same id, which
+works once. An account is never taken over by its e-mail: whoever has one logs in and links.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from api.account_fields import Email
+from api.auth import Caller
+from api.commands import CommandSender
+from api.consistency import CaughtUp
+from api.login import API, LoggedIn, start_session
+from api.machines import Machines
+from api.people import Row, awaited_row, settled_row, unsealed
+from api.problems import Problem, refusal, unavailable
+from api.registration import Newcomer, register
+from infra.oidc import Identity
+from projections.identity import identities, users
+from schemas.identity import (
+    AbandonRegistration,
+    ClaimIdentity,
+    LinkIdentity,
+    ReleaseIdentity,
+    UnlinkIdentity,
+    UserStatus,
+)
+from schemas.messages import Language, Market, Role
+from schemas.recorded import Reply
+
+TRIES = 3  # an owner who is gone makes room for another
+NAME_LENGTH_MAX = 100
+IDENTITIES = CaughtUp(identities.identities)
+
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Somebody whom a provider has let in, and the request that says so."""
+
+    mesh: Machines
+    sending: CommandSender
+    provider: str
+    identity: Identity
+
+    @property
+    def subject_hash(self) -> str:
+        """The identity as the log knows it: nobody reads a subject out of it."""
+        return self.mesh.vault.wrapping.lookup_hash(
+            f"identity\n{self.provider}\n{self.identity.issuer}\n{self.identity.subject}"
+        )
+
+    def again(self) -> Arrival:
+        """The same with commands of their own."""
+        return replace(self, sending=self.sending.fresh())
+
+    @property
+    def ours(self) -> CommandSender:
+        """For what the API itself asks for."""
+        return replace(self.sending, caller=API)
+
+    def as_person(self, user_id: UUID) -> CommandSender:
+        """For what they ask for themselves."""
+        return replace(self.sending, caller=Caller(user_id=str(user_id), role=Role.BUYER))
+
+
+async def sign_in(arrival: Arrival, market: Market, language: Language) -> LoggedIn:
+    """Tokens for whomever the identity lets in; somebody new joins first."""
+    newcomer = _newcomer(arrival.identity, market, language)
+    for _ in range(TRIES):
+        owner_id = await _owner(arrival)
+        row = await users.by_id(arrival.mesh.postgres, str(owner_id))
+        if row is None:
+            row = await _join(arrival, owner_id, newcomer)
+        if row is not None and row["status"] != UserStatus.DELETED:
+            return await _enter(arrival, row)
+        await _release(arrival, owner_id)
+        arrival = arrival.again()
+    raise unavailable("identity_busy", "This log-in is changing hands; try again soon")
+
+
+def _newcomer(identity: Identity, market: Market, language: Language) -> Newcomer:
+    try:
+        email = _EMAIL.validate_python(identity.email)
+    except ValidationError:
+        raise Problem(
+            422, "email_missing", "Let the provider tell us your e-mail, or register with one"
+        ) from None
+    plain = " ".join("".join(c if c.isprintable() else " " for c in identity.name).split())
+    return Newcomer(
+        email=email,
+        password=None,
+        name=plain[:NAME_LENGTH_MAX] or email.partition("@")[0][:NAME_LENGTH_MAX],
+        role=Role.BUYER,
+        market=market,
+        language=language,
+        email_verified=identity.email_verified,
+    )
+
+
+async def _owner(arrival: Arrival) -> UUID:
+    """Whom the identity lets in, from now on at the latest."""
+    found = await identities.by_subject(arrival.mesh.postgres, arrival.subject_hash)
+    if found is not None:
+        return UUID(found["owner_id"])
+    wanted = arrival.sending.new_id("user")
+    reply = await _claim(arrival, wanted)
+    if reply.outcome == "accepted":
+        return wanted
+    return UUID((await _taken_by(arrival, reply))["owner_id"])
+
+
+async def _taken_by(arrival: Arrival, reply: Reply) -> Row:
+    if reply.reason != "identity_taken":
+        raise refusal(reply)
+    return await awaited_row(
+        arrival.mesh,
+        lambda: identities.by_subject(arrival.mesh.postgres, arrival.subject_hash),
+        "identities",
+    )
+
+
+async def _claim(arrival: Arrival, owner_id: UUID, step: str = "claim identity") -> Reply:
+    return await arrival.ours.reply_to(
+        ClaimIdentity(
+            subject_hash=arrival.subject_hash,
+            owner_id=owner_id,
+            provider=arrival.provider,
+            **arrival.ours.asked,
+        ),
+        step=step,
+    )
+
+
+async def _release(arrival: Arrival, owner_id: UUID, step: str = "release identity") -> None:
+    await release(arrival.mesh, arrival.sending, arrival.subject_hash, owner_id, step)
+
+
+async def release(
+    mesh: Machines, sending: CommandSender, subject_hash: str, owner_id: UUID, step: str
+) -> None:
+    """Let an identity go; when this returns, it lets nobody in any more."""
+    ours = replace(sending, caller=API)
+    reply = await ours.send(
+        ReleaseIdentity(
+            subject_hash=subject_hash, owner_id=owner_id, as_of=sending.asked_at, **ours.asked
+        ),
+        step=step,
+    )
+    if reply.position is not None:
+        await IDENTITIES.reach(mesh, [reply.position])
+
+
+async def _join(arrival: Arrival, owner_id: UUID, newcomer: Newcomer) -> Row | None:
+    """The row of somebody who has just joined, by this request or another; None when nobody
+    ever will under this id.
+    """
+    try:
+        await register(arrival.mesh, arrival.sending, newcomer, owner_id)
+    except Problem as problem:
+        if problem.reason == "email_taken":
+            await _release(arrival, owner_id)
+            raise _account_exists() from None
+        if problem.reason == "registration_abandoned":
+            return None
+        if problem.reason != "already_registered":
+            raise
+    else:
+        await _note_link(arrival, owner_id)
+    return await awaited_row(
+        arrival.mesh, lambda: users.by_id(arrival.mesh.postgres, str(owner_id)), "users"
+    )
+
+
+async def _note_link(arrival: Arrival, user_id: UUID) -> Reply:
+    person = arrival.as_person(user_id)
+    return await person.send(
+        LinkIdentity(
+            user_id=user_id,
+            provider=arrival.provider,
+            subject_hash=arrival.subject_hash,
+            **person.asked,
+        ),
+        step="link identity",
+    )
+
+
+async def _enter(arrival: Arrival, row: Row) -> LoggedIn:
+    person = await unsealed(arrival.mesh, await settled_row(arrival.mesh, row))
+    if person is None:
+        raise Problem(403, "account_closed", "This account is no longer there")
+    session_id = arrival.sending.new_id("session")
+    return await start_session(arrival.mesh, arrival.sending, session_id, person)
+
+
+def _account_exists() -> Problem:
+    return Problem(
+        409,
+        "account_exists",
+        "There is an account with this e-mail: log in as you did before, then link this log-in",
+    )
+
+
+async def link(arrival: Arrival, user_id: UUID) -> Reply:
+    """Let the identity log this person in, too; raises a 409 problem when it is another's."""
+    reply = await _claim(arrival, user_id)
+    if reply.outcome != "accepted":
+        holder = UUID((await _taken_by(arrival, reply))["owner_id"])
+        await _require_gone(arrival, holder)
+        await _release(arrival, holder)
+        reply = await _claim(arrival, user_id, "claim identity again")
+        if reply.outcome != "accepted":
+            raise _identity_taken()
+    try:
+        return await _note_link(arrival, user_id)
+    except Problem:
+        await _release(arrival, user_id, "release unlinked")
+        raise
+
+
+async def _require_gone(arrival: Arrival, holder: UUID) -> None:
+    """Rule out that a holder who never joined still does; somebody's identity stays theirs."""
+    reply = await arrival.ours.reply_to(
+        AbandonRegistration(user_id=holder, **arrival.ours.asked), step="abandon holder"
+    )
+    if reply.outcome != "accepted":
+        raise _identity_taken()
+
+
+def _identity_taken() -> Problem:
+    return Problem(
+        409, "identity_taken", "This log-in is another account's: unlink it there, or log in there"
+    )
+
+
+async def unlink(mesh: Machines, sending: CommandSender, provider: str) -> Reply:
+    """Let this provider log the caller in no more; raises a 404 problem when it never did, a
+    409 problem when it is the last way to log in.
+    """
+    user_id = UUID(sending.caller.user_id)
+    rows = await identities.of_owner(mesh.postgres, str(user_id))
+    linked = [row for row in rows if row["provider"] == provider]
+    if not linked:
+        raise Problem(404, "identity_unknown", "No log-in of this provider is linked")
+    has_password = await _has_password(mesh, user_id)
+    for row in linked:
+        reply = await sending.send(
+            UnlinkIdentity(
+                user_id=user_id,
+                provider=provider,
+                subject_hash=row["key"],
+                has_password=has_password,
+                **sending.asked,
+            ),
+            step=f"unlink {row['key']}",
+        )
+        # A reaction does the same; here so that it holds when the answer goes out.
+        await release(mesh, sending, row["key"], user_id, f"release {row['key']}")
+    return reply
+
+
+async def _has_password(mesh: Machines, user_id: UUID) -> bool:
+    row = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, str(user_id)), "users")
+    change = row["password_change"]
+    stored = await mesh.password_changes.current_hash(
+        user_id, change and UUID(change), row["password_version"]
+    )
+    return stored is not None
