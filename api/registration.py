@@ -74,7 +74,7 @@ async def _reserve(mesh: Machines, sending: CommandSender, command: ReserveEmail
         reply = await sending.reply_to(again, step="reserve again")
     if reply.reason == "email_taken":
         # This id holds no claim, so it never registers: its key would only be in the way.
-        await mesh.vault.erase(command.owner_id)
+        await mesh.vault.forget_newcomer(command.owner_id)
         raise _email_taken()
     if reply.outcome != "accepted":
         raise refusal(reply)

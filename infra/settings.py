@@ -67,6 +67,10 @@ class Settings(BaseSettings):
 
     # Secrets: base64 text of 32 random bytes each.
     master_key: SecretStr = Field(description="wraps the vault's keys; base64, 32 bytes")
+    other_master_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="master keys that rows may be wrapped by besides; comma separated",
+    )
     lookup_key: SecretStr = Field(description="HMAC key of look-ups and cursors; base64, 32 bytes")
 
     # The API.

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from infra.postgres import open_pool
 from infra.settings import Settings
-from infra.vault import UnsealError, Vault, VaultUnavailableError, create_schema
+from infra.vault import PersonErasedError, UnsealError, Vault, VaultUnavailableError, create_schema
 from tests.stack import local_stack
 from tests.worlds import World, world
 
@@ -83,9 +83,18 @@ async def test_erasing_takes_key_and_password(vault: Vault) -> None:
 async def test_what_was_sealed_before_an_erasure_never_opens_again(vault: Vault) -> None:
     user_id = uuid4()
     sealed = (await vault.new_person(user_id, HASH)).seal("email", "a@example.org")
-    await vault.erase(user_id)
+    await vault.forget_newcomer(user_id)
     with pytest.raises(UnsealError):
         (await vault.new_person(user_id, HASH)).unseal("email", sealed)
+
+
+async def test_whoever_is_erased_gets_no_key_again(vault: Vault) -> None:
+    user_id = uuid4()
+    await vault.new_person(user_id, HASH)
+    await vault.erase(user_id)
+    with pytest.raises(PersonErasedError):
+        await vault.new_person(user_id, HASH)
+    assert await vault.person(user_id) is None
 
 
 async def test_a_first_password_is_never_replaced_by_a_repeat(vault: Vault) -> None:

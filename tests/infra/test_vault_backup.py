@@ -1,0 +1,192 @@
+"""The vault in a file and back, on a real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import stat
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import SecretStr
+
+from infra.sealed_file import ForeignFileError
+from infra.vault import MasterKeyMissingError, Vault, Wrapping, create_schema
+from infra.vault_backup import TABLES, Since, backup, restore
+from tests.stack import local_stack
+from tests.worlds import World, world
+
+PEOPLE = 1_100  # more than one batch
+NOTHING = Since()
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[World]:
+    async with world(local_stack({"postgres"})) as fresh:
+        await create_schema(fresh.pool)
+        yield fresh
+
+
+@pytest.fixture
+def vault(place: World) -> Vault:
+    return Vault(place.pool, place.settings)
+
+
+async def join(vault: Vault, count: int = 1) -> dict[UUID, str]:
+    """New people with passwords, and for each a text sealed for them."""
+    sealed = {}
+    for _ in range(count):
+        user_id = uuid4()
+        key = await vault.new_person(user_id, uuid4().hex * 2)
+        await vault.first_password(user_id, f"hash of {user_id}")
+        sealed[user_id] = key.seal("name", str(user_id))
+    return sealed
+
+
+async def opened(vault: Vault, sealed: dict[UUID, str]) -> set[UUID]:
+    """Whose texts open."""
+    keys = await vault.people(sealed)
+    return {each for each, key in keys.items() if key.unseal("name", sealed[each]) == str(each)}
+
+
+async def lose(place: World) -> None:
+    await place.pool.execute("DROP SCHEMA vault CASCADE")
+    await create_schema(place.pool)
+
+
+async def test_a_lost_vault_comes_back_and_everything_opens(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    sealed = await join(vault, PEOPLE)
+    await vault.add_signing_key("kid", b"private")
+    written = await backup(place.pool, vault.wrapping, tmp_path / "file")
+    assert written == {"people": PEOPLE, "passwords": PEOPLE, "signing_keys": 1}
+    await lose(place)
+    done = await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
+    assert done.added == {"erased": 0, **written}
+    assert await opened(vault, sealed) == set(sealed)
+    assert await vault.signing_keys() == [("kid", b"private")]
+    somebody = next(iter(sealed))
+    assert await vault.password_hash(somebody) == f"hash of {somebody}"
+
+
+async def test_a_backup_is_one_moment_of_the_vault(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    sealed = await join(vault, 300)
+    # Each of them has a password, or neither row may be in the file.
+    _, found = await asyncio.gather(
+        join(vault, 200), backup(place.pool, vault.wrapping, tmp_path / "file")
+    )
+    await lose(place)
+    await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
+    assert await opened(vault, sealed) == set(sealed)
+    assert found["people"] - found["passwords"] in {0, 1}  # one may be between its two steps
+
+
+async def test_a_backup_is_its_owners_and_readable_with_the_master_key_only(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    (user_id,) = await join(vault)
+    path = tmp_path / "file"
+    await backup(place.pool, vault.wrapping, path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for text in (str(user_id), user_id.hex, "hash of", "wrapped_key"):
+        assert text.encode() not in path.read_bytes()
+    foreign = place.settings.model_copy(
+        update={"master_key": SecretStr(base64.b64encode(os.urandom(32)).decode())}
+    )
+    with pytest.raises(MasterKeyMissingError):
+        await restore(place.pool, Wrapping(foreign), path, NOTHING)
+
+
+async def test_an_altered_backup_changes_nothing(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    await join(vault, PEOPLE)
+    path = tmp_path / "file"
+    await backup(place.pool, vault.wrapping, path)
+    altered = bytearray(path.read_bytes())
+    altered[-20] ^= 1  # in the last chunk: all before it is true
+    path.write_bytes(altered)
+    await lose(place)
+    with pytest.raises(ForeignFileError):
+        await restore(place.pool, vault.wrapping, path, NOTHING)
+    assert await place.pool.fetchval("SELECT count(*) FROM vault.people") == 0
+
+
+async def test_newer_rows_are_never_replaced(place: World, vault: Vault, tmp_path: Path) -> None:
+    (user_id,) = await join(vault)
+    await backup(place.pool, vault.wrapping, tmp_path / "file")
+    await vault.replace_password(user_id, f"hash of {user_id}", "a newer one")
+    later = await join(vault)
+    done = await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
+    assert await vault.password_hash(user_id) == "a newer one"
+    assert done.added["people"] == done.added["passwords"] == 0
+    assert done.differing == {"erased": 0, "people": 0, "passwords": 1}
+    assert await opened(vault, later) == set(later)
+
+
+async def test_whoever_was_erased_since_stays_erased(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    erased, kept = await join(vault), await join(vault)
+    await backup(place.pool, vault.wrapping, tmp_path / "file")
+    (user_id,) = erased
+    await vault.erase(user_id)
+    done = await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
+    assert await vault.person(user_id) is None
+    assert await vault.password_hash(user_id) is None
+    assert done.left_out == {"erased": 0, "people": 1, "passwords": 1}
+    assert await opened(vault, kept) == set(kept)
+
+
+async def test_whom_the_log_calls_deleted_stays_erased_even_in_a_lost_vault(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    erased, kept = await join(vault), await join(vault)
+    await backup(place.pool, vault.wrapping, tmp_path / "file")
+    await lose(place)
+    since = Since(deleted=frozenset(erased))
+    await restore(place.pool, vault.wrapping, tmp_path / "file", since)
+    assert await opened(vault, erased | kept) == set(kept)
+    await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
+    assert await opened(vault, erased | kept) == set(kept)
+
+
+async def test_a_password_changed_since_does_not_come_back(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    (changed,), (kept,) = await join(vault), await join(vault)
+    await backup(place.pool, vault.wrapping, tmp_path / "file")
+    await lose(place)
+    since = Since(passwords_changed={changed: datetime.now(UTC) + timedelta(seconds=1)})
+    await restore(place.pool, vault.wrapping, tmp_path / "file", since)
+    assert await vault.password_hash(changed) is None
+    assert await vault.person(changed) is not None
+    assert await vault.password_hash(kept) == f"hash of {kept}"
+
+
+async def test_a_backup_of_before_a_rotation_still_comes_back_with_its_key(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    sealed = await join(vault, 3)
+    await backup(place.pool, vault.wrapping, tmp_path / "file")
+    await lose(place)
+    later = place.settings.model_copy(
+        update={
+            "master_key": SecretStr(base64.b64encode(os.urandom(32)).decode()),
+            "other_master_keys": place.settings.master_key,
+        }
+    )
+    await restore(place.pool, Wrapping(later), tmp_path / "file", NOTHING)
+    assert await opened(Vault(place.pool, later), sealed) == set(sealed)
+
+
+async def test_every_table_of_the_vault_is_in_a_backup(place: World) -> None:
+    rows = await place.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'vault'")
+    assert {row["tablename"] for row in rows} == set(TABLES)
