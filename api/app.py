@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from api import (
     analytics,
+    audit,
     health,
     identity,
     listing_past,
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing_past.router,
     search.router,
     analytics.router,
+    audit.router,
     meta.router,
     health.router,
 )

@@ -17,6 +17,7 @@ SIGNED_IN: Final[Access] = frozenset(
     {Role.BUYER, Role.SELLER, Role.DEALER, Role.MODERATOR, Role.ADMIN, Role.OPS}
 )
 SELLERS: Final[Access] = frozenset({Role.SELLER, Role.DEALER, Role.ADMIN})
+ADMINS: Final[Access] = frozenset({Role.ADMIN})
 OPERATORS: Final[Access] = frozenset({Role.OPS, Role.ADMIN})
 
 POLICY: Final[dict[str, Access]] = {
@@ -46,6 +47,8 @@ POLICY: Final[dict[str, Access]] = {
     "suggest": ANYONE,
     "view_listing": ANYONE,
     "read_listing_figures": SIGNED_IN,
+    # Who asked for what
+    "read_audit": ADMINS,
     # The API itself
     "list_enums": ANYONE,
     "health_live": ANYONE,

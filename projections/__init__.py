@@ -8,6 +8,7 @@ from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
 from projections.identity.sessions import sessions
 from projections.identity.users import users
+from projections.journal.audit import audit
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 from projections.listings.listing_page import listing_page
@@ -20,6 +21,7 @@ from projections.search.listing_search import listing_search
 PROJECTIONS: tuple[Projection[Any], ...] = (
     journal,
     outcomes,
+    audit,
     listing_page,
     listing_views,
     price_history,
