@@ -23,6 +23,7 @@ from api.gateway import CommandGateway, WriteUnavailableError
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
+from infra.one_time_tokens import OneTimeTokens
 from infra.opensearch import open_opensearch
 from infra.passwords import Passwords
 from infra.redis import open_redis
@@ -92,6 +93,7 @@ class Machines:
     vault: Vault
     tokens: Tokens
     refresh_tokens: RefreshTokens
+    one_time_tokens: OneTimeTokens
     denylist: Denylist
     passwords: Passwords
 
@@ -136,6 +138,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             vault=vault,
             tokens=Tokens(vault, settings),
             refresh_tokens=RefreshTokens(settings),
+            one_time_tokens=OneTimeTokens(settings),
             denylist=denylist,
             passwords=passwords,
         )
