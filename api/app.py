@@ -11,6 +11,8 @@ from fastapi.routing import APIRoute
 from api import (
     analytics,
     audit,
+    erasure,
+    export,
     health,
     identity,
     listing_past,
@@ -32,6 +34,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     search.router,
     analytics.router,
     audit.router,
+    erasure.router,
+    export.router,
     meta.router,
     health.router,
 )

@@ -28,6 +28,10 @@ POLICY: Final[dict[str, Access]] = {
     "log_out": SIGNED_IN,
     "read_session": SIGNED_IN,
     "list_signing_keys": ANYONE,
+    "export_user": SIGNED_IN,
+    "deactivate_user": SIGNED_IN,
+    "reactivate_user": SIGNED_IN,
+    "delete_user": SIGNED_IN,
     # Listings: anyone may browse vehicles; whose a listing is, its decider judges.
     "create_listing": SELLERS,
     "replace_listing_fields": SIGNED_IN,
