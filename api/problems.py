@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from api.gateway import WriteUnavailableError
 from infra.passwords import PasswordsBusyError
-from infra.vault import VaultUnavailableError
+from infra.vault import PersonErasedError, VaultUnavailableError
 from schemas.messages import Fault
 from schemas.recorded import Reply
 
@@ -174,6 +174,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
     app.add_exception_handler(WriteUnavailableError, _on_write_unavailable)
     app.add_exception_handler(VaultUnavailableError, _on_vault_unavailable)
+    app.add_exception_handler(PersonErasedError, _on_person_erased)
     app.add_exception_handler(PasswordsBusyError, _on_passwords_busy)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http_exception)
@@ -193,6 +194,10 @@ async def _on_store_unavailable(_request: Request, error: Exception) -> Response
 async def _on_vault_unavailable(_request: Request, _error: Exception) -> Response:
     log.warning("store_unavailable", store="vault")
     return problem_response(unavailable("store_unavailable", "The vault does not answer"))
+
+
+async def _on_person_erased(_request: Request, _error: Exception) -> Response:
+    return problem_response(Problem(410, "user_deleted", "This account is no longer there"))
 
 
 async def _on_passwords_busy(_request: Request, _error: Exception) -> Response:

@@ -51,4 +51,5 @@ def _files(folder: Path, without: frozenset[str], searched: Searched) -> Iterato
 def _pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
-            yield piece
+            # Logs' indexes and the like are made large and filled with zeros.
+            yield piece if piece.strip(b"\0") else b""

@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 # Fewer bytes than this are found by chance in any gigabyte: they are looked for between
 # quotation marks, as JSON and most dumps hold a whole value.
 BYTES_MIN = 6
-_DIGESTS = ("md5", "sha1", "sha256", "sha512")
+_DIGESTS = ("md5", "sha1", "sha256")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ class Needles:
 
 
 def _needles(name: str, value: str) -> Iterator[Needle]:
+    for digest in _DIGESTS:
+        for text in sorted({value.strip(), value.strip().casefold()}):
+            made = hashlib.new(digest, text.encode(), usedforsecurity=False)
+            yield from _hashed(name, digest, made)
     for spelling in sorted(_spellings(value)):
         text = spelling.encode()
         if len(text) < BYTES_MIN:
@@ -77,8 +81,6 @@ def _needles(name: str, value: str) -> Iterator[Needle]:
             yield Needle(f"{name} ({form})", coded.lower(), folded=True)
         for form, coded in _codes(text):
             yield Needle(f"{name} ({form})", coded, folded=False)
-        for digest in _DIGESTS:
-            yield from _hashed(name, digest, hashlib.new(digest, text, usedforsecurity=False))
 
 
 def _spellings(value: str) -> set[str]:
