@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from api import (
+    account,
     analytics,
     audit,
     erasure,
@@ -22,6 +23,7 @@ from api import (
     openapi,
     problems,
     search,
+    standing,
 )
 from api.machines import open_machines
 from infra.process import announce_ready
@@ -30,6 +32,8 @@ from infra.settings import Settings
 ROUTERS: tuple[APIRouter, ...] = (
     listings.router,
     identity.router,
+    account.router,
+    standing.router,
     listing_past.router,
     search.router,
     analytics.router,

@@ -11,10 +11,23 @@ from fastapi.security import HTTPBearer
 
 from api.machines import machines_of
 from api.problems import Problem, unauthenticated
-from api.tokens import TokenRefused
+from api.tokens import Claims, TokenRefused
+from schemas.identity import UserStatus
 from schemas.messages import Role
 
 TOKEN_LENGTH_MAX = 4_000
+# What somebody may still do whose account is at rest.
+AT_REST = frozenset(
+    {
+        "reactivate_user",
+        "delete_user",
+        "log_out",
+        "log_out_everywhere",
+        "read_session",
+        "list_sessions",
+        "revoke_session",
+    }
+)
 
 # Only for the OpenAPI document: the check itself runs in api.routing, before the body is read.
 BEARER = HTTPBearer(
@@ -32,6 +45,8 @@ class Caller:
     email_verified: bool = False
     market: str = ""
     expires_at: datetime | None = None
+    user_version: int = 0
+    status: UserStatus | None = None
 
     @property
     def signed_in(self) -> bool:
@@ -52,8 +67,9 @@ async def authenticate(request: Request) -> Caller:
         claims = await machines.tokens.verify(token)
     except TokenRefused as refused:
         raise unauthenticated("token_invalid", refused.hint) from None
-    if await machines.denylist.denies(claims.session_id):
-        raise unauthenticated("session_ended", "This session has ended: log in again")
+    if await machines.denylist.denies(claims):
+        raise unauthenticated("session_ended", "This session has ended: refresh it or log in again")
+    _require_awake(request, claims)
     return Caller(
         user_id=claims.user_id,
         role=claims.role,
@@ -61,7 +77,20 @@ async def authenticate(request: Request) -> Caller:
         email_verified=claims.email_verified,
         market=claims.market,
         expires_at=datetime.fromtimestamp(claims.expires_at, UTC),
+        user_version=claims.user_version,
+        status=claims.status,
     )
+
+
+def _require_awake(request: Request, claims: Claims) -> None:
+    """An account at rest can come back, look at its sessions and leave; nothing else."""
+    if claims.status is not UserStatus.DEACTIVATED:
+        return
+    operation = getattr(request.scope.get("route"), "operation_id", None)
+    if operation not in AT_REST:
+        raise Problem(
+            403, "account_deactivated", "Your account is at rest: reactivate it, then refresh"
+        )
 
 
 def _bearer_token(request: Request) -> str:

@@ -1,16 +1,24 @@
-"""Which sessions have ended although their access tokens still run.
+"""Which access tokens are void although they still run.
 
-Redis answers: an ended session has a key there for as long as its tokens could live. A marker
-says that Redis knows all of them; it lapses by itself and is renewed by `keep`. Without the
-marker (Redis flushed, restarted, cut off) the sessions read model in Postgres is asked
-instead, and when that is away too the answer is 503: nobody gets in on a guess.
+A session that has ended is denied by its id. Whatever concerns all of a person's tokens (a ban,
+another role, another password) cuts them off by version instead: each token carries the version
+of its person at which it was issued, and those below the cut are void. Versions are counted by
+the log, so neither clocks nor two changes within one second can confuse them.
+
+Redis answers: an ended session and a cut have keys there for longer than any of their tokens
+could live. A marker says that Redis knows all of them; it lapses by itself and is renewed by
+`keep`. Without the marker (Redis flushed, restarted, cut off) the read models in Postgres are
+asked instead, and when those are away too the answer is 503: nobody gets in on a guess.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,21 +26,63 @@ from redis.asyncio import Redis
 
 from api.database import Database
 from api.problems import StoreUnavailableError
+from api.tokens import Claims
 from infra.redis import REDIS_DOWN
-from projections.identity import sessions
+from projections.identity import sessions, users
 
 WHOLE = "denied:whole"
 WHOLE_S = 10
 KEEP_S = 2.0
 OVERLAP = timedelta(seconds=60)  # rows reach Postgres a little after their time
+# A cut also tells log-ins and refreshes how new a person's row must be; a read model that is
+# behind by more than this has other troubles.
+CUT_KEPT_S = 24 * 3600
 POLL_S = 0.02
 BATCH = 10_000
+
+# Of two cuts the later one counts, whoever writes first.
+_CUT = """
+local known = redis.call('GET', KEYS[1])
+if known and tonumber(string.match(known, '^%d+')) >= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A person's access tokens issued below `tokens_since` are void; those of `kept_session`
+    need only be of `kept_tokens_since`.
+    """
+
+    tokens_since: int
+    kept_tokens_since: int
+    kept_session: str = ""
+
+    def voids(self, claims: Claims) -> bool:
+        """Whether a token is void."""
+        kept = claims.session_id == self.kept_session
+        return claims.user_version < (self.kept_tokens_since if kept else self.tokens_since)
+
+    def __str__(self) -> str:
+        return f"{self.tokens_since} {self.kept_tokens_since} {self.kept_session}"
+
+    @classmethod
+    def parse(cls, text: str) -> Cut:
+        """The cut that `str` wrote."""
+        tokens_since, kept_tokens_since, kept_session = text.split(" ")
+        return cls(int(tokens_since), int(kept_tokens_since), kept_session)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Cut:
+        """The cut that a row of `users` tells of."""
+        return cls(row["tokens_since"], row["kept_tokens_since"], row["kept_session"] or "")
+
+
 class Denylist:
-    """Ended sessions, for the `lifetime_s` seconds that an access token lives."""
+    """Void access tokens, for the `lifetime_s` seconds that one lives."""
 
     def __init__(
         self, redis: Redis, postgres: Database, *, lifetime_s: int, row_wait_s: float
@@ -43,16 +93,18 @@ class Denylist:
         self._row_wait_s = row_wait_s
         self._seen_until: datetime | None = None
 
-    async def denies(self, session_id: str) -> bool:
-        """Whether this session has ended; raises StoreUnavailableError when nobody can tell."""
+    async def denies(self, claims: Claims) -> bool:
+        """Whether a token is void; raises StoreUnavailableError when nobody can tell."""
         try:
-            denied, whole = await self._redis.mget(_key(session_id), WHOLE)
+            denied, cut, whole = await self._redis.mget(
+                _key(claims.session_id), _cut_key(claims.user_id), WHOLE
+            )
         except REDIS_DOWN as error:
             log.warning("denylist_without_redis", error=type(error).__name__)
-            return await self._ended_in_postgres(session_id)
-        if denied is not None:
+            return await self._void_in_postgres(claims)
+        if denied is not None or (cut is not None and Cut.parse(str(cut)).voids(claims)):
             return True
-        return False if whole is not None else await self._ended_in_postgres(session_id)
+        return False if whole is not None else await self._void_in_postgres(claims)
 
     async def deny(self, session_id: UUID) -> bool:
         """Refuse this session's access tokens from now on; False when Redis did not take it."""
@@ -63,19 +115,42 @@ class Denylist:
             return False
         return True
 
-    async def _ended_in_postgres(self, session_id: str) -> bool:
+    async def cut(self, user_id: UUID | str, cut: Cut) -> bool:
+        """Refuse a person's access tokens from now on; False when Redis did not take it."""
+        lifetime = self._lifetime_s + CUT_KEPT_S
+        key = _cut_key(str(user_id))
+        try:
+            await self._redis.eval(_CUT, 1, key, cut.tokens_since, str(cut), lifetime)
+        except REDIS_DOWN as error:
+            log.warning("denylist_without_redis", error=type(error).__name__)
+            return False
+        return True
+
+    async def newest_cut(self, user_id: str) -> int:
+        """The version that a person's row must have reached to be believed; 0 when Redis is
+        away: whoever cuts then waits for the read model.
+        """
+        try:
+            found = await self._redis.get(_cut_key(user_id))
+        except REDIS_DOWN as error:
+            log.warning("denylist_without_redis", error=type(error).__name__)
+            return 0
+        return 0 if found is None else Cut.parse(str(found)).tokens_since
+
+    async def _void_in_postgres(self, claims: Claims) -> bool:
         # A session just begun may not have its row yet.
         deadline = time.monotonic() + self._row_wait_s
         while True:
-            row = await sessions.by_id(self._postgres, session_id)
-            if row is not None:
-                return row["ended_at"] is not None
+            row = await sessions.by_id(self._postgres, claims.session_id)
+            person = await users.by_id(self._postgres, claims.user_id)
+            if row is not None and person is not None:
+                return row["ended_at"] is not None or Cut.of(person).voids(claims)
             if time.monotonic() > deadline:
                 raise StoreUnavailableError("sessions", "your session can't be checked now")
             await asyncio.sleep(POLL_S)
 
     async def keep(self) -> None:
-        """Copy ended sessions from Postgres to Redis and renew the marker, until cancelled."""
+        """Copy what is void from Postgres to Redis and renew the marker, until cancelled."""
         while True:
             try:
                 await self._copy()
@@ -89,19 +164,46 @@ class Denylist:
         oldest = now - timedelta(seconds=self._lifetime_s)
         if self._seen_until is not None and await self._redis.exists(WHOLE):
             oldest = max(oldest, self._seen_until - OVERLAP)
-        last = ""
-        while True:
-            rows = await sessions.ended_since(self._postgres, oldest, last, BATCH)
-            pipeline = self._redis.pipeline(transaction=False)
-            for row in rows:
-                pipeline.set(_key(row["key"]), "1", ex=self._lifetime_s)
-            await pipeline.execute()
-            if len(rows) < BATCH:
-                break
-            oldest, last = rows[-1]["ended_at"], rows[-1]["key"]
+        await self._copy_pages(oldest, "ended_at", sessions.ended_since, self._copy_sessions)
+        await self._copy_pages(oldest, "cut_at", users.cut_since, self._copy_cuts)
         await self._redis.set(WHOLE, "1", ex=WHOLE_S)
         self._seen_until = now
+
+    async def _copy_pages(
+        self,
+        oldest: datetime,
+        moment: str,
+        read: Callable[[Database, datetime, str, int], Awaitable[Rows]],
+        write: Callable[[Rows], Awaitable[None]],
+    ) -> None:
+        last = ""
+        while True:
+            rows = await read(self._postgres, oldest, last, BATCH)
+            await write(rows)
+            if len(rows) < BATCH:
+                return
+            oldest, last = rows[-1][moment], rows[-1]["key"]
+
+    async def _copy_sessions(self, rows: Rows) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for row in rows:
+            pipeline.set(_key(row["key"]), "1", ex=self._lifetime_s)
+        await pipeline.execute()
+
+    async def _copy_cuts(self, rows: Rows) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for row in rows:
+            cut, lifetime = Cut.of(row), self._lifetime_s + CUT_KEPT_S
+            pipeline.eval(_CUT, 1, _cut_key(row["key"]), cut.tokens_since, str(cut), lifetime)
+        await pipeline.execute()
+
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 def _key(session_id: str) -> str:
     return f"denied:{session_id}"
+
+
+def _cut_key(user_id: str) -> str:
+    return f"cut:{user_id}"

@@ -5,20 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import orjson
-from email_validator import EmailNotValidError, validate_email
 from fastapi import Request
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
 from api import login, registration
+from api.account_fields import Body, Email, Name, NewPassword, Password
 from api.auth import SignedIn
 from api.commands import Sending, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
@@ -29,49 +21,15 @@ from api.registration import Newcomer
 from api.routing import new_router
 from projections.identity import sessions, users
 from schemas.identity import UserStatus
-from schemas.messages import Market, Role
+from schemas.messages import Language, Market, Role
 
-EMAIL_LENGTH_MAX = 254
-PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 256
 JWKS_CACHE = "public, max-age=300"
 WHO_IS_HERE = CaughtUp(sessions.sessions, users.users)
 
 router = new_router("identity")
 
 
-def _normal_email(text: str) -> str:
-    try:
-        found = validate_email(text, check_deliverability=False)
-    except EmailNotValidError:
-        # Their text may quote the address.
-        message = "is no e-mail address: write it like name@example.org"
-        raise ValueError(message) from None
-    return found.normalized.casefold()
-
-
-Email = Annotated[
-    str,
-    StringConstraints(max_length=EMAIL_LENGTH_MAX),
-    AfterValidator(_normal_email),
-    Field(json_schema_extra={"format": "email"}),
-]
-NewPassword = Annotated[
-    SecretStr, Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)
-]
-Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)]
-Name = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
-    ),
-]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Registration(_Body):
+class Registration(Body):
     """Who wants to join."""
 
     model_config = ConfigDict(
@@ -93,9 +51,10 @@ class Registration(_Body):
     name: Name
     role: Literal[Role.BUYER, Role.SELLER, Role.DEALER] = Role.BUYER
     market: Market = Market.EXOTICS
+    language: Language = Language.ENGLISH
 
 
-class Credentials(_Body):
+class Credentials(Body):
     """An e-mail and its password."""
 
     model_config = ConfigDict(
@@ -108,7 +67,7 @@ class Credentials(_Body):
     password: Password
 
 
-class Refresh(_Body):
+class Refresh(Body):
     """A refresh token; it works once."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "AZoB…"}]})
@@ -126,15 +85,27 @@ class UserAnswer(BaseModel):
     status: UserStatus
     email_verified: bool
     market: Market
+    email_domain: str | None = Field(default=None, description="Names the campus; only there")
 
 
-class RegisteredAnswer(BaseModel):
-    """Somebody has joined."""
+class CampusFields(BaseModel):
+    """What campus clients look for in an answer that logs somebody in."""
+
+    success: bool = Field(default=True, description="On campus only")
+    token: str = Field(default="", description="The access token once more; on campus only")
+
+
+class RegisteredAnswer(CampusFields):
+    """Somebody has joined; on campus they are logged in, too."""
 
     user: UserAnswer
+    access_token: str = Field(default="", description="On campus only")
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - RFC 6750's word
+    expires_in: int = Field(default=0, description="On campus only")
+    refresh_token: str = Field(default="", description="On campus only")
 
 
-class TokensAnswer(BaseModel):
+class TokensAnswer(CampusFields):
     """A short-lived access token and the refresh token to get the next one with."""
 
     access_token: str
@@ -199,12 +170,18 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
         name=body.name,
         role=body.role,
         market=body.market,
+        language=body.language,
     )
     sending = sending.scoped(
         mesh.vault.wrapping.lookup_hash(body.email),
         body.model_dump(mode="json", exclude={"password"}),
     )
     user_id, reply = await registration.register(mesh, sending, newcomer)
+    if newcomer.market is Market.CAMPUS:
+        # By the password and not by this answer: a repeat under the same key need not know it.
+        password = body.password.get_secret_value()
+        found = await login.log_in(mesh, sending.fresh(), body.email, password)
+        return _tokens(mesh.settings.access_token_s, found, 201)
     person = Person(
         user_id=user_id,
         email=newcomer.email,
@@ -213,6 +190,7 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
         status=UserStatus.PENDING,
         email_verified=False,
         market=newcomer.market,
+        email_domain=newcomer.campus_domain,
     )
     return answer(reply, 201, {"user": _user(person)})
 
@@ -305,10 +283,11 @@ def _user(person: Person) -> dict[str, Any]:
         "status": person.status,
         "email_verified": person.email_verified,
         "market": person.market,
+        **({"email_domain": person.email_domain} if person.email_domain else {}),
     }
 
 
-def _tokens(lifetime_s: int, found: login.LoggedIn) -> Response:
+def _tokens(lifetime_s: int, found: login.LoggedIn, status: int = 200) -> Response:
     body = {
         "access_token": found.access_token,
         "token_type": "Bearer",
@@ -316,4 +295,6 @@ def _tokens(lifetime_s: int, found: login.LoggedIn) -> Response:
         "refresh_token": found.refresh_token,
         "user": _user(found.person),
     }
-    return answer(found.reply, 200, body)
+    if found.person.market is Market.CAMPUS:
+        body |= {"success": True, "token": found.access_token}
+    return answer(found.reply, status, body)

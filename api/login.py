@@ -1,6 +1,10 @@
 """Logging in, refreshing and logging out: passwords and tokens in, commands out.
 
 Known and unknown e-mails take the same steps: one slow hash, one command, one answer.
+
+Each refresh token works once. A client that lost the answer, and asks again with the token it
+has, gets a 401 and logs in anew: nobody can tell it from a thief. With REFRESH_LEEWAY_S such a
+repeat does at least not end the session for whoever got the answer.
 """
 
 from __future__ import annotations
@@ -12,9 +16,9 @@ from uuid import UUID
 
 from api.auth import Caller
 from api.commands import CommandSender
-from api.consistency import CaughtUp
+from api.ending import end_session
 from api.machines import Machines
-from api.people import Person, Row, awaited_row, unsealed
+from api.people import Person, Row, awaited_row, settled_row, unsealed
 from api.problems import Problem, refusal, unauthenticated
 from api.tokens import RefreshToken, Subject
 from projections.identity import sessions, users
@@ -24,12 +28,13 @@ from schemas.identity import (
     ReportReuse,
     RotateRefresh,
     StartSession,
+    UserStatus,
 )
 from schemas.messages import Role
 from schemas.recorded import Reply
 
 API = Caller(user_id="api", role=Role.SYSTEM)  # asks for what no person asks for
-SESSIONS = CaughtUp(sessions.sessions)
+SHUT_OUT = frozenset({UserStatus.BANNED, UserStatus.DELETED})
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class LoggedIn:
 
 async def log_in(mesh: Machines, sending: CommandSender, email: str, password: str) -> LoggedIn:
     """Tokens of a new session; raises a 401 problem that says nothing of whether the e-mail is
-    known.
+    known, and a 403 one for the banned, told only to who has the password.
     """
     email_hash = mesh.vault.wrapping.lookup_hash(email)
     session_id = sending.new_id("session")
@@ -55,12 +60,15 @@ async def log_in(mesh: Machines, sending: CommandSender, email: str, password: s
             RecordFailedLogin(session_id=session_id, email_hash=email_hash, **failed.asked)
         )
         raise unauthenticated("credentials_invalid", "E-mail or password is wrong")
-    return await _start(mesh, sending, session_id, person)
+    if person.status in SHUT_OUT:
+        raise Problem(403, "account_banned", "This account has been banned")
+    return await start_session(mesh, sending, session_id, person)
 
 
-async def _start(
+async def start_session(
     mesh: Machines, sending: CommandSender, session_id: UUID, person: Person
 ) -> LoggedIn:
+    """Tokens of a new session of somebody who has shown who they are."""
     sending = replace(sending, caller=Caller(user_id=str(person.user_id), role=person.role))
     refresh = mesh.refresh_tokens.new(session_id)
     # Signed before the command: a vault that is down must not leave a session nobody holds.
@@ -81,16 +89,28 @@ async def _start(
 
 async def _person_with(mesh: Machines, email_hash: str, password: str) -> Person | None:
     row = await _row_with(mesh, email_hash)
-    stored = None if row is None else await mesh.vault.password_hash(UUID(row["key"]))
+    if not await password_is(mesh, row, password) or row is None:
+        return None
+    return await unsealed(mesh, row)
+
+
+async def password_is(mesh: Machines, row: Row | None, password: str) -> bool:
+    """Whether it is this person's password; takes as long for nobody's."""
+    stored = None if row is None else await _password_hash(mesh, row)
     if row is None or stored is None:
         await mesh.passwords.decoy(password)
-        return None
+        return False
     right, newer = await mesh.passwords.verify(password, stored)
-    if not right:
-        return None
-    if newer is not None:
+    if right and newer is not None:
         await mesh.vault.replace_password(UUID(row["key"]), stored, newer)
-    return await unsealed(mesh, row)
+    return right
+
+
+async def _password_hash(mesh: Machines, row: Row) -> str | None:
+    change = row["password_change"]
+    return await mesh.password_changes.current_hash(
+        UUID(row["key"]), change and UUID(change), row["password_version"]
+    )
 
 
 async def _row_with(mesh: Machines, email_hash: str) -> Row | None:
@@ -98,10 +118,14 @@ async def _row_with(mesh: Machines, email_hash: str) -> Row | None:
         return await users.by_email(mesh.postgres, email_hash)
 
     row = await read()
-    if row is None and await mesh.vault.people_with_email(email_hash):
-        # Registered a moment ago: the row is on its way.
-        return await awaited_row(mesh, read, "users")
-    return row
+    if row is None:
+        # Perhaps registered a moment ago: the row is on its way.
+        if not await mesh.vault.people_with_email(email_hash):
+            # One more question of Redis, as for those we know.
+            await mesh.denylist.newest_cut(email_hash)
+            return None
+        row = await awaited_row(mesh, read, "users")
+    return await settled_row(mesh, row)
 
 
 async def _access_token(mesh: Machines, person: Person, session_id: UUID) -> str:
@@ -112,6 +136,8 @@ async def _access_token(mesh: Machines, person: Person, session_id: UUID) -> str
         email_verified=person.email_verified,
         role=person.role,
         market=person.market,
+        user_version=person.version,
+        status=person.status,
     )
     return await mesh.tokens.issue(subject, time.time())
 
@@ -147,10 +173,15 @@ async def refresh(mesh: Machines, sending: CommandSender, text: str) -> LoggedIn
 
 
 async def _owner(mesh: Machines, session_id: UUID) -> Person:
+    """Whose session it is, if nothing has cut it off. A row that is behind a cut is not asked."""
     row = await awaited_row(
         mesh, lambda: sessions.by_id(mesh.postgres, str(session_id)), "sessions"
     )
     user = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, row["user_id"]), "users")
+    user = await settled_row(mesh, user)
+    cut_off = row["user_version"] < user["sessions_since"] and row["key"] != user["kept_session"]
+    if cut_off or UserStatus(user["status"]) in SHUT_OUT:
+        raise _refresh_refused()
     person = await unsealed(mesh, user)
     if person is None:
         raise _refresh_refused()
@@ -164,23 +195,15 @@ async def _kill(mesh: Machines, sending: CommandSender, presented: RefreshToken)
         ),
         step="report reuse",
     )
-    await _deny(mesh, presented.session_id, reply)
+    await end_session(mesh, presented.session_id, reply)
 
 
 async def log_out(mesh: Machines, sending: CommandSender) -> Reply:
     """End the caller's session; when this returns, its tokens are refused everywhere."""
     session_id = UUID(sending.caller.session_id)
     reply = await sending.send(EndSession(session_id=session_id, **sending.asked))
-    await _deny(mesh, session_id, reply)
+    await end_session(mesh, session_id, reply)
     return reply
-
-
-async def _deny(mesh: Machines, session_id: UUID, reply: Reply) -> None:
-    """Have every API process refuse the session: through Redis or, without it, through the read
-    model that all of them ask instead, which must know first.
-    """
-    if not await mesh.denylist.deny(session_id) and reply.position is not None:
-        await SESSIONS.reach(mesh, [reply.position])
 
 
 def _refresh_refused() -> Problem:

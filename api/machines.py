@@ -25,6 +25,7 @@ from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
 from infra.one_time_tokens import OneTimeTokens
 from infra.opensearch import open_opensearch
+from infra.password_changes import PasswordChanges
 from infra.passwords import Passwords
 from infra.redis import open_redis
 from infra.settings import Settings
@@ -96,6 +97,7 @@ class Machines:
     one_time_tokens: OneTimeTokens
     denylist: Denylist
     passwords: Passwords
+    password_changes: PasswordChanges
 
 
 @asynccontextmanager
@@ -141,6 +143,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             one_time_tokens=OneTimeTokens(settings),
             denylist=denylist,
             passwords=passwords,
+            password_changes=PasswordChanges(postgres.pool),
         )
 
 

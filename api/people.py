@@ -12,6 +12,7 @@ from uuid import UUID
 from api.machines import Machines
 from api.problems import StoreUnavailableError
 from infra.vault import PersonKey
+from projections.identity import users
 from schemas.identity import UserStatus
 from schemas.messages import Market, Role
 
@@ -52,6 +53,21 @@ def _person(row: Row, key: PersonKey) -> Person:
         email_domain=row["email_domain"],
         version=row["version"],
     )
+
+
+async def settled_row(mesh: Machines, row: Row) -> Row:
+    """The row of `users`, no older than what last cut off the person's tokens: a row behind
+    that would bring an old role or a ban's victim back. Raises StoreUnavailableError.
+    """
+    wanted = await mesh.denylist.newest_cut(row["key"])
+    if row["version"] >= wanted:
+        return row
+
+    async def read() -> Row | None:
+        found = await users.by_id(mesh.postgres, row["key"])
+        return found if found is not None and found["version"] >= wanted else None
+
+    return await awaited_row(mesh, read, "users")
 
 
 async def awaited_row(mesh: Machines, read: Callable[[], Awaitable[Row | None]], what: str) -> Row:

@@ -17,6 +17,7 @@ SIGNED_IN: Final[Access] = frozenset(
     {Role.BUYER, Role.SELLER, Role.DEALER, Role.MODERATOR, Role.ADMIN, Role.OPS}
 )
 SELLERS: Final[Access] = frozenset({Role.SELLER, Role.DEALER, Role.ADMIN})
+MODERATORS: Final[Access] = frozenset({Role.MODERATOR, Role.ADMIN})
 ADMINS: Final[Access] = frozenset({Role.ADMIN})
 OPERATORS: Final[Access] = frozenset({Role.OPS, Role.ADMIN})
 
@@ -32,6 +33,18 @@ POLICY: Final[dict[str, Access]] = {
     "deactivate_user": SIGNED_IN,
     "reactivate_user": SIGNED_IN,
     "delete_user": SIGNED_IN,
+    "verify_email": ANYONE,  # the token from the mail is the credential
+    "resend_verification": SIGNED_IN,
+    "forgot_password": ANYONE,
+    "reset_password": ANYONE,  # as with verify_email
+    "change_password": SIGNED_IN,
+    "list_sessions": SIGNED_IN,
+    "revoke_session": SIGNED_IN,  # whose it is, its decider judges
+    "log_out_everywhere": SIGNED_IN,
+    "ban_user": MODERATORS,
+    "unban_user": MODERATORS,
+    "grant_role": ADMINS,
+    "log_out_user": ADMINS,
     # Listings: anyone may browse vehicles; whose a listing is, its decider judges.
     "create_listing": SELLERS,
     "replace_listing_fields": SIGNED_IN,

@@ -27,6 +27,7 @@ from joserfc.jwk import ECKey
 
 from infra.settings import Settings
 from infra.vault import Vault
+from schemas.identity import UserStatus
 from schemas.messages import Role
 
 ALGORITHM = "ES256"
@@ -56,6 +57,8 @@ class Claims:
     email_verified: bool
     market: str
     expires_at: int  # epoch seconds
+    user_version: int  # of the person, when it was issued: what cuts off tokens goes by it
+    status: UserStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Subject:
     email_verified: bool
     role: Role
     market: str
+    user_version: int
+    status: UserStatus
 
 
 class Tokens:
@@ -98,6 +103,8 @@ class Tokens:
             "email_verified": subject.email_verified,
             "role": subject.role.value,
             "market": subject.market,
+            "ver": subject.user_version,
+            "status": subject.status.value,
         }
         header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": kid}
         return jws.serialize_compact(header, orjson.dumps(claims), key, algorithms=[ALGORITHM])
@@ -156,6 +163,8 @@ class Tokens:
                 email_verified=claims["email_verified"] is True,
                 market=str(claims["market"]),
                 expires_at=int(claims["exp"]),
+                user_version=int(claims["ver"]),
+                status=UserStatus(claims["status"]),
             )
         except (KeyError, TypeError, ValueError):
             raise TokenRefused from None

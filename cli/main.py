@@ -33,6 +33,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.parked": ("parked",),
     "cli.vault": ("vault",),
     "cli.erase": ("erase",),
+    "cli.mail": ("mail",),
 }
 
 

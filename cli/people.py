@@ -12,8 +12,10 @@ import typer
 import uuid_utils
 
 from api.database import Database
+from api.denylist import Cut, Denylist
 from api.gateway import CommandGateway, WriteUnavailableError
 from api.problems import StoreUnavailableError
+from infra.redis import open_redis
 from infra.settings import Settings, settings
 from infra.vault import Wrapping
 from projections.identity import users
@@ -48,7 +50,7 @@ def grant_role(
     email: Annotated[str, typer.Argument(help="E-mail of somebody registered.")],
     role: Annotated[PersonRole, typer.Argument(help="The role to give.")],
 ) -> None:
-    """Give a person a role. Their next log-in or refresh carries it."""
+    """Give a person a role, at once: tokens of the old one are void."""
     try:
         reply = asyncio.run(send_grant(settings(), email, Role(role.value)))
     except PersonError as error:
@@ -89,7 +91,22 @@ async def send_grant(chosen: Settings, email: str, role: Role) -> Reply:
     if reply.outcome != "accepted":
         message = f"Refused: {reply.reason}"
         raise PersonError(message)
+    await _cut_off(chosen, user_id, reply)
     return reply
+
+
+async def _cut_off(chosen: Settings, user_id: UUID, reply: Reply) -> None:
+    """Void the tokens that tell of the old role. Without Redis the API finds out by itself, as
+    soon as the read model knows.
+    """
+    database, redis = Database(chosen), open_redis(chosen)
+    denylist = Denylist(
+        redis, database, lifetime_s=chosen.access_token_s, row_wait_s=chosen.read_wait_s
+    )
+    try:
+        await denylist.cut(user_id, Cut(reply.version, reply.version))
+    finally:
+        await redis.aclose()
 
 
 async def _user_id(chosen: Settings, email: str) -> UUID:

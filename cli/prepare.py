@@ -8,6 +8,7 @@ import asyncio
 
 import typer
 
+from infra import password_changes
 from infra.kafka import ensure_topics
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
@@ -31,5 +32,6 @@ async def prepare(chosen: Settings) -> None:
     await ensure_topics(chosen)
     async with await open_pool(chosen, size_max=2) as pool:
         await create_schema(pool)
+        await password_changes.create_schema(pool)
         await create_system_schema(pool)
     await ensure_generations(chosen, PROJECTIONS)

@@ -47,3 +47,8 @@ EFFECTS = Counter(
     ("effect", "outcome"),  # done, late, poisoned
 )
 EFFECT_WAITS = Counter("mesh_effect_waits_total", "Times an effect was tried in vain", ("effect",))
+MAILS = Counter(
+    "mesh_mails_total",
+    "Mails sent or dropped",
+    ("mail", "outcome"),  # sent, erased, late, needless
+)

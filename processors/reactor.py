@@ -24,6 +24,7 @@ from processors.commands import send_command
 from processors.effect_runner import open_tools, run_effect
 from processors.effects import Effect
 from processors.erasure import DESTROY_KEY
+from processors.mailing.mails import MAILING
 from processors.reactions import REACTIONS, Reaction
 from processors.standing import SETTLE_LISTING, SETTLE_SELLER
 from schemas.recorded import CommandEnvelope, UndecodableError, decode_event, header
@@ -33,7 +34,7 @@ BATCH_MAX = 500
 POLL_MS = 500
 
 # Every effect. A new one is listed here and nowhere else.
-EFFECTS: tuple[Effect, ...] = (DESTROY_KEY, SETTLE_SELLER, SETTLE_LISTING)
+EFFECTS: tuple[Effect, ...] = (*MAILING, DESTROY_KEY, SETTLE_SELLER, SETTLE_LISTING)
 
 log = structlog.get_logger()
 

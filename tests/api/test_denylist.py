@@ -17,11 +17,14 @@ from sqlalchemy.schema import CreateTable
 
 from api import denylist as module
 from api.database import Database
-from api.denylist import WHOLE, Denylist
+from api.denylist import WHOLE, Cut, Denylist
 from api.problems import StoreUnavailableError
+from api.tokens import Claims
 from infra.redis import open_redis
 from infra.settings import Settings
-from projections.identity import sessions
+from projections.identity import sessions, users
+from schemas.identity import UserStatus
+from schemas.messages import Role
 from tests.infra.test_vault_keys import settings_with
 from tests.stack import local_stack
 from tests.waiting import eventually
@@ -44,16 +47,17 @@ async def redis() -> AsyncIterator[Redis]:
 
 @pytest.fixture(scope="module")
 async def place() -> AsyncIterator[World]:
-    """A Postgres with an empty sessions read model."""
+    """A Postgres with empty read models."""
     async with world(local_stack({"postgres"})) as fresh:
-        model = sessions.table.to_metadata(MetaData(), schema="reads")
-        await fresh.pool.execute(str(CreateTable(model).compile(dialect=postgresql.dialect())))
+        for table in (sessions.table, users.table):
+            model = table.to_metadata(MetaData(), schema="reads")
+            await fresh.pool.execute(str(CreateTable(model).compile(dialect=postgresql.dialect())))
         yield fresh
 
 
 @pytest.fixture
 async def database(place: World) -> AsyncIterator[Database]:
-    await place.pool.execute("TRUNCATE reads.sessions")
+    await place.pool.execute("TRUNCATE reads.sessions, reads.users")
     async with opened(place.settings) as found:
         yield found
 
@@ -92,30 +96,65 @@ async def kept(denylist: Denylist, redis: Redis) -> AsyncIterator[Denylist]:
     task.cancel()
 
 
+PERSON = str(uuid4())
+
+
 async def session(place: World, *, ended_at: datetime | None) -> str:
     key, now = str(uuid4()), datetime.now(UTC)
     await place.pool.execute(
-        "INSERT INTO reads.sessions"
-        " (key, user_id, token, started_at, refreshed_at, expires_at, ended_at)"
-        " VALUES ($1, '', '', $2, $2, $2, $3)",
+        "INSERT INTO reads.sessions (key, user_id, user_version, token, started_at, refreshed_at,"
+        " expires_at, idle_s, until, ended_at) VALUES ($1, $4, 2, '', $2, $2, $2, 1, $2, $3)",
         key,
         now,
         ended_at,
+        PERSON,
     )
     return key
 
 
+async def person(place: World, cut: Cut, *, version: int = 9) -> None:
+    await place.pool.execute(
+        "INSERT INTO reads.users (key, email_sealed, email_hash, name_sealed, role, status,"
+        " email_verified, market, language, version, created_at, updated_at, sessions_since,"
+        " tokens_since, kept_tokens_since, kept_session, cut_at, password_version) VALUES"
+        " ($1, '', '', '', '', '', true, '', '', $2, now(), now(), 0, $3, $4, $5, now(), 0)"
+        " ON CONFLICT (key) DO UPDATE SET tokens_since = $3",
+        PERSON,
+        version,
+        cut.tokens_since,
+        cut.kept_tokens_since,
+        cut.kept_session or None,
+    )
+
+
+def token(session_id: object, version: int = 2) -> Claims:
+    return Claims(
+        user_id=PERSON,
+        session_id=str(session_id),
+        token_id="",
+        role=Role.BUYER,
+        email_verified=True,
+        market="exotics",
+        expires_at=0,
+        user_version=version,
+        status=UserStatus.ACTIVE,
+    )
+
+
+NOTHING = Cut(0, 0)
+
+
 async def test_ID_06_a_denied_session_is_denied(kept: Denylist) -> None:
     key = uuid4()
-    assert not await kept.denies(str(key))
+    assert not await kept.denies(token(key))
     assert await kept.deny(key)
-    assert await kept.denies(str(key))
+    assert await kept.denies(token(key))
 
 
 async def test_ID_06_a_whole_denylist_needs_no_postgres(
     kept: Denylist, redis: Redis, absent: Database
 ) -> None:
-    assert await denylist_of(redis, absent).denies(str(uuid4())) is False
+    assert await denylist_of(redis, absent).denies(token(uuid4())) is False
 
 
 async def test_ID_06_a_denial_lasts_as_long_as_the_tokens(denylist: Denylist, redis: Redis) -> None:
@@ -127,7 +166,8 @@ async def test_ID_06_a_denial_lasts_as_long_as_the_tokens(denylist: Denylist, re
 @pytest.mark.parametrize("ended", [True, False])
 async def test_RD_12_an_empty_redis_is_not_believed(denylist, place: World, ended: bool) -> None:
     key = await session(place, ended_at=datetime.now(UTC) if ended else None)
-    assert await denylist.denies(key) is ended
+    await person(place, NOTHING)
+    assert await denylist.denies(token(key)) is ended
 
 
 async def test_RD_12_a_flushed_redis_learns_everything_again(
@@ -153,25 +193,23 @@ async def test_ID_06_a_session_of_this_moment_is_waited_for(
     redis: Redis, database: Database, place: World
 ) -> None:
     patient = Denylist(redis, database, lifetime_s=LIFETIME_S, row_wait_s=20)
-    key = str(uuid4())
-    asking = asyncio.create_task(patient.denies(key))
+    await person(place, NOTHING)
+    asking = asyncio.create_task(patient.denies(token("")))
     await eventually(lambda: not asking.done())
     await place.pool.execute(
-        "INSERT INTO reads.sessions (key, user_id, token, started_at, refreshed_at, expires_at)"
-        " VALUES ($1, '', '', now(), now(), now())",
-        key,
+        "UPDATE reads.sessions SET key = '' WHERE key = $1", await session(place, ended_at=None)
     )
     assert await asking is False
 
 
 async def test_ID_06_a_session_that_nobody_knows_is_no_guess(denylist: Denylist) -> None:
     with pytest.raises(StoreUnavailableError):
-        await denylist.denies(str(uuid4()))
+        await denylist.denies(token(uuid4()))
 
 
 async def test_ID_06_without_both_stores_nobody_gets_in(redis: Redis, absent: Database) -> None:
     with pytest.raises(StoreUnavailableError):
-        await denylist_of(redis, absent).denies(str(uuid4()))
+        await denylist_of(redis, absent).denies(token(uuid4()))
 
 
 async def test_RD_12_the_marker_lapses_when_nobody_keeps_it(kept: Denylist, redis: Redis) -> None:
@@ -191,3 +229,62 @@ async def test_the_keeper_outlives_a_postgres_that_is_away(
         denylist._postgres = back
         assert await eventually(lambda: redis.exists(WHOLE))
         task.cancel()
+
+
+CUTS = [
+    (Cut(5, 5), "", 4, True),
+    (Cut(5, 5), "", 5, False),
+    (Cut(5, 3, "kept"), "kept", 3, False),
+    (Cut(5, 3, "kept"), "kept", 2, True),
+    (Cut(5, 3, "kept"), "other", 4, True),
+]
+
+
+@pytest.mark.parametrize(("cut", "session_id", "version", "void"), CUTS)
+async def test_ID_25_a_cut_voids_the_tokens_before_it(
+    kept: Denylist, cut: Cut, session_id: str, version: int, void: bool
+) -> None:
+    """V7.4.2, V8.3.2: by version, so two changes within one second are still told apart."""
+    assert await kept.cut(PERSON, cut)
+    assert await kept.denies(token(session_id, version)) is void
+
+
+@pytest.mark.parametrize(("cut", "session_id", "version", "void"), CUTS)
+async def test_ID_25_without_redis_the_read_model_tells_of_the_cut(
+    denylist: Denylist, place: World, cut: Cut, session_id: str, version: int, void: bool
+) -> None:
+    await person(place, cut)
+    key = await session(place, ended_at=None)
+    await place.pool.execute("UPDATE reads.sessions SET key = $1 WHERE key = $2", session_id, key)
+    assert await denylist.denies(token(session_id, version)) is void
+
+
+async def test_ID_25_of_two_cuts_the_later_one_counts_whoever_writes_first(kept: Denylist) -> None:
+    await kept.cut(PERSON, Cut(7, 7))
+    await kept.cut(PERSON, Cut(5, 3, "kept"))
+    assert await kept.newest_cut(PERSON) == 7
+    assert await kept.denies(token("kept", 6))
+
+
+async def test_ID_25_a_cut_outlives_the_tokens_that_it_voids(kept: Denylist, redis: Redis) -> None:
+    await kept.cut(PERSON, Cut(5, 5))
+    assert await redis.ttl(f"cut:{PERSON}") > LIFETIME_S
+
+
+async def test_RD_12_a_flushed_redis_learns_every_cut_again(
+    kept: Denylist, place: World, redis: Redis
+) -> None:
+    await person(place, Cut(8, 6, "kept"))
+    await redis.flushdb()
+    await eventually(lambda: redis.exists(WHOLE))
+    assert await redis.get(f"cut:{PERSON}") == "8 6 kept"
+
+
+async def test_ID_25_a_closed_redis_takes_no_cut_and_says_so(database: Database) -> None:
+    settings = settings_with(bytes(32), bytes(32))
+    closed = open_redis(
+        settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})
+    )
+    away = denylist_of(closed, database)
+    assert not await away.cut(PERSON, Cut(5, 5))
+    assert await away.newest_cut(PERSON) == 0

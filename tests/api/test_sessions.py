@@ -12,6 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from pydantic import SecretStr
 
+from api.gateway import WriteUnavailableError
 from projections.identity import sessions
 from tests.api.running import (
     Mesh,
@@ -126,11 +127,56 @@ async def test_ID_07_a_second_use_kills_the_whole_family(mesh: Mesh) -> None:
         assert problem(answer) == (401, "session_ended")
 
 
-async def test_ID_07_of_many_at_once_one_at_most_wins(mesh: Mesh) -> None:
+async def test_ID_07_of_fifty_at_once_exactly_one_wins(mesh: Mesh) -> None:
     account = await mesh.account()
-    answers = await asyncio.gather(*(refresh(mesh, account.refresh_token) for _ in range(20)))
+    answers = await asyncio.gather(*(refresh(mesh, account.refresh_token) for _ in range(50)))
     assert sum(answer.status_code == 200 for answer in answers) == 1
     assert {answer.status_code for answer in answers} == {200, 401}
+
+
+async def test_ID_07_with_a_leeway_the_winner_of_many_lives_on(mesh: Mesh) -> None:
+    """V10.4.5: two tabs of one browser; the token before is refused, but nobody is blamed."""
+    async with api(mesh.settings.model_copy(update={"refresh_leeway_s": 60})) as lenient:
+        await eventually(lambda: lenient.machines.writes.started, 20)
+        account = await lenient.account()
+        answers = await asyncio.gather(*(refresh(lenient, account.refresh_token) for _ in range(5)))
+        (winner,) = [each.json() for each in answers if each.status_code == 200]
+        following = await refresh(lenient, winner["refresh_token"])
+        assert following.status_code == 200, following.text
+        # The one before the last has no leeway: it was answered long ago.
+        assert problem(await refresh(lenient, account.refresh_token)) == (401, "refresh_invalid")
+        dead = await refresh(lenient, following.json()["refresh_token"])
+        assert problem(dead) == (401, "refresh_invalid")
+
+
+async def test_ID_07_a_lost_answer_costs_a_log_in_and_nothing_else(mesh: Mesh, monkeypatch) -> None:
+    """Killed between the rotation and the answer: the client's repeat gets a clean 401."""
+    account = await mesh.account()
+    send = mesh.machines.writes.gateway.send
+
+    async def send_and_die(envelope: object) -> None:
+        await send(envelope)
+        raise WriteUnavailableError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mesh.machines.writes.gateway, "send", send_and_die)
+        assert problem(await refresh(mesh, account.refresh_token)) == (503, "write_unavailable")
+    assert problem(await refresh(mesh, account.refresh_token)) == (401, "refresh_invalid")
+    assert (await mesh.log_in(account.email)).status_code == 200
+
+
+async def test_ID_07_a_session_that_lies_idle_is_over(mesh: Mesh) -> None:
+    """V7.3.1."""
+    async with api(mesh.settings.model_copy(update={"session_idle_s": 1})) as brief:
+        await eventually(lambda: brief.machines.writes.started, 20)
+        account = await brief.account()
+
+        async def idle() -> bool:
+            row = await sessions.by_id(brief.machines.postgres, account.session_id)
+            return row is not None and row["until"] < datetime.now(UTC)
+
+        await eventually(idle)
+        assert problem(await refresh(brief, account.refresh_token)) == (401, "refresh_invalid")
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 84, "ü" * 84, "=" * 84])

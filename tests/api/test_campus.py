@@ -1,0 +1,64 @@
+"""The campus vocabulary: the fields that its clients look for, beside ours."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from tests.api.mailbox import look
+from tests.api.running import PASSWORD, Mesh, new_email, problem
+
+
+def campus_email() -> str:
+    return f"{uuid4().hex}@CS.Uni.Example.ORG"
+
+
+async def test_ID_02_registering_on_campus_answers_with_the_sources_fields(mesh: Mesh) -> None:
+    email = campus_email()
+    joined = await mesh.register(email, market="campus")
+    found = joined.json()
+    assert joined.status_code == 201, joined.text
+    assert found["success"] is True
+    assert found["user"]["email"] == email.lower()
+    assert {"id", "email", "name"} <= found["user"].keys()
+    assert (await look(mesh, found["token"])).status_code == 200
+    assert problem(await mesh.register(email, market="campus")) == (409, "email_taken")
+
+
+async def test_ID_02_a_repeat_under_the_same_key_needs_the_password(mesh: Mesh) -> None:
+    body = {"email": campus_email(), "market": "campus", "headers": {"Idempotency-Key": "a-1"}}
+    first = await mesh.register(**body)
+    again = await mesh.register(**body)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["user"]["id"] == again.json()["user"]["id"]
+    stolen = await mesh.register(**body, password="a guess of someone")
+    assert problem(stolen) == (401, "credentials_invalid")
+
+
+async def test_ID_03_the_email_domain_is_stored_in_lower_case(mesh: Mesh) -> None:
+    joined = (await mesh.register(campus_email(), market="campus")).json()
+    session = await look(mesh, joined["token"])
+    assert session.json()["user"]["email_domain"] == "cs.uni.example.org"
+    stored = await mesh.machines.postgres.fetchval(
+        "SELECT email_domain FROM reads.users WHERE key = $1", joined["user"]["id"]
+    )
+    assert stored == "cs.uni.example.org"
+
+
+async def test_ID_03_off_campus_nobody_keeps_the_domain(mesh: Mesh) -> None:
+    joined = await mesh.register(new_email())
+    await mesh.until_read(joined)
+    stored = await mesh.machines.postgres.fetchval(
+        "SELECT email_domain FROM reads.users WHERE key = $1", joined.json()["user"]["id"]
+    )
+    assert stored is None
+    assert "email_domain" not in joined.json()["user"]
+
+
+async def test_ID_05_logging_in_on_campus_answers_with_the_sources_fields(mesh: Mesh) -> None:
+    email = campus_email()
+    await mesh.register(email, market="campus")
+    found = (await mesh.log_in(email, PASSWORD)).json()
+    assert found["success"] is True
+    assert found["token"] == found["access_token"]
+    assert {"id", "email", "name"} <= found["user"].keys()
+    assert problem(await mesh.log_in(email, "wrong password")) == (401, "credentials_invalid")

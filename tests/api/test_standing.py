@@ -1,0 +1,173 @@
+"""Bans, roles and sessions ended from elsewhere: in force when the answer arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from tests.api.mailbox import look, refresh
+from tests.api.running import Account, Mesh, api, claims_of, problem
+from tests.waiting import eventually
+
+CLOSED_PORT = "redis://127.0.0.1:1/0"
+
+
+async def ask(mesh: Mesh, who: Account, method: str, path: str, body=None) -> httpx.Response:
+    return await mesh.client.request(method, path, json=body, headers=who.headers)
+
+
+async def ban(mesh: Mesh, by: Account, who: Account) -> httpx.Response:
+    return await ask(mesh, by, "POST", f"/api/users/{who.user_id}/ban", {"reason": "fraud"})
+
+
+async def grant(mesh: Mesh, by: Account, who: Account, role: str) -> httpx.Response:
+    return await ask(mesh, by, "PUT", f"/api/users/{who.user_id}/role", {"role": role})
+
+
+async def test_ID_25_a_ban_holds_at_once_for_every_token(mesh: Mesh) -> None:
+    """V7.4.2: access and refresh tokens alike, and no new log-in."""
+    moderator, account = await mesh.account("moderator"), await mesh.account()
+    banned = await ban(mesh, moderator, account)
+    assert banned.status_code == 200, banned.text
+    assert problem(await look(mesh, account.access_token)) == (401, "session_ended")
+    assert problem(await refresh(mesh, account.refresh_token)) == (401, "refresh_invalid")
+    await mesh.until_read(banned)
+    assert problem(await mesh.log_in(account.email)) == (403, "account_banned")
+    assert problem(await mesh.log_in(account.email, "wrong password")) == (
+        401,
+        "credentials_invalid",
+    )
+
+
+async def test_ID_25_the_unbanned_log_in_again_but_no_old_session_revives(mesh: Mesh) -> None:
+    moderator, account = await mesh.account("moderator"), await mesh.account()
+    await ban(mesh, moderator, account)
+    free = await ask(mesh, moderator, "POST", f"/api/users/{account.user_id}/unban")
+    assert free.status_code == 200, free.text
+    assert problem(await refresh(mesh, account.refresh_token)) == (401, "refresh_invalid")
+    again = await mesh.log_in(account.email)
+    assert again.status_code == 200, again.text
+    assert (await look(mesh, again.json()["access_token"])).status_code == 200
+
+
+async def test_ID_25_forbidden_moves_are_told(mesh: Mesh) -> None:
+    moderator, admin = await mesh.account("moderator"), await mesh.account("admin")
+    assert problem(await ban(mesh, moderator, admin)) == (403, "role_not_allowed")
+    assert problem(await ban(mesh, moderator, moderator)) == (403, "not_oneself")
+    nobody = await ask(mesh, admin, "POST", f"/api/users/{uuid4()}/ban", {"reason": "spam"})
+    assert problem(nobody) == (404, "user_unknown")
+
+
+async def test_ID_24_another_role_holds_at_once(mesh: Mesh) -> None:
+    """V8.3.2: no token tells of the old role any more; a refresh brings the new one."""
+    admin, account = await mesh.account("admin"), await mesh.account("admin")
+    assert (await grant(mesh, admin, account, "buyer")).status_code == 200
+    refused = await grant(mesh, account, admin, "buyer")
+    assert problem(refused) == (401, "session_ended")
+    following = await refresh(mesh, account.refresh_token)
+    assert following.status_code == 200, following.text
+    assert claims_of(following.json()["access_token"])["role"] == "buyer"
+    assert (await look(mesh, following.json()["access_token"])).status_code == 200
+
+
+async def test_ID_24_a_role_given_and_taken_within_a_second_leaves_no_token(mesh: Mesh) -> None:
+    admin, account = await mesh.account("admin"), await mesh.account()
+    await grant(mesh, admin, account, "moderator")
+    raised = (await refresh(mesh, account.refresh_token)).json()
+    assert claims_of(raised["access_token"])["role"] == "moderator"
+    await grant(mesh, admin, account, "buyer")
+    assert problem(await look(mesh, raised["access_token"])) == (401, "session_ended")
+    lowered = (await refresh(mesh, raised["refresh_token"])).json()
+    assert claims_of(lowered["access_token"])["role"] == "buyer"
+
+
+async def test_ID_24_a_refresh_beside_the_change_never_keeps_the_old_role(mesh: Mesh) -> None:
+    """Whichever is first: a token that is taken afterwards tells of the new role."""
+    admin, account = await mesh.account("admin"), await mesh.account("admin")
+    granted, refreshed = await asyncio.gather(
+        grant(mesh, admin, account, "buyer"), refresh(mesh, account.refresh_token)
+    )
+    assert granted.status_code == 200
+    token = refreshed.json()["access_token"]
+    taken = (await look(mesh, token)).status_code == 200
+    assert not taken or claims_of(token)["role"] == "buyer"
+
+
+@pytest.mark.parametrize("closed", ["of whom one asks", "of whom one tells"])
+async def test_ID_25_without_redis_a_ban_holds_at_once_too(mesh: Mesh, closed: str) -> None:
+    settings = mesh.settings.model_copy(update={"redis_url": SecretStr(CLOSED_PORT)})
+    moderator, account = await mesh.account("moderator"), await mesh.account()
+    async with api(settings) as without:
+        await eventually(lambda: without.machines.writes.started, 20)
+        banned = await ban(without, moderator, account)
+        assert banned.status_code == 200, banned.text
+        if closed == "of whom one tells":
+            assert problem(await look(without, account.access_token)) == (401, "session_ended")
+            assert problem(await refresh(without, account.refresh_token))[0] == 401
+            return
+
+    async def refused() -> bool:
+        return (await look(mesh, account.access_token)).status_code == 401
+
+    assert await eventually(refused, 15)
+    assert problem(await refresh(mesh, account.refresh_token))[0] == 401
+
+
+async def test_ID_14_two_devices_are_listed_and_one_is_revoked(mesh: Mesh) -> None:
+    """V7.5.2: only the revoked one gets 401."""
+    here = await mesh.account()
+    login = await mesh.log_in(here.email)
+    there = login.json()
+    headers = {**here.headers, "Consistency-Token": login.headers["Consistency-Token"]}
+    listed = await mesh.client.get("/api/auth/sessions", headers=headers)
+    items = listed.json()["items"]
+    assert [item["current"] for item in items] == [False, True]
+    other = items[0]["id"]
+    assert other == claims_of(there["access_token"])["sid"]
+    gone = await ask(mesh, here, "DELETE", f"/api/auth/sessions/{other}")
+    assert gone.status_code == 204, gone.text
+    assert problem(await look(mesh, there["access_token"])) == (401, "session_ended")
+    assert problem(await refresh(mesh, there["refresh_token"])) == (401, "refresh_invalid")
+    assert (await look(mesh, here.access_token)).status_code == 200
+    headers = {**here.headers, "Consistency-Token": gone.headers["Consistency-Token"]}
+    left = (await mesh.client.get("/api/auth/sessions", headers=headers)).json()["items"]
+    assert [item["id"] for item in left] == [here.session_id]
+
+
+async def test_ID_14_anothers_session_is_as_unknown_as_none(mesh: Mesh) -> None:
+    mine, theirs = await mesh.account(), await mesh.account()
+    for session_id in (theirs.session_id, str(uuid4())):
+        refused = await ask(mesh, mine, "DELETE", f"/api/auth/sessions/{session_id}")
+        assert problem(refused) == (404, "session_unknown")
+    assert (await look(mesh, theirs.access_token)).status_code == 200
+
+
+async def test_ID_14_logging_out_everywhere_ends_every_session(mesh: Mesh) -> None:
+    """V7.4.4 and V7.4.5."""
+    here = await mesh.account()
+    there = (await mesh.log_in(here.email)).json()
+    out = await ask(mesh, here, "DELETE", "/api/auth/sessions")
+    assert out.status_code == 204, out.text
+    for access in (here.access_token, there["access_token"]):
+        assert problem(await look(mesh, access)) == (401, "session_ended")
+    for token in (here.refresh_token, there["refresh_token"]):
+        assert problem(await refresh(mesh, token)) == (401, "refresh_invalid")
+    assert (await mesh.log_in(here.email)).status_code == 200
+
+
+async def test_ID_14_an_admin_ends_one_session_or_all(mesh: Mesh) -> None:
+    """V7.4.5."""
+    admin, account = await mesh.account("admin"), await mesh.account()
+    other = (await mesh.log_in(account.email)).json()
+    one = await ask(mesh, admin, "DELETE", f"/api/auth/sessions/{account.session_id}")
+    assert one.status_code == 204, one.text
+    assert problem(await look(mesh, account.access_token)) == (401, "session_ended")
+    assert (await look(mesh, other["access_token"])).status_code == 200
+    every = await ask(mesh, admin, "DELETE", f"/api/users/{account.user_id}/sessions")
+    assert every.status_code == 200, every.text
+    assert problem(await look(mesh, other["access_token"])) == (401, "session_ended")
+    assert problem(await refresh(mesh, other["refresh_token"])) == (401, "refresh_invalid")
