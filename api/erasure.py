@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from uuid import UUID
 
 from starlette.responses import Response
 
 from api.auth import SignedIn
 from api.commands import Sending, answer
-from api.machines import Machines, Mesh
+from api.ending import cut_off
+from api.machines import Mesh
 from api.problems import problem_responses
 from api.routing import new_router
-from projections.identity import sessions
 from schemas.identity import DeactivateUser, DeleteUser, ReactivateUser
 
-SESSIONS_MAX = 1_000
 _REFUSALS = problem_responses(400, 401, 403, 404, 409)
 
 router = new_router("identity")
@@ -33,7 +31,7 @@ async def deactivate_user(
 ) -> Response:
     """Put one's account to rest: its sessions end, its listings are hidden until it is woken."""
     reply = await sending.send(DeactivateUser(user_id=user_id, **sending.asked))
-    await _end_sessions(mesh, user_id)
+    await cut_off(mesh, user_id, reply)
     return answer(reply, 204)
 
 
@@ -45,7 +43,7 @@ async def deactivate_user(
     responses={204: {"description": "Awake"}, **_REFUSALS},
 )
 async def reactivate_user(user_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
-    """Wake an account: listings that were hidden are shown again."""
+    """Wake an account, after logging in to it: listings that were hidden are shown again."""
     return answer(await sending.send(ReactivateUser(user_id=user_id, **sending.asked)), 204)
 
 
@@ -61,12 +59,5 @@ async def delete_user(user_id: UUID, mesh: Mesh, sending: Sending, _caller: Sign
     and the key that makes the person's data readable is destroyed. The e-mail may register anew.
     """
     reply = await sending.send(DeleteUser(user_id=user_id, **sending.asked))
-    await _end_sessions(mesh, user_id)
+    await cut_off(mesh, user_id, reply)
     return answer(reply, 204)
-
-
-async def _end_sessions(mesh: Machines, user_id: UUID) -> None:
-    now = datetime.now(UTC)
-    running = await sessions.running_of(mesh.postgres, str(user_id), now, SESSIONS_MAX)
-    for session in running:
-        await mesh.denylist.deny(UUID(session["key"]))

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -14,6 +13,7 @@ from uuid import UUID
 import typer
 
 from cli.tables import print_table
+from infra import password_changes
 from infra.postgres import means_down, open_pool
 from infra.sealed_file import ForeignFileError
 from infra.settings import Settings, settings
@@ -114,15 +114,18 @@ async def _restored(chosen: Settings, file: Path) -> tuple[Restored, Mapping[str
     wrapping = Wrapping(chosen)
     async with await open_pool(chosen, size_max=1) as pool:
         await create_schema(pool)
+        await password_changes.create_schema(pool)
         done = await restore(pool, wrapping, file, since, _teller("rows read"))
         return done, await rows_by_master_key(pool), wrapping.master_key_id
 
 
 async def known_to_the_log(chosen: Settings) -> Since:
-    """Who has been deleted and whose password was changed when, as the log has it."""
+    """Who has been deleted and whose password was changed last at which version, as the log
+    has it.
+    """
     kinds = {kind_of(each).encode() for each in (UserDeleted, PasswordChanged, PasswordReset)}
     deleted: set[UUID] = set()
-    changed: dict[UUID, datetime] = {}
+    changed: dict[UUID, int] = {}
     async with open_log(chosen) as log:
         bounds = await log.bounds(topics_of(UserDeleted))
         async with aclosing(log.read(bounds)) as batches:
@@ -134,7 +137,7 @@ async def known_to_the_log(chosen: Settings) -> Since:
                     if isinstance(recorded.event, UserDeleted):
                         deleted.add(recorded.event.user_id)
                     else:
-                        changed[recorded.event.user_id] = recorded.recorded_at
+                        changed[recorded.event.user_id] = recorded.version
     return Since(deleted, changed)
 
 

@@ -80,11 +80,9 @@ class SealedWriter:
             _sync_folder(self._path.parent)
 
 
-def read_sealed(
-    path: Path, title: bytes, key_of: Callable[[bytes], bytes]
-) -> tuple[bytes, Iterator[bytes]]:
-    """The header, and the content piece by piece. `key_of` is given the header, whose truth is
-    shown by the first piece only. Each piece is shown to be true before it is given; that none
+def read_sealed(path: Path, title: bytes, key_of: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """The content piece by piece. `key_of` is given the header, whose truth is shown by the
+    first piece only. Each piece is shown to be true before it is given; that none
     is missing shows at the end, so do nothing final before. Raises ForeignFileError.
     """
     with path.open("rb") as file:
@@ -95,7 +93,7 @@ def read_sealed(
         if not header.endswith(b"\n"):
             raise _cut_off(path)
     header = header[:-1]
-    return header, _pieces(path, title + b"\n" + header + b"\n", key_of(header))
+    return _pieces(path, title + b"\n" + header + b"\n", key_of(header))
 
 
 def _pieces(path: Path, start: bytes, key: bytes) -> Iterator[bytes]:

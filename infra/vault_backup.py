@@ -13,7 +13,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,25 +35,26 @@ TABLES: Mapping[str, str] = {
     "erased": "user_id",
     "people": "user_id",
     "passwords": "user_id",
+    "password_changes": "change_id",
     "signing_keys": "kid",
 }
+_OF_SOMEBODY = "EXISTS (SELECT FROM vault.people WHERE people.user_id = row.user_id)"
 # What besides must hold for a row of the file to come back.
 _CONDITIONS: Mapping[str, str] = {
     "people": "NOT EXISTS (SELECT FROM vault.erased WHERE erased.user_id = row.user_id)",
-    "passwords": "EXISTS (SELECT FROM vault.people WHERE people.user_id = row.user_id)",
+    "passwords": _OF_SOMEBODY,
+    "password_changes": _OF_SOMEBODY,
 }
-# A password's row is written a moment before or after its event.
-_MOMENT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class Since:
-    """What the log knows that a backup may not: who has been deleted, and when a person's
-    password was changed last.
+    """What the log knows that a backup may not: who has been deleted, and at which of their
+    versions a person's password was changed last.
     """
 
     deleted: Collection[UUID] = frozenset()
-    passwords_changed: Mapping[UUID, datetime] = field(default_factory=dict)
+    passwords_changed: Mapping[UUID, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -62,7 +63,6 @@ class Restored:
     as they are), and left out because their owner is erased or the password was changed.
     """
 
-    made_at: datetime
     added: Counter[str] = field(default_factory=Counter)
     there: Counter[str] = field(default_factory=Counter)
     differing: Counter[str] = field(default_factory=Counter)
@@ -107,8 +107,8 @@ async def restore(
     """Bring back what is missing, all or nothing. Raises ForeignFileError for a file that is
     none of ours, altered or cut off, and MasterKeyMissingError where its key is not known.
     """
-    header, pieces = read_sealed(path, TITLE, lambda text: _Header.read(text).key(wrapping))
-    done = Restored(made_at=datetime.fromisoformat(_Header.read(header).made_at))
+    pieces = read_sealed(path, TITLE, lambda text: _Header.read(text).key(wrapping))
+    done = Restored()
     async with pool.acquire() as connection, connection.transaction():
         # A restore is rare and must see one state; nobody's key is missing for longer.
         await connection.execute("LOCK TABLE vault.people IN SHARE ROW EXCLUSIVE MODE")
@@ -179,7 +179,7 @@ async def _restore_rows(
     since: Since,
     done: Restored,
 ) -> None:
-    wanted = [row for row in rows if not _outdated(table, row, since, done.made_at)]
+    wanted = [row for row in rows if not _outdated(table, row, since)]
     given = orjson.dumps(wanted).decode()
     source = f"json_populate_recordset(null::vault.{table}, $1::json) AS row"
     id_column, condition = TABLES[table], _CONDITIONS.get(table, "true")
@@ -188,8 +188,10 @@ async def _restore_rows(
         f" FROM vault.{table} AS kept JOIN {source} USING ({id_column})",
         given,
     )
+    # By name: a table may have got another column since.
+    columns = ", ".join(f'"{name}"' for name in rows[0])
     added = await connection.execute(
-        f"INSERT INTO vault.{table} SELECT row.* FROM {source}"  # noqa: S608 - our own names
+        f"INSERT INTO vault.{table} ({columns}) SELECT {columns} FROM {source}"  # noqa: S608 - our own names
         f" WHERE {condition} ON CONFLICT DO NOTHING",
         given,
     )
@@ -200,10 +202,8 @@ async def _restore_rows(
     done.left_out[table] += len(rows) - count - found["there"]
 
 
-def _outdated(table: str, row: Mapping[str, Any], since: Since, made_at: datetime) -> bool:
+def _outdated(table: str, row: Mapping[str, Any], since: Since) -> bool:
     if table != "passwords":
         return False
-    changed = since.passwords_changed.get(UUID(row["user_id"]))
-    if changed is None:
-        return False
-    return changed > made_at or changed > datetime.fromisoformat(row["changed_at"]) + _MOMENT
+    changed_at = since.passwords_changed.get(UUID(row["user_id"]), 0)
+    return changed_at > int(row["version"])

@@ -69,8 +69,8 @@ class Needles:
 
 def _needles(name: str, value: str) -> Iterator[Needle]:
     for digest in _DIGESTS:
-        for text in sorted({value.strip(), value.strip().casefold()}):
-            made = hashlib.new(digest, text.encode(), usedforsecurity=False)
+        for whole in sorted({value.strip(), value.strip().casefold()}):
+            made = hashlib.new(digest, whole.encode(), usedforsecurity=False)
             yield from _hashed(name, digest, made)
     for spelling in sorted(_spellings(value)):
         text = spelling.encode()

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 import cli.vault
+from infra import password_changes
 from infra.kafka import ensure_topics
 from infra.settings import Settings
 from infra.vault import Vault, Wrapping, create_schema
@@ -28,6 +29,7 @@ async def place() -> AsyncIterator[World]:
     await ensure_topics(settings)
     async with world(settings) as fresh:
         await create_schema(fresh.pool)
+        await password_changes.create_schema(fresh.pool)
         yield fresh
 
 

@@ -22,9 +22,14 @@ def write(path: Path, data: bytes, key: bytes = KEY) -> Path:
 
 
 def read(path: Path, key: bytes = KEY) -> bytes:
-    header, pieces = read_sealed(path, TITLE, lambda _header: key)
-    found = b"".join(pieces)
-    assert header == HEADER
+    headers: list[bytes] = []
+
+    def key_of(header: bytes) -> bytes:
+        headers.append(header)
+        return key
+
+    found = b"".join(read_sealed(path, TITLE, key_of))
+    assert headers == [HEADER]
     return found
 
 

@@ -7,13 +7,14 @@ import base64
 import os
 import stat
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from pydantic import SecretStr
 
+from infra import password_changes
+from infra.password_changes import PasswordChanges
 from infra.sealed_file import ForeignFileError
 from infra.vault import MasterKeyMissingError, Vault, Wrapping, create_schema
 from infra.vault_backup import TABLES, Since, backup, restore
@@ -27,13 +28,18 @@ NOTHING = Since()
 @pytest.fixture
 async def place() -> AsyncIterator[World]:
     async with world(local_stack({"postgres"})) as fresh:
-        await create_schema(fresh.pool)
+        await make(fresh)
         yield fresh
 
 
 @pytest.fixture
 def vault(place: World) -> Vault:
     return Vault(place.pool, place.settings)
+
+
+async def make(place: World) -> None:
+    await create_schema(place.pool)
+    await password_changes.create_schema(place.pool)
 
 
 async def join(vault: Vault, count: int = 1) -> dict[UUID, str]:
@@ -55,7 +61,7 @@ async def opened(vault: Vault, sealed: dict[UUID, str]) -> set[UUID]:
 
 async def lose(place: World) -> None:
     await place.pool.execute("DROP SCHEMA vault CASCADE")
-    await create_schema(place.pool)
+    await make(place)
 
 
 async def test_a_lost_vault_comes_back_and_everything_opens(
@@ -67,7 +73,7 @@ async def test_a_lost_vault_comes_back_and_everything_opens(
     assert written == {"people": PEOPLE, "passwords": PEOPLE, "signing_keys": 1}
     await lose(place)
     done = await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
-    assert done.added == {"erased": 0, **written}
+    assert done.added == written
     assert await opened(vault, sealed) == set(sealed)
     assert await vault.signing_keys() == [("kid", b"private")]
     somebody = next(iter(sealed))
@@ -127,7 +133,7 @@ async def test_newer_rows_are_never_replaced(place: World, vault: Vault, tmp_pat
     done = await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
     assert await vault.password_hash(user_id) == "a newer one"
     assert done.added["people"] == done.added["passwords"] == 0
-    assert done.differing == {"erased": 0, "people": 0, "passwords": 1}
+    assert done.differing == {"people": 0, "passwords": 1}
     assert await opened(vault, later) == set(later)
 
 
@@ -141,7 +147,7 @@ async def test_whoever_was_erased_since_stays_erased(
     done = await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
     assert await vault.person(user_id) is None
     assert await vault.password_hash(user_id) is None
-    assert done.left_out == {"erased": 0, "people": 1, "passwords": 1}
+    assert done.left_out["people"] == done.left_out["passwords"] == 1
     assert await opened(vault, kept) == set(kept)
 
 
@@ -164,11 +170,24 @@ async def test_a_password_changed_since_does_not_come_back(
     (changed,), (kept,) = await join(vault), await join(vault)
     await backup(place.pool, vault.wrapping, tmp_path / "file")
     await lose(place)
-    since = Since(passwords_changed={changed: datetime.now(UTC) + timedelta(seconds=1)})
+    since = Since(passwords_changed={changed: 5})
     await restore(place.pool, vault.wrapping, tmp_path / "file", since)
     assert await vault.password_hash(changed) is None
     assert await vault.person(changed) is not None
     assert await vault.password_hash(kept) == f"hash of {kept}"
+
+
+async def test_a_change_that_waits_comes_back_and_is_applied(
+    place: World, vault: Vault, tmp_path: Path
+) -> None:
+    (user_id,) = await join(vault)
+    changes, change_id = PasswordChanges(place.pool), uuid4()
+    await changes.wait(change_id, user_id, "another hash")
+    await backup(place.pool, vault.wrapping, tmp_path / "file")
+    await lose(place)
+    since = Since(passwords_changed={user_id: 5})
+    await restore(place.pool, vault.wrapping, tmp_path / "file", since)
+    assert await changes.current_hash(user_id, change_id, 5) == "another hash"
 
 
 async def test_a_backup_of_before_a_rotation_still_comes_back_with_its_key(
