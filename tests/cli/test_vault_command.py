@@ -13,23 +13,21 @@ import pytest
 from pydantic import SecretStr
 
 import cli.vault
-from infra import password_changes
 from infra.kafka import ensure_topics
 from infra.settings import Settings
-from infra.vault import Vault, Wrapping, create_schema
+from infra.vault import Vault, Wrapping
 from schemas.identity import PasswordChanged, UserDeleted
 from tests.cli.commands import Mesh, commands_on
+from tests.infra.vaults import VaultPlace, vault_place
 from tests.stack import local_stack
-from tests.worlds import World, append_events, world
+from tests.worlds import append_events
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[World]:
+async def place() -> AsyncIterator[VaultPlace]:
     settings = local_stack({"postgres", "kafka"})
     await ensure_topics(settings)
-    async with world(settings) as fresh:
-        await create_schema(fresh.pool)
-        await password_changes.create_schema(fresh.pool)
+    async with vault_place(settings) as fresh:
         yield fresh
 
 
@@ -40,7 +38,7 @@ def rotated(settings: Settings) -> Settings:
     )
 
 
-async def join(place: World) -> UUID:
+async def join(place: VaultPlace) -> UUID:
     vault, user_id = Vault(place.pool, place.settings), uuid4()
     await vault.new_person(user_id, uuid4().hex * 2)
     await vault.first_password(user_id, f"hash of {user_id}")
@@ -48,7 +46,7 @@ async def join(place: World) -> UUID:
 
 
 async def test_rotate_says_when_no_row_needs_an_old_key(
-    place: World, monkeypatch: pytest.MonkeyPatch
+    place: VaultPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await join(place)
     mesh: Mesh = commands_on(rotated(place.settings), monkeypatch, cli.vault)
@@ -59,7 +57,7 @@ async def test_rotate_says_when_no_row_needs_an_old_key(
 
 
 async def test_rotate_says_which_key_is_still_needed(
-    place: World, monkeypatch: pytest.MonkeyPatch
+    place: VaultPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await join(place)
     alone = rotated(place.settings).model_copy(update={"other_master_keys": SecretStr("")})
@@ -71,7 +69,7 @@ async def test_rotate_says_which_key_is_still_needed(
 
 
 async def test_a_restore_asks_the_log_who_is_gone_and_whose_password_is_another(
-    place: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    place: VaultPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     kept, deleted, changed = [await join(place) for _ in range(3)]
     mesh: Mesh = commands_on(place.settings, monkeypatch, cli.vault)
@@ -105,7 +103,7 @@ async def test_a_restore_asks_the_log_who_is_gone_and_whose_password_is_another(
 
 
 async def test_a_backup_never_replaces_a_file(
-    place: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    place: VaultPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("mine")
     mesh: Mesh = commands_on(place.settings, monkeypatch, cli.vault)
@@ -115,7 +113,7 @@ async def test_a_backup_never_replaces_a_file(
 
 
 async def test_a_foreign_file_is_refused_in_one_line(
-    place: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    place: VaultPlace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("something else")
     mesh: Mesh = commands_on(place.settings, monkeypatch, cli.vault)

@@ -13,33 +13,26 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import SecretStr
 
-from infra import password_changes
 from infra.password_changes import PasswordChanges
 from infra.sealed_file import ForeignFileError
-from infra.vault import MasterKeyMissingError, Vault, Wrapping, create_schema
+from infra.vault import MasterKeyMissingError, Vault, Wrapping
 from infra.vault_backup import TABLES, Since, backup, restore
+from tests.infra.vaults import VaultPlace, vault_place
 from tests.stack import local_stack
-from tests.worlds import World, world
 
 PEOPLE = 1_100  # more than one batch
 NOTHING = Since()
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[World]:
-    async with world(local_stack({"postgres"})) as fresh:
-        await make(fresh)
+async def place() -> AsyncIterator[VaultPlace]:
+    async with vault_place(local_stack({"postgres"})) as fresh:
         yield fresh
 
 
 @pytest.fixture
-def vault(place: World) -> Vault:
+def vault(place: VaultPlace) -> Vault:
     return Vault(place.pool, place.settings)
-
-
-async def make(place: World) -> None:
-    await create_schema(place.pool)
-    await password_changes.create_schema(place.pool)
 
 
 async def join(vault: Vault, count: int = 1) -> dict[UUID, str]:
@@ -59,19 +52,14 @@ async def opened(vault: Vault, sealed: dict[UUID, str]) -> set[UUID]:
     return {each for each, key in keys.items() if key.unseal("name", sealed[each]) == str(each)}
 
 
-async def lose(place: World) -> None:
-    await place.pool.execute("DROP SCHEMA vault CASCADE")
-    await make(place)
-
-
 async def test_a_lost_vault_comes_back_and_everything_opens(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     sealed = await join(vault, PEOPLE)
     await vault.add_signing_key("kid", b"private")
     written = await backup(place.pool, vault.wrapping, tmp_path / "file")
     assert written == {"people": PEOPLE, "passwords": PEOPLE, "signing_keys": 1}
-    await lose(place)
+    await place.lose()
     done = await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
     assert done.added == written
     assert await opened(vault, sealed) == set(sealed)
@@ -81,21 +69,21 @@ async def test_a_lost_vault_comes_back_and_everything_opens(
 
 
 async def test_a_backup_is_one_moment_of_the_vault(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     sealed = await join(vault, 300)
     # Each of them has a password, or neither row may be in the file.
     _, found = await asyncio.gather(
         join(vault, 200), backup(place.pool, vault.wrapping, tmp_path / "file")
     )
-    await lose(place)
+    await place.lose()
     await restore(place.pool, vault.wrapping, tmp_path / "file", NOTHING)
     assert await opened(vault, sealed) == set(sealed)
     assert found["people"] - found["passwords"] in {0, 1}  # one may be between its two steps
 
 
 async def test_a_backup_is_its_owners_and_readable_with_the_master_key_only(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     (user_id,) = await join(vault)
     path = tmp_path / "file"
@@ -111,7 +99,7 @@ async def test_a_backup_is_its_owners_and_readable_with_the_master_key_only(
 
 
 async def test_an_altered_backup_changes_nothing(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     await join(vault, PEOPLE)
     path = tmp_path / "file"
@@ -119,13 +107,15 @@ async def test_an_altered_backup_changes_nothing(
     altered = bytearray(path.read_bytes())
     altered[-20] ^= 1  # in the last chunk: all before it is true
     path.write_bytes(altered)
-    await lose(place)
+    await place.lose()
     with pytest.raises(ForeignFileError):
         await restore(place.pool, vault.wrapping, path, NOTHING)
     assert await place.pool.fetchval("SELECT count(*) FROM vault.people") == 0
 
 
-async def test_newer_rows_are_never_replaced(place: World, vault: Vault, tmp_path: Path) -> None:
+async def test_newer_rows_are_never_replaced(
+    place: VaultPlace, vault: Vault, tmp_path: Path
+) -> None:
     (user_id,) = await join(vault)
     await backup(place.pool, vault.wrapping, tmp_path / "file")
     await vault.replace_password(user_id, f"hash of {user_id}", "a newer one")
@@ -138,7 +128,7 @@ async def test_newer_rows_are_never_replaced(place: World, vault: Vault, tmp_pat
 
 
 async def test_whoever_was_erased_since_stays_erased(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     erased, kept = await join(vault), await join(vault)
     await backup(place.pool, vault.wrapping, tmp_path / "file")
@@ -152,11 +142,11 @@ async def test_whoever_was_erased_since_stays_erased(
 
 
 async def test_whom_the_log_calls_deleted_stays_erased_even_in_a_lost_vault(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     erased, kept = await join(vault), await join(vault)
     await backup(place.pool, vault.wrapping, tmp_path / "file")
-    await lose(place)
+    await place.lose()
     since = Since(deleted=frozenset(erased))
     await restore(place.pool, vault.wrapping, tmp_path / "file", since)
     assert await opened(vault, erased | kept) == set(kept)
@@ -165,11 +155,11 @@ async def test_whom_the_log_calls_deleted_stays_erased_even_in_a_lost_vault(
 
 
 async def test_a_password_changed_since_does_not_come_back(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     (changed,), (kept,) = await join(vault), await join(vault)
     await backup(place.pool, vault.wrapping, tmp_path / "file")
-    await lose(place)
+    await place.lose()
     since = Since(passwords_changed={changed: 5})
     await restore(place.pool, vault.wrapping, tmp_path / "file", since)
     assert await vault.password_hash(changed) is None
@@ -178,24 +168,24 @@ async def test_a_password_changed_since_does_not_come_back(
 
 
 async def test_a_change_that_waits_comes_back_and_is_applied(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     (user_id,) = await join(vault)
     changes, change_id = PasswordChanges(place.pool), uuid4()
     await changes.wait(change_id, user_id, "another hash")
     await backup(place.pool, vault.wrapping, tmp_path / "file")
-    await lose(place)
+    await place.lose()
     since = Since(passwords_changed={user_id: 5})
     await restore(place.pool, vault.wrapping, tmp_path / "file", since)
     assert await changes.current_hash(user_id, change_id, 5) == "another hash"
 
 
 async def test_a_backup_of_before_a_rotation_still_comes_back_with_its_key(
-    place: World, vault: Vault, tmp_path: Path
+    place: VaultPlace, vault: Vault, tmp_path: Path
 ) -> None:
     sealed = await join(vault, 3)
     await backup(place.pool, vault.wrapping, tmp_path / "file")
-    await lose(place)
+    await place.lose()
     later = place.settings.model_copy(
         update={
             "master_key": SecretStr(base64.b64encode(os.urandom(32)).decode()),
@@ -206,6 +196,6 @@ async def test_a_backup_of_before_a_rotation_still_comes_back_with_its_key(
     assert await opened(Vault(place.pool, later), sealed) == set(sealed)
 
 
-async def test_every_table_of_the_vault_is_in_a_backup(place: World) -> None:
+async def test_every_table_of_the_vault_is_in_a_backup(place: VaultPlace) -> None:
     rows = await place.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'vault'")
     assert {row["tablename"] for row in rows} == set(TABLES)

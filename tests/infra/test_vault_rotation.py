@@ -12,19 +12,18 @@ import pytest
 from pydantic import SecretStr
 
 from infra.settings import Settings
-from infra.vault import PersonErasedError, Vault, Wrapping, create_schema
+from infra.vault import PersonErasedError, Vault, Wrapping
 from infra.vault_rotation import WRAPPED, rotate, rows_by_master_key
+from tests.infra.vaults import VaultPlace, vault_place
 from tests.stack import local_stack
-from tests.worlds import World, world
 
 HASH = "ab" * 32
 PEOPLE = 1_200  # more than two batches
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[World]:
-    async with world(local_stack({"postgres"})) as fresh:
-        await create_schema(fresh.pool)
+async def place() -> AsyncIterator[VaultPlace]:
+    async with vault_place(local_stack({"postgres"})) as fresh:
         yield fresh
 
 
@@ -50,7 +49,7 @@ async def all_open(vault: Vault, sealed: dict[UUID, str]) -> bool:
     return all(keys[each].unseal("name", text) == str(each) for each, text in sealed.items())
 
 
-async def test_after_a_rotation_the_new_key_alone_opens_everything(place: World) -> None:
+async def test_after_a_rotation_the_new_key_alone_opens_everything(place: VaultPlace) -> None:
     sealed = await people(Vault(place.pool, place.settings))
     await Vault(place.pool, place.settings).add_signing_key("kid", b"private")
     later = with_new_key(place.settings)
@@ -63,14 +62,14 @@ async def test_after_a_rotation_the_new_key_alone_opens_everything(place: World)
     assert await rows_by_master_key(place.pool) == {Wrapping(later).master_key_id: PEOPLE + 1}
 
 
-async def test_a_repeated_rotation_finds_nothing_to_do(place: World) -> None:
+async def test_a_repeated_rotation_finds_nothing_to_do(place: VaultPlace) -> None:
     await people(Vault(place.pool, place.settings), 3)
     later = Wrapping(with_new_key(place.settings))
     assert (await rotate(place.pool, later)).rewrapped == 3
     assert (await rotate(place.pool, later)).rewrapped == 0
 
 
-async def test_a_rotation_broken_off_goes_on_where_it_was(place: World) -> None:
+async def test_a_rotation_broken_off_goes_on_where_it_was(place: VaultPlace) -> None:
     sealed = await people(Vault(place.pool, place.settings))
     later = with_new_key(place.settings)
 
@@ -84,7 +83,7 @@ async def test_a_rotation_broken_off_goes_on_where_it_was(place: World) -> None:
     assert 0 < (await rotate(place.pool, Wrapping(later))).rewrapped < PEOPLE
 
 
-async def test_people_read_join_and_go_while_keys_are_rotated(place: World) -> None:
+async def test_people_read_join_and_go_while_keys_are_rotated(place: VaultPlace) -> None:
     before = Vault(place.pool, place.settings)
     sealed = await people(before)
     later = with_new_key(place.settings)
@@ -113,7 +112,7 @@ async def test_people_read_join_and_go_while_keys_are_rotated(place: World) -> N
         (await alone.new_person(gone, HASH)).unseal("name", text)
 
 
-async def test_two_rotations_at_once_do_no_harm(place: World) -> None:
+async def test_two_rotations_at_once_do_no_harm(place: VaultPlace) -> None:
     sealed = await people(Vault(place.pool, place.settings))
     later = with_new_key(place.settings)
     both = await asyncio.gather(*(rotate(place.pool, Wrapping(later)) for _ in range(2)))
@@ -121,7 +120,7 @@ async def test_two_rotations_at_once_do_no_harm(place: World) -> None:
     assert await all_open(Vault(place.pool, later), sealed)
 
 
-async def test_rows_of_a_key_that_is_not_given_are_told_and_left(place: World) -> None:
+async def test_rows_of_a_key_that_is_not_given_are_told_and_left(place: VaultPlace) -> None:
     sealed = await people(Vault(place.pool, place.settings), 3)
     foreign = with_new_key(place.settings).model_copy(update={"other_master_keys": SecretStr("")})
     rotation = await rotate(place.pool, Wrapping(foreign))
@@ -130,7 +129,7 @@ async def test_rows_of_a_key_that_is_not_given_are_told_and_left(place: World) -
     assert await all_open(Vault(place.pool, place.settings), sealed)
 
 
-async def test_a_damaged_row_is_named_and_holds_nobody_up(place: World) -> None:
+async def test_a_damaged_row_is_named_and_holds_nobody_up(place: VaultPlace) -> None:
     first, second = list(await people(Vault(place.pool, place.settings), 2))
     await place.pool.execute(
         "UPDATE vault.people SET wrapped_key = $2 WHERE user_id = $1", first, os.urandom(60)
@@ -141,7 +140,7 @@ async def test_a_damaged_row_is_named_and_holds_nobody_up(place: World) -> None:
     assert second != first
 
 
-async def test_every_wrapped_key_of_the_vault_is_rotated(place: World) -> None:
+async def test_every_wrapped_key_of_the_vault_is_rotated(place: VaultPlace) -> None:
     rows = await place.pool.fetch(
         "SELECT table_name FROM information_schema.columns"
         " WHERE table_schema = 'vault' AND column_name = 'wrapped_key'"
