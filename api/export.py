@@ -100,7 +100,7 @@ async def export_user(
 
 async def exported(mesh: Machines, key: PersonKey, events_max: int) -> AsyncIterator[bytes]:
     """The document, piece by piece: whoever has many events must not fill our memory."""
-    head = {"user_id": key.user_id, "exported_at": datetime.now(UTC)}
+    head = {"user_id": str(key.user_id), "exported_at": datetime.now(UTC)}
     yield orjson.dumps(head)[:-1] + b',"events":['
     count, complete = 0, True
     async for event in events_of_person(mesh.postgres, key):

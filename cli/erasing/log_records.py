@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from cli.erasing.needles import Needles
 from cli.erasing.searched import Searched
-from infra.kafka import aio_consumer
+from infra.kafka import ADMIN_TIMEOUT_S, aio_consumer, client_config
 from infra.settings import Settings
 
 PLACE = "Kafka's records"
@@ -29,22 +32,36 @@ async def search_records(settings: Settings, needles: Needles) -> Searched:
         exclude_internal_topics=False,
     )
     try:
+        places = await asyncio.to_thread(_places, settings)
         await consumer.start()
         try:
-            await _search(consumer, needles, searched)
+            await _search(consumer, places, needles, searched)
         finally:
             await consumer.stop()
-    except KafkaError as error:
+    except (KafkaError, KafkaException) as error:
         searched.could_not(PLACE, error)
+    if not searched.count:
+        searched.could_not(PLACE, "there is not one record: this is no log of ours")
     return searched
 
 
-async def _search(consumer: AIOKafkaConsumer, needles: Needles, searched: Searched) -> None:
-    places = [
-        TopicPartition(topic, partition)
-        for topic in sorted(await consumer.topics())
-        for partition in consumer.partitions_for_topic(topic) or ()
+def _places(settings: Settings) -> list[TopicPartition]:
+    """Every partition of every topic of the broker, its own too."""
+    admin = AdminClient(client_config(settings, "mesh-erase"))
+    topics = admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics
+    return [
+        TopicPartition(name, partition)
+        for name, topic in sorted(topics.items())
+        for partition in topic.partitions
     ]
+
+
+async def _search(
+    consumer: AIOKafkaConsumer,
+    places: Sequence[TopicPartition],
+    needles: Needles,
+    searched: Searched,
+) -> None:
     ends = await consumer.end_offsets(places)
     starts = await consumer.beginning_offsets(places)
     waiting = {place for place in places if starts[place] < ends[place]}

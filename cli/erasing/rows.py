@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import asyncpg
 from clickhouse_driver import errors as clickhouse_errors
 
@@ -55,6 +57,28 @@ async def _search_table(
     connection: asyncpg.Connection, schema: str, name: str, needles: Needles, searched: Searched
 ) -> None:
     where = f"{schema}.{name}"
+    try:
+        try:
+            size, found = await _copied(connection, schema, name, "binary", needles)
+        except asyncpg.UndefinedFunctionError:
+            # Some types of the system's own tables have no binary form.
+            size, found = await _copied(connection, schema, name, "text", needles)
+    except _GONE:
+        return  # dropped since it was listed: a generation that was given up
+    except asyncpg.PostgresError as error:
+        searched.could_not(where, error)
+        return
+    searched.add(where, size, found)
+
+
+async def _copied(
+    connection: asyncpg.Connection,
+    schema: str,
+    name: str,
+    form: Literal["binary", "text"],
+    needles: Needles,
+) -> tuple[int, set[str]]:
+    """Bytes of a table and what they hold. Binary: texts and bytes as they are, unescaped."""
     size, found, tail = 0, set[str](), b""
 
     async def take(piece: bytes) -> None:
@@ -64,16 +88,9 @@ async def _search_table(
         found |= needles.found_in(window)
         tail = window[-needles.length_max :]
 
-    try:
-        await connection.copy_from_table(
-            name, schema_name=schema, output=take, format="binary", timeout=TIMEOUT_S
-        )
-    except _GONE:
-        return  # dropped since it was listed: a generation that was given up
-    except asyncpg.PostgresError as error:
-        searched.could_not(where, error)
-        return
-    searched.add(where, size, found)
+    query = f'SELECT * FROM "{schema}"."{name}"'  # noqa: S608 - names from the store's own list
+    await connection.copy_from_query(query, output=take, format=form, timeout=TIMEOUT_S)
+    return size, found
 
 
 async def search_clickhouse(settings: Settings, needles: Needles) -> Searched:

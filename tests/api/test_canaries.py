@@ -38,7 +38,7 @@ async def live(mesh: Mesh, mark: str) -> dict[str, str]:
             "signature": tokens["access_token"].rpartition(".")[2],
             "refresh token": tokens["refresh_token"],
         }
-    return found
+    return {f"{name} of {mark}": value for name, value in found.items()}
 
 
 async def break_things(mesh: Mesh, mark: str) -> dict[str, str]:
@@ -46,6 +46,7 @@ async def break_things(mesh: Mesh, mark: str) -> dict[str, str]:
     with processes(mesh.settings, [("writer",), ("reactor",)]) as doomed:
         for process in doomed:
             process.running.kill()
+            process.running.wait()
         found = await live(mesh, f"{mark}-killed")
         logs = "".join(process.log for process in doomed)
     assert Needles(found).found_in(logs.encode()) == set()
@@ -57,10 +58,7 @@ async def break_things(mesh: Mesh, mark: str) -> dict[str, str]:
     ):
         settings = mesh.settings.model_copy(update={name: address, "write_timeout_s": 0.2})
         async with api(settings) as broken:
-            found |= {
-                f"{key} without {name}": value
-                for key, value in (await live(broken, f"{mark}-{name}")).items()
-            }
+            found |= await live(broken, f"{mark}-{name}")
     return found
 
 

@@ -168,6 +168,7 @@ async def test_PR_10_a_plain_value_in_opensearch_is_found(mesh: Mesh, canary) ->
     index = f"mesh-{mesh.settings.store_prefix}notes"
     client = open_opensearch(mesh.settings)
     try:
+        await client.indices.create(index=index)
         await client.index(index=index, id="1", body={"deep": [{"note": email.upper()}]})
         found = await search_opensearch(mesh.settings, needles)
     finally:

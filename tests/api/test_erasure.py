@@ -206,6 +206,6 @@ async def test_X_41_a_deleted_listing_says_so_and_tells_nothing_more(
 
     async def is_gone() -> bool:
         answer = await mesh.client.get(path_of(listing), headers=token_of(deleted))
-        return problem(answer) == (410, "listing_deleted")
+        return answer.status_code == 410 and answer.json()["reason"] == "listing_deleted"
 
     await eventually(is_gone, 20, "the page is gone")
