@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate
 	--python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test faults lint types format lock clean \
+.PHONY: help up down status test faults timing lint types format lock clean \
 	bench-append bench-replay bench-lag bench-read bench-restart
 
 help:  ## Say what there is
@@ -48,6 +48,9 @@ test: lint types  ## Run every check: house, unit, contract, journeys, small fau
 
 faults: $(STAMP)  ## Kill every process in turn while a file is imported (minutes)
 	@$(BIN)/python -m pytest --quiet tests/journeys/test_kills.py
+
+timing: $(STAMP)  ## Ask a thousand times whether time tells known e-mails from unknown ones
+	@MESH_TIMING_PAIRS=1000 $(BIN)/python -m pytest --quiet --timeout 900 tests/api/test_timing.py
 
 lint: $(STAMP)  ## Style, spelling and the contracts between folders
 	@$(BIN)/ruff check .

@@ -181,7 +181,7 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
         # By the password and not by this answer: a repeat under the same key need not know it.
         password = body.password.get_secret_value()
         found = await login.log_in(mesh, sending.fresh(), body.email, password)
-        return _tokens(mesh.settings.access_token_s, found, 201)
+        return tokens_answer(mesh.settings.access_token_s, found, 201)
     person = Person(
         user_id=user_id,
         email=newcomer.email,
@@ -204,7 +204,7 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
 async def log_in(body: Credentials, mesh: Mesh, sending: Sending) -> Response:
     """Log in on one device."""
     found = await login.log_in(mesh, sending.fresh(), body.email, body.password.get_secret_value())
-    return _tokens(mesh.settings.access_token_s, found)
+    return tokens_answer(mesh.settings.access_token_s, found)
 
 
 @router.post(
@@ -218,7 +218,7 @@ async def refresh_session(body: Refresh, mesh: Mesh, sending: Sending) -> Respon
     session and all its tokens.
     """
     found = await login.refresh(mesh, sending.fresh(), body.refresh_token)
-    return _tokens(mesh.settings.access_token_s, found)
+    return tokens_answer(mesh.settings.access_token_s, found)
 
 
 @router.post(
@@ -287,7 +287,8 @@ def _user(person: Person) -> dict[str, Any]:
     }
 
 
-def _tokens(lifetime_s: int, found: login.LoggedIn, status: int = 200) -> Response:
+def tokens_answer(lifetime_s: int, found: login.LoggedIn, status: int = 200) -> Response:
+    """What a client gets for having logged in."""
     body = {
         "access_token": found.access_token,
         "token_type": "Bearer",

@@ -60,15 +60,17 @@ async def log_in(mesh: Machines, sending: CommandSender, email: str, password: s
             RecordFailedLogin(session_id=session_id, email_hash=email_hash, **failed.asked)
         )
         raise unauthenticated("credentials_invalid", "E-mail or password is wrong")
-    if person.status in SHUT_OUT:
-        raise Problem(403, "account_banned", "This account has been banned")
     return await start_session(mesh, sending, session_id, person)
 
 
 async def start_session(
     mesh: Machines, sending: CommandSender, session_id: UUID, person: Person
 ) -> LoggedIn:
-    """Tokens of a new session of somebody who has shown who they are."""
+    """Tokens of a new session of somebody who has shown who they are; raises a 403 problem for
+    the banned.
+    """
+    if person.status in SHUT_OUT:
+        raise Problem(403, "account_banned", "This account has been banned")
     sending = replace(sending, caller=Caller(user_id=str(person.user_id), role=person.role))
     refresh = mesh.refresh_tokens.new(session_id)
     # Signed before the command: a vault that is down must not leave a session nobody holds.

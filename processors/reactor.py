@@ -2,9 +2,9 @@
 
 Each reaction is a consumer group of its own over committed events. Offsets are committed only
 after every command has been acknowledged by the broker, so a crash repeats some of them; their
-ids are derived from the event, so the writer answers a repeat with its first reply. Effects are run beside them, by
-processors.effect_runner. A replay never comes here: it reads the log without a group and knows
-neither.
+ids are derived from the event, so the writer answers a repeat with its first reply. Effects are
+run beside them, by processors.effect_runner, and what is past its time is swept every hour. A
+replay never comes here: it reads the log without a group and knows none of them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from processors.erasure import DESTROY_KEY
 from processors.mailing.mails import MAILING
 from processors.reactions import REACTIONS, Reaction
 from processors.standing import SETTLE_LISTING, SETTLE_SELLER
+from processors.sweeping import keep_sweeping
 from schemas.recorded import CommandEnvelope, UndecodableError, decode_event, header
 from schemas.topics import EVENT_TYPES
 
@@ -57,6 +58,7 @@ async def run_reactor(
                 group.create_task(_run(settings, reaction, producer, event, stop))
             for effect, event in zip(effects, started[len(reactions) :], strict=True):
                 group.create_task(run_effect(effect, tools, event, stop))
+            group.create_task(keep_sweeping(settings, producer, stop))
             for event in started:
                 await event.wait()
             announce_ready()

@@ -204,7 +204,7 @@ async def test_ID_11_no_hash_waits_once_it_is_decided(mesh: Mesh) -> None:
     assert left == 0
 
 
-@pytest.mark.parametrize("password", ["password1", "Qwerty123!", "12345678", "short"])
+@pytest.mark.parametrize("password", ["password1", "Qwerty123!", "12345678", "Sh0rt-x"])
 async def test_V6_2_4_no_common_or_short_password_is_taken_anywhere(
     mesh: Mesh, password: str
 ) -> None:

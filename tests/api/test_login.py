@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from statistics import median
 from uuid import UUID
 
 import pytest
@@ -18,8 +16,6 @@ from tests.api.running import (
     problem,
 )
 from tests.waiting import eventually
-
-UNKNOWN_TIME_RATIO = (0.5, 2.0)
 
 
 async def test_ID_04_the_right_password_gives_two_tokens(mesh: Mesh) -> None:
@@ -47,20 +43,6 @@ async def test_ID_04_known_and_unknown_emails_get_the_same_answer(mesh: Mesh) ->
     assert known.headers.keys() - volatile == unknown.headers.keys() - volatile
 
 
-async def test_ID_04_known_and_unknown_emails_take_similar_time(mesh: Mesh) -> None:
-    email = new_email()
-    await mesh.register(email)
-    await mesh.log_in(email)
-    known, unknown = [], []
-    for _ in range(15):
-        for address, times in ((email, known), (new_email(), unknown)):
-            began = time.perf_counter()
-            assert (await mesh.log_in(address, "wrong password")).status_code == 401
-            times.append(time.perf_counter() - began)
-    low, high = UNKNOWN_TIME_RATIO
-    assert low < median(unknown) / median(known) < high
-
-
 async def test_ID_04_a_failed_login_is_told_in_the_log_without_the_address(mesh: Mesh) -> None:
     email = new_email()
     await mesh.log_in(email, "wrong password")
@@ -80,7 +62,8 @@ async def test_ID_19_the_stored_hash_is_argon2id(mesh: Mesh) -> None:
     account = await mesh.account()
     stored = await mesh.machines.vault.password_hash(UUID(account.user_id))
     assert stored is not None
-    assert stored.startswith("$argon2id$")
+    # OWASP's floor is 19 MiB and two passes (V11.4.2); ours takes more of both.
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 async def test_ID_19_bcrypt_is_a_setting_and_long_passwords_are_whole(mesh: Mesh) -> None:

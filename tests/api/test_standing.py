@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import uuid4
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from api.ending import cut_off
+from cli.people import send_grant
+from schemas.identity import DeactivateUser
+from schemas.messages import Role
+from schemas.recorded import CommandEnvelope
 from tests.api.mailbox import look, refresh
 from tests.api.running import Account, Mesh, api, claims_of, problem
 from tests.waiting import eventually
@@ -117,8 +123,31 @@ async def test_ID_25_without_redis_a_ban_holds_at_once_too(mesh: Mesh, closed: s
     assert problem(await refresh(mesh, account.refresh_token))[0] == 401
 
 
+async def test_ID_25_an_account_at_rest_may_only_look_leave_and_come_back(mesh: Mesh) -> None:
+    account = await mesh.account("seller")
+    asked = {
+        "asked_at": datetime.now(UTC),
+        "asked_by": account.user_id,
+        "asked_role": Role.SELLER,
+    }
+    command = DeactivateUser(user_id=UUID(account.user_id), **asked)
+    reply = await mesh.machines.writes.send(
+        CommandEnvelope(command, str(uuid4()), uuid4().hex, "test", "")
+    )
+    await cut_off(mesh.machines, UUID(account.user_id), reply)
+    assert problem(await look(mesh, account.access_token)) == (401, "session_ended")
+    back = (await mesh.log_in(account.email)).json()
+    assert back["user"]["status"] == "deactivated"
+    assert (await look(mesh, back["access_token"])).status_code == 200
+    headers = {"Authorization": f"Bearer {back['access_token']}"}
+    mine = await mesh.client.get("/api/listings/mine", headers=headers)
+    assert problem(mine) == (403, "account_deactivated")
+    out = await mesh.client.post("/api/auth/logout", headers=headers)
+    assert out.status_code == 204
+
+
 async def test_ID_14_two_devices_are_listed_and_one_is_revoked(mesh: Mesh) -> None:
-    """V7.5.2: only the revoked one gets 401."""
+    """V7.5.2 and V10.4.9: only the revoked one gets 401."""
     here = await mesh.account()
     login = await mesh.log_in(here.email)
     there = login.json()
@@ -171,3 +200,11 @@ async def test_ID_14_an_admin_ends_one_session_or_all(mesh: Mesh) -> None:
     assert every.status_code == 200, every.text
     assert problem(await look(mesh, other["access_token"])) == (401, "session_ended")
     assert problem(await refresh(mesh, other["refresh_token"])) == (401, "refresh_invalid")
+
+
+async def test_ID_24_a_role_taken_from_the_command_line_is_gone_at_once(mesh: Mesh) -> None:
+    account = await mesh.account("admin")
+    await send_grant(mesh.settings, account.email, Role.BUYER)
+    assert problem(await look(mesh, account.access_token)) == (401, "session_ended")
+    following = (await refresh(mesh, account.refresh_token)).json()
+    assert claims_of(following["access_token"])["role"] == "buyer"

@@ -167,6 +167,8 @@ def test_ID_11_a_reset_that_is_out_lapses_with_the_old_password() -> None:
 def test_ID_11_a_session_that_is_over_changes_no_password(ending) -> None:
     """V7.4.3: whoever was thrown out in the same moment does not come back by it."""
     spec.given(registered, ending).when(change(1)).refused("session_over")
+    # Nor does having been spared before spare a session now.
+    spec.given(registered, changed(), ending).when(change(1)).refused("session_over")
 
 
 def test_ID_11_of_two_sessions_that_change_it_at_once_the_first_wins() -> None:

@@ -117,7 +117,7 @@ def test_ID_07_a_foreign_token_is_refused_without_harm() -> None:
 
 
 def test_ID_07_a_token_is_refused_from_its_expiry_on() -> None:
-    """V7.3.2: an absolute end, however busy the session."""
+    """V7.3.2 and V10.4.8: an absolute end, however busy the session."""
     daily = [
         SessionRefreshed(
             session_id=ID, refresh_hash=f"{day:064x}", refreshed_at=NOW + timedelta(days=day)

@@ -1,0 +1,129 @@
+"""The hourly sweep: only what is past its time goes, and twice is once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+from aiokafka import AIOKafkaProducer
+from typer.testing import CliRunner
+
+from cli.sweep import sweep_command, sweep_now
+from infra.kafka import aio_producer
+from processors import sweeping
+from schemas.identity import session_stream, user_stream
+from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
+from tests.api.running import Account, Mesh, api, journal_kinds, problem
+from tests.waiting import eventually
+
+
+@pytest.fixture
+async def producer(mesh: Mesh) -> AsyncIterator[AIOKafkaProducer]:
+    found = aio_producer(mesh.settings, "test-sweep")
+    await found.start()
+    yield found
+    await found.stop()
+
+
+async def brief_account(mesh: Mesh) -> Account:
+    """Somebody whose session and proof are over within a second, and both are read."""
+    brief = {"refresh_token_s": 1, "verify_email_s": 1}
+    async with api(mesh.settings.model_copy(update=brief)) as short:
+        await eventually(lambda: short.machines.writes.started, 20)
+        account = await short.account()
+    await eventually(lambda: _is_past(mesh, account))
+    return account
+
+
+async def _is_past(mesh: Mesh, account: Account) -> bool:
+    return await mesh.machines.postgres.fetchval(
+        "SELECT (SELECT until < now() FROM reads.sessions WHERE key = $1)"
+        " AND (SELECT expires_at < now() FROM reads.verification_tokens WHERE key = $2)",
+        account.session_id,
+        f"{account.user_id}/{VERIFY}",
+    )
+
+
+async def _rows(mesh: Mesh, account: Account) -> int:
+    return await mesh.machines.postgres.fetchval(
+        "SELECT (SELECT count(*) FROM reads.sessions WHERE key = $1)"
+        " + (SELECT count(*) FROM reads.verification_tokens WHERE user_id = $2)",
+        account.session_id,
+        account.user_id,
+    )
+
+
+async def test_CR_01_what_is_past_its_time_goes_and_nothing_else(mesh: Mesh) -> None:
+    lasting, past = await mesh.account(), await brief_account(mesh)
+    found = await sweep_now(mesh.settings)
+    assert found.sessions >= 1
+    assert found.people >= 1
+
+    async def gone() -> bool:
+        return await _rows(mesh, past) == 0
+
+    await eventually(gone)
+    assert await _rows(mesh, lasting) == 2
+    assert (await look(mesh, lasting.access_token)).status_code == 200
+    assert (await refresh(mesh, lasting.refresh_token)).status_code == 200
+
+
+async def test_CR_01_sweeping_twice_is_sweeping_once(mesh: Mesh, producer) -> None:
+    past = await brief_account(mesh)
+    pool, now = mesh.machines.postgres.pool, datetime.now(UTC)
+    await sweeping.sweep(pool, producer, now)
+    await sweeping.sweep(pool, producer, now)
+
+    async def gone() -> bool:
+        return await _rows(mesh, past) == 0
+
+    await eventually(gone)
+    await sweeping.sweep(pool, producer, now + timedelta(seconds=1))
+    after = await mesh.account()  # written after the sweeps
+    await eventually(lambda: journal_kinds(mesh, user_stream(after.user_id)))
+    kinds = await journal_kinds(mesh, session_stream(past.session_id))
+    assert kinds.count("sessions.expired") == 1
+    kinds = await journal_kinds(mesh, user_stream(past.user_id))
+    assert kinds.count("one_time_token.lapsed") == 1
+
+
+async def test_ID_23_a_swept_token_is_refused_as_before(mesh: Mesh) -> None:
+    past = await brief_account(mesh)
+    token = await mailed(mesh, past.user_id, VERIFY)
+    assert problem(await verify(mesh, token)) == (410, "token_expired")
+    await sweep_now(mesh.settings)
+
+    async def gone() -> bool:
+        return await _rows(mesh, past) == 0
+
+    await eventually(gone)
+    assert problem(await verify(mesh, token)) == (410, "token_spent")
+
+
+async def test_CR_01_many_that_are_due_come_in_pages(
+    mesh: Mesh, producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "PAGE", 2)
+    people = [await brief_account(mesh) for _ in range(3)]
+    await sweeping.sweep(mesh.machines.postgres.pool, producer, datetime.now(UTC))
+
+    async def gone() -> bool:
+        return not any([await _rows(mesh, each) for each in people])
+
+    assert await eventually(gone)
+
+
+async def _down(_settings: object) -> None:
+    raise ConnectionRefusedError
+
+
+def test_CR_01_the_command_line_says_when_nothing_answers(monkeypatch) -> None:
+    app = typer.Typer()
+    app.command()(sweep_command)
+    monkeypatch.setattr("cli.sweep.settings", lambda: None)
+    monkeypatch.setattr("cli.sweep.sweep_now", _down)
+    told = CliRunner().invoke(app, [])
+    assert told.exit_code == 1
+    assert "Try again" in told.output
