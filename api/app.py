@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from api import (
     analytics,
+    avatars,
     health,
     identity,
     listing_past,
@@ -17,7 +18,9 @@ from api import (
     meta,
     middleware,
     openapi,
+    preferences,
     problems,
+    profiles,
     search,
 )
 from api.machines import open_machines
@@ -27,6 +30,9 @@ from infra.settings import Settings
 ROUTERS: tuple[APIRouter, ...] = (
     listings.router,
     identity.router,
+    profiles.router,
+    avatars.router,
+    preferences.router,
     listing_past.router,
     search.router,
     analytics.router,

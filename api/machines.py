@@ -23,8 +23,10 @@ from api.gateway import CommandGateway, WriteUnavailableError
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
+from infra.objects import Objects, open_objects
 from infra.opensearch import open_opensearch
 from infra.passwords import Passwords
+from infra.pictures import Pictures
 from infra.redis import open_redis
 from infra.settings import Settings
 from infra.vault import Vault
@@ -94,6 +96,8 @@ class Machines:
     refresh_tokens: RefreshTokens
     denylist: Denylist
     passwords: Passwords
+    objects: Objects
+    pictures: Pictures
 
 
 @asynccontextmanager
@@ -119,6 +123,8 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         )
         passwords = Passwords(settings.password_scheme)
         stack.callback(passwords.close)
+        pictures = Pictures()
+        stack.callback(pictures.close)
         tracking = Tracking(settings)
         for work in (writes.keep_starting(), tracking.keep(), denylist.keep()):
             task = asyncio.create_task(work)
@@ -138,6 +144,8 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             refresh_tokens=RefreshTokens(settings),
             denylist=denylist,
             passwords=passwords,
+            objects=open_objects(settings),
+            pictures=pictures,
         )
 
 

@@ -34,6 +34,7 @@ _STREAMS = (  # which field names an event's stream; the first that it has
     ("email_hash", "claim/email/"),
     ("stream_id", ""),
 )
+_OWN_CATEGORY = ("profile", "seller", "preferences")  # kinds whose streams begin as they do
 
 
 def accept(
@@ -83,7 +84,9 @@ def _accept_example(event: type[Event], root: Path) -> Iterator[str]:
 
 def _headers(event: type[Event], data: dict[str, Any]) -> dict[str, str]:
     named = (start + data[name] for name, start in _STREAMS if data.get(name))
-    stream = next(named, f"example/{event.SCHEMA}")
+    noun = kind_of(event).partition(".")[0]
+    own = f"{noun}/{data['user_id']}" if noun in _OWN_CATEGORY else None
+    stream = own or next(named, f"example/{event.SCHEMA}")
     headers = headers_of_event(
         event.model_validate(data),
         index=0,
