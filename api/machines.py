@@ -24,6 +24,7 @@ from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
 from infra.objects import Objects, open_objects
+from infra.one_time_tokens import OneTimeTokens
 from infra.opensearch import open_opensearch
 from infra.passwords import Passwords
 from infra.pictures import Pictures
@@ -94,6 +95,7 @@ class Machines:
     vault: Vault
     tokens: Tokens
     refresh_tokens: RefreshTokens
+    one_time_tokens: OneTimeTokens
     denylist: Denylist
     passwords: Passwords
     objects: Objects
@@ -142,6 +144,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             vault=vault,
             tokens=Tokens(vault, settings),
             refresh_tokens=RefreshTokens(settings),
+            one_time_tokens=OneTimeTokens(settings),
             denylist=denylist,
             passwords=passwords,
             objects=open_objects(settings),

@@ -8,6 +8,7 @@ from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
 from projections.identity.sessions import sessions
 from projections.identity.users import users
+from projections.identity.verification_tokens import verification_tokens
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 from projections.listings.listing_page import listing_page
@@ -34,4 +35,5 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     user_profiles,
     seller_profiles,
     user_preferences,
+    verification_tokens,
 )
