@@ -30,6 +30,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.status": ("status",),
     "cli.people": ("grant-role",),
     "cli.parked": ("parked",),
+    "cli.mail": ("mail",),
 }
 
 

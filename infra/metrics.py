@@ -41,3 +41,14 @@ STORE_CONFLICTS = Counter(
     "mesh_store_conflicts_total", "Rounds done again because another worker was quicker", ("store",)
 )
 REACTIONS = Counter("mesh_reactions_total", "Commands sent by reactions", ("reaction", "outcome"))
+EFFECTS = Counter(
+    "mesh_effects_total",
+    "Events that an effect has come past",
+    ("effect", "outcome"),  # done, late, poisoned
+)
+EFFECT_WAITS = Counter("mesh_effect_waits_total", "Times an effect was tried in vain", ("effect",))
+MAILS = Counter(
+    "mesh_mails_total",
+    "Mails sent or dropped",
+    ("mail", "outcome"),  # sent, erased, late, needless
+)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -97,6 +97,20 @@ class Settings(BaseSettings):
     reset_password_s: int = Field(default=3600, gt=0, description="a reset mail's life")
     password_scheme: Literal["argon2", "bcrypt"] = "argon2"  # noqa: S105 - a scheme's name
 
+    # Mail. Without a host nothing is sent: what should have been waits until there is one.
+    smtp_host: str = Field(default="", description="the server that takes our mails")
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="tls: from the first byte, usually port 465"
+    )
+    smtp_user: str = Field(default="", description="empty: no log-in")
+    smtp_password: SecretStr = SecretStr("")
+    mail_from: str = Field(
+        default="Marketmesh <no-reply@localhost>",
+        pattern=r"^[^\x00-\x1f\x7f<>@]*<[^\s<>@]+@[^\s<>@]+>$|^[^\s<>@]+@[^\s<>@]+$",
+        description="whom mails come from: Name <address>",
+    )
+
     # How processes behave.
     mode: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -110,6 +124,14 @@ class Settings(BaseSettings):
     store_prefix: str = Field(
         default="", pattern="^[a-z0-9_]*$", description="before every OpenSearch index name"
     )
+
+    @model_validator(mode="after")
+    def _mail_is_encrypted(self) -> Settings:
+        readable = bool(self.smtp_host) and self.smtp_security == "none"
+        if readable and (self.mode == "production" or self.smtp_user):
+            message = "SMTP_SECURITY must be starttls or tls: mails hold links that are secrets"
+            raise ValueError(message)
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid5
 
+from processors.commands import following
 from schemas.identity import ConfirmEmail, ReleaseEmail, UserDeleted, UserRegistered
 from schemas.messages import Command, Event, Role
 from schemas.recorded import CommandEnvelope, Recorded
@@ -41,16 +41,7 @@ class Reaction:
 
     def envelopes(self, recorded: Recorded[Any]) -> list[CommandEnvelope]:
         """The commands, with ids that are the same whenever the event is heard again."""
-        return [
-            CommandEnvelope(
-                command=command,
-                command_id=str(uuid5(UUID(recorded.event_id), f"{self.name}/{index}")),
-                correlation_id=recorded.correlation_id,
-                causation_id=recorded.event_id,
-                fingerprint="",  # its id is derived, so it is never another command's
-            )
-            for index, command in enumerate(self.react(recorded))
-        ]
+        return following(self.name, recorded, self.react(recorded))
 
 
 def confirm_email(recorded: Recorded[UserRegistered]) -> Sequence[Command]:

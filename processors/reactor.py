@@ -1,9 +1,10 @@
-"""The process that turns events into the commands which follow from them.
+"""The process that turns events into what follows from them: commands, and effects outside.
 
 Each reaction is a consumer group of its own over committed events. Offsets are committed only
 after every command has been acknowledged by the broker, so a crash repeats some of them; their
-ids are derived from the event, so the writer answers a repeat with its first reply. A replay
-never comes here: it reads the log without a group and knows no reactions.
+ids are derived from the event, so the writer answers a repeat with its first reply. Effects are run beside them, by
+processors.effect_runner. A replay never comes here: it reads the log without a group and knows
+neither.
 """
 
 from __future__ import annotations
@@ -19,36 +20,41 @@ from infra.kafka import aio_consumer, aio_producer
 from infra.metrics import REACTIONS as REACTED
 from infra.process import announce_ready
 from infra.settings import Settings
+from processors.commands import send_command
+from processors.effect_runner import open_tools, run_effect
+from processors.effects import Effect
+from processors.mailing.mails import MAILING
 from processors.reactions import REACTIONS, Reaction
-from schemas.recorded import (
-    CommandEnvelope,
-    UndecodableError,
-    decode_event,
-    header,
-    headers_of_command,
-    value_of,
-)
-from schemas.topics import EVENT_TYPES, context_of_command, partition_of_stream
+from schemas.recorded import CommandEnvelope, UndecodableError, decode_event, header
+from schemas.topics import EVENT_TYPES
 
 BATCH_MAX = 500
 POLL_MS = 500
+
+# Every effect. A new one is listed here and nowhere else.
+EFFECTS: tuple[Effect, ...] = (*MAILING,)
 
 log = structlog.get_logger()
 
 
 async def run_reactor(
-    settings: Settings, stop: asyncio.Event, reactions: Sequence[Reaction] = REACTIONS
+    settings: Settings,
+    stop: asyncio.Event,
+    reactions: Sequence[Reaction] = REACTIONS,
+    effects: Sequence[Effect] = EFFECTS,
 ) -> None:
-    """Run every reaction until `stop` is set. Raises when the broker can't be reached or takes
-    no commands: a new start goes on from the last committed offset.
+    """Run every reaction and effect until `stop` is set. Raises when the broker can't be
+    reached or takes no commands: a new start goes on from the last committed offset.
     """
     producer = aio_producer(settings, "mesh-reactor")
     await producer.start()
     try:
-        async with asyncio.TaskGroup() as group:
-            started = [asyncio.Event() for _ in reactions]
-            for reaction, event in zip(reactions, started, strict=True):
+        async with open_tools(settings, producer) as tools, asyncio.TaskGroup() as group:
+            started = [asyncio.Event() for _ in (*reactions, *effects)]
+            for reaction, event in zip(reactions, started[: len(reactions)], strict=True):
                 group.create_task(_run(settings, reaction, producer, event, stop))
+            for effect, event in zip(effects, started[len(reactions) :], strict=True):
+                group.create_task(run_effect(effect, tools, event, stop))
             for event in started:
                 await event.wait()
             announce_ready()
@@ -89,24 +95,10 @@ async def _send(
 ) -> None:
     """Have the broker acknowledge every command that follows from these records."""
     envelopes = [each for record in records for each in envelopes_of(reaction, record)]
-    sent = [await _send_one(producer, envelope) for envelope in envelopes]
+    sent = [await send_command(producer, envelope) for envelope in envelopes]
     await asyncio.gather(*sent)
     if sent:
         REACTED.labels(reaction.name, "sent").inc(len(sent))
-
-
-async def _send_one(
-    producer: AIOKafkaProducer, envelope: CommandEnvelope
-) -> asyncio.Future[object]:
-    stream_id = envelope.command.stream_id
-    acknowledged: asyncio.Future[object] = await producer.send(
-        context_of_command(envelope.command).commands_topic,
-        value_of(envelope.command),
-        key=stream_id.encode(),
-        partition=partition_of_stream(stream_id),
-        headers=headers_of_command(envelope),
-    )
-    return acknowledged
 
 
 def envelopes_of(reaction: Reaction, record: ConsumerRecord) -> list[CommandEnvelope]:

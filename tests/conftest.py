@@ -32,5 +32,5 @@ def kafka_settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def stack() -> Settings:
-    """Settings of a stack in which all five servers run."""
+    """Settings of a stack in which all servers run."""
     return local_stack()

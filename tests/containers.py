@@ -1,4 +1,5 @@
-"""The five servers from images, for MESH_STACK=docker: the images of docker-compose.yml.
+"""The servers from images, for MESH_STACK=docker: the images of docker-compose.yml.
+The mail sink is ours and runs beside them.
 
 Nothing here runs where there is no container engine; the readiness checks are the local
 stack's own, so both ways into the fixtures promise the same.
@@ -20,7 +21,9 @@ import yaml
 from testcontainers.core.container import DockerContainer
 
 from infra.settings import Settings, load_settings
-from infra.stack import clickhouse, kafka, opensearch, postgres, valkey
+from infra.stack import clickhouse, kafka, opensearch, postgres, supervisor, valkey
+from infra.stack.view import View
+from tests.stack import session_state
 from tests.waiting import eventually_blocking
 
 _READY_WITHIN_S = 120.0
@@ -43,6 +46,9 @@ def docker_stack(names: frozenset[str]) -> Settings:
         "master_key": base64.b64encode(os.urandom(32)).decode(),
         "lookup_key": base64.b64encode(os.urandom(32)).decode(),
     }
+    if "mail" in served:
+        port = int(served["mail"])
+        known |= {"smtp_host": "127.0.0.1", "smtp_port": port, "smtp_security": "none"}
     return load_settings(**known)
 
 
@@ -150,10 +156,20 @@ def _valkey() -> str:
     return address
 
 
+@lru_cache(maxsize=1)
+def _mail() -> str:
+    state = session_state()
+    with state.lock():
+        supervisor.servers_up(state, {"mail"}, View(quiet=True))
+    atexit.register(supervisor.down, state)
+    return str(state.ports()["mail"])
+
+
 _START: dict[str, Callable[[], str]] = {
     "kafka": _kafka,
     "postgres": _postgres,
     "opensearch": _opensearch,
     "clickhouse": _clickhouse,
     "valkey": _valkey,
+    "mail": _mail,
 }

@@ -1,4 +1,4 @@
-"""The five servers of the local stack: one `Server` each, declared in one table."""
+"""The six servers of the local stack: one `Server` each, declared in one table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from infra.stack import clickhouse, kafka, opensearch, postgres, valkey
+from infra.stack import clickhouse, kafka, mail, opensearch, postgres, valkey
 from infra.stack.daemons import Daemon
 from infra.stack.state import State
 
@@ -40,6 +40,7 @@ SERVERS: Final = (
     Server("postgres", ("postgres",), postgres.prepare, postgres.daemon, postgres.settle),
     Server("clickhouse", ("clickhouse",), clickhouse.prepare, clickhouse.daemon, clickhouse.settle),
     Server("valkey", ("valkey",), valkey.prepare, valkey.daemon, valkey.settle),
+    Server("mail", ("mail",), mail.prepare, mail.daemon, mail.settle),
 )
 
 NAMES: Final = frozenset(server.name for server in SERVERS)

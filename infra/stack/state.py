@@ -40,6 +40,7 @@ PORT_RANGES: Final[Mapping[str, range]] = {
     "opensearch-transport": _PORTS,
     "clickhouse": _PORTS,
     "valkey": _PORTS,
+    "mail": _PORTS,
     "api": _PORTS,
 }
 # The port people expect, for the stack they get by default; others must not fight for it.
@@ -156,6 +157,9 @@ def settings_of(ports: Mapping[str, int], known: Mapping[str, str]) -> dict[str,
         "OPENSEARCH_URL": f"http://127.0.0.1:{ports['opensearch']}",
         "CLICKHOUSE_URL": f"clickhouse://mesh:{password}@127.0.0.1:{ports['clickhouse']}/default",
         "REDIS_URL": f"redis://:{password}@127.0.0.1:{ports['valkey']}/0",
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": ports["mail"],
+        "SMTP_SECURITY": "none",  # it never leaves this machine
         "MASTER_KEY": known["MASTER_KEY"],
         "LOOKUP_KEY": known["LOOKUP_KEY"],
         "PORT": ports["api"],

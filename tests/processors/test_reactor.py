@@ -157,7 +157,7 @@ async def bench(kafka_settings: Settings) -> AsyncIterator[Bench]:
 async def reacting(bench: Bench, reaction: Reaction | None = None) -> AsyncIterator[None]:
     """A reactor at work, stopped gently with the block."""
     stop = asyncio.Event()
-    task = asyncio.create_task(run_reactor(bench.settings, stop, (reaction or bench.reaction,)))
+    task = asyncio.create_task(run_reactor(bench.settings, stop, (reaction or bench.reaction,), ()))
     try:
         yield
     finally:
@@ -222,7 +222,9 @@ async def test_a_crash_before_the_commit_repeats_the_same_command(
     monkeypatch.setattr(reactor, "_commit", crash)
     await bench.happen(user_id)
     with pytest.raises(ExceptionGroup):
-        await asyncio.wait_for(run_reactor(bench.settings, asyncio.Event(), (bench.reaction,)), 30)
+        await asyncio.wait_for(
+            run_reactor(bench.settings, asyncio.Event(), (bench.reaction,), ()), 30
+        )
     monkeypatch.setattr(reactor, "_commit", commit)
     async with reacting(bench):
         await eventually(asked(bench, user_id, times=2))
@@ -239,11 +241,13 @@ async def test_no_offset_is_committed_before_the_broker_has_the_commands(
     async def refused(*_: object) -> None:
         raise KafkaError
 
-    send_one = reactor._send_one
-    monkeypatch.setattr(reactor, "_send_one", refused)
+    send_command = reactor.send_command
+    monkeypatch.setattr(reactor, "send_command", refused)
     with pytest.raises(ExceptionGroup):
-        await asyncio.wait_for(run_reactor(bench.settings, asyncio.Event(), (bench.reaction,)), 30)
-    monkeypatch.setattr(reactor, "_send_one", send_one)
+        await asyncio.wait_for(
+            run_reactor(bench.settings, asyncio.Event(), (bench.reaction,), ()), 30
+        )
+    monkeypatch.setattr(reactor, "send_command", send_command)
     async with reacting(bench):
         await eventually(asked(bench, user_id))
 

@@ -1,0 +1,59 @@
+"""What mails say: one template a mail and language, its first line the subject. The HTML is made
+of the same paragraphs, so that the two never say different things.
+
+Templates are sandboxed, and in HTML everything is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from schemas.messages import Language
+
+TEMPLATES = Path(__file__).parent / "templates"
+NAME_LENGTH_MAX = 60
+# What mail programs make a link of. Whoever signs up with somebody else's address must not get
+# their own advertisement delivered by us: such a "name" is left out.
+_LINK_LIKE = re.compile(r"[:/@\\]|\w{2,}\.\w{2,}|www\.", re.IGNORECASE)
+
+_environment = ImmutableSandboxedEnvironment(
+    loader=FileSystemLoader(TEMPLATES),
+    undefined=StrictUndefined,
+    autoescape=lambda name: bool(name) and str(name).endswith(".html"),
+    auto_reload=False,
+    keep_trailing_newline=True,
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """One mail's words."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def write(mail: str, language: Language, *, name: str, link: str = "", until: str = "") -> Written:
+    """A mail in somebody's language."""
+    template = _environment.get_template(f"{mail}.{language}.txt")
+    said = template.render(name=greeted(name), link=link, until=until)
+    subject, _, text = said.partition("\n\n")
+    html = _environment.get_template("mail.html").render(
+        language=language.value,
+        subject=subject,
+        paragraphs=text.strip().split("\n\n"),
+        link=link,
+    )
+    return Written(subject, text, html)
+
+
+def greeted(name: str) -> str:
+    """A name as a greeting may show it: one line, and nothing when it is no name."""
+    plain = " ".join("".join(each if each.isprintable() else " " for each in name).split())
+    return "" if len(plain) > NAME_LENGTH_MAX or _LINK_LIKE.search(plain) else plain
