@@ -24,6 +24,7 @@ from processors.commands import send_command
 from processors.effect_runner import open_tools, run_effect
 from processors.effects import Effect
 from processors.mailing.mails import MAILING
+from processors.pictures import DROP_PICTURES
 from processors.reactions import REACTIONS, Reaction
 from schemas.recorded import CommandEnvelope, UndecodableError, decode_event, header
 from schemas.topics import EVENT_TYPES
@@ -32,7 +33,7 @@ BATCH_MAX = 500
 POLL_MS = 500
 
 # Every effect. A new one is listed here and nowhere else.
-EFFECTS: tuple[Effect, ...] = (*MAILING,)
+EFFECTS: tuple[Effect, ...] = (*MAILING, DROP_PICTURES)
 
 log = structlog.get_logger()
 

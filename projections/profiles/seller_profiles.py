@@ -49,9 +49,9 @@ def fold(
         row = SellerProfile(user_id=str(event.user_id))
     if row.deleted:
         return row
-    stated = {f"{name}_sealed": told.text for name, told in event.sealed.stated().items()}
-    cleared = {f"{name}_sealed": None for name in event.cleared}
-    return replace(row, version=recorded.version, **stated, **cleared)
+    changes: dict[str, Any] = {f"{name}_sealed": None for name in event.cleared}
+    changes |= {f"{name}_sealed": told.text for name, told in event.sealed.stated().items()}
+    return replace(row, version=recorded.version, **changes)
 
 
 seller_profiles = Projection(
