@@ -115,6 +115,8 @@ class SmtpMailer:
 def composed(message: Message, effect_id: UUID, sender: str) -> EmailMessage:
     """The mail as it goes out; raises MailRefusedError where a header could be broken out of."""
     mail = EmailMessage(policy=SMTP)
+    mail.set_content(message.text)
+    mail.add_alternative(message.html, subtype="html")
     try:
         mail["From"] = sender
         mail["To"] = Address(display_name=_name(message.name), addr_spec=_to(message))
@@ -127,8 +129,6 @@ def composed(message: Message, effect_id: UUID, sender: str) -> EmailMessage:
     mail["Message-ID"] = f"<{effect_id}@{_plain(sender).rpartition('@')[2]}>"
     mail[EFFECT_HEADER] = str(effect_id)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic answers, please
-    mail.set_content(message.text)
-    mail.add_alternative(message.html, subtype="html")
     return mail
 
 

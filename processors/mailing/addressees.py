@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from infra.vault import UnsealError
 from processors.effects import EffectRefusedError, OutsideDownError, Tools
 from projections.identity import users
+from projections.reads import Reads
 from schemas.identity import UserStatus
 from schemas.messages import Language
 from schemas.recorded import Recorded
@@ -61,7 +62,7 @@ async def addressee(tools: Tools, recorded: Recorded[Any], user_id: UUID) -> Add
     """The person of an event; None for whoever gets no mail. Raises OutsideDownError while the
     read model has not come as far as the event.
     """
-    row = await users.by_id(tools.postgres, str(user_id))
+    row = await users.by_id(cast("Reads", tools.postgres), str(user_id))
     if not _told_by(row, recorded) and not await _passed(tools, recorded):
         reason = "the read model of users has not caught up"
         raise OutsideDownError(reason)

@@ -26,7 +26,7 @@ from processors.effects import Effect, EffectRefusedError, OutsideDownError, Too
 from processors.reactor import EFFECTS as RUNNING
 from processors.reactor import REACTIONS, run_reactor
 from schemas.identity import UserRegistered, user_stream
-from schemas.messages import Market, Role
+from schemas.messages import Language, Market, Role
 from schemas.recorded import (
     CommandEnvelope,
     Record,
@@ -49,6 +49,7 @@ def registered(user_id: UUID) -> UserRegistered:
         name_sealed="1n",
         role=Role.BUYER,
         market=Market.EXOTICS,
+        language=Language.ENGLISH,
         registered_at=datetime.now(UTC),
     )
 
