@@ -7,9 +7,10 @@ ours, made of ids and hashes; a client's text is never part of one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import obstore
@@ -38,8 +39,13 @@ class ObjectsUnavailableError(Exception):
 class Objects:
     """Bytes by key. Every method raises ObjectsUnavailableError when the store is away."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self, make: Callable[[], ObjectStore]) -> None:
+        self._make = make
+
+    @cached_property
+    def _store(self) -> ObjectStore:
+        """Made at its first use: a process starts whatever is down."""
+        return self._make()
 
     async def put(self, key: str, data: bytes) -> None:
         """Keep these bytes, whole or not at all; what was under the key before is replaced."""
@@ -81,12 +87,13 @@ def open_objects(settings: Settings) -> Objects:
     """The store that the settings name. Connects nowhere yet."""
     url = settings.objects_url
     if not url:
-        return Objects(LocalStore(state_folder() / "objects", mkdir=True))
+        folder = state_folder() / "objects"
+        return Objects(lambda: LocalStore(folder, mkdir=True))
     if url.startswith("s3://"):
-        return Objects(_s3(settings, url))
+        return Objects(lambda: _s3(settings, url))
     if url.startswith("file://"):
-        return Objects(LocalStore.from_url(url, mkdir=True))
-    return Objects(MemoryStore())
+        return Objects(lambda: LocalStore.from_url(url, mkdir=True))
+    return Objects(MemoryStore)
 
 
 def _s3(settings: Settings, url: str) -> ObjectStore:

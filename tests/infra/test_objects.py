@@ -88,9 +88,11 @@ async def test_PR_14_an_s3_that_is_away_is_told_and_names_nothing() -> None:
     assert str(caught.value) == ""
 
 
-async def test_PR_14_a_folder_that_can_not_be_written_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("blocked", ["kept", "kept/avatars"])
+async def test_PR_14_a_folder_that_can_not_be_written_is_told(tmp_path: Path, blocked: str) -> None:
+    (tmp_path / blocked).parent.mkdir(exist_ok=True)
+    (tmp_path / blocked).write_text("a file where a folder should be")
     objects = open_objects(some_settings(objects_url=(tmp_path / "kept").as_uri()))
-    (tmp_path / "kept" / "avatars").write_text("a file where a folder should be")
     with pytest.raises(ObjectsUnavailableError):
         await objects.put(KEY, b"x")
 
