@@ -5,6 +5,7 @@ changes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -193,7 +194,7 @@ async def read_user_stats(
     await FIGURES.wait(request)
     visible(await seller_profiles.by_id(mesh.postgres, str(user_id)), user_id, caller)
     found = await user_stats.of_seller(mesh.postgres, str(user_id))
-    return versioned({"id": user_id, **orjson.loads(orjson.dumps(found))}, None)
+    return versioned({"id": user_id, **asdict(found)}, None)
 
 
 def is_own(caller: Caller, user_id: UUID) -> bool:
