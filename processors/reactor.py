@@ -25,6 +25,7 @@ from processors.effect_runner import open_tools, run_effect
 from processors.effects import Effect
 from processors.erasure import DESTROY_KEY
 from processors.mailing.mails import MAILING
+from processors.pictures import DROP_PICTURES
 from processors.reactions import REACTIONS, Reaction
 from processors.standing import SETTLE_LISTING, SETTLE_SELLER
 from processors.sweeping import keep_sweeping
@@ -35,7 +36,13 @@ BATCH_MAX = 500
 POLL_MS = 500
 
 # Every effect. A new one is listed here and nowhere else.
-EFFECTS: tuple[Effect, ...] = (*MAILING, DESTROY_KEY, SETTLE_SELLER, SETTLE_LISTING)
+EFFECTS: tuple[Effect, ...] = (
+    *MAILING,
+    DROP_PICTURES,
+    DESTROY_KEY,
+    SETTLE_SELLER,
+    SETTLE_LISTING,
+)
 
 log = structlog.get_logger()
 

@@ -15,6 +15,9 @@ from projections.journal.outcomes import outcomes
 from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
+from projections.profiles.seller_profiles import seller_profiles
+from projections.profiles.user_preferences import user_preferences
+from projections.profiles.user_profiles import user_profiles
 from projections.projection import Projection
 from projections.search.listing_search import listing_search
 
@@ -31,5 +34,8 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     listing_views_log,
     users,
     sessions,
+    user_profiles,
+    seller_profiles,
+    user_preferences,
     verification_tokens,
 )

@@ -11,6 +11,7 @@ from producers.identity.claims import claims
 from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.listings import listings
+from producers.profiles import preferences, profiles, sellers
 from schemas.messages import Command
 from schemas.recorded import EventTypes
 from schemas.registry import kind_of
@@ -21,6 +22,9 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "user": users,
     "session": sessions,
     "claim": claims,
+    "profile": profiles,
+    "seller": sellers,
+    "preferences": preferences,
 }
 
 
