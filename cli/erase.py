@@ -26,6 +26,7 @@ from cli.erasing.documents import search_opensearch, search_redis
 from cli.erasing.files import search_files
 from cli.erasing.log_records import search_records
 from cli.erasing.needles import Needles
+from cli.erasing.pictures import search_objects
 from cli.erasing.rows import search_clickhouse, search_postgres
 from cli.erasing.searched import Searched
 from cli.tables import print_table
@@ -182,6 +183,7 @@ async def searched(chosen: Settings, needles: Needles, folder: Path | None) -> l
         search_opensearch,
         search_clickhouse,
         search_redis,
+        search_objects,
     )
     found = [await search(chosen, needles) for search in searches]
     if folder is None:

@@ -77,6 +77,17 @@ class Objects:
                     count += 1
         return count
 
+    async def everything(self) -> AsyncIterator[tuple[str, bytes]]:
+        """Every object there is, key and bytes: for a search of the whole store."""
+        keys: list[str] = []
+        async with _answering(DELETE_TIMEOUT_S):
+            async for found in obstore.list(self._store):
+                keys += [each["path"] for each in found]
+        for key in keys:
+            data = await self.get(key)
+            if data is not None:
+                yield key, data
+
     async def _delete(self, key: str) -> None:
         # A local folder tells of what is missing, S3 does not.
         with suppress(FileNotFoundError):

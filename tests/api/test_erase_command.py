@@ -18,9 +18,11 @@ from cli.erasing.documents import search_opensearch, search_redis
 from cli.erasing.files import search_files
 from cli.erasing.log_records import search_records
 from cli.erasing.needles import Needles
+from cli.erasing.pictures import search_objects
 from cli.erasing.rows import search_clickhouse, search_postgres
 from infra.clickhouse import ClickHouse
 from infra.kafka import aio_producer
+from infra.objects import open_objects
 from infra.opensearch import open_opensearch
 from infra.settings import Settings
 from tests.api.running import Mesh
@@ -46,7 +48,7 @@ def canary() -> tuple[str, Needles]:
 
 
 async def somebody(mesh: Mesh) -> tuple[str, str, str]:
-    """A person who sells, logs in twice, fails once and changes listings: id, e-mail, name."""
+    """A person who tells of themselves, sells, logs in and mistypes: id, e-mail, name."""
     email, name = f"{uuid4().hex}@example.org", f"Nimal {uuid4().hex[:12]} Perera"
     joined = await mesh.register(email, name=name, role="seller")
     user_id = joined.json()["user"]["id"]
@@ -55,6 +57,12 @@ async def somebody(mesh: Mesh) -> tuple[str, str, str]:
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     seller = Seller(mesh, type("Account", (), {"headers": headers})())
     await seller.offer()
+    told = await mesh.client.patch(
+        f"/api/users/{user_id}",
+        json={"phone": f"+9477{uuid4().int % 10**7:07}", "bio": f"I am {name}"},
+        headers={**headers, "If-Match": "*"},
+    )
+    assert told.status_code == 200, told.text
     await mesh.client.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     await mesh.until_read(await mesh.client.post("/api/auth/logout", headers=headers))
     return user_id, email, name
@@ -70,6 +78,7 @@ async def test_PR_10_whoever_is_erased_is_found_nowhere(mesh: Mesh, command: Com
         "OpenSearch's documents",
         "ClickHouse's tables",
         "Redis' keys",
+        "Objects",
         "Kafka's files",
         "Postgres' files",
         "OpenSearch's files",
@@ -117,7 +126,8 @@ async def test_PR_10_a_person_is_known_by_all_that_was_sealed_for_them(mesh: Mes
     key = await mesh.machines.vault.person(UUID(user_id))
     assert key is not None
     found = await known_by(mesh.machines.postgres, key)
-    assert {"email": email, "name": name}.items() <= found.items()
+    assert {"email": email, "name": name, "bio": f"I am {name}"}.items() <= found.items()
+    assert found["phone"].startswith("+9477")
 
 
 # The search can fail: a value put into each store is found there.
@@ -223,6 +233,21 @@ async def test_PR_10_a_plain_value_in_redis_is_found(mesh: Mesh, canary, kind: s
     assert found.found[0].endswith("email (text)")
 
 
+async def test_PR_10_a_plain_value_in_an_object_or_its_key_is_found(
+    mesh: Mesh, canary, tmp_path: Path
+) -> None:
+    email, needles = canary
+    settings = mesh.settings.model_copy(update={"objects_url": tmp_path.as_uri()})
+    await open_objects(settings).put("a/1", b"picture of " + email.encode())
+    await open_objects(settings).put(f"a/{email.encode().hex()}", b"picture")
+    found = await search_objects(settings, needles)
+    assert sorted(each.rpartition(": ")[2] for each in found.found) == [
+        "email (hex)",
+        "email (text)",
+    ]
+    assert found.count == 2
+
+
 def test_PR_10_a_plain_value_in_a_file_or_its_name_is_found(tmp_path: Path, canary) -> None:
     email, needles = canary
     (tmp_path / "logs").mkdir()
@@ -244,6 +269,9 @@ async def test_PR_10_no_success_is_claimed_for_a_place_that_could_not_be_searche
     nowhere: Settings = mesh.settings.model_copy(
         update={
             "kafka_bootstrap": "127.0.0.1:1",
+            "objects_url": "s3://nowhere",
+            "objects_endpoint": "http://127.0.0.1:1",
+            "objects_access_key": "nobody",
             "opensearch_url": "http://127.0.0.1:1",
             "database_url": type(mesh.settings.database_url)("postgresql://mesh@127.0.0.1:1/x"),
             "clickhouse_url": type(mesh.settings.clickhouse_url)("clickhouse://127.0.0.1:1/x"),
@@ -252,4 +280,4 @@ async def test_PR_10_no_success_is_claimed_for_a_place_that_could_not_be_searche
     )
     found = await searched(nowhere, needles, tmp_path / "gone")
     assert [each.place for each in found if each.clean] == []
-    assert len(found) == 11
+    assert len(found) == 12
