@@ -6,7 +6,6 @@ import hashlib
 import hmac
 from base64 import b64decode
 from datetime import UTC, date, datetime, timedelta
-from ipaddress import ip_address, ip_network
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from api.consistency import OPENAPI_EXTRA, CaughtUp
 from api.listing_bodies import LISTING_ID, ok
 from api.listing_sight import Row, hidden, listing_for, sees_all
 from api.machines import Machines, Mesh
+from api.networks import origin_of
 from api.problems import Problem, StoreUnavailableError, problem_responses
 from api.routing import new_router
 from api.stores import clickhouse_answering
@@ -140,7 +140,7 @@ def _view(
         seller_id=row["seller_id"],
         viewer=viewer,
         signed_in=caller.signed_in,
-        network=network_of(request.client.host if request.client else ""),
+        network=origin_of(request),
         viewed_at=now,
     )
     cause = correlation_id.get() or command_id
@@ -158,19 +158,6 @@ def _identity(request: Request, caller: Caller) -> str:
 def _keyed(settings: Settings, text: str) -> str:
     key = b64decode(settings.lookup_key.get_secret_value())
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def network_of(host: str) -> str:
-    """`203.0.113.77` → `203.0.113.0/24`, IPv6 to /48: where from, but not who. Empty for what
-    is no address.
-    """
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    bits = 24 if mapped.version == 4 else 48  # noqa: PLR2004 - IP versions
-    return str(ip_network((mapped, bits), strict=False))
 
 
 @router.get(

@@ -30,6 +30,7 @@ from starlette.responses import Response
 from api.auth import Caller
 from api.etags import etag_of, expected_version
 from api.machines import machines_of
+from api.networks import origin_of
 from api.problems import Problem, refusal
 from infra.settings import Settings
 from schemas.messages import Command
@@ -110,6 +111,7 @@ class CommandSender:
             expected_version=version,
             deadline=deadline,
             traceparent=trace if trace and _TRACEPARENT.match(trace) else None,
+            origin=origin_of(self.request),
         )
         return await machines_of(self.request).writes.send(envelope)
 

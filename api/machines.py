@@ -23,11 +23,13 @@ from api.gateway import CommandGateway, WriteUnavailableError
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
+from infra.objects import Objects, open_objects
 from infra.oidc import Provider, open_providers
 from infra.one_time_tokens import OneTimeTokens
 from infra.opensearch import open_opensearch
 from infra.password_changes import PasswordChanges
 from infra.passwords import Passwords
+from infra.pictures import Pictures
 from infra.redis import open_redis
 from infra.settings import Settings
 from infra.vault import Vault
@@ -100,6 +102,8 @@ class Machines:
     denylist: Denylist
     passwords: Passwords
     password_changes: PasswordChanges
+    objects: Objects
+    pictures: Pictures
 
 
 @asynccontextmanager
@@ -125,6 +129,8 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         )
         passwords = Passwords(settings.password_scheme)
         stack.callback(passwords.close)
+        pictures = Pictures()
+        stack.callback(pictures.close)
         tracking = Tracking(settings)
         for work in (writes.keep_starting(), tracking.keep(), denylist.keep()):
             task = asyncio.create_task(work)
@@ -147,6 +153,8 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             denylist=denylist,
             passwords=passwords,
             password_changes=PasswordChanges(postgres.pool),
+            objects=open_objects(settings),
+            pictures=pictures,
         )
 
 

@@ -11,7 +11,8 @@ from api.problems import problem_responses
 from api.routing import new_router
 from schemas.identity import UserStatus
 from schemas.listings import ListingStatus
-from schemas.messages import Market, Role
+from schemas.messages import Language, Market, Role
+from schemas.profiles import Theme
 from schemas.vehicles import (
     Availability,
     BodyType,
@@ -29,9 +30,11 @@ ENUMS: dict[str, type[StrEnum]] = {
     "distance_unit": DistanceUnit,
     "drivetrain": Drivetrain,
     "fuel_type": FuelType,
+    "language": Language,
     "listing_status": ListingStatus,
     "market": Market,
     "role": Role,
+    "theme": Theme,
     "transmission": Transmission,
     "user_status": UserStatus,
 }

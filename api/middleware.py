@@ -15,13 +15,19 @@ from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import BODY_BYTES_MAX, http_problem_response, surprise_response
+from api.problems import (
+    BODY_BYTES_MAX,
+    UPLOAD_BYTES_MAX,
+    http_problem_response,
+    surprise_response,
+)
 from infra.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 UNMATCHED = "unmatched"  # one label for every unknown path: clients must not make up series
 
 _REQUEST_ID = b"x-request-id"
 _REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
+_UPLOAD = re.compile(r"/api/users/[0-9A-Fa-f-]{36}/avatar")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_STORE = (b"cache-control", b"no-store")
 _SECURITY = (
@@ -64,7 +70,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, self._bounded(sent, receive), send_on)
+            await self._app(scope, self._bounded(scope, sent, receive), send_on)
         except HTTPException as error:
             await http_problem_response(error)(scope, receive, send_on)
         except Exception as error:
@@ -74,21 +80,24 @@ class Edge:
         finally:
             _observe(scope, status or 499, time.perf_counter() - began)
 
-    def _bounded(self, sent: dict[bytes, bytes], receive: Receive) -> Receive:
+    def _bounded(self, scope: Scope, sent: dict[bytes, bytes], receive: Receive) -> Receive:
         """`receive`, checked against the bound where the request has a body at all."""
         length = sent.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > self._body_bytes_max:
+        if length is None and b"transfer-encoding" not in sent:
+            return receive
+        bound = UPLOAD_BYTES_MAX if _UPLOAD.fullmatch(scope["path"]) else self._body_bytes_max
+        if length is not None and length.isdigit() and int(length) > bound:
             raise HTTPException(413)
-        return self._counted(receive) if b"transfer-encoding" in sent else receive
+        return self._counted(receive, bound) if b"transfer-encoding" in sent else receive
 
-    def _counted(self, receive: Receive) -> Receive:
+    def _counted(self, receive: Receive, bound: int) -> Receive:
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._body_bytes_max:
+            if seen > bound:
                 raise HTTPException(413)
             return message
 

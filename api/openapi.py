@@ -11,6 +11,7 @@ from api.problems import ProblemBody
 
 TAGS = [
     {"name": "identity", "description": "Joining, logging in and out, who one is"},
+    {"name": "profiles", "description": "What people tell of themselves, and how they want it"},
     {"name": "listings", "description": "Something a seller offers at a price"},
     {"name": "search", "description": "Finding listings"},
     {"name": "analytics", "description": "Figures about what happened"},

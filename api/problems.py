@@ -21,14 +21,17 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 
 from api.gateway import WriteUnavailableError
+from infra.objects import ObjectsUnavailableError
 from infra.passwords import PasswordsBusyError
-from infra.vault import VaultUnavailableError
+from infra.pictures import PicturesBusyError
+from infra.vault import PersonErasedError, VaultUnavailableError
 from schemas.messages import Fault
 from schemas.recorded import Reply
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
 BODY_BYTES_MAX = 1024 * 1024
+UPLOAD_BYTES_MAX = 5 * 1024 * 1024 + 4096  # a picture and the form around it
 FAULTS_MAX = 50  # one answer never lists more; the rest shows after these are mended
 
 log = structlog.get_logger()
@@ -174,7 +177,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
     app.add_exception_handler(WriteUnavailableError, _on_write_unavailable)
     app.add_exception_handler(VaultUnavailableError, _on_vault_unavailable)
+    app.add_exception_handler(PersonErasedError, _on_person_erased)
     app.add_exception_handler(PasswordsBusyError, _on_passwords_busy)
+    app.add_exception_handler(ObjectsUnavailableError, _on_objects_unavailable)
+    app.add_exception_handler(PicturesBusyError, _on_pictures_busy)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http_exception)
 
@@ -195,9 +201,23 @@ async def _on_vault_unavailable(_request: Request, _error: Exception) -> Respons
     return problem_response(unavailable("store_unavailable", "The vault does not answer"))
 
 
+async def _on_person_erased(_request: Request, _error: Exception) -> Response:
+    return problem_response(Problem(410, "user_deleted", "This account is no longer there"))
+
+
 async def _on_passwords_busy(_request: Request, _error: Exception) -> Response:
     log.warning("passwords_busy")
     return problem_response(unavailable("busy", "Too many are logging in at once; try again soon"))
+
+
+async def _on_objects_unavailable(_request: Request, _error: Exception) -> Response:
+    log.warning("store_unavailable", store="objects")
+    return problem_response(unavailable("store_unavailable", "The object store does not answer"))
+
+
+async def _on_pictures_busy(_request: Request, _error: Exception) -> Response:
+    log.warning("pictures_busy")
+    return problem_response(unavailable("busy", "Too many pictures at once; try again soon"))
 
 
 async def _on_write_unavailable(_request: Request, _error: Exception) -> Response:
@@ -231,7 +251,7 @@ _REASONS = {
     400: ("bad_request", "This request can't be read"),
     404: ("not_found", "There is nothing at this path"),
     405: ("method_not_allowed", "This path does not know that method"),
-    413: ("body_too_large", f"A body here has at most {BODY_BYTES_MAX} bytes"),
+    413: ("body_too_large", "The body is larger than this path takes"),
 }
 
 

@@ -103,7 +103,7 @@ async def _reserve(
     if reply.reason == "email_taken":
         if ours_alone:
             # This id holds no claim, so it never registers: its key would only be in the way.
-            await mesh.vault.erase(command.owner_id)
+            await mesh.vault.forget_newcomer(command.owner_id)
         raise _email_taken()
     if reply.outcome != "accepted":
         raise refusal(reply)

@@ -11,7 +11,8 @@ import typer
 
 from infra.settings import SettingsError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+# A traceback must not show what the variables held: secrets and personal data among them.
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
 
 
 @app.callback()
@@ -31,6 +32,8 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.people": ("grant-role",),
     "cli.sweep": ("sweep",),
     "cli.parked": ("parked",),
+    "cli.vault": ("vault",),
+    "cli.erase": ("erase",),
     "cli.mail": ("mail",),
 }
 

@@ -65,8 +65,23 @@ class Settings(BaseSettings):
     clickhouse_url: SecretStr = Field(description="clickhouse://user:password@host:port/db, native")
     redis_url: SecretStr = Field(description="redis://host:port/db of a Redis protocol server")
 
+    # Where objects lie: see infra.objects.
+    objects_url: str = Field(
+        default="",
+        pattern=r"^$|^file:///.|^s3://.|^memory:///$",
+        description="file:///folder, s3://bucket/folder; empty: a folder in the state folder",
+    )
+    objects_endpoint: str = Field(default="", description="of an S3 that is not Amazon's")
+    objects_region: str = ""
+    objects_access_key: str = ""
+    objects_secret_key: SecretStr = SecretStr("")
+
     # Secrets: base64 text of 32 random bytes each.
     master_key: SecretStr = Field(description="wraps the vault's keys; base64, 32 bytes")
+    other_master_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="master keys that rows may be wrapped by besides; comma separated",
+    )
     lookup_key: SecretStr = Field(description="HMAC key of look-ups and cursors; base64, 32 bytes")
 
     # The API.

@@ -20,7 +20,9 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from infra.postgres import means_down
 from infra.settings import Settings
@@ -44,6 +46,10 @@ CREATE TABLE IF NOT EXISTS vault.passwords (
     hash text NOT NULL,
     changed_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE TABLE IF NOT EXISTS vault.erased (
+    user_id uuid PRIMARY KEY,
+    erased_at timestamptz NOT NULL DEFAULT now()
+);
 CREATE TABLE IF NOT EXISTS vault.signing_keys (
     kid text PRIMARY KEY,
     wrapped_key bytea NOT NULL,
@@ -60,6 +66,20 @@ class VaultUnavailableError(Exception):
 
 class UnsealError(Exception):
     """A sealed text or wrapped key does not open: another key, another field, or altered."""
+
+
+class MasterKeyMissingError(UnsealError):
+    """A row is wrapped by a master key that this process was not given."""
+
+    def __init__(self, master_key_id: str) -> None:
+        super().__init__(
+            f"master key {master_key_id} is needed: name it in MASTER_KEY or OTHER_MASTER_KEYS"
+        )
+        self.master_key_id = master_key_id
+
+
+class PersonErasedError(Exception):
+    """Somebody erased gets no new key: this id is over."""
 
 
 async def create_schema(pool: asyncpg.Pool) -> None:
@@ -97,6 +117,13 @@ class PersonKey:
         except (InvalidTag, ValueError) as error:
             raise UnsealError(field) from error
 
+    def mark(self, field: str, text: str) -> str:
+        """Tells whether two texts of this field are the same, to nobody without the key:
+        64 hex digits, the same at every call.
+        """
+        own = hmac.new(self._key, b"mark", hashlib.sha256).digest()  # not the key that seals
+        return hmac.new(own, self._place(field) + b"/" + text.encode(), hashlib.sha256).hexdigest()
+
     def _place(self, field: str) -> bytes:
         return f"{self.user_id}/{field}".encode()
 
@@ -105,30 +132,62 @@ class PersonKey:
 
 
 class Wrapping:
-    """Keys wrapped by the master key, and look-up hashes. Pure: no store behind it."""
+    """Keys wrapped by the master key, and look-up hashes. Pure: no store behind it.
+
+    Everything is wrapped by the present master key; what one of the others wrapped still
+    opens, so that a new master key can take over row by row (see infra.vault_rotation).
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._master = b64decode(settings.master_key.get_secret_value())
+        present = b64decode(settings.master_key.get_secret_value())
+        others = settings.other_master_keys.get_secret_value().split(",")
+        known = [present, *(b64decode(each) for each in others if each.strip())]
+        self._masters = {master_key_id_of(each): each for each in known}
         self._lookup = b64decode(settings.lookup_key.get_secret_value())
-        # Says which master key wraps a row, so that a later one can take over row by row.
-        self.master_key_id = hashlib.sha256(b"master key id" + self._master).hexdigest()[:16]
+        self.master_key_id = master_key_id_of(present)
 
     def wrap(self, key: bytes, owner: str) -> bytes:
         """A key as it may lie in a table, bound to its owner's name."""
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + AESGCM(self._master).encrypt(nonce, key, owner.encode())
+        return nonce + AESGCM(self._masters[self.master_key_id]).encrypt(nonce, key, owner.encode())
 
-    def unwrap(self, wrapped: bytes, owner: str) -> bytes:
-        """The key again; raises UnsealError."""
+    def unwrap(self, wrapped: bytes, owner: str, master_key_id: str) -> bytes:
+        """The key again, as that master key wrapped it; raises UnsealError."""
         nonce, box = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
         try:
-            return AESGCM(self._master).decrypt(nonce, box, owner.encode())
+            return AESGCM(self._master(master_key_id)).decrypt(nonce, box, owner.encode())
         except (InvalidTag, ValueError) as error:
             raise UnsealError(owner) from error
+
+    def derived_key(self, purpose: str, salt: bytes, master_key_id: str) -> bytes:
+        """A key for one purpose and salt, from which the master key can't be told."""
+        derivation = HKDF(hashes.SHA256(), KEY_BYTES, salt, purpose.encode())
+        return derivation.derive(self._master(master_key_id))
+
+    def _master(self, master_key_id: str) -> bytes:
+        found = self._masters.get(master_key_id)
+        if found is None:
+            raise MasterKeyMissingError(master_key_id)
+        return found
 
     def lookup_hash(self, text: str) -> str:
         """A keyed hash by which a normalised text is found again but not read: 64 hex digits."""
         return hmac.new(self._lookup, text.encode(), hashlib.sha256).hexdigest()
+
+
+def master_key_id_of(master_key: bytes) -> str:
+    """Says which master key wraps a row, without telling anything of it."""
+    return hashlib.sha256(b"master key id" + master_key).hexdigest()[:16]
+
+
+def person_owner(user_id: UUID | str) -> str:
+    """The name that a person's data key is bound to."""
+    return f"person/{user_id}"
+
+
+def signing_owner(kid: str) -> str:
+    """The name that a signing key is bound to."""
+    return f"signing/{kid}"
 
 
 class Vault:
@@ -149,20 +208,25 @@ class Vault:
             raise
 
     async def new_person(self, user_id: UUID, email_hash: str) -> PersonKey:
-        """A data key for somebody new; the existing one when this is a repeat."""
-        fresh = self.wrapping.wrap(os.urandom(KEY_BYTES), _owner(user_id))
+        """A data key for somebody new; the existing one when this is a repeat. Raises
+        PersonErasedError for an id that has been erased.
+        """
+        fresh = self.wrapping.wrap(os.urandom(KEY_BYTES), person_owner(user_id))
         async with self._connection() as connection:
-            wrapped = await connection.fetchval(
+            row = await connection.fetchrow(
                 "INSERT INTO vault.people (user_id, email_hash, wrapped_key, master_key_id)"
-                " VALUES ($1, $2, $3, $4)"
+                " SELECT $1, $2, $3, $4"
+                " WHERE NOT EXISTS (SELECT FROM vault.erased WHERE user_id = $1)"
                 " ON CONFLICT (user_id) DO UPDATE SET email_hash = vault.people.email_hash"
-                " RETURNING wrapped_key",
+                " RETURNING user_id, wrapped_key, master_key_id",
                 user_id,
                 email_hash,
                 fresh,
                 self.wrapping.master_key_id,
             )
-        return PersonKey(user_id, self.wrapping.unwrap(wrapped, _owner(user_id)))
+        if row is None:
+            raise PersonErasedError
+        return self._key(row)
 
     async def person(self, user_id: UUID) -> PersonKey | None:
         """Somebody's data key; None for the unknown and the erased."""
@@ -172,15 +236,16 @@ class Vault:
         """The data keys of those who have one."""
         async with self._connection() as connection:
             rows = await connection.fetch(
-                "SELECT user_id, wrapped_key FROM vault.people WHERE user_id = ANY($1)",
+                "SELECT user_id, wrapped_key, master_key_id FROM vault.people"
+                " WHERE user_id = ANY($1)",
                 list(user_ids),
             )
-        return {
-            row["user_id"]: PersonKey(
-                row["user_id"], self.wrapping.unwrap(row["wrapped_key"], _owner(row["user_id"]))
-            )
-            for row in rows
-        }
+        return {row["user_id"]: self._key(row) for row in rows}
+
+    def _key(self, row: asyncpg.Record) -> PersonKey:
+        owner = person_owner(row["user_id"])
+        key = self.wrapping.unwrap(row["wrapped_key"], owner, row["master_key_id"])
+        return PersonKey(row["user_id"], key)
 
     async def people_with_email(self, email_hash: str) -> list[UUID]:
         """Everyone who ever began to register with this e-mail, registered or not."""
@@ -191,12 +256,24 @@ class Vault:
         return [row["user_id"] for row in rows]
 
     async def erase(self, user_id: UUID) -> bool:
-        """Destroy somebody's key and password; whether there was one. There is no way back."""
-        async with self._connection() as connection:
+        """Destroy somebody's key and password; whether there was one. There is no way back:
+        the id is noted, gets no key ever again, and no backup brings the old one back.
+        """
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(
+                "INSERT INTO vault.erased (user_id) VALUES ($1) ON CONFLICT DO NOTHING", user_id
+            )
             done = await connection.fetchval(
                 "DELETE FROM vault.people WHERE user_id = $1 RETURNING true", user_id
             )
         return bool(done)
+
+    async def forget_newcomer(self, user_id: UUID) -> None:
+        """Drop the key of somebody who began to register and was refused. Nothing was sealed
+        with it, so the id stays free: a repeat is refused as it was the first time.
+        """
+        async with self._connection() as connection:
+            await connection.execute("DELETE FROM vault.people WHERE user_id = $1", user_id)
 
     async def first_password(self, user_id: UUID, password_hash: str) -> None:
         """Keep a new person's password hash; a repeat never replaces the one that is there."""
@@ -235,7 +312,7 @@ class Vault:
                 " SELECT $1, $2, $3 WHERE NOT EXISTS"
                 " (SELECT FROM vault.signing_keys WHERE retired_at IS NULL)",
                 kid,
-                self.wrapping.wrap(private_key, f"signing/{kid}"),
+                self.wrapping.wrap(private_key, signing_owner(kid)),
                 self.wrapping.master_key_id,
             )
 
@@ -243,14 +320,11 @@ class Vault:
         """Every signing key in use as (kid, private key), the newest first."""
         async with self._connection() as connection:
             rows = await connection.fetch(
-                "SELECT kid, wrapped_key FROM vault.signing_keys WHERE retired_at IS NULL"
-                " ORDER BY created_at DESC LIMIT 10"
+                "SELECT kid, wrapped_key, master_key_id FROM vault.signing_keys"
+                " WHERE retired_at IS NULL ORDER BY created_at DESC LIMIT 10"
             )
-        return [
-            (row["kid"], self.wrapping.unwrap(row["wrapped_key"], f"signing/{row['kid']}"))
-            for row in rows
-        ]
+        return [(row["kid"], self._signing_key(row)) for row in rows]
 
-
-def _owner(user_id: UUID) -> str:
-    return f"person/{user_id}"
+    def _signing_key(self, row: asyncpg.Record) -> bytes:
+        owner = signing_owner(row["kid"])
+        return self.wrapping.unwrap(row["wrapped_key"], owner, row["master_key_id"])

@@ -23,8 +23,11 @@ from infra.settings import Settings
 from processors.commands import send_command
 from processors.effect_runner import open_tools, run_effect
 from processors.effects import Effect
+from processors.erasure import DESTROY_KEY
 from processors.mailing.mails import MAILING
+from processors.pictures import DROP_PICTURES
 from processors.reactions import REACTIONS, Reaction
+from processors.standing import SETTLE_LISTING, SETTLE_SELLER
 from processors.sweeping import keep_sweeping
 from schemas.recorded import CommandEnvelope, UndecodableError, decode_event, header
 from schemas.topics import EVENT_TYPES
@@ -35,7 +38,13 @@ POLL_MS = 500
 GATHER_MS, GATHERED_BYTES = 100, 200_000
 
 # Every effect. A new one is listed here and nowhere else.
-EFFECTS: tuple[Effect, ...] = (*MAILING,)
+EFFECTS: tuple[Effect, ...] = (
+    *MAILING,
+    DROP_PICTURES,
+    DESTROY_KEY,
+    SETTLE_SELLER,
+    SETTLE_LISTING,
+)
 
 log = structlog.get_logger()
 

@@ -10,17 +10,21 @@ from producers.decider import Decider, Rejected
 from schemas.listings import (
     CreateListing,
     DeleteListing,
+    HideListing,
     ListingCommand,
     ListingCreated,
     ListingDeleted,
     ListingEvent,
+    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingShown,
     ListingSold,
     ListingUnpublished,
     ListingUpdated,
     MarkSold,
     PublishListing,
+    ShowListing,
     UnpublishListing,
     UpdateListing,
 )
@@ -54,6 +58,14 @@ class Active:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """On offer, but its seller is away: what Active is, seen by nobody."""
+
+    seller_id: str
+    fields: VehicleFields
+
+
+@dataclass(frozen=True)
 class Sold:
     """It found a buyer; only deletion is left."""
 
@@ -66,7 +78,7 @@ class Deleted:
     """The end."""
 
 
-Existing: TypeAlias = Draft | Active | Sold
+Existing: TypeAlias = Draft | Active | Hidden | Sold
 Listing: TypeAlias = Unlisted | Existing | Deleted
 
 
@@ -85,6 +97,10 @@ def decide(command: ListingCommand, listing: Listing) -> Sequence[ListingEvent]:
             return mark_sold(command, listing)
         case DeleteListing():
             return delete(command, listing)
+        case HideListing():
+            return hide(command, listing)
+        case ShowListing():
+            return show(command, listing)
         case _:
             assert_never(command)
 
@@ -117,11 +133,11 @@ def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
     match _changeable(command, listing):
         case Sold():
             raise Rejected("listing_sold")
-        case (Draft() | Active()) as found:
+        case (Draft() | Active() | Hidden()) as found:
             _refuse_faults(_unclear(command), "invalid_field")
             _refuse_faults(_years_too_late(command, command.fields), "invalid_field")
             after = found.fields.merged(command.fields, command.clear)
-            if isinstance(found, Active):
+            if not isinstance(found, Draft):
                 _refuse_faults(_missing(after), "fields_missing")
             return [*_changes(command, found.fields, after), *_repricing(command, found, after)]
 
@@ -134,6 +150,8 @@ def publish(command: PublishListing, listing: Listing) -> Sequence[ListingEvent]
             return [ListingPublished(listing_id=command.listing_id, published_at=command.asked_at)]
         case Active():
             return []
+        case Hidden():
+            raise Rejected("listing_hidden")
         case Sold():
             raise Rejected("listing_sold")
 
@@ -141,7 +159,7 @@ def publish(command: PublishListing, listing: Listing) -> Sequence[ListingEvent]
 def unpublish(command: UnpublishListing, listing: Listing) -> Sequence[ListingEvent]:
     """Back to a draft; a draft stays one, as with publishing."""
     match _changeable(command, listing):
-        case Active():
+        case Active() | Hidden():
             return [
                 ListingUnpublished(listing_id=command.listing_id, unpublished_at=command.asked_at)
             ]
@@ -166,7 +184,7 @@ def mark_sold(command: MarkSold, listing: Listing) -> Sequence[ListingEvent]:
                     sold_at=command.asked_at,
                 )
             ]
-        case Draft():
+        case Draft() | Hidden():
             raise Rejected("listing_not_active")
         case Sold():
             raise Rejected("listing_sold")
@@ -178,6 +196,28 @@ def delete(command: DeleteListing, listing: Listing) -> Sequence[ListingEvent]:
     return [ListingDeleted(listing_id=command.listing_id, deleted_at=command.asked_at)]
 
 
+def hide(command: HideListing, listing: Listing) -> Sequence[ListingEvent]:
+    """What everyone sees; a draft or a sale is nothing that a seller's absence could hide."""
+    _require_system(command)
+    if not isinstance(listing, Active):
+        return []
+    return [ListingHidden(listing_id=command.listing_id, hidden_at=command.asked_at)]
+
+
+def show(command: ShowListing, listing: Listing) -> Sequence[ListingEvent]:
+    """What was hidden, and is neither unpublished nor gone since."""
+    _require_system(command)
+    if not isinstance(listing, Hidden):
+        return []
+    return [ListingShown(listing_id=command.listing_id, shown_at=command.asked_at)]
+
+
+def _require_system(command: ListingCommand) -> None:
+    """Follows from where the seller stands, so nobody asks for it by hand."""
+    if command.asked_role is not Role.SYSTEM:
+        raise Rejected("role_not_allowed", 403)
+
+
 def _changeable(command: ListingCommand, listing: Listing) -> Existing:
     """The listing, if it exists and whoever asks may change it."""
     match listing:
@@ -185,8 +225,8 @@ def _changeable(command: ListingCommand, listing: Listing) -> Existing:
             raise Rejected("listing_unknown", 404)
         case Deleted():
             raise Rejected("listing_deleted", 410)
-        case Draft(seller_id=seller_id) | Active(seller_id=seller_id) | Sold(seller_id=seller_id):
-            if command.asked_by != seller_id and command.asked_role not in STAFF:
+        case Draft() | Active() | Hidden() | Sold():
+            if command.asked_by != listing.seller_id and command.asked_role not in STAFF:
                 raise Rejected("not_owner", 403)
             return listing
         case _:
@@ -215,7 +255,7 @@ def _changes(
 
 
 def _repricing(
-    command: UpdateListing, listing: Draft | Active, after: VehicleFields
+    command: UpdateListing, listing: Draft | Active | Hidden, after: VehicleFields
 ) -> Iterator[ListingEvent]:
     price = _price(after)
     if price is not None and price != _price(listing.fields):
@@ -283,8 +323,10 @@ def evolve(listing: Listing, event: ListingEvent) -> Listing:
         case ListingPriceChanged(price_minor=price_minor, currency=currency):
             price = VehicleFields(price_minor=price_minor, currency=currency)
             return replace(listing, fields=listing.fields.merged(price))
-        case ListingPublished():
+        case ListingPublished() | ListingShown():
             return Active(listing.seller_id, listing.fields)
+        case ListingHidden():
+            return Hidden(listing.seller_id, listing.fields)
         case ListingUnpublished():
             return Draft(listing.seller_id, listing.fields)
         case ListingSold():

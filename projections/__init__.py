@@ -10,11 +10,15 @@ from projections.identity.identities import identities
 from projections.identity.sessions import sessions
 from projections.identity.users import users
 from projections.identity.verification_tokens import verification_tokens
+from projections.journal.audit import audit
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
+from projections.profiles.seller_profiles import seller_profiles
+from projections.profiles.user_preferences import user_preferences
+from projections.profiles.user_profiles import user_profiles
 from projections.projection import Projection
 from projections.search.listing_search import listing_search
 
@@ -22,6 +26,7 @@ from projections.search.listing_search import listing_search
 PROJECTIONS: tuple[Projection[Any], ...] = (
     journal,
     outcomes,
+    audit,
     listing_page,
     listing_views,
     price_history,
@@ -30,6 +35,9 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     listing_views_log,
     users,
     sessions,
+    user_profiles,
+    seller_profiles,
+    user_preferences,
     verification_tokens,
     identities,
 )

@@ -18,6 +18,7 @@ class ListingStatus(StrEnum):
 
     DRAFT = "draft"
     ACTIVE = "active"
+    HIDDEN = "hidden"  # on offer, but its seller is away
     SOLD = "sold"
     DELETED = "deleted"
 
@@ -78,8 +79,27 @@ class DeleteListing(_ListingCommand):
     kind: Literal["listing.delete"] = "listing.delete"
 
 
+class HideListing(_ListingCommand):
+    """Show the listing to nobody while its seller is away."""
+
+    kind: Literal["listing.hide"] = "listing.hide"
+
+
+class ShowListing(_ListingCommand):
+    """The seller is back: show what was hidden because of that."""
+
+    kind: Literal["listing.show"] = "listing.show"
+
+
 ListingCommand: TypeAlias = (
-    CreateListing | UpdateListing | PublishListing | UnpublishListing | MarkSold | DeleteListing
+    CreateListing
+    | UpdateListing
+    | PublishListing
+    | UnpublishListing
+    | MarkSold
+    | DeleteListing
+    | HideListing
+    | ShowListing
 )
 
 
@@ -148,6 +168,20 @@ class ListingDeleted(_ListingEvent):
     deleted_at: AwareDatetime
 
 
+class ListingHidden(_ListingEvent):
+    """Nobody sees it, for its seller is away."""
+
+    kind: Literal["listing.hidden"] = "listing.hidden"
+    hidden_at: AwareDatetime
+
+
+class ListingShown(_ListingEvent):
+    """Everyone sees it again, for its seller is back."""
+
+    kind: Literal["listing.shown"] = "listing.shown"
+    shown_at: AwareDatetime
+
+
 ListingEvent: TypeAlias = (
     ListingCreated
     | ListingUpdated
@@ -156,6 +190,8 @@ ListingEvent: TypeAlias = (
     | ListingUnpublished
     | ListingSold
     | ListingDeleted
+    | ListingHidden
+    | ListingShown
 )
 
 

@@ -103,6 +103,7 @@ class CommandEnvelope(NamedTuple):
     expected_version: int | None = None
     deadline: datetime | None = None  # the writer refuses it later than this
     traceparent: str | None = None
+    origin: str = ""  # the network that the request came from, never a whole address
 
 
 class Reply(Event):
@@ -121,6 +122,8 @@ class Reply(Event):
     status: int = 200  # HTTP status a client should see
     faults: tuple[Fault, ...] = ()
     fingerprint: str = ""
+    asked: str = ""  # the command's kind
+    origin: str = ""  # the network that it came from
     repeated: bool = False  # said again, or to another request: not the command's first reply
 
 
@@ -173,6 +176,8 @@ def headers_of_command(envelope: CommandEnvelope) -> Headers:
         headers.append(("deadline", iso(envelope.deadline).encode()))
     if envelope.traceparent is not None:
         headers.append(("traceparent", envelope.traceparent.encode()))
+    if envelope.origin:
+        headers.append(("origin", envelope.origin.encode()))
     return headers
 
 
@@ -296,6 +301,7 @@ def decode_command(record: RawRecord, types: Mapping[str, type[Command]]) -> Com
             expected_version=int(version) if version is not None else None,
             deadline=datetime.fromisoformat(deadline.decode()) if deadline else None,
             traceparent=trace.decode() if trace else None,
+            origin=headers.get("origin", b"").decode(),
         )
     except KeyError as error:
         message = f"unknown command or missing header: {error}"

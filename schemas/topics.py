@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from schemas import identity, listings, tracking
+from schemas import identity, listings, profiles, tracking
 from schemas.messages import Command, Event
 from schemas.partitioning import partition_of
 from schemas.recorded import Reply
@@ -70,6 +70,7 @@ class Context:
 CONTEXTS: tuple[Context, ...] = (
     Context("listings", get_args(listings.ListingCommand), get_args(listings.ListingEvent)),
     Context("identity", get_args(identity.IdentityCommand), get_args(identity.IdentityEvent)),
+    Context("profiles", get_args(profiles.ProfilesCommand), get_args(profiles.ProfilesEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )
 
@@ -77,7 +78,7 @@ TOPICS: tuple[Topic, ...] = tuple(topic for context in CONTEXTS for topic in con
 
 EVENT_TYPES = Registry(
     (Reply, *(event for context in CONTEXTS for event in context.events)),
-    {**listings.UPCASTERS, **identity.UPCASTERS},
+    {**listings.UPCASTERS, **identity.UPCASTERS, **profiles.UPCASTERS},
 )
 
 _COMMAND_CONTEXT = {

@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -56,17 +58,19 @@ class World:
 
 @asynccontextmanager
 async def world(stack: Settings) -> AsyncIterator[World]:
-    """Fresh databases in Postgres (with the system's tables) and ClickHouse, and index names
-    that no other world has; everything is removed at the end."""
+    """Fresh databases in Postgres (with the system's tables) and ClickHouse, a folder for
+    objects, and index names that no other world has; everything is removed at the end."""
     name = f"t{uuid4().hex[:16]}"
-    settings = stack.model_copy(
-        update={
-            "database_url": _named_database(stack.database_url, name),
-            "clickhouse_url": _named_database(stack.clickhouse_url, name),
-            "store_prefix": f"{name}_",
-        }
-    )
     async with AsyncExitStack() as undo:
+        folder = undo.enter_context(TemporaryDirectory(prefix="mesh-objects-"))
+        settings = stack.model_copy(
+            update={
+                "database_url": _named_database(stack.database_url, name),
+                "clickhouse_url": _named_database(stack.clickhouse_url, name),
+                "store_prefix": f"{name}_",
+                "objects_url": Path(folder).as_uri(),
+            }
+        )
         await _make_databases(stack, name, undo)
         pool = await undo.enter_async_context(await open_pool(settings, size_max=4))
         await create_system_schema(pool)

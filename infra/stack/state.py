@@ -164,6 +164,8 @@ def settings_of(ports: Mapping[str, int], known: Mapping[str, str]) -> dict[str,
         "LOOKUP_KEY": known["LOOKUP_KEY"],
         "PORT": ports["api"],
         "PUBLIC_URL": f"http://127.0.0.1:{ports['api']}",
+        # Written into secrets.json by whoever changes the master key, else not there.
+        **{name: known[name] for name in ("OTHER_MASTER_KEYS",) if name in known},
     }
 
 

@@ -227,6 +227,8 @@ class Decisions:
             position=position,
             event_count=len(records),
             fingerprint=command.fingerprint,
+            asked=command.kind,
+            origin=command.origin,
         )
         self._answer(command, reply)
 
@@ -241,6 +243,8 @@ class Decisions:
             status=refusal.status,
             faults=refusal.faults,
             fingerprint=command.fingerprint,
+            asked=command.kind,
+            origin=command.origin,
         )
         self._answer(command, reply)
 
@@ -280,6 +284,8 @@ class Decisions:
                 reason=reason,
                 status=status,
                 fingerprint=command.fingerprint,
+                asked=command.kind,
+                origin=command.origin,
             )
             self._answers[command.command_id] = (reply, len(self.replies))
             self._reply(command, reply)

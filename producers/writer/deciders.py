@@ -12,6 +12,7 @@ from producers.identity.identity_claims import identity_claims
 from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.listings import listings
+from producers.profiles import preferences, profiles, sellers
 from schemas.messages import Command
 from schemas.recorded import EventTypes
 from schemas.registry import kind_of
@@ -23,6 +24,9 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "session": sessions,
     "claim": claims,
     "identity_claim": identity_claims,
+    "profile": profiles,
+    "seller": sellers,
+    "preferences": preferences,
 }
 
 

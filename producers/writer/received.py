@@ -26,6 +26,16 @@ class Received:
     fingerprint: str
     stream_id: str
 
+    @property
+    def kind(self) -> str:
+        """The kind of command; empty when it can't be read."""
+        return self.envelope.command.kind if self.envelope else ""
+
+    @property
+    def origin(self) -> str:
+        """The network that it came from; empty when nobody said so."""
+        return self.envelope.origin if self.envelope else ""
+
 
 def receive(record: Record, types: Mapping[str, type[Command]], partitions: int) -> Received:
     """Decode a record; never fails."""

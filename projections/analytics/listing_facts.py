@@ -12,8 +12,10 @@ from schemas.listings import (
     ListingCreated,
     ListingDeleted,
     ListingEvent,
+    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingShown,
     ListingSold,
     ListingStatus,
     ListingUnpublished,
@@ -80,6 +82,10 @@ def _changes(row: ListingFacts, event: ListingEvent) -> dict[str, Any]:
             return {"status": ListingStatus.ACTIVE, "published_at": row.published_at or at}
         case ListingUnpublished():
             return {"status": ListingStatus.DRAFT}
+        case ListingHidden():
+            return {"status": ListingStatus.HIDDEN}
+        case ListingShown():
+            return {"status": ListingStatus.ACTIVE}
         case ListingSold(sold_at=at, price_minor=price_minor):
             return {"status": ListingStatus.SOLD, "sold_at": at, "sold_minor": price_minor}
         case ListingDeleted(deleted_at=at):
@@ -96,7 +102,7 @@ _MOMENT = "DateTime64(6, 'UTC')"
 
 listing_facts = Projection(
     name="listing_facts",
-    version=1,
+    version=2,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

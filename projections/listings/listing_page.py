@@ -19,8 +19,10 @@ from schemas.listings import (
     ListingCreated,
     ListingDeleted,
     ListingEvent,
+    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingShown,
     ListingSold,
     ListingStatus,
     ListingUnpublished,
@@ -118,6 +120,10 @@ def _changes(row: ListingPage, event: ListingEvent) -> dict[str, Any]:
             return {"updated_at": at, "status": ListingStatus.ACTIVE, "published_at": first}
         case ListingUnpublished(unpublished_at=at):
             return {"updated_at": at, "status": ListingStatus.DRAFT}
+        case ListingHidden(hidden_at=at):
+            return {"updated_at": at, "status": ListingStatus.HIDDEN}
+        case ListingShown(shown_at=at):
+            return {"updated_at": at, "status": ListingStatus.ACTIVE}
         case ListingSold(sold_at=at):
             return {"updated_at": at, "status": ListingStatus.SOLD, "sold_at": at}
         case ListingDeleted(deleted_at=at):
@@ -144,7 +150,7 @@ FEATURES_VIEW = """
 
 listing_page = Projection(
     name="listing_page",
-    version=1,
+    version=2,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 from sqlalchemy import Index, MetaData, Table
 
@@ -21,8 +21,10 @@ from schemas.frozen import frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
+    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingShown,
     ListingSold,
     ListingUnpublished,
 )
@@ -37,6 +39,8 @@ Heard: TypeAlias = (
     | ListingUnpublished
     | ListingSold
     | ListingDeleted
+    | ListingHidden
+    | ListingShown
 )
 
 
@@ -65,12 +69,13 @@ def fold(_row: PriceFact | None, recorded: Recorded[Heard]) -> PriceFact:
             return PriceFact(listing, version, at, fields.price_minor, fields.currency)
         case ListingPriceChanged(price_minor=price_minor, currency=currency, changed_at=at):
             return PriceFact(listing, version, at, price_minor, currency)
-        case ListingPublished(published_at=at):
+        case ListingPublished(published_at=at) | ListingShown(shown_at=at):
             return PriceFact(listing, version, at, shown=True)
         case (
             ListingUnpublished(unpublished_at=at)
             | ListingSold(sold_at=at)
             | ListingDeleted(deleted_at=at)
+            | ListingHidden(hidden_at=at)
         ):
             return PriceFact(listing, version, at, shown=False)
 
@@ -80,15 +85,8 @@ Index("of_listing", table.c.listing_id, table.c.version, unique=True)
 
 price_history = Projection(
     name="price_history",
-    version=1,
-    hears=(
-        ListingCreated,
-        ListingPriceChanged,
-        ListingPublished,
-        ListingUnpublished,
-        ListingSold,
-        ListingDeleted,
-    ),
+    version=2,
+    hears=get_args(Heard),
     key=key,
     fold=fold,
     row=PriceFact,

@@ -14,8 +14,10 @@ from schemas.listings import (
     ListingCreated,
     ListingDeleted,
     ListingEvent,
+    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingShown,
     ListingSold,
     ListingStatus,
     ListingUnpublished,
@@ -94,6 +96,10 @@ def fold(row: ListingDocument | None, recorded: Recorded[ListingEvent]) -> Listi
             )
         case ListingUnpublished():
             return row and changed(row, status=ListingStatus.DRAFT)
+        case ListingHidden():
+            return row and changed(row, status=ListingStatus.HIDDEN)
+        case ListingShown():
+            return row and changed(row, status=ListingStatus.ACTIVE)
         case ListingSold():
             return row and changed(row, status=ListingStatus.SOLD)
         case ListingDeleted():
@@ -203,7 +209,7 @@ INDEX = SearchIndex(
 
 listing_search = Projection(
     name="listing_search",
-    version=1,
+    version=2,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

@@ -10,7 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.analytics import ONE_VIEW_S, network_of
+from api.analytics import ONE_VIEW_S
+from api.networks import network_of
 from tests.api.running import Mesh, api
 from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 

@@ -57,7 +57,8 @@ async def everything_in_postgres(mesh: Mesh, schemas: tuple[str, ...]) -> str:
 
 @pytest.fixture(scope="module")
 async def canaries(mesh: Mesh) -> dict[str, str]:
-    """Somebody joins, fails to log in, logs in, refreshes and logs out; every secret of theirs."""
+    """Somebody joins, fails to log in, logs in, refreshes, tells of themselves and logs out;
+    every secret of theirs."""
     mark = uuid4().hex
     email, password, name = f"canary-{mark}@example.org", f"pass-{mark}", f"Name {mark}"
     joined = await mesh.register(email, password=password, name=name)
@@ -68,13 +69,20 @@ async def canaries(mesh: Mesh) -> dict[str, str]:
         "/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]}
     )
     again = refreshed.json()
-    out = await mesh.client.post(
-        "/api/auth/logout", headers={"Authorization": f"Bearer {again['access_token']}"}
+    signed_in = {"Authorization": f"Bearer {again['access_token']}"}
+    phone = f"+94{uuid4().int % 10**10:010}"
+    told = await mesh.client.put(
+        f"/api/users/{again['user']['id']}",
+        json={"full_name": f"N {mark}", "phone": phone, "location": mark, "bio": mark},
+        headers={**signed_in, "If-Match": '"0"'},
     )
+    assert told.status_code == 200, told.text
+    out = await mesh.client.post("/api/auth/logout", headers=signed_in)
     assert (joined.status_code, refreshed.status_code, out.status_code) == (201, 200, 204)
     await mesh.until_read(out)
     return {
-        "mark": mark,  # in the e-mail, the name and both passwords
+        "mark": mark,  # in the e-mail, the names, the profile's texts and both passwords
+        "phone": phone,
         "refresh token": tokens["refresh_token"],
         "next refresh token": again["refresh_token"],
         "access token": tokens["access_token"],

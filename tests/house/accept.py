@@ -34,6 +34,7 @@ _STREAMS = (  # which field names an event's stream; the first that it has
     ("email_hash", "claim/email/"),
     ("stream_id", ""),
 )
+_OWN_CATEGORY = ("profile", "seller", "preferences")  # kinds whose streams begin as they do
 
 
 def accept(
@@ -85,7 +86,9 @@ def _headers(event: type[Event], data: dict[str, Any]) -> dict[str, str]:
     # A person's event may name a session of theirs; it stands in the person's stream.
     about = [place for place in _STREAMS if kind_of(event)[:5] != "user." or place[0] == "user_id"]
     named = (start + data[name] for name, start in about if data.get(name))
-    stream = next(named, f"example/{event.SCHEMA}")
+    noun = kind_of(event).partition(".")[0]
+    own = f"{noun}/{data['user_id']}" if noun in _OWN_CATEGORY else None
+    stream = own or next(named, f"example/{event.SCHEMA}")
     headers = headers_of_event(
         event.model_validate(data),
         index=0,

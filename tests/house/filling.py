@@ -9,6 +9,7 @@ from hypothesis import find
 from hypothesis import strategies as st
 
 MOMENT = "2026-03-01T08:30:00Z"
+_UPLOAD = f"avatars/{uuid5(NAMESPACE_DNS, 'user_id')}/{uuid5(NAMESPACE_DNS, 'upload_id')}"
 WORDS = {
     "title": "Porsche 911 Carrera 4S",
     "description": "Serviced every year, first owner",
@@ -26,6 +27,8 @@ WORDS = {
     "viewer": "3f0a",
     "reason": "listing_sold",
     "actor": "seller",
+    "large": f"{_UPLOAD}/{'a' * 64}.webp",
+    "small": f"{_UPLOAD}/{'b' * 64}.webp",
     "email_domain": "cs.uni.example",
     "provider": "google",
 }

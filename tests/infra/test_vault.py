@@ -11,26 +11,25 @@ from pydantic import SecretStr
 
 from infra.postgres import open_pool
 from infra.settings import Settings
-from infra.vault import UnsealError, Vault, VaultUnavailableError, create_schema
+from infra.vault import PersonErasedError, UnsealError, Vault, VaultUnavailableError, create_schema
+from tests.infra.vaults import VaultPlace, vault_place
 from tests.stack import local_stack
-from tests.worlds import World, world
 
 HASH = "ab" * 32
 
 
 @pytest.fixture(scope="module")
-async def place() -> AsyncIterator[World]:
-    async with world(local_stack({"postgres"})) as fresh:
-        await create_schema(fresh.pool)
+async def place() -> AsyncIterator[VaultPlace]:
+    async with vault_place(local_stack({"postgres"})) as fresh:
         yield fresh
 
 
 @pytest.fixture
-def vault(place: World) -> Vault:
+def vault(place: VaultPlace) -> Vault:
     return Vault(place.pool, place.settings)
 
 
-async def test_the_schema_is_made_by_many_at_once(place: World) -> None:
+async def test_the_schema_is_made_by_many_at_once(place: VaultPlace) -> None:
     async with await open_pool(place.settings, size_max=4) as pool:
         made = await asyncio.gather(*(create_schema(pool) for _ in range(8)))
     assert made == [None] * 8
@@ -83,9 +82,18 @@ async def test_erasing_takes_key_and_password(vault: Vault) -> None:
 async def test_what_was_sealed_before_an_erasure_never_opens_again(vault: Vault) -> None:
     user_id = uuid4()
     sealed = (await vault.new_person(user_id, HASH)).seal("email", "a@example.org")
-    await vault.erase(user_id)
+    await vault.forget_newcomer(user_id)
     with pytest.raises(UnsealError):
         (await vault.new_person(user_id, HASH)).unseal("email", sealed)
+
+
+async def test_whoever_is_erased_gets_no_key_again(vault: Vault) -> None:
+    user_id = uuid4()
+    await vault.new_person(user_id, HASH)
+    await vault.erase(user_id)
+    with pytest.raises(PersonErasedError):
+        await vault.new_person(user_id, HASH)
+    assert await vault.person(user_id) is None
 
 
 async def test_a_first_password_is_never_replaced_by_a_repeat(vault: Vault) -> None:
@@ -105,7 +113,7 @@ async def test_a_rehash_never_undoes_a_change(vault: Vault) -> None:
     assert await vault.password_hash(user_id) == "changed"
 
 
-async def test_many_processes_agree_on_one_signing_key(place: World) -> None:
+async def test_many_processes_agree_on_one_signing_key(place: VaultPlace) -> None:
     await place.pool.execute("DELETE FROM vault.signing_keys")
     vault = Vault(place.pool, place.settings)
     offers = [(f"kid-{number}", f"key-{number}".encode()) for number in range(8)]
@@ -115,7 +123,7 @@ async def test_many_processes_agree_on_one_signing_key(place: World) -> None:
     assert kept[0] in offers
 
 
-async def test_a_retired_signing_key_is_no_longer_given(place: World) -> None:
+async def test_a_retired_signing_key_is_no_longer_given(place: VaultPlace) -> None:
     await place.pool.execute("DELETE FROM vault.signing_keys")
     vault = Vault(place.pool, place.settings)
     await vault.add_signing_key("old", b"old key")
@@ -124,14 +132,14 @@ async def test_a_retired_signing_key_is_no_longer_given(place: World) -> None:
     assert await vault.signing_keys() == [("new", b"new key")]
 
 
-async def test_no_key_lies_in_the_tables_unwrapped(place: World, vault: Vault) -> None:
+async def test_no_key_lies_in_the_tables_unwrapped(place: VaultPlace, vault: Vault) -> None:
     await place.pool.execute("DELETE FROM vault.signing_keys")
     await vault.add_signing_key("kid", b"-----a private key-----")
     stored = await place.pool.fetchval("SELECT wrapped_key FROM vault.signing_keys")
     assert b"private" not in stored
 
 
-async def test_another_master_key_opens_nobody(place: World, vault: Vault) -> None:
+async def test_another_master_key_opens_nobody(place: VaultPlace, vault: Vault) -> None:
     user_id = uuid4()
     await vault.new_person(user_id, HASH)
     other = place.settings.model_copy(update={"master_key": SecretStr("QUJD" * 10 + "QUI=")})
@@ -139,7 +147,7 @@ async def test_another_master_key_opens_nobody(place: World, vault: Vault) -> No
         await Vault(place.pool, other).person(user_id)
 
 
-async def test_without_postgres_the_vault_says_so(place: World) -> None:
+async def test_without_postgres_the_vault_says_so(place: VaultPlace) -> None:
     nowhere: Settings = place.settings.model_copy(
         update={"database_url": SecretStr("postgresql://mesh@127.0.0.1:1/none")}
     )

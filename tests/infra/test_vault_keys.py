@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Iterable
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,14 +12,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from infra.settings import Settings
-from infra.vault import KEY_BYTES, PersonKey, UnsealError, Wrapping
+from infra.vault import KEY_BYTES, MasterKeyMissingError, PersonKey, UnsealError, Wrapping
 
 texts = st.text(max_size=300)
 keys = st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES)
 ANNA, BEN = UUID(int=1), UUID(int=2)
 
 
-def settings_with(master: bytes, lookup: bytes) -> Settings:
+def settings_with(master: bytes, lookup: bytes, others: Iterable[bytes] = ()) -> Settings:
     return Settings(
         kafka_bootstrap="unused:1",
         database_url="postgresql://unused",
@@ -26,6 +27,7 @@ def settings_with(master: bytes, lookup: bytes) -> Settings:
         clickhouse_url="clickhouse://unused",
         redis_url="redis://unused",
         master_key=base64.b64encode(master).decode(),
+        other_master_keys=",".join(base64.b64encode(each).decode() for each in others),
         lookup_key=base64.b64encode(lookup).decode(),
     )
 
@@ -96,17 +98,47 @@ def test_a_wrapped_key_opens_only_for_its_owner(master: bytes, key: bytes) -> No
     wrapping = Wrapping(settings_with(master, master))
     wrapped = wrapping.wrap(key, "person/1")
     assert key not in wrapped
-    assert wrapping.unwrap(wrapped, "person/1") == key
+    assert wrapping.unwrap(wrapped, "person/1", wrapping.master_key_id) == key
     with pytest.raises(UnsealError):
-        wrapping.unwrap(wrapped, "person/2")
+        wrapping.unwrap(wrapped, "person/2", wrapping.master_key_id)
 
 
 @given(keys, keys, keys)
 def test_another_master_key_unwraps_nothing(master: bytes, other: bytes, key: bytes) -> None:
     assume(master != other)
-    wrapped = Wrapping(settings_with(master, master)).wrap(key, "person/1")
+    wrapping, foreign = (Wrapping(settings_with(each, master)) for each in (master, other))
+    wrapped = wrapping.wrap(key, "person/1")
+    with pytest.raises(MasterKeyMissingError):
+        foreign.unwrap(wrapped, "person/1", wrapping.master_key_id)
     with pytest.raises(UnsealError):
-        Wrapping(settings_with(other, master)).unwrap(wrapped, "person/1")
+        foreign.unwrap(wrapped, "person/1", foreign.master_key_id)
+
+
+@given(keys, keys, keys)
+def test_what_an_earlier_master_key_wrapped_still_opens(
+    earlier: bytes, present: bytes, key: bytes
+) -> None:
+    assume(earlier != present)
+    before = Wrapping(settings_with(earlier, earlier))
+    after = Wrapping(settings_with(present, earlier, [earlier]))
+    wrapped = before.wrap(key, "person/1")
+    assert after.unwrap(wrapped, "person/1", before.master_key_id) == key
+    assert after.master_key_id != before.master_key_id
+    rewrapped = after.wrap(key, "person/1")
+    with pytest.raises(UnsealError):
+        before.unwrap(rewrapped, "person/1", before.master_key_id)
+
+
+@given(keys, keys, st.text(min_size=1, max_size=20))
+def test_a_derived_key_belongs_to_one_purpose_and_salt(
+    master: bytes, salt: bytes, purpose: str
+) -> None:
+    wrapping = Wrapping(settings_with(master, master))
+    derived = wrapping.derived_key(purpose, salt, wrapping.master_key_id)
+    assert derived == wrapping.derived_key(purpose, salt, wrapping.master_key_id)
+    assert derived != wrapping.derived_key(purpose + "x", salt, wrapping.master_key_id)
+    assert derived != wrapping.derived_key(purpose, salt + b"x", wrapping.master_key_id)
+    assert derived != master
 
 
 @given(keys, keys)

@@ -58,24 +58,33 @@ Stream = Sequence[tuple[str, Record]]  # (topic, record without a place) in orde
 
 
 def streams(seed: int, count: int, length_max: int = 6) -> list[list[Record]]:
-    """`count` streams of every category of aggregate; places are not given yet."""
+    """`count` streams of every category of aggregate; places are not given yet. The first of
+    each category bear one id, so do the second, and so on: joins over streams find something.
+    """
     chance = random.Random(seed)
+    names = [
+        (str(UUID(int=chance.getrandbits(128), version=4)), f"{chance.getrandbits(256):064x}")
+        for _ in range(count)
+    ]
     by_category: dict[tuple[str, str], list[Example]] = defaultdict(list)
     for each in examples():
         topic = topics_of(EVENT_TYPES[each.kind])[0]
         by_category[topic, category_of(each.subject)].append(each)
     return [
-        _stream(chance, topic, choices, length_max)
+        _stream(chance, topic, choices, length_max, name)
         for (topic, _), choices in sorted(by_category.items())
-        for _ in range(count)
+        for name in names
     ]
 
 
 def _stream(
-    chance: random.Random, topic: str, choices: Sequence[Example], length_max: int
+    chance: random.Random,
+    topic: str,
+    choices: Sequence[Example],
+    length_max: int,
+    name: tuple[str, str],
 ) -> list[Record]:
-    fresh = str(UUID(int=chance.getrandbits(128), version=4))
-    fresh_hash = f"{chance.getrandbits(256):064x}"
+    fresh, fresh_hash = name
     first = [each for each in choices if each.kind in _FIRST] or choices
     picked = [chance.choice(first), *chance.choices(choices, k=chance.randrange(length_max))]
     subject = _HASH.sub(fresh_hash, _UUID.sub(fresh, picked[0].subject))

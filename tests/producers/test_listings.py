@@ -16,15 +16,19 @@ from producers.listings import Active, Deleted, Draft, Sold, Unlisted, listings
 from schemas.listings import (
     CreateListing,
     DeleteListing,
+    HideListing,
     ListingCreated,
     ListingDeleted,
+    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingShown,
     ListingSold,
     ListingUnpublished,
     ListingUpdated,
     MarkSold,
     PublishListing,
+    ShowListing,
     UnpublishListing,
     UpdateListing,
 )
@@ -377,3 +381,53 @@ def test_LI_02_an_update_leads_to_exactly_what_was_asked(before, stated, clear) 
         listing = listings.evolve(listing, event)
     assert listing == Draft(OWNER, before.merged(stated, clear))
     assert listings.decide(update(stated, *clear), listing) == []
+
+
+SYSTEM = {"by": "effect/standing", "role": Role.SYSTEM}
+HIDE, SHOW = HideListing(**asked(**SYSTEM)), ShowListing(**asked(**SYSTEM))
+PUBLISHED = ListingPublished(listing_id=ID, published_at=NOW)
+HIDDEN = ListingHidden(listing_id=ID, hidden_at=NOW)
+SHOWN = ListingShown(listing_id=ID, shown_at=NOW)
+SOLD = ListingSold(listing_id=ID, sold_at=NOW)
+GONE = ListingDeleted(listing_id=ID, deleted_at=NOW)
+on_offer = spec.given(created_with(), PUBLISHED)
+
+
+def test_PR_09_an_active_listing_is_hidden_and_shown_again() -> None:
+    on_offer.when(HIDE).then(HIDDEN)
+    on_offer.given(HIDDEN).when(SHOW).then(SHOWN)
+    on_offer.given(HIDDEN, SHOWN).when(HIDE).then(HIDDEN)
+
+
+def test_PR_09_hiding_or_showing_twice_changes_nothing() -> None:
+    on_offer.given(HIDDEN).when(HIDE).then()
+    on_offer.when(SHOW).then()
+
+
+@pytest.mark.parametrize("history", [[], [created_with()], [created_with(), PUBLISHED, SOLD]])
+def test_PR_09_what_is_not_on_offer_is_not_hidden_and_not_shown(history) -> None:
+    spec.given(*history).when(HIDE).then()
+    spec.given(*history).when(SHOW).then()
+
+
+def test_PR_09_a_listing_taken_back_while_hidden_stays_a_draft() -> None:
+    taken_back = ListingUnpublished(listing_id=ID, unpublished_at=NOW)
+    on_offer.given(HIDDEN).when(UnpublishListing(**asked())).then(taken_back)
+    on_offer.given(HIDDEN, taken_back).when(SHOW).then()
+
+
+def test_PR_09_a_hidden_listing_is_not_published_by_hand_nor_sold() -> None:
+    hidden = on_offer.given(HIDDEN)
+    hidden.when(PublishListing(**asked())).refused("listing_hidden")
+    hidden.when(MarkSold(**asked())).refused("listing_not_active")
+    hidden.when(update(None, "title")).refused("fields_missing", 422, ["/title"])
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SYSTEM])
+@pytest.mark.parametrize("kind", [HideListing, ShowListing])
+def test_PR_09_nobody_hides_or_shows_by_hand(kind, role) -> None:
+    on_offer.when(kind(**asked(role=role))).refused("role_not_allowed", 403)
+
+
+def test_PR_10_a_hidden_listing_can_be_withdrawn() -> None:
+    on_offer.given(HIDDEN).when(DeleteListing(**asked(**SYSTEM))).then(GONE)

@@ -8,8 +8,10 @@ from uuid import UUID
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
+    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingShown,
     ListingSold,
     ListingUnpublished,
     ListingUpdated,
@@ -101,3 +103,11 @@ def viewed(on: float = 0, viewer: str = "v", listing_id: UUID = ID) -> ListingVi
     return ListingViewed(
         listing_id=listing_id, seller_id=SELLER, viewer=viewer, signed_in=False, viewed_at=day(on)
     )
+
+
+def hidden(on: float = 1) -> ListingHidden:
+    return ListingHidden(listing_id=ID, hidden_at=day(on))
+
+
+def shown(on: float = 2) -> ListingShown:
+    return ListingShown(listing_id=ID, shown_at=day(on))

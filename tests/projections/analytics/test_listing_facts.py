@@ -13,8 +13,10 @@ from tests.projections.cars import (
     created,
     day,
     deleted,
+    hidden,
     published,
     repriced,
+    shown,
     sold,
     updated,
 )
@@ -53,3 +55,10 @@ def test_a_life_ends_as_one_row_with_its_moments() -> None:
             location=None,
         )
     }
+
+
+def test_PR_09_facts_tell_whether_the_seller_is_away() -> None:
+    away = history(STREAM, created(), published(1), hidden(2))
+    back = history(STREAM, created(), published(1), hidden(2), shown(3))
+    assert rows_of(listing_facts, away)[str(ID)].status is ListingStatus.HIDDEN
+    assert rows_of(listing_facts, back)[str(ID)].status is ListingStatus.ACTIVE

@@ -18,8 +18,10 @@ from tests.projections.cars import (
     created,
     day,
     deleted,
+    hidden,
     published,
     repriced,
+    shown,
     sold,
     unpublished,
     updated,
@@ -97,3 +99,9 @@ def test_LI_03_a_deleted_listing_keeps_its_row_so_that_links_can_answer_410() ->
 
 def test_events_before_a_creation_make_no_page() -> None:
     assert rows_of(listing_page, history(STREAM, published(), updated(), sold())) == {}
+
+
+def test_PR_09_a_hidden_page_keeps_its_place_among_the_newest() -> None:
+    assert page(created(), published(1), hidden(2)).status is ListingStatus.HIDDEN
+    found = page(created(), published(1), hidden(2), shown(3))
+    assert (found.status, found.published_at, found.updated_at) == ("active", day(1), day(3))

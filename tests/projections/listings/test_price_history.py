@@ -21,8 +21,10 @@ from tests.projections.cars import (
     created,
     day,
     deleted,
+    hidden,
     published,
     repriced,
+    shown,
     sold,
     unpublished,
     updated,
@@ -127,3 +129,8 @@ def test_showing_a_listing_again_is_no_change_of_its_price() -> None:
         created(), published(0), repriced(700, on=40), unpublished(50), published(55)
     )
     assert found == Low(8_500_000, "USD", observed_since=day(10), complete=True)
+
+
+def test_PR_09_no_price_is_claimed_while_the_seller_is_away() -> None:
+    found = prices(created(), published(1), hidden(2), shown(5))
+    assert [(each.since, each.until) for each in found] == [(day(1), day(2)), (day(5), None)]

@@ -13,8 +13,10 @@ from tests.projections.cars import (
     created,
     day,
     deleted,
+    hidden,
     published,
     repriced,
+    shown,
     sold,
     unpublished,
     updated,
@@ -69,3 +71,8 @@ def test_a_place_can_be_cleared() -> None:
 def test_showing_again_does_not_make_a_listing_new() -> None:
     found = document(created(), published(1), unpublished(2), published(3))
     assert found.published_at == day(1)
+
+
+def test_PR_09_a_hidden_document_is_not_active_until_it_is_shown() -> None:
+    assert document(created(), published(), hidden()).status is ListingStatus.HIDDEN
+    assert document(created(), published(), hidden(), shown()).status is ListingStatus.ACTIVE

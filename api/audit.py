@@ -1,0 +1,106 @@
+"""The audit: who asked for what, when, from where, and what came of it. For admins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import Depends, Query
+from pydantic import AwareDatetime, BaseModel, Field
+from starlette.responses import Response
+
+from api.auth import SignedIn
+from api.listing_bodies import ok
+from api.machines import Mesh
+from api.paging import Paging
+from api.problems import problem_responses
+from api.routing import new_router
+from projections.journal import audit
+
+ACTOR_LENGTH_MAX, TEXT_LENGTH_MAX = 100, 200
+
+router = new_router("audit")
+
+
+class AuditEntry(BaseModel):
+    """One command and its outcome. `actor` is a person's id, or a tool or reaction; `origin` the
+    network that the request came from; `cause` the command or event that led to it.
+    """
+
+    command_id: str
+    at: AwareDatetime
+    actor: str
+    asked: str = Field(description="The command's kind; empty: it could not be read")
+    stream_id: str
+    origin: str
+    outcome: Literal["accepted", "refused", "failed"]
+    reason: str
+    status: int
+    version: int
+    events: int
+    correlation_id: str
+    cause: str
+
+
+class AuditAnswer(BaseModel):
+    """A page of entries, the last first."""
+
+    items: list[AuditEntry]
+    next_cursor: str | None
+
+
+async def _wanted(
+    actor: Annotated[str | None, Query(max_length=ACTOR_LENGTH_MAX)] = None,
+    stream: Annotated[str | None, Query(max_length=TEXT_LENGTH_MAX)] = None,
+    kind: Annotated[str | None, Query(max_length=TEXT_LENGTH_MAX)] = None,
+    outcome: Annotated[Literal["accepted", "refused", "failed"] | None, Query()] = None,
+    since: Annotated[AwareDatetime | None, Query()] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Not included")] = None,
+) -> audit.Wanted:
+    return audit.Wanted(actor, stream, kind, outcome, since, until)
+
+
+Filters = Annotated[audit.Wanted, Depends(_wanted)]
+
+_ID = "01980000-0000-7000-8000-000000000001"
+_ENTRY = {
+    "command_id": _ID,
+    "at": "2026-03-01T12:00:00+00:00",
+    "actor": "01980000-0000-7000-8000-000000000002",
+    "asked": "listing.publish",
+    "stream_id": "listing/01980000-0000-7000-8000-000000000003",
+    "origin": "203.0.113.0/24",
+    "outcome": "refused",
+    "reason": "not_owner",
+    "status": 403,
+    "version": 4,
+    "events": 0,
+    "correlation_id": "3f0e8d1c5b9a4e0f8c7d6b5a49382716",
+    "cause": _ID,
+}
+
+
+@router.get(
+    "/api/audit",
+    operation_id="read_audit",
+    response_model=AuditAnswer,
+    responses={
+        **ok("A page", {"items": [_ENTRY], "next_cursor": None}),
+        **problem_responses(401, 403),
+    },
+)
+async def read_audit(mesh: Mesh, page: Paging, wanted: Filters, _caller: SignedIn) -> Response:
+    """Every command that was judged, refused ones too, the last first."""
+    after = None
+    if page.after is not None:
+        moment, command_id = page.after
+        after = (datetime.fromisoformat(moment), command_id)
+    rows = await audit.entries(
+        mesh.postgres, wanted, page.limit + 1, after=after, offset=page.offset
+    )
+    last = None
+    if len(rows) > page.limit:
+        rows = rows[: page.limit]
+        last = (rows[-1]["at"].isoformat(), rows[-1]["command_id"])
+    headers = {"Cache-Control": "no-store"}
+    return page.response([dict(row) for row in rows], last, headers=headers)

@@ -1,0 +1,222 @@
+"""What clients send of profiles and preferences and what they get, with examples."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+from schemas.identity import UserStatus
+from schemas.messages import Language, Market, Role
+from schemas.profiles import Theme
+
+# A sealed text has at most 4,000 characters of base64: 600 characters of any script fit.
+BIO_LENGTH_MAX = 600
+
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
+_PHONE = re.compile(r"^\+[1-9]\d{6,14}$")  # E.164
+_PHONE_FILLERS = re.compile(r"[\s().-]")
+
+
+def _normal_phone(text: str) -> str:
+    found = _PHONE_FILLERS.sub("", text)
+    if not _PHONE.match(found):
+        message = "is no phone number: write it with its country, like +94 77 123 4567"
+        raise ValueError(message)
+    return found
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        message = "can't be emptied: leave it out, or choose a value"
+        raise ValueError(message)
+    return value
+
+
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_NO_CONTROLS),
+]
+Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_normal_phone)]
+Bio = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=BIO_LENGTH_MAX,
+        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$",
+    ),
+]
+Chosen = BeforeValidator(_not_null)
+
+USER_ID = "01980000-0000-7000-8000-00000000000a"
+_AVATAR_URL = f"/api/avatars/{USER_ID}/01980000-0000-7000-8000-0000000000b1/{'0' * 64}.webp"
+AVATAR = {"avatar_url": _AVATAR_URL, "avatar_small_url": _AVATAR_URL}
+USER = {
+    "id": USER_ID,
+    "full_name": "Nimal Perera",
+    "role": "seller",
+    "market": "exotics",
+    "location": "Colombo",
+    "bio": "Old Porsches, honestly described.",
+    **AVATAR,
+    "created_at": "2026-03-01T12:00:00+00:00",
+}
+CHANGED = {"id": USER_ID, "version": 2}
+SELLER = {
+    "id": USER_ID,
+    "business_name": "Perera Motors",
+    "rating": None,
+    "review_count": 0,
+    "verified": False,
+    "created_at": "2026-03-01T12:00:00+00:00",
+}
+PREFERENCES = {
+    "id": USER_ID,
+    "version": 1,
+    "language": "si",
+    "theme": "dark",
+    "notifications": True,
+    "email_notifications": True,
+    "sms_notifications": False,
+    "push_notifications": True,
+    "show_phone": True,
+    "show_email": False,
+}
+STATS = {"id": USER_ID, "listings": 7, "active": 3, "sold": 2, "views": 1480}
+
+
+class _Changes(BaseModel):
+    """A field that is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """The fields sent with a value."""
+        return self.model_dump(exclude_unset=True, exclude_none=True)
+
+    @property
+    def cleared(self) -> tuple[Any, ...]:
+        """The fields sent as null."""
+        return tuple(sorted(self.model_fields_set - self.stated.keys()))
+
+
+class ProfileChanges(_Changes):
+    """What shall be different: a field that is left out stays, null empties it (RFC 7396)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"phone": "+94 77 123 4567", "bio": None}]}
+    )
+
+    full_name: Line | None = None
+    phone: Phone | None = None
+    location: Line | None = None
+    bio: Bio | None = None
+
+
+class SellerChanges(_Changes):
+    """What shall be different. Rating and verification are nobody's own to state."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"business_name": "Perera Motors"}]})
+
+    business_name: Line | None = None
+
+
+class PreferenceChanges(_Changes):
+    """What shall be different: a field that is left out stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"language": "si", "email_notifications": False}]}
+    )
+
+    language: Annotated[Language, Chosen] = Language.ENGLISH
+    theme: Annotated[Theme, Chosen] = Theme.SYSTEM
+    notifications: Annotated[bool, Chosen] = True
+    email_notifications: Annotated[bool, Chosen] = True
+    sms_notifications: Annotated[bool, Chosen] = False
+    push_notifications: Annotated[bool, Chosen] = True
+    show_phone: Annotated[bool, Chosen] = False
+    show_email: Annotated[bool, Chosen] = False
+
+
+class ChangedAnswer(BaseModel):
+    """Whose it is and the version it has now."""
+
+    id: UUID
+    version: int
+
+
+class AvatarAnswer(BaseModel):
+    """Where the picture's squares are: 512 and 128 pixels a side."""
+
+    avatar_url: str
+    avatar_small_url: str
+
+
+class ProfileAnswer(BaseModel):
+    """A person. `phone` and `email` are there for the person and where they show them to all;
+    `status`, `email_verified` and `version` for the person only.
+    """
+
+    id: UUID
+    full_name: str
+    role: Role
+    market: Market
+    location: str | None
+    bio: str | None
+    avatar_url: str | None
+    avatar_small_url: str | None
+    created_at: AwareDatetime
+    phone: str | None = Field(default=None, description="E.164")
+    email: str | None = None
+    status: UserStatus | None = None
+    email_verified: bool | None = None
+    version: int | None = None
+
+
+class SellerAnswer(BaseModel):
+    """A seller. `rating` is null until somebody has reviewed them."""
+
+    id: UUID
+    business_name: str | None
+    rating: float | None
+    review_count: int
+    verified: bool
+    created_at: AwareDatetime
+    version: int | None = None
+
+
+class PreferencesAnswer(BaseModel):
+    """What holds for a person, chosen or by default."""
+
+    id: UUID
+    version: int
+    language: Language
+    theme: Theme
+    notifications: bool
+    email_notifications: bool
+    sms_notifications: bool
+    push_notifications: bool
+    show_phone: bool
+    show_email: bool
+
+
+class StatsAnswer(BaseModel):
+    """A person's figures: listings created ever, on offer now, sold ever, views of all."""
+
+    id: UUID
+    listings: int
+    active: int
+    sold: int
+    views: int

@@ -1,0 +1,160 @@
+"""What follows for listings from where their seller stands: whoever is away has nothing on
+offer, whoever is deleted has nothing at all.
+
+Two effects see to it, for a person may go at the very moment at which a listing comes. One hears
+of the person and looks for their listings; the other hears of a listing and looks for its seller.
+Each first waits until what it has heard can be read by the other, and then looks. So whichever
+looks last sees both, whatever the order. And as what was read may be outdated when the command
+arrives, both look again after sending, until the answer stays the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from processors.effects import Effect, EffectRefusedError, OutsideDownError, Tools
+from projections.identity import users
+from projections.listings import listing_page
+from projections.projection import Projection
+from schemas.identity import (
+    UserBanned,
+    UserDeactivated,
+    UserDeleted,
+    UserReactivated,
+    UserStatus,
+    UserUnbanned,
+)
+from schemas.listings import (
+    DeleteListing,
+    HideListing,
+    ListingPublished,
+    ListingStatus,
+    ShowListing,
+)
+from schemas.messages import Role
+from schemas.recorded import Recorded
+
+READ_WAIT_S = 10.0
+POLL_S = 0.02
+BATCH = 500
+ROUNDS_MAX = 20
+ASKED_BY = "effect/standing"
+AWAY = frozenset({UserStatus.DEACTIVATED, UserStatus.BANNED})
+
+StandingChanged = UserDeactivated | UserReactivated | UserBanned | UserUnbanned | UserDeleted
+
+_WATERMARK = """
+    SELECT next_offset FROM mesh.live_watermarks
+    WHERE projection = $1 AND topic = $2 AND partition = $3
+"""
+_STANDING = "SELECT status, version FROM reads.users WHERE key = $1"
+_LISTINGS = """
+    SELECT key FROM reads.listing_page
+    WHERE seller_id = $1 AND status <> $2 AND key > $3 ORDER BY key LIMIT $4
+"""
+
+
+async def settle_seller(recorded: Recorded[StandingChanged], tools: Tools) -> None:
+    """All listings of a person whose standing has changed."""
+    await _until_read(tools, users.users, recorded)
+    seller_id = str(recorded.event.user_id)
+    async for listing_id in _listings_of(tools, seller_id):
+        await _settle(tools, recorded, "settle_seller", listing_id, seller_id)
+
+
+async def settle_listing(recorded: Recorded[ListingPublished], tools: Tools) -> None:
+    """A listing that has come into view."""
+    await _until_read(tools, listing_page.listing_page, recorded)
+    row = await tools.postgres.fetchrow(
+        "SELECT seller_id FROM reads.listing_page WHERE key = $1", str(recorded.event.listing_id)
+    )
+    if row is None:
+        # Its stream is parked: who mends that has the listing settled by the next change.
+        message = "the listing can't be read"
+        raise EffectRefusedError(message)
+    listing_id = recorded.event.listing_id
+    await _settle(tools, recorded, "settle_listing", listing_id, row["seller_id"])
+
+
+async def _settle(
+    tools: Tools, recorded: Recorded[Any], name: str, listing_id: UUID, seller_id: str
+) -> None:
+    """Ask for what the seller's standing demands, until it demands the same as before."""
+    asked: tuple[UserStatus, int] | None = None
+    for _ in range(ROUNDS_MAX):
+        standing = await _standing_of(tools, seller_id)
+        if standing is None or standing == asked:
+            return
+        status, version = standing
+        if asked is None and recorded.kind.startswith("listing.") and status not in _ABSENT:
+            return  # the common case: nothing was hidden, nothing is to be shown
+        command = _command(status, listing_id, recorded)
+        # The version is in the name, and so in the command's id: the same wish of a later
+        # standing is a command of its own.
+        await tools.commands.send(f"{name}/{listing_id}/{status}/{version}", recorded, [command])
+        asked = standing
+    message = "a seller's standing changes all the time"
+    raise OutsideDownError(message)
+
+
+_ABSENT = AWAY | {UserStatus.DELETED}
+
+
+def _command(
+    status: UserStatus, listing_id: UUID, recorded: Recorded[Any]
+) -> HideListing | ShowListing | DeleteListing:
+    kind: type[HideListing | ShowListing | DeleteListing] = ShowListing
+    if status is UserStatus.DELETED:
+        kind = DeleteListing
+    elif status in AWAY:
+        kind = HideListing
+    return kind(
+        listing_id=listing_id,
+        asked_at=recorded.recorded_at,
+        asked_by=ASKED_BY,
+        asked_role=Role.SYSTEM,
+    )
+
+
+async def _standing_of(tools: Tools, seller_id: str) -> tuple[UserStatus, int] | None:
+    """Where a seller stands now; None for sellers who are no persons (imported ones)."""
+    row = await tools.postgres.fetchrow(_STANDING, seller_id)
+    return None if row is None else (UserStatus(row["status"]), row["version"])
+
+
+async def _listings_of(tools: Tools, seller_id: str) -> AsyncIterator[UUID]:
+    last = ""
+    while rows := await tools.postgres.fetch(
+        _LISTINGS, seller_id, ListingStatus.DELETED, last, BATCH
+    ):
+        for row in rows:
+            yield UUID(row["key"])
+        last = rows[-1]["key"]
+
+
+async def _until_read(tools: Tools, projection: Projection[Any], recorded: Recorded[Any]) -> None:
+    """Return when the event can be read; raises OutsideDownError when that takes too long."""
+    place = recorded.position
+    deadline = time.monotonic() + READ_WAIT_S
+    while True:
+        read = await tools.postgres.fetchval(
+            _WATERMARK, projection.name, place.topic, place.partition
+        )
+        if (read or 0) > place.offset:
+            return
+        if time.monotonic() > deadline:
+            message = f"{projection.name} has not caught up"
+            raise OutsideDownError(message)
+        await asyncio.sleep(POLL_S)
+
+
+SETTLE_SELLER = Effect(
+    "settle_seller",
+    (UserDeactivated, UserReactivated, UserBanned, UserUnbanned, UserDeleted),
+    settle_seller,
+)
+SETTLE_LISTING = Effect("settle_listing", (ListingPublished,), settle_listing)

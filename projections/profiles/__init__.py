@@ -1,0 +1,1 @@
+"""Answers about what people tell of themselves and how they want things."""
