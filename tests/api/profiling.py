@@ -25,12 +25,12 @@ def path_to(account: Account, more: str = "") -> str:
 class Person(Seller):
     """Somebody who acts on their own pages; reads see what the latest write did."""
 
-    async def tell(self, version: int, more: str = "", **fields: Any) -> httpx.Response:
+    async def tell(self, version: int, more: str = "", /, **fields: Any) -> httpx.Response:
         """Change some fields of the page at this version."""
         headers = {"If-Match": f'"{version}"'}
         return await self.ask("PUT", path_to(self.account, more), json=fields, headers=headers)
 
-    async def told(self, version: int, more: str = "", **fields: Any) -> httpx.Response:
+    async def told(self, version: int, more: str = "", /, **fields: Any) -> httpx.Response:
         answer = await self.tell(version, more, **fields)
         assert answer.status_code == 200, answer.text
         return answer

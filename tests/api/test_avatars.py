@@ -92,7 +92,7 @@ async def test_PR_03_one_file_is_wanted_and_nothing_else(person, form) -> None:
         ("application/x-www-form-urlencoded", b"avatar=x", (415, "media_type")),
         ("multipart/form-data", b"no boundary", (400, "bad_request")),
         ("multipart/form-data; boundary=x", b"--y\r\n", (400, "bad_request")),
-        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disp", (400, "bad_request")),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disp", (422, "invalid")),
     ],
 )
 async def test_PR_03_what_is_no_form_is_told(person, media_type, body, wanted) -> None:
