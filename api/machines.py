@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from api.database import Database
 from api.denylist import Denylist
 from api.gateway import CommandGateway, WriteUnavailableError
+from api.rate_limits import RateLimits
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
@@ -93,6 +94,7 @@ class Machines:
     tokens: Tokens
     refresh_tokens: RefreshTokens
     denylist: Denylist
+    rate_limits: RateLimits
     passwords: Passwords
 
 
@@ -137,6 +139,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             tokens=Tokens(vault, settings),
             refresh_tokens=RefreshTokens(settings),
             denylist=denylist,
+            rate_limits=RateLimits(redis, settings),
             passwords=passwords,
         )
 

@@ -16,6 +16,7 @@ from fastapi import FastAPI, HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import BODY_BYTES_MAX, http_problem_response, surprise_response
+from api.rate_limits import TOLD, headers_of
 from infra.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 UNMATCHED = "unmatched"  # one label for every unknown path: clients must not make up series
@@ -61,6 +62,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _add_headers(message["headers"], request_id)
+                if TOLD in scope:
+                    message["headers"] += headers_of(scope[TOLD])
             await send(message)
 
         try:

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.problems import ProblemBody
+from api.policy import limits_of
+from api.problems import ProblemBody, problem_responses
 
 TAGS = [
     {"name": "identity", "description": "Joining, logging in and out, who one is"},
@@ -18,6 +19,18 @@ TAGS = [
     {"name": "health", "description": "Whether this process can serve"},
 ]
 REF = "#/components/schemas/{model}"
+RATE_LIMIT_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "How much in how many seconds, by policy",
+        "schema": {"type": "string"},
+        "example": '"default";q=300;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left, and the seconds until more is, by policy",
+        "schema": {"type": "string"},
+        "example": '"default";r=299;t=60',
+    },
+}
 
 
 def install(app: FastAPI) -> None:
@@ -45,4 +58,18 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
     components.setdefault("securitySchemes", {})
+    components["headers"] = RATE_LIMIT_HEADERS
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if limits_of(operation.get("operationId")):
+                _tell_of_limits(operation)
     return document
+
+
+def _tell_of_limits(operation: dict[str, Any]) -> None:
+    """Add 429 to a limited operation, and to each answer the headers that any may carry."""
+    responses = operation["responses"]
+    responses.setdefault("429", problem_responses(429)[429])
+    for response in responses.values():
+        for name in RATE_LIMIT_HEADERS:
+            response.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}

@@ -94,7 +94,7 @@ _EXAMPLES: dict[int, tuple[str, str]] = {
     415: ("media_type", "Send `Content-Type: application/json`"),
     422: ("invalid", "1 field is not as it should be"),
     428: ("if_match_required", "Send `If-Match` with the ETag that you last read"),
-    429: ("too_many_requests", "Slow down"),
+    429: ("rate_limited", "At most 10 in 900 s: wait, then repeat"),
     503: ("store_unavailable", "postgres does not answer; try again soon"),
 }
 _EVERYWHERE = (413, 422, 503)  # what any operation may answer

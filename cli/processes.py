@@ -82,6 +82,7 @@ def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,  # the app writes its own line, with ids
         server_header=False,
+        proxy_headers=False,  # whom to believe of the client's address, api.addresses knows
         timeout_graceful_shutdown=5,
     )
 

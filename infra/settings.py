@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import os
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+# How a limit is written: `10 per 15 minutes`, or `off`.
+LIMIT_FORM = r"^(off|[1-9]\d{0,5} per ([1-9]\d{0,3} )?(second|minute|hour|day)s?)$"
 
 
 class SettingsError(Exception):
@@ -53,6 +57,14 @@ class _StateFile(PydanticBaseSettingsSource):
         return values
 
 
+def _limit(default: str, what: str) -> Any:
+    return Field(
+        default=default,
+        pattern=LIMIT_FORM,
+        description=f"{what}, like `{default}`, or `off`",
+    )
+
+
 class Settings(BaseSettings):
     """Every setting of every process. Secrets have no default."""
 
@@ -80,6 +92,20 @@ class Settings(BaseSettings):
     refresh_token_s: int = Field(default=7 * 24 * 3600, gt=0)
     password_scheme: Literal["argon2", "bcrypt"] = "argon2"  # noqa: S105 - a scheme's name
 
+    # How often who may do what; api/policy.py says which operation spends which.
+    limit_auth: str = _limit("10 per 15 minutes", "log-ins of one account from one address")
+    limit_joining: str = _limit("10 per 15 minutes", "registrations from one address")
+    limit_address: str = _limit("300 per 15 minutes", "all of /api/auth from one address")
+    limit_items: str = _limit("30 per minute", "requests to /api/items of one person")
+    limit_chat: str = _limit("100 per minute", "messages of one person")
+    limit_images: str = _limit("20 per 5 minutes", "pictures that one person uploads")
+    limit_search: str = _limit("300 per minute", "searches of one person or address")
+    limit_default: str = _limit("300 per minute", "other changes of one person")
+    trusted_proxies: str = Field(
+        default="",
+        description="networks whose X-Forwarded-For is believed: 10.0.0.0/8[,192.0.2.7]",
+    )
+
     # How processes behave.
     mode: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -93,6 +119,13 @@ class Settings(BaseSettings):
     store_prefix: str = Field(
         default="", pattern="^[a-z0-9_]*$", description="before every OpenSearch index name"
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for network in filter(None, text.split(",")):
+            ip_network(network.strip())
+        return text
 
     @classmethod
     def settings_customise_sources(

@@ -160,6 +160,11 @@ def settings_of(ports: Mapping[str, int], known: Mapping[str, str]) -> dict[str,
         "LOOKUP_KEY": known["LOOKUP_KEY"],
         "PORT": ports["api"],
         "PUBLIC_URL": f"http://127.0.0.1:{ports['api']}",
+        # On one's own machine everybody has one address, and a script is soon a crowd.
+        "LIMIT_JOINING": "1000 per 15 minutes",
+        "LIMIT_ADDRESS": "10000 per 15 minutes",
+        "LIMIT_SEARCH": "60000 per minute",
+        "LIMIT_DEFAULT": "60000 per minute",
     }
 
 

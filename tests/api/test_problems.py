@@ -16,6 +16,7 @@ from api.problems import BODY_BYTES_MAX
 from infra.settings import Settings
 from tests.api.going_wrong import OPERATIONS, SECRET, new_test_router
 from tests.api.running import PASSWORD, Mesh, api
+from tests.stack import limit_settings
 
 KEY = base64.b64encode(bytes(32)).decode()
 MEMBERS = {"type", "title", "status", "detail", "reason", "errors", "correlation_id"}
@@ -36,6 +37,7 @@ async def alone() -> AsyncIterator[Mesh]:
         lookup_key=KEY,
         read_wait_s=0.2,
         write_timeout_s=0.5,
+        **dict.fromkeys(limit_settings(), "off"),  # counting needs Redis
     )
     with pytest.MonkeyPatch.context() as patch:
         for operation in OPERATIONS:
