@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from api import (
     analytics,
+    api_keys,
     health,
     identity,
     listing_past,
@@ -27,6 +28,7 @@ from infra.settings import Settings
 ROUTERS: tuple[APIRouter, ...] = (
     listings.router,
     identity.router,
+    api_keys.router,
     listing_past.router,
     search.router,
     analytics.router,

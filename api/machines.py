@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from api.database import Database
 from api.denylist import Denylist
 from api.gateway import CommandGateway, WriteUnavailableError
+from api.keyring import Keyring
 from api.rate_limits import RateLimits
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
@@ -95,6 +96,7 @@ class Machines:
     refresh_tokens: RefreshTokens
     denylist: Denylist
     rate_limits: RateLimits
+    keyring: Keyring
     passwords: Passwords
 
 
@@ -140,6 +142,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             refresh_tokens=RefreshTokens(settings),
             denylist=denylist,
             rate_limits=RateLimits(redis, settings),
+            keyring=Keyring(postgres),
             passwords=passwords,
         )
 

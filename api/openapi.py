@@ -12,6 +12,7 @@ from api.problems import ProblemBody, problem_responses
 
 TAGS = [
     {"name": "identity", "description": "Joining, logging in and out, who one is"},
+    {"name": "api keys", "description": "Keys with which machines act for people"},
     {"name": "listings", "description": "Something a seller offers at a price"},
     {"name": "search", "description": "Finding listings"},
     {"name": "analytics", "description": "Figures about what happened"},

@@ -29,6 +29,9 @@ POLICY: Final[dict[str, Access]] = {
     "log_out": SIGNED_IN,
     "read_session": SIGNED_IN,
     "list_signing_keys": ANYONE,
+    "issue_api_key": SIGNED_IN,
+    "list_api_keys": SIGNED_IN,
+    "revoke_api_key": SIGNED_IN,
     # Listings: anyone may browse vehicles; whose a listing is, its decider judges.
     "create_listing": SELLERS,
     "replace_listing_fields": SIGNED_IN,
@@ -60,6 +63,31 @@ POLICY: Final[dict[str, Access]] = {
 def access_of(operation_id: str | None) -> Access | None:
     """The roles that may do this; empty: anyone; None: nobody, for nobody has said."""
     return POLICY.get(operation_id or "")
+
+
+# What an API key may open, if its owner may do it. What needs a person, their session and
+# whatever would let a key make itself more than it is, is not in it.
+FOR_KEYS: Final[frozenset[str]] = frozenset(
+    {
+        "create_listing",
+        "replace_listing_fields",
+        "update_listing",
+        "delete_listing",
+        "publish_listing",
+        "unpublish_listing",
+        "mark_listing_sold",
+        "list_listings",
+        "list_my_listings",
+        "read_listing",
+        "read_listing_history",
+        "read_listing_prices",
+        "search",
+        "search_listings",
+        "suggest",
+        "read_listing_figures",
+        "read_metrics",
+    }
+)
 
 
 class By(StrEnum):
@@ -95,6 +123,9 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "log_out": UNLIMITED,  # nobody is kept from leaving
     "read_session": UNLIMITED,
     "list_signing_keys": UNLIMITED,
+    "issue_api_key": CHANGES,
+    "list_api_keys": UNLIMITED,
+    "revoke_api_key": CHANGES,
     "create_listing": CHANGES,
     "replace_listing_fields": CHANGES,
     "update_listing": CHANGES,

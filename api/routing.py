@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import ANONYMOUS, Caller, authenticate
 from api.machines import machines_of
-from api.policy import ANYONE, Access, Limit, access_of, limits_of
+from api.policy import ANYONE, FOR_KEYS, Access, Limit, access_of, limits_of
 from api.problems import Problem
 from api.rate_limits import admit
 
@@ -46,7 +46,7 @@ def _policed(operation_id: str | None, handle: Handler) -> Handler:
     access, limits = access_of(operation_id), limits_of(operation_id)
     if access is None:
         return _denied
-    identify = _whoever if access is ANYONE else _one_of(access)
+    identify = _within(operation_id, _whoever if access is ANYONE else _one_of(access))
     if limits:
         identify = _counted(identify, limits)
 
@@ -71,6 +71,18 @@ def _one_of(access: Access) -> Identify:
         return caller
 
     return identify
+
+
+def _within(operation_id: str | None, identify: Identify) -> Identify:
+    """`identify`, and an API key names this operation among those that it opens."""
+
+    async def within(request: Request) -> Caller:
+        caller = await identify(request)
+        if caller.operations is not None and operation_id not in caller.operations & FOR_KEYS:
+            raise Problem(403, "operation_not_allowed", "This API key does not open that")
+        return caller
+
+    return within
 
 
 def _counted(identify: Identify, limits: Sequence[Limit]) -> Identify:

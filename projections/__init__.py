@@ -6,6 +6,7 @@ from typing import Any
 
 from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
+from projections.identity.api_keys import api_keys
 from projections.identity.sessions import sessions
 from projections.identity.users import users
 from projections.journal.journal import journal
@@ -28,4 +29,5 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     listing_views_log,
     users,
     sessions,
+    api_keys,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from producers.decider import Decider
+from producers.identity.api_keys import api_keys
 from producers.identity.claims import claims
 from producers.identity.sessions import sessions
 from producers.identity.users import users
@@ -21,6 +22,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "user": users,
     "session": sessions,
     "claim": claims,
+    "api_key": api_keys,
 }
 
 
