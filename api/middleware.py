@@ -13,6 +13,7 @@ from uuid import uuid4
 import structlog
 from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import BODY_BYTES_MAX, http_problem_response, surprise_response
@@ -70,6 +71,8 @@ class Edge:
             await self._app(scope, self._bounded(sent, receive), send_on)
         except HTTPException as error:
             await http_problem_response(error)(scope, receive, send_on)
+        except ClientDisconnect:
+            status = 499  # They have gone in the middle of their request: nobody to answer.
         except Exception as error:
             if status:
                 raise  # Half an answer is out: only closing the connection tells the truth.

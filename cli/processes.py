@@ -73,11 +73,12 @@ def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
     from uvicorn import Config
 
     from api.app import create_app
+    from infra.http_server import bounded_protocol
 
     return Config(
         create_app(chosen),
         loop="uvloop",
-        http="httptools",
+        http=bounded_protocol(chosen.request_timeout_s),
         ws="none",
         log_config=None,
         access_log=False,  # the app writes its own line, with ids

@@ -20,6 +20,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from infra import production
+
 # How a limit is written: `10 per 15 minutes`, or `off`.
 LIMIT_FORM = r"^(off|[1-9]\d{0,5} per ([1-9]\d{0,3} )?(second|minute|hour|day)s?)$"
 
@@ -109,6 +111,9 @@ class Settings(BaseSettings):
     # How processes behave.
     mode: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    request_timeout_s: float = Field(
+        default=30.0, gt=0, description="how long a request may take to arrive"
+    )
     write_timeout_s: float = Field(default=2.0, gt=0, description="a write's bound before 503")
     read_wait_s: float = Field(default=2.0, gt=0, description="a token read's bound before 503")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
@@ -144,7 +149,7 @@ class Settings(BaseSettings):
 def load_settings(**overrides: Any) -> Settings:
     """Read and check the settings; raises SettingsError naming every fault at once."""
     try:
-        return Settings(**overrides)
+        found = Settings(**overrides)
     except ValidationError as error:
         lines = []
         for fault in error.errors():
@@ -158,6 +163,11 @@ def load_settings(**overrides: Any) -> Settings:
             + "\nSet them in the environment, or start the local stack with `mesh up`."
         )
         raise SettingsError(message) from None
+    if found.mode == "production" and (unfit := list(production.faults(found))):
+        lines = [f"  {name}: {fault}" for name, fault in unfit]
+        message = "Settings are not fit for MODE=production:\n" + "\n".join(lines)
+        raise SettingsError(message)
+    return found
 
 
 @lru_cache(maxsize=1)
