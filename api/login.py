@@ -69,6 +69,8 @@ async def _start(
         StartSession(
             session_id=session_id,
             user_id=person.user_id,
+            user_version=person.version,
+            idle_s=mesh.settings.session_idle_s,
             refresh_hash=refresh.hash,
             expires_at=sending.asked_at + timedelta(seconds=mesh.settings.refresh_token_s),
             **sending.asked,
@@ -131,6 +133,7 @@ async def refresh(mesh: Machines, sending: CommandSender, text: str) -> LoggedIn
             session_id=presented.session_id,
             presented_hash=presented.hash,
             next_hash=following.hash,
+            leeway_s=mesh.settings.refresh_leeway_s,
             **sending.asked,
         )
     )

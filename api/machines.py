@@ -25,6 +25,7 @@ from api.rate_limits import RateLimits
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
+from infra.one_time_tokens import OneTimeTokens
 from infra.opensearch import open_opensearch
 from infra.passwords import Passwords
 from infra.redis import open_redis
@@ -94,6 +95,7 @@ class Machines:
     vault: Vault
     tokens: Tokens
     refresh_tokens: RefreshTokens
+    one_time_tokens: OneTimeTokens
     denylist: Denylist
     rate_limits: RateLimits
     keyring: Keyring
@@ -140,6 +142,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             vault=vault,
             tokens=Tokens(vault, settings),
             refresh_tokens=RefreshTokens(settings),
+            one_time_tokens=OneTimeTokens(settings),
             denylist=denylist,
             rate_limits=RateLimits(redis, settings),
             keyring=Keyring(postgres),

@@ -54,7 +54,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 0
-        sent = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
+        looked_at = [each for each in scope["headers"] if each[0] in _ONCE]
+        sent = dict(looked_at)
         request_id = _request_id(sent.get(_REQUEST_ID))
         correlation_id.set(request_id)
 
@@ -68,6 +69,8 @@ class Edge:
             await send(message)
 
         try:
+            if len(sent) != len(looked_at):
+                raise HTTPException(400)  # noqa: TRY301 - answered like those from below
             await self._app(scope, self._bounded(sent, receive), send_on)
         except HTTPException as error:
             await http_problem_response(error)(scope, receive, send_on)
@@ -101,7 +104,17 @@ class Edge:
         return counted
 
 
-_LOOKED_AT = frozenset({_REQUEST_ID, b"content-length", b"transfer-encoding"})
+# What there is one of: two would be read one way here and another way by a proxy or a library.
+_ONCE = frozenset(
+    {
+        _REQUEST_ID,
+        b"content-length",
+        b"transfer-encoding",
+        b"host",
+        b"content-type",
+        b"idempotency-key",
+    }
+)
 
 
 def _request_id(sent: bytes | None) -> str:

@@ -30,6 +30,8 @@ class Person:
     status: UserStatus
     email_verified: bool
     market: Market
+    email_domain: str | None = None
+    version: int = 0
 
 
 async def unsealed(mesh: Machines, row: Row) -> Person | None:
@@ -47,6 +49,8 @@ def _person(row: Row, key: PersonKey) -> Person:
         status=UserStatus(row["status"]),
         email_verified=row["email_verified"],
         market=Market(row["market"]),
+        email_domain=row["email_domain"],
+        version=row["version"],
     )
 
 

@@ -16,8 +16,8 @@ from api.auth import Caller
 from api.commands import CommandSender
 from api.machines import Machines
 from api.problems import Problem, refusal
-from schemas.identity import AbandonRegistration, RegisterUser, ReserveEmail
-from schemas.messages import Fault, Market, Role
+from schemas.identity import AbandonRegistration, RegisterUser, ReserveEmail, TokenPurpose
+from schemas.messages import Fault, Language, Market, Role
 from schemas.recorded import Reply
 
 RESERVATION = timedelta(seconds=60)
@@ -26,13 +26,23 @@ API = "api"  # asks for what no person asks for
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Who wants to join; `email` is normalised."""
+    """Who wants to join; `email` is normalised. Without a password they log in elsewhere, or
+    set one by mail.
+    """
 
     email: str
-    password: str
+    password: str | None
     name: str
     role: Role
     market: Market
+    language: Language = Language.ENGLISH
+
+    @property
+    def campus_domain(self) -> str | None:
+        """What names the campus: the part after the @, in lower case."""
+        if self.market is not Market.CAMPUS:
+            return None
+        return self.email.rpartition("@")[2].lower()
 
 
 async def register(
@@ -50,15 +60,24 @@ async def register(
         sending,
         ReserveEmail(email_hash=email_hash, owner_id=user_id, until=until, **sending.asked),
     )
-    await mesh.vault.first_password(user_id, await mesh.passwords.hash(newcomer.password))
+    if newcomer.password is not None:
+        await mesh.vault.first_password(user_id, await mesh.passwords.hash(newcomer.password))
+    proof = mesh.one_time_tokens.derive(
+        TokenPurpose.VERIFY_EMAIL, user_id, sending.new_id("verification")
+    )
     reply = await sending.send(
         RegisterUser(
             user_id=user_id,
             email_sealed=key.seal("email", newcomer.email),
             email_hash=email_hash,
+            email_domain=newcomer.campus_domain,
             name_sealed=key.seal("name", newcomer.name),
             role=newcomer.role,
             market=newcomer.market,
+            language=newcomer.language,
+            token_id=proof.token_id,
+            token_hash=proof.hash,
+            expires_at=sending.asked_at + timedelta(seconds=mesh.settings.verify_email_s),
             **sending.asked,
         ),
         deadline=until,

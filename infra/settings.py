@@ -91,7 +91,13 @@ class Settings(BaseSettings):
     jwt_issuer: str = "marketmesh"
     jwt_audience: str = "marketmesh-api"
     access_token_s: int = Field(default=15 * 60, gt=0)
-    refresh_token_s: int = Field(default=7 * 24 * 3600, gt=0)
+    refresh_token_s: int = Field(default=7 * 24 * 3600, gt=0, description="a session's whole life")
+    session_idle_s: int = Field(default=3 * 24 * 3600, gt=0, description="its life without use")
+    refresh_leeway_s: int = Field(
+        default=0, ge=0, le=60, description="how long the token before is not taken for stolen"
+    )
+    verify_email_s: int = Field(default=24 * 3600, gt=0, description="a verification mail's life")
+    reset_password_s: int = Field(default=3600, gt=0, description="a reset mail's life")
     password_scheme: Literal["argon2", "bcrypt"] = "argon2"  # noqa: S105 - a scheme's name
 
     # How often who may do what; api/policy.py says which operation spends which.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from schemas.identity import ConfirmEmail, UserRegistered
+from schemas.identity import ConfirmEmail, ReleaseEmail, UserDeleted, UserRegistered
 from schemas.messages import Command, Event, Role
 from schemas.recorded import CommandEnvelope, Recorded
 from schemas.registry import kind_of
@@ -67,4 +67,21 @@ def confirm_email(recorded: Recorded[UserRegistered]) -> Sequence[Command]:
     ]
 
 
-REACTIONS: tuple[Reaction, ...] = (Reaction("confirm_email", (UserRegistered,), confirm_email),)
+def release_email(recorded: Recorded[UserDeleted]) -> Sequence[Command]:
+    """Whoever has been deleted leaves the e-mail to others, or comes back with it."""
+    event = recorded.event
+    return [
+        ReleaseEmail(
+            email_hash=event.email_hash,
+            owner_id=event.user_id,
+            asked_at=recorded.recorded_at,
+            asked_by="reaction/release_email",
+            asked_role=Role.SYSTEM,
+        )
+    ]
+
+
+REACTIONS: tuple[Reaction, ...] = (
+    Reaction("confirm_email", (UserRegistered,), confirm_email),
+    Reaction("release_email", (UserDeleted,), release_email),
+)

@@ -9,6 +9,7 @@ from projections.analytics.listing_views_log import listing_views_log
 from projections.identity.api_keys import api_keys
 from projections.identity.sessions import sessions
 from projections.identity.users import users
+from projections.identity.verification_tokens import verification_tokens
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 from projections.listings.listing_page import listing_page
@@ -30,4 +31,5 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     users,
     sessions,
     api_keys,
+    verification_tokens,
 )

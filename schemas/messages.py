@@ -28,6 +28,14 @@ class Market(StrEnum):
     CAMPUS = "campus"
 
 
+class Language(StrEnum):
+    """What somebody reads: BCP 47."""
+
+    ENGLISH = "en"
+    SINHALA = "si"
+    TAMIL = "ta"
+
+
 class Command(BaseModel):
     """A request that may be refused. Unknown fields are an error: a typo must not pass."""
 

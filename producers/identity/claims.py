@@ -18,9 +18,12 @@ from schemas.identity import (
     EmailClaimCommand,
     EmailClaimEvent,
     EmailConfirmed,
+    EmailReleased,
     EmailReserved,
+    ReleaseEmail,
     ReserveEmail,
 )
+from schemas.messages import Role
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def decide(command: EmailClaimCommand, claim: Claim) -> Sequence[EmailClaimEvent
             return reserve(command, claim)
         case ConfirmEmail():
             return confirm(command, claim)
+        case ReleaseEmail():
+            return release(command, claim)
         case _:
             assert_never(command)
 
@@ -93,6 +98,19 @@ def confirm(command: ConfirmEmail, claim: Claim) -> Sequence[EmailClaimEvent]:
             assert_never(claim)
 
 
+def release(command: ReleaseEmail, claim: Claim) -> Sequence[EmailClaimEvent]:
+    """By a reaction to its owner's deletion; a newer owner keeps it."""
+    if command.asked_role is not Role.SYSTEM:
+        raise Rejected("role_not_allowed", 403)
+    match claim:
+        case Reserved(owner_id=owner) | Confirmed(owner_id=owner) if owner == command.owner_id:
+            return [EmailReleased(email_hash=command.email_hash, owner_id=owner)]
+        case Free() | Reserved() | Confirmed():
+            return []
+        case _:
+            assert_never(claim)
+
+
 def evolve(_claim: Claim, event: EmailClaimEvent) -> Claim:
     """The claim after the event."""
     match event:
@@ -100,6 +118,8 @@ def evolve(_claim: Claim, event: EmailClaimEvent) -> Claim:
             return Reserved(owner, until)
         case EmailConfirmed(owner_id=owner):
             return Confirmed(owner)
+        case EmailReleased():
+            return Free()
         case _:
             assert_never(event)
 

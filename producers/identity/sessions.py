@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
+from uuid import UUID
 
 from producers.decider import Decider, Rejected
 from schemas.identity import (
@@ -18,18 +19,24 @@ from schemas.identity import (
     RecordFailedLogin,
     ReportReuse,
     ReuseDetected,
+    RevokeSession,
     RotateRefresh,
     SessionCommand,
     SessionEnded,
     SessionEvent,
     SessionRefreshed,
+    SessionRevoked,
+    SessionsExpired,
     SessionStarted,
     StartSession,
+    SweepSessions,
 )
+from schemas.messages import Role
 
 # Seven days of refreshing every 15 minutes come to 672. Whoever needs more logs in again,
 # so that a session's state stays small.
 ROTATIONS_MAX = 1_000
+REVOKERS = frozenset({Role.ADMIN, Role.SYSTEM})
 
 
 @dataclass(frozen=True)
@@ -41,15 +48,27 @@ class NotStarted:
 class Running:
     """Somebody is logged in. `spent` holds the hashes of the tokens exchanged so far."""
 
-    user_id: str
+    user_id: UUID
     current: str
     expires_at: datetime
+    idle: timedelta
+    refreshed_at: datetime
+    previous: str | None = None
     spent: frozenset[str] = frozenset()
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends by itself: at its time, or unused for too long."""
+        return min(self.expires_at, self.refreshed_at + self.idle)
 
 
 @dataclass(frozen=True)
 class Over:
-    """Logged out, killed, or never begun because the log-in failed."""
+    """Logged out or killed. `until` is the end it would have had; None: cleared away, or never
+    begun because the log-in failed.
+    """
+
+    until: datetime | None = None
 
 
 Session: TypeAlias = NotStarted | Running | Over
@@ -68,6 +87,10 @@ def decide(command: SessionCommand, session: Session) -> Sequence[SessionEvent]:
             return report_reuse(command, session)
         case EndSession():
             return end(command, session)
+        case RevokeSession():
+            return revoke(command, session)
+        case SweepSessions():
+            return sweep(command, session)
         case _:
             assert_never(command)
 
@@ -80,9 +103,11 @@ def start(command: StartSession, session: Session) -> Sequence[SessionEvent]:
         SessionStarted(
             session_id=command.session_id,
             user_id=command.user_id,
+            user_version=command.user_version,
             refresh_hash=command.refresh_hash,
             started_at=command.asked_at,
             expires_at=command.expires_at,
+            idle_s=command.idle_s,
         )
     ]
 
@@ -103,11 +128,13 @@ def record_failed_login(command: RecordFailedLogin, session: Session) -> Sequenc
 def rotate(command: RotateRefresh, session: Session) -> Sequence[SessionEvent]:
     """The current token, in time, for the next one."""
     match session:
+        case Running() if _within_leeway(command, session):
+            raise Rejected("refresh_superseded")
         case Running(spent=spent) if command.presented_hash in spent:
             raise Rejected("refresh_reused")
         case Running(current=current) if command.presented_hash != current:
             raise Rejected("refresh_unknown")
-        case Running(expires_at=expires_at) if expires_at <= command.asked_at:
+        case Running(ends_at=ends_at) if ends_at <= command.asked_at:
             raise Rejected("session_expired")
         case Running(spent=spent) if len(spent) >= ROTATIONS_MAX:
             raise Rejected("session_worn_out")
@@ -123,6 +150,15 @@ def rotate(command: RotateRefresh, session: Session) -> Sequence[SessionEvent]:
             raise Rejected("session_over")
         case _:
             assert_never(session)
+
+
+def _within_leeway(command: RotateRefresh, session: Running) -> bool:
+    """Whether this is the token before the current one, exchanged a moment ago."""
+    leeway = timedelta(seconds=command.leeway_s)
+    return (
+        command.presented_hash == session.previous
+        and command.asked_at < session.refreshed_at + leeway
+    )
 
 
 def report_reuse(command: ReportReuse, session: Session) -> Sequence[SessionEvent]:
@@ -141,7 +177,7 @@ def report_reuse(command: ReportReuse, session: Session) -> Sequence[SessionEven
 def end(command: EndSession, session: Session) -> Sequence[SessionEvent]:
     """By the one whose session it is."""
     match session:
-        case Running(user_id=user_id) if user_id != command.asked_by:
+        case Running(user_id=user_id) if str(user_id) != command.asked_by:
             raise Rejected("not_yours", 403)
         case Running():
             return [SessionEnded(session_id=command.session_id, ended_at=command.asked_at)]
@@ -153,20 +189,71 @@ def end(command: EndSession, session: Session) -> Sequence[SessionEvent]:
             assert_never(session)
 
 
+def revoke(command: RevokeSession, session: Session) -> Sequence[SessionEvent]:
+    """By its owner or an admin. To anybody else it does not exist: ids tell nothing."""
+    match session:
+        case Running(user_id=user_id) if (
+            str(user_id) == command.asked_by or command.asked_role in REVOKERS
+        ):
+            return [
+                SessionRevoked(
+                    session_id=command.session_id, user_id=user_id, revoked_at=command.asked_at
+                )
+            ]
+        case Over():
+            return []
+        case NotStarted() | Running():
+            raise Rejected("session_unknown", 404)
+        case _:
+            assert_never(session)
+
+
+def sweep(command: SweepSessions, session: Session) -> Sequence[SessionEvent]:
+    """By our own timer; only what is past its time, and once."""
+    if command.asked_role is not Role.SYSTEM:
+        raise Rejected("role_not_allowed", 403)
+    match session:
+        case Running(ends_at=until) | Over(until=until) if (
+            until is not None and until <= command.asked_at
+        ):
+            return [SessionsExpired(session_id=command.session_id, expired_at=command.asked_at)]
+        case NotStarted() | Running() | Over():
+            return []
+        case _:
+            assert_never(session)
+
+
 def evolve(session: Session, event: SessionEvent) -> Session:
     """The session after the event."""
     match event:
         case SessionStarted():
-            return Running(str(event.user_id), event.refresh_hash, event.expires_at)
-        case SessionRefreshed(refresh_hash=following):
-            if not isinstance(session, Running):
-                return session
-            spent = session.spent | {session.current}
-            return replace(session, current=following, spent=spent)
-        case LoginFailed() | ReuseDetected() | SessionEnded():
+            return Running(
+                user_id=event.user_id,
+                current=event.refresh_hash,
+                expires_at=event.expires_at,
+                idle=timedelta(seconds=event.idle_s),
+                refreshed_at=event.started_at,
+            )
+        case SessionRefreshed():
+            return _refreshed(session, event)
+        case ReuseDetected() | SessionEnded() | SessionRevoked():
+            return Over(session.expires_at) if isinstance(session, Running) else session
+        case LoginFailed() | SessionsExpired():
             return Over()
         case _:
             assert_never(event)
+
+
+def _refreshed(session: Session, event: SessionRefreshed) -> Session:
+    if not isinstance(session, Running):
+        return session
+    return replace(
+        session,
+        current=event.refresh_hash,
+        previous=session.current,
+        spent=session.spent | {session.current},
+        refreshed_at=event.refreshed_at,
+    )
 
 
 sessions: Decider[SessionCommand, Session, SessionEvent] = Decider(

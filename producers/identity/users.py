@@ -1,50 +1,53 @@
-"""What may happen to a person."""
+"""What may happen to a person: who joins, in which role; the rest is told in its own file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from producers.decider import Decider, Rejected
+from producers.identity import credentials, standing
+from producers.identity.people import (
+    STAFF,
+    Abandoned,
+    Deleted,
+    Registered,
+    Unknown,
+    User,
+    evolve,
+    somebody,
+)
 from schemas.identity import (
     AbandonRegistration,
+    BanUser,
+    ChangePassword,
+    DeactivateUser,
+    DeleteUser,
     EmailVerificationRequested,
     GrantRole,
+    LinkIdentity,
+    LogOutEverywhere,
+    ReactivateUser,
     RegisterUser,
     RegistrationAbandoned,
+    RequestEmailVerification,
+    RequestPasswordReset,
+    ResetPassword,
     RoleGranted,
+    SweepTokens,
+    UnbanUser,
+    UnlinkIdentity,
     UserCommand,
     UserEvent,
     UserRegistered,
+    VerifyEmail,
 )
-from schemas.messages import Fault, Role
+from schemas.messages import Fault, Market, Role
 
 OPEN_ROLES = frozenset({Role.BUYER, Role.SELLER, Role.DEALER})
-GRANTERS = frozenset({Role.ADMIN, Role.SYSTEM})
 
 
-@dataclass(frozen=True)
-class Unknown:
-    """Nobody yet."""
-
-
-@dataclass(frozen=True)
-class Registered:
-    """Somebody."""
-
-    role: Role
-
-
-@dataclass(frozen=True)
-class Abandoned:
-    """Nobody, and never will be."""
-
-
-User: TypeAlias = Unknown | Registered | Abandoned
-
-
-def decide(command: UserCommand, user: User) -> Sequence[UserEvent]:
+def decide(command: UserCommand, user: User) -> Sequence[UserEvent]:  # noqa: C901, PLR0911, PLR0912 - one line a command
     """The events that the command leads to; none when it asks for what already is."""
     match command:
         case RegisterUser():
@@ -53,6 +56,34 @@ def decide(command: UserCommand, user: User) -> Sequence[UserEvent]:
             return abandon(command, user)
         case GrantRole():
             return grant_role(command, user)
+        case RequestEmailVerification():
+            return credentials.request_email_verification(command, user)
+        case VerifyEmail():
+            return credentials.verify_email(command, user)
+        case RequestPasswordReset():
+            return credentials.request_password_reset(command, user)
+        case ResetPassword():
+            return credentials.reset_password(command, user)
+        case ChangePassword():
+            return credentials.change_password(command, user)
+        case LinkIdentity():
+            return credentials.link_identity(command, user)
+        case UnlinkIdentity():
+            return credentials.unlink_identity(command, user)
+        case SweepTokens():
+            return credentials.sweep_tokens(command, user)
+        case LogOutEverywhere():
+            return standing.log_out_everywhere(command, user)
+        case DeactivateUser():
+            return standing.deactivate(command, user)
+        case ReactivateUser():
+            return standing.reactivate(command, user)
+        case BanUser():
+            return standing.ban(command, user)
+        case UnbanUser():
+            return standing.unban(command, user)
+        case DeleteUser():
+            return standing.delete(command, user)
         case _:
             assert_never(command)
 
@@ -63,21 +94,12 @@ def register(command: RegisterUser, user: User) -> Sequence[UserEvent]:
         allowed = ", ".join(sorted(OPEN_ROLES))
         fault = Fault(pointer="/role", detail=f"choose one of {allowed}")
         raise Rejected("role_not_open", 422, [fault])
+    if (command.market is Market.CAMPUS) != (command.email_domain is not None):
+        raise Rejected("email_domain_misplaced", 422)  # the API's fault, no person's
     match user:
         case Unknown():
-            return [
-                UserRegistered(
-                    user_id=command.user_id,
-                    email_sealed=command.email_sealed,
-                    email_hash=command.email_hash,
-                    name_sealed=command.name_sealed,
-                    role=command.role,
-                    market=command.market,
-                    registered_at=command.asked_at,
-                ),
-                EmailVerificationRequested(user_id=command.user_id, requested_at=command.asked_at),
-            ]
-        case Registered():
+            return _registered(command)
+        case Registered() | Deleted():
             raise Rejected("already_registered")
         case Abandoned():
             raise Rejected("registration_abandoned", 410)
@@ -85,12 +107,35 @@ def register(command: RegisterUser, user: User) -> Sequence[UserEvent]:
             assert_never(user)
 
 
+def _registered(command: RegisterUser) -> Sequence[UserEvent]:
+    return [
+        UserRegistered(
+            user_id=command.user_id,
+            email_sealed=command.email_sealed,
+            email_hash=command.email_hash,
+            email_domain=command.email_domain,
+            name_sealed=command.name_sealed,
+            role=command.role,
+            market=command.market,
+            language=command.language,
+            registered_at=command.asked_at,
+        ),
+        EmailVerificationRequested(
+            user_id=command.user_id,
+            token_id=command.token_id,
+            token_hash=command.token_hash,
+            expires_at=command.expires_at,
+            requested_at=command.asked_at,
+        ),
+    ]
+
+
 def abandon(command: AbandonRegistration, user: User) -> Sequence[UserEvent]:
     """Before registration only: it frees an e-mail, so nobody registered may lose theirs."""
     match user:
         case Unknown():
             return [RegistrationAbandoned(user_id=command.user_id, abandoned_at=command.asked_at)]
-        case Registered():
+        case Registered() | Deleted():
             raise Rejected("already_registered")
         case Abandoned():
             return []
@@ -100,40 +145,22 @@ def abandon(command: AbandonRegistration, user: User) -> Sequence[UserEvent]:
 
 def grant_role(command: GrantRole, user: User) -> Sequence[UserEvent]:
     """By an admin or our own tools, to somebody registered."""
-    if command.asked_role not in GRANTERS:
+    if command.asked_role not in STAFF:
         raise Rejected("role_not_allowed", 403)
     if command.role is Role.SYSTEM:
         fault = Fault(pointer="/role", detail="no person is the system")
         raise Rejected("role_not_open", 422, [fault])
-    match user:
-        case Registered(role=role) if role is command.role:
-            return []
-        case Registered(role=role):
-            return [
-                RoleGranted(
-                    user_id=command.user_id,
-                    role=command.role,
-                    previous=role,
-                    granted_at=command.asked_at,
-                )
-            ]
-        case Unknown() | Abandoned():
-            raise Rejected("user_unknown", 404)
-        case _:
-            assert_never(user)
-
-
-def evolve(user: User, event: UserEvent) -> User:
-    """The person after the event."""
-    match event:
-        case UserRegistered(role=role) | RoleGranted(role=role):
-            return Registered(role)
-        case EmailVerificationRequested():
-            return user
-        case RegistrationAbandoned():
-            return Abandoned()
-        case _:
-            assert_never(event)
+    person = somebody(user)
+    if person.role is command.role:
+        return []
+    return [
+        RoleGranted(
+            user_id=command.user_id,
+            role=command.role,
+            previous=person.role,
+            granted_at=command.asked_at,
+        )
+    ]
 
 
 users: Decider[UserCommand, User, UserEvent] = Decider(

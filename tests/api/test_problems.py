@@ -4,21 +4,18 @@ whatever is down. The API here has no server behind it: every address is a close
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from api.policy import ANYONE, POLICY, SIGNED_IN
+from api.policy import SIGNED_IN
 from api.problems import BODY_BYTES_MAX
-from infra.settings import Settings
-from tests.api.going_wrong import OPERATIONS, SECRET, new_test_router
-from tests.api.running import PASSWORD, Mesh, api
-from tests.stack import limit_settings
+from tests.api.alone import api_alone
+from tests.api.going_wrong import SECRET
+from tests.api.running import PASSWORD, Mesh
 
-KEY = base64.b64encode(bytes(32)).decode()
 MEMBERS = {"type", "title", "status", "detail", "reason", "errors", "correlation_id"}
 JSON = {"Content-Type": "application/json"}
 REGISTER = "/api/auth/register"
@@ -27,24 +24,8 @@ REGISTER = "/api/auth/register"
 @pytest.fixture(scope="module")
 async def alone() -> AsyncIterator[Mesh]:
     """An API without any server, and some routes that go wrong."""
-    settings = Settings(
-        kafka_bootstrap="127.0.0.1:1",
-        database_url="postgresql://mesh@127.0.0.1:1/none",
-        opensearch_url="http://127.0.0.1:1",
-        clickhouse_url="clickhouse://127.0.0.1:1/none",
-        redis_url="redis://127.0.0.1:1",
-        master_key=KEY,
-        lookup_key=KEY,
-        read_wait_s=0.2,
-        write_timeout_s=0.5,
-        **dict.fromkeys(limit_settings(), "off"),  # counting needs Redis
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        for operation in OPERATIONS:
-            patch.setitem(POLICY, operation, ANYONE)
-        async with api(settings) as mesh:
-            mesh.app.router.routes.extend(new_test_router().routes)
-            yield mesh
+    async with api_alone() as mesh:
+        yield mesh
 
 
 def assert_problem(answer: httpx.Response, status: int, reason: str) -> dict[str, object]:

@@ -83,7 +83,9 @@ def _accept_example(event: type[Event], root: Path) -> Iterator[str]:
 
 
 def _headers(event: type[Event], data: dict[str, Any]) -> dict[str, str]:
-    named = (start + data[name] for name, start in _STREAMS if data.get(name))
+    # A person's event may name a session of theirs; it stands in the person's stream.
+    about = [place for place in _STREAMS if kind_of(event)[:5] != "user." or place[0] == "user_id"]
+    named = (start + data[name] for name, start in about if data.get(name))
     stream = next(named, f"example/{event.SCHEMA}")
     headers = headers_of_event(
         event.model_validate(data),

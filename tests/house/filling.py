@@ -26,6 +26,8 @@ WORDS = {
     "viewer": "3f0a",
     "reason": "listing_sold",
     "actor": "seller",
+    "email_domain": "cs.uni.example",
+    "provider": "google",
 }
 NUMBERS = {
     "price_minor": 8_500_000_00,

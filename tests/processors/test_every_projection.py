@@ -51,7 +51,7 @@ async def stores(mesh: World) -> AsyncIterator[Mapping[str, Store]]:
 
 @pytest.fixture
 def log() -> list[Record]:
-    return interleaved(streams(seed=1, count=4), seed=2)
+    return interleaved(streams(seed=1, count=8), seed=2)
 
 
 class Live:

@@ -29,7 +29,7 @@ from schemas.identity import (
     email_claim_stream,
     user_stream,
 )
-from schemas.messages import Command, Market, Role
+from schemas.messages import Command, Language, Market, Role
 from schemas.recorded import (
     CommandEnvelope,
     Recorded,
@@ -73,7 +73,12 @@ class Bench:
         command_id = str(uuid4())
         sealed = {"email_sealed": "1e", "name_sealed": "1n", "email_hash": hash_of(user_id)}
         event = UserRegistered(
-            user_id=user_id, role=Role.BUYER, market=Market.EXOTICS, registered_at=NOW, **sealed
+            user_id=user_id,
+            role=Role.BUYER,
+            market=Market.EXOTICS,
+            language=Language.ENGLISH,
+            registered_at=NOW,
+            **sealed,
         )
         command = RegisterUser(
             user_id=user_id,
@@ -82,6 +87,9 @@ class Bench:
             asked_at=NOW,
             asked_by=str(user_id),
             asked_role=Role.BUYER,
+            token_id=user_id,
+            token_hash=hash_of(user_id),
+            expires_at=NOW,
             **sealed,
         )
         headers = headers_of_event(

@@ -15,7 +15,9 @@ from schemas.identity import (
     ConfirmEmail,
     EmailClaimCommand,
     EmailConfirmed,
+    EmailReleased,
     EmailReserved,
+    ReleaseEmail,
     ReserveEmail,
 )
 from schemas.messages import Role
@@ -93,6 +95,31 @@ def test_ID_01_a_second_confirmation_changes_nothing() -> None:
 @pytest.mark.parametrize("history", [(), (reserved,), (reserved, confirmed)])
 def test_ID_01_nobody_else_confirms(history: tuple[EmailReserved, ...]) -> None:
     spec.given(*history).when(confirm(BEN)).refused("email_not_reserved")
+
+
+released = EmailReleased(email_hash=HASH, owner_id=ANNA)
+
+
+def release(owner: UUID, role: Role = Role.SYSTEM) -> ReleaseEmail:
+    return ReleaseEmail(
+        email_hash=HASH, owner_id=owner, asked_at=NOW, asked_by="reaction", asked_role=role
+    )
+
+
+def test_PR_10_a_deleted_persons_email_is_free_again() -> None:
+    spec.given(reserved, confirmed).when(release(ANNA)).then(released)
+    spec.given(reserved, confirmed, released).when(reserve(BEN)).then(
+        EmailReserved(email_hash=HASH, owner_id=BEN, until=UNTIL)
+    )
+
+
+def test_PR_10_a_late_release_takes_nothing_from_the_next_owner() -> None:
+    spec.given(reserved, confirmed).when(release(BEN)).then()
+    spec.given().when(release(ANNA)).then()
+
+
+def test_PR_10_no_person_releases_an_email() -> None:
+    spec.given(reserved, confirmed).when(release(ANNA, Role.BUYER)).refused("role_not_allowed", 403)
 
 
 _commands = st.one_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -17,13 +17,24 @@ from schemas.identity import (
     RoleGranted,
     UserRegistered,
 )
-from schemas.messages import Market, Role
+from schemas.messages import Language, Market, Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = UUID("01980000-0000-7000-8000-00000000000a")
 HASH = "ab" * 32
-PRIVATE = {"email_sealed": "1e", "email_hash": HASH, "name_sealed": "1n", "market": Market.EXOTICS}
+PRIVATE = {
+    "email_sealed": "1e",
+    "email_hash": HASH,
+    "name_sealed": "1n",
+    "market": Market.EXOTICS,
+    "language": Language.TAMIL,
+}
+PROOF = {
+    "token_id": UUID("01980000-0000-7000-8000-0000000000e1"),
+    "token_hash": "cd" * 32,
+    "expires_at": NOW + timedelta(days=1),
+}
 SYSTEM = {"asked_at": NOW, "asked_by": "cli", "asked_role": Role.SYSTEM}
 
 spec = Spec(users)
@@ -31,10 +42,9 @@ registered = UserRegistered(user_id=ID, role=Role.BUYER, registered_at=NOW, **PR
 abandoned = RegistrationAbandoned(user_id=ID, abandoned_at=NOW)
 
 
-def register(role: Role = Role.BUYER) -> RegisterUser:
-    return RegisterUser(
-        user_id=ID, role=role, asked_at=NOW, asked_by=str(ID), asked_role=role, **PRIVATE
-    )
+def register(role: Role = Role.BUYER, **more) -> RegisterUser:
+    by = {"asked_at": NOW, "asked_by": str(ID), "asked_role": role}
+    return RegisterUser(user_id=ID, role=role, **{**by, **PRIVATE, **PROOF, **more})
 
 
 def grant(role: Role, by: Role = Role.SYSTEM) -> GrantRole:
@@ -43,7 +53,7 @@ def grant(role: Role, by: Role = Role.SYSTEM) -> GrantRole:
 
 def test_ID_01_registering_asks_for_a_verified_email() -> None:
     spec.given().when(register()).then(
-        registered, EmailVerificationRequested(user_id=ID, requested_at=NOW)
+        registered, EmailVerificationRequested(user_id=ID, requested_at=NOW, **PROOF)
     )
 
 
@@ -94,3 +104,10 @@ def test_ID_24_no_person_becomes_the_system() -> None:
 @pytest.mark.parametrize("history", [(), (abandoned,)])
 def test_ID_24_the_unknown_get_no_role(history: tuple[RegistrationAbandoned, ...]) -> None:
     spec.given(*history).when(grant(Role.ADMIN)).refused("user_unknown", 404)
+
+
+def test_ID_03_the_domain_is_told_on_campus_only() -> None:
+    campus = {"market": Market.CAMPUS, "email_domain": "cs.uni.example"}
+    assert spec.given().when(register(**campus)).decided()[0].email_domain == "cs.uni.example"
+    spec.given().when(register(market=Market.CAMPUS)).refused("email_domain_misplaced", 422)
+    spec.given().when(register(email_domain="x.example")).refused("email_domain_misplaced", 422)
