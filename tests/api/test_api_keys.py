@@ -129,7 +129,7 @@ async def test_GW_13_a_revoked_key_is_not_listed(mesh: Mesh, seller: Account) ->
     assert key.id not in [each["id"] for each in listed.json()["items"]]
 
 
-async def test_GW_13_nobody_revokes_or_sees_anothers_key(mesh: Mesh, seller: Account) -> None:
+async def test_GW_13_nobody_revokes_or_sees_a_foreign_key(mesh: Mesh, seller: Account) -> None:
     key = await issued(mesh, seller)
     other = await mesh.account("seller")
     assert problem(await revoke(mesh, other, key.id)) == (404, "api_key_unknown")

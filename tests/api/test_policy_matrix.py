@@ -117,7 +117,7 @@ async def test_ID_24_one_may_with_what_is_ones_own(mesh, accounts, operation: Op
 
 
 @named(ABOUT_A_THING)
-async def test_ID_24_one_may_not_with_what_is_anothers(
+async def test_ID_24_one_may_not_with_what_is_foreign(
     mesh, accounts, stranger, operation: Operation
 ) -> None:
     thing: Thing = THINGS[operation.id]
