@@ -21,7 +21,7 @@ from api.database import Database
 from api.denylist import Denylist
 from api.gateway import CommandGateway, WriteUnavailableError
 from api.keyring import Keyring
-from api.rate_limits import RateLimits
+from api.rate_limits import COUNT_TIMEOUT_S, RateLimits
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
@@ -111,6 +111,8 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         stack.push_async_callback(postgres.close)
         redis = open_redis(settings)
         stack.push_async_callback(redis.aclose)
+        counting = open_redis(settings, answer_timeout_s=COUNT_TIMEOUT_S)
+        stack.push_async_callback(counting.aclose)
         opensearch = open_opensearch(settings, timeout_s=SEARCH_TIMEOUT_S)
         stack.push_async_callback(opensearch.close)
         clickhouse = ClickHouse(settings, answer_timeout_s=ANALYTICS_TIMEOUT_S)
@@ -144,7 +146,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             refresh_tokens=RefreshTokens(settings),
             one_time_tokens=OneTimeTokens(settings),
             denylist=denylist,
-            rate_limits=RateLimits(redis, settings),
+            rate_limits=RateLimits(counting, settings),
             keyring=Keyring(postgres),
             passwords=passwords,
         )

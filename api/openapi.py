@@ -20,6 +20,8 @@ TAGS = [
     {"name": "health", "description": "Whether this process can serve"},
 ]
 REF = "#/components/schemas/{model}"
+# What comes before any route: a repeated header, a bad token or key, a key for something else.
+EVERYWHERE = (400, 401, 403)
 RATE_LIMIT_HEADERS = {
     "RateLimit-Policy": {
         "description": "How much in how many seconds, by policy",
@@ -62,6 +64,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     components["headers"] = RATE_LIMIT_HEADERS
     for methods in document["paths"].values():
         for operation in methods.values():
+            for status in EVERYWHERE:
+                operation["responses"].setdefault(str(status), problem_responses(status)[status])
             if limits_of(operation.get("operationId")):
                 _tell_of_limits(operation)
     return document

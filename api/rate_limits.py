@@ -9,6 +9,7 @@ draft-ietf-httpapi-ratelimit-headers).
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import math
 import time
@@ -26,6 +27,7 @@ from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.addresses import Addresses
 from api.policy import By, Limit
@@ -39,6 +41,12 @@ if TYPE_CHECKING:
 PREFIX = "rate_limit"
 TOLD = "rate_limits"  # where in the scope the answer's headers wait for api.middleware
 OFF = "off"
+
+# A crowd must not look like an outage, or it would be let in: few ask Redis at once, the others
+# wait their turn, and an answer may take its time. When none comes, nobody asks for a while.
+AT_ONCE_MAX = 16
+COUNT_TIMEOUT_S = 3.0
+AWAY_S = 1.0
 
 log = structlog.get_logger()
 
@@ -89,6 +97,7 @@ class RateLimits:
     """Counts, for routes and for whatever else somebody does too often."""
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
+        self.redis = redis
         storage = RedisStorage(
             settings.redis_url.get_secret_value(),
             implementation="redispy",
@@ -96,6 +105,8 @@ class RateLimits:
             connection_pool=redis.connection_pool,  # type: ignore[arg-type]  # their type forgets it
         )
         self._windows = MovingWindowRateLimiter(storage)
+        self._turn = asyncio.Semaphore(AT_ONCE_MAX)
+        self._away_until = 0.0
         self._items: dict[str, RateLimitItem | None] = {
             policy: _item(getattr(settings, f"limit_{policy}")) for policy in POLICIES
         }
@@ -113,7 +124,8 @@ class RateLimits:
         # Who it is need not stand in Redis: addresses and e-mails are personal.
         key = hmac.digest(self._key, f"{PREFIX}\n{policy}\n{whose}".encode(), "sha256").hex()
         try:
-            return await self._spent(policy, item, key, cost)
+            async with self._turn:
+                return await self._spent(policy, item, key, cost)
         except REDIS_DOWN as error:
             log.warning("rate_limit_without_redis", policy=policy, error=type(error).__name__)
             if POLICIES[policy] is WithoutRedis.ALLOW:
@@ -121,8 +133,14 @@ class RateLimits:
             raise StoreUnavailableError("redis") from error
 
     async def _spent(self, policy: str, item: RateLimitItem, key: str, cost: int) -> Standing:
-        allowed = await self._windows.hit(item, policy, key, cost=cost) if cost else True
-        reset_at, left = await self._windows.get_window_stats(item, policy, key)
+        if time.monotonic() < self._away_until:
+            raise TimeoutError
+        try:
+            allowed = await self._windows.hit(item, policy, key, cost=cost) if cost else True
+            reset_at, left = await self._windows.get_window_stats(item, policy, key)
+        except (TimeoutError, RedisTimeoutError):
+            self._away_until = time.monotonic() + AWAY_S
+            raise
         return Standing(
             policy=policy,
             allowed=allowed and (cost > 0 or left > 0),

@@ -50,6 +50,11 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(alone: Mesh
     assert answer.headers["Allow"] == "POST"
 
 
+async def test_a_wrong_method_is_told_of_every_route_with_that_path(alone: Mesh) -> None:
+    answer = await alone.client.put("/api/auth/keys")
+    assert answer.headers["Allow"] == "GET, POST"
+
+
 async def test_GW_14_a_surprise_tells_nothing_of_itself(alone: Mesh, capfd) -> None:
     answer = await alone.client.get("/test/surprise")
     assert_problem(answer, 500, "unexpected")
