@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate
 	--python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test faults audit lint types format lock clean \
+.PHONY: help up down status test faults fuzz audit lint types format lock clean \
 	bench-append bench-replay bench-lag bench-read bench-restart
 
 help:  ## Say what there is
@@ -48,6 +48,10 @@ test: lint types  ## Run every check: house, unit, contract, journeys, small fau
 
 faults: $(STAMP)  ## Kill every process in turn while a file is imported (minutes)
 	@$(BIN)/python -m pytest --quiet tests/journeys/test_kills.py
+
+fuzz: $(STAMP)  ## Ask a running mesh whatever its schema allows and forbids (minutes)
+	@$(BIN)/python -m tests.api.fuzzing \
+		"$$($(BIN)/python -c 'from infra.settings import settings; print(settings().public_url)')"
 
 audit: $(STAMP)  ## Look for weak code, known vulnerabilities, secrets and loose dependencies
 	@$(BIN)/python -m tests.house.audit
