@@ -98,7 +98,7 @@ async def status_of(mesh: Mesh, token: str) -> int:
     return answer.status_code
 
 
-async def test_ID_12_a_token_made_like_ours_is_let_in(mesh: Mesh, mint: Mint) -> None:
+async def test_ID_12_NS_01_a_token_made_like_ours_is_let_in(mesh: Mesh, mint: Mint) -> None:
     """Otherwise the refusals below would prove nothing."""
     assert await status_of(mesh, mint.sign()) == 200
 

@@ -160,7 +160,7 @@ def test_V14_2_1_no_secret_is_asked_for_in_an_address(document: dict[str, Any]) 
                 assert not any(word in parameter["name"].lower() for word in SECRETS), name
 
 
-def test_ID_16_no_answer_has_a_field_like_a_password(document: dict[str, Any]) -> None:
+def test_ID_16_NS_12_no_answer_has_a_field_like_a_password(document: dict[str, Any]) -> None:
     asked = {"Registration", "Credentials"}
     for name, schema in document["components"]["schemas"].items():
         if name not in asked:
