@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate
 	--python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test faults timing lint types format lock clean \
+.PHONY: help up down status test faults timing fuzz audit lint types format lock clean \
 	bench-append bench-replay bench-lag bench-read bench-restart
 
 help:  ## Say what there is
@@ -51,6 +51,13 @@ faults: $(STAMP)  ## Kill every process in turn while a file is imported (minute
 
 timing: $(STAMP)  ## Ask a thousand times whether time tells known e-mails from unknown ones
 	@MESH_TIMING_PAIRS=1000 $(BIN)/python -m pytest --quiet --timeout 900 tests/api/test_timing.py
+
+fuzz: $(STAMP)  ## Ask a running mesh whatever its schema allows and forbids (minutes)
+	@$(BIN)/python -m tests.api.fuzzing \
+		"$$($(BIN)/python -c 'from infra.settings import settings; print(settings().public_url)')"
+
+audit: $(STAMP)  ## Look for weak code, known vulnerabilities, secrets and loose dependencies
+	@$(BIN)/python -m tests.house.audit
 
 lint: $(STAMP)  ## Style, spelling and the contracts between folders
 	@$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from api import (
     account,
     analytics,
+    api_keys,
     audit,
     avatars,
     erasure,
@@ -44,6 +45,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     profiles.router,
     avatars.router,
     preferences.router,
+    api_keys.router,
     listing_past.router,
     search.router,
     analytics.router,

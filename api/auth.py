@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from api.machines import machines_of
+from api.keyring import PREFIX
+from api.machines import Machines, machines_of
 from api.problems import Problem, unauthenticated
 from api.tokens import Claims, TokenRefused
 from schemas.identity import UserStatus
@@ -32,7 +33,10 @@ AT_REST = frozenset(
 
 # Only for the OpenAPI document: the check itself runs in api.routing, before the body is read.
 BEARER = HTTPBearer(
-    scheme_name="bearer", bearerFormat="JWT", auto_error=False, description="An access token"
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    auto_error=False,
+    description="An access token, or an API key: `mm_…`",
 )
 
 
@@ -48,6 +52,7 @@ class Caller:
     expires_at: datetime | None = None
     user_version: int = 0
     status: UserStatus | None = None
+    operations: frozenset[str] | None = None  # that an API key opens; None: a person is here
 
     @property
     def signed_in(self) -> bool:
@@ -64,6 +69,8 @@ async def authenticate(request: Request) -> Caller:
     """
     token = _bearer_token(request)
     machines = machines_of(request)
+    if token.startswith(PREFIX):
+        return await _machine(machines, token)
     try:
         claims = await machines.tokens.verify(token)
     except TokenRefused as refused:
@@ -92,6 +99,21 @@ def _require_awake(request: Request, claims: Claims) -> None:
         raise Problem(
             403, "account_deactivated", "Your account is at rest: reactivate it, then refresh"
         )
+
+
+async def _machine(machines: Machines, key: str) -> Caller:
+    """Whoever an API key acts for."""
+    holder = await machines.keyring.holder(key)
+    if holder is None:
+        raise unauthenticated("token_invalid", "This API key is no good, or no more: issue another")
+    return Caller(
+        user_id=holder.user_id,
+        role=holder.role,
+        email_verified=holder.email_verified,
+        market=holder.market,
+        expires_at=holder.expires_at,
+        operations=holder.operations,
+    )
 
 
 def _bearer_token(request: Request) -> str:

@@ -20,6 +20,8 @@ from redis.asyncio import Redis
 from api.database import Database
 from api.denylist import Denylist
 from api.gateway import CommandGateway, WriteUnavailableError
+from api.keyring import Keyring
+from api.rate_limits import COUNT_TIMEOUT_S, RateLimits
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from infra.clickhouse import ClickHouse
@@ -100,6 +102,8 @@ class Machines:
     one_time_tokens: OneTimeTokens
     oidc: Mapping[str, Provider]
     denylist: Denylist
+    rate_limits: RateLimits
+    keyring: Keyring
     passwords: Passwords
     password_changes: PasswordChanges
     objects: Objects
@@ -115,6 +119,8 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         stack.push_async_callback(postgres.close)
         redis = open_redis(settings)
         stack.push_async_callback(redis.aclose)
+        counting = open_redis(settings, answer_timeout_s=COUNT_TIMEOUT_S)
+        stack.push_async_callback(counting.aclose)
         opensearch = open_opensearch(settings, timeout_s=SEARCH_TIMEOUT_S)
         stack.push_async_callback(opensearch.close)
         clickhouse = ClickHouse(settings, answer_timeout_s=ANALYTICS_TIMEOUT_S)
@@ -151,6 +157,8 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             one_time_tokens=OneTimeTokens(settings),
             oidc=open_providers(settings),
             denylist=denylist,
+            rate_limits=RateLimits(counting, settings),
+            keyring=Keyring(postgres),
             passwords=passwords,
             password_changes=PasswordChanges(postgres.pool),
             objects=open_objects(settings),

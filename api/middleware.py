@@ -13,6 +13,7 @@ from uuid import uuid4
 import structlog
 from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import (
@@ -21,6 +22,7 @@ from api.problems import (
     http_problem_response,
     surprise_response,
 )
+from api.rate_limits import TOLD, headers_of
 from infra.metrics import HTTP_REQUESTS, HTTP_SECONDS
 
 UNMATCHED = "unmatched"  # one label for every unknown path: clients must not make up series
@@ -58,7 +60,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         began, status = time.perf_counter(), 0
-        sent = {name: value for name, value in scope["headers"] if name in _LOOKED_AT}
+        looked_at = [each for each in scope["headers"] if each[0] in _ONCE]
+        sent = dict(looked_at)
         request_id = _request_id(sent.get(_REQUEST_ID))
         correlation_id.set(request_id)
 
@@ -67,12 +70,18 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _add_headers(message["headers"], request_id)
+                if TOLD in scope:
+                    message["headers"] += headers_of(scope[TOLD])
             await send(message)
 
         try:
+            if len(sent) != len(looked_at):
+                raise HTTPException(400)  # noqa: TRY301 - answered like those from below
             await self._app(scope, self._bounded(scope, sent, receive), send_on)
         except HTTPException as error:
             await http_problem_response(error)(scope, receive, send_on)
+        except ClientDisconnect:
+            status = 499  # They have gone in the middle of their request: nobody to answer.
         except Exception as error:
             if status:
                 raise  # Half an answer is out: only closing the connection tells the truth.
@@ -104,7 +113,17 @@ class Edge:
         return counted
 
 
-_LOOKED_AT = frozenset({_REQUEST_ID, b"content-length", b"transfer-encoding"})
+# What there is one of: two would be read one way here and another way by a proxy or a library.
+_ONCE = frozenset(
+    {
+        _REQUEST_ID,
+        b"content-length",
+        b"transfer-encoding",
+        b"host",
+        b"content-type",
+        b"idempotency-key",
+    }
+)
 
 
 def _request_id(sent: bytes | None) -> str:

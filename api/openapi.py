@@ -7,11 +7,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.problems import ProblemBody
+from api.policy import limits_of
+from api.problems import ProblemBody, problem_responses
 
 TAGS = [
     {"name": "identity", "description": "Joining, logging in and out, who one is"},
     {"name": "profiles", "description": "What people tell of themselves, and how they want it"},
+    {"name": "api keys", "description": "Keys with which machines act for people"},
     {"name": "listings", "description": "Something a seller offers at a price"},
     {"name": "search", "description": "Finding listings"},
     {"name": "analytics", "description": "Figures about what happened"},
@@ -19,6 +21,20 @@ TAGS = [
     {"name": "health", "description": "Whether this process can serve"},
 ]
 REF = "#/components/schemas/{model}"
+# What comes before any route: a repeated header, a bad token or key, a key for something else.
+EVERYWHERE = (400, 401, 403)
+RATE_LIMIT_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "How much in how many seconds, by policy",
+        "schema": {"type": "string"},
+        "example": '"default";q=300;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left, and the seconds until more is, by policy",
+        "schema": {"type": "string"},
+        "example": '"default";r=299;t=60',
+    },
+}
 
 
 def install(app: FastAPI) -> None:
@@ -46,4 +62,20 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
     components.setdefault("securitySchemes", {})
+    components["headers"] = RATE_LIMIT_HEADERS
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status in EVERYWHERE:
+                operation["responses"].setdefault(str(status), problem_responses(status)[status])
+            if limits_of(operation.get("operationId")):
+                _tell_of_limits(operation)
     return document
+
+
+def _tell_of_limits(operation: dict[str, Any]) -> None:
+    """Add 429 to a limited operation, and to each answer the headers that any may carry."""
+    responses = operation["responses"]
+    responses.setdefault("429", problem_responses(429)[429])
+    for response in responses.values():
+        for name in RATE_LIMIT_HEADERS:
+            response.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}

@@ -1,11 +1,13 @@
 """Who may do what: one row an operation. An operation without a row is denied to everyone.
 
 Roles open the door; whether the thing behind it is *yours* is judged where the thing is known,
-by deciders (403 `not_yours`) and by queries.
+by deciders (403 `not_yours`) and by queries. LIMITS says beside it how often.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from schemas.messages import Role
@@ -53,6 +55,9 @@ POLICY: Final[dict[str, Access]] = {
     "unban_user": MODERATORS,
     "grant_role": ADMINS,
     "log_out_user": ADMINS,
+    "issue_api_key": SIGNED_IN,
+    "list_api_keys": SIGNED_IN,
+    "revoke_api_key": SIGNED_IN,
     # Listings: anyone may browse vehicles; whose a listing is, its decider judges.
     "create_listing": SELLERS,
     "replace_listing_fields": SIGNED_IN,
@@ -100,3 +105,132 @@ POLICY: Final[dict[str, Access]] = {
 def access_of(operation_id: str | None) -> Access | None:
     """The roles that may do this; empty: anyone; None: nobody, for nobody has said."""
     return POLICY.get(operation_id or "")
+
+
+# What an API key may open, if its owner may do it. What needs a person, their session and
+# whatever would let a key make itself more than it is, is not in it.
+FOR_KEYS: Final[frozenset[str]] = frozenset(
+    {
+        "create_listing",
+        "replace_listing_fields",
+        "update_listing",
+        "delete_listing",
+        "publish_listing",
+        "unpublish_listing",
+        "mark_listing_sold",
+        "list_listings",
+        "list_my_listings",
+        "read_listing",
+        "read_listing_history",
+        "read_listing_prices",
+        "search",
+        "search_listings",
+        "suggest",
+        "read_listing_figures",
+        "read_metrics",
+    }
+)
+
+
+class By(StrEnum):
+    """Whose requests are counted together."""
+
+    ADDRESS = "address"  # of the client, see api.addresses
+    ACCOUNT = "account"  # the address and the e-mail in the body: guessing at one account
+    CALLER = "caller"  # whoever is signed in, else the address
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One operation's share in a policy of api.rate_limits. With a `cost` of 0 the route counts
+    by itself, once it knows how much it is asked for (`api.rate_limits.spend`).
+    """
+
+    policy: str
+    by: By = By.CALLER
+    cost: int = 1
+
+
+UNLIMITED: Final[tuple[Limit, ...]] = ()
+CHANGES: Final = (Limit("default"),)
+SEARCHES: Final = (Limit("search"),)
+FROM_ONE_ADDRESS: Final = (Limit("address", By.ADDRESS),)
+
+# How often: which policies each operation spends, in this order. What is left unlimited here is
+# read from one row or from memory, for which asking Redis would cost as much as answering;
+# nginx bounds the rate of everything.
+LIMITS: dict[str, tuple[Limit, ...]] = {
+    "register_user": (Limit("joining", By.ADDRESS), *FROM_ONE_ADDRESS),
+    "log_in": (Limit("auth", By.ACCOUNT), *FROM_ONE_ADDRESS),
+    "refresh_session": FROM_ONE_ADDRESS,
+    "log_out": UNLIMITED,  # nobody is kept from leaving
+    "log_out_everywhere": UNLIMITED,
+    "read_session": UNLIMITED,
+    "read_account": UNLIMITED,
+    "list_signing_keys": UNLIMITED,
+    "show_verify_email": UNLIMITED,
+    "show_reset_password": UNLIMITED,
+    "start_oauth": FROM_ONE_ADDRESS,
+    "finish_oauth": FROM_ONE_ADDRESS,
+    "list_identities": UNLIMITED,
+    "start_linking": CHANGES,
+    "unlink_identity": CHANGES,
+    "verify_email": FROM_ONE_ADDRESS,
+    "resend_verification": CHANGES,
+    "forgot_password": (Limit("auth", By.ACCOUNT), *FROM_ONE_ADDRESS),
+    "reset_password": FROM_ONE_ADDRESS,
+    "change_password": (Limit("auth"),),  # it takes guesses at the present one
+    "list_sessions": UNLIMITED,
+    "revoke_session": CHANGES,
+    "ban_user": CHANGES,
+    "unban_user": CHANGES,
+    "grant_role": CHANGES,
+    "log_out_user": CHANGES,
+    "export_user": CHANGES,
+    "deactivate_user": CHANGES,
+    "reactivate_user": CHANGES,
+    "delete_user": CHANGES,
+    "issue_api_key": CHANGES,
+    "list_api_keys": UNLIMITED,
+    "revoke_api_key": CHANGES,
+    "create_listing": CHANGES,
+    "replace_listing_fields": CHANGES,
+    "update_listing": CHANGES,
+    "delete_listing": CHANGES,
+    "publish_listing": CHANGES,
+    "unpublish_listing": CHANGES,
+    "mark_listing_sold": CHANGES,
+    "list_listings": SEARCHES,
+    "list_my_listings": UNLIMITED,
+    "read_listing": UNLIMITED,
+    "read_listing_history": UNLIMITED,
+    "read_listing_prices": UNLIMITED,
+    "read_user": UNLIMITED,
+    "replace_user_fields": CHANGES,
+    "update_user": CHANGES,
+    "upload_avatar": (Limit("images"),),
+    "remove_avatar": CHANGES,
+    "read_avatar": UNLIMITED,
+    "read_seller": UNLIMITED,
+    "replace_seller_fields": CHANGES,
+    "update_seller": CHANGES,
+    "read_preferences": UNLIMITED,
+    "replace_preferences": CHANGES,
+    "update_preferences": CHANGES,
+    "read_user_stats": SEARCHES,
+    "search": SEARCHES,
+    "search_listings": SEARCHES,
+    "suggest": SEARCHES,
+    "view_listing": UNLIMITED,  # a fact in a batch; bots are told apart when it is counted
+    "read_listing_figures": SEARCHES,
+    "read_audit": SEARCHES,
+    "list_enums": UNLIMITED,
+    "health_live": UNLIMITED,
+    "health_ready": UNLIMITED,
+    "read_metrics": UNLIMITED,
+}
+
+
+def limits_of(operation_id: str | None) -> tuple[Limit, ...]:
+    """What this operation spends; an operation without a row spends the default."""
+    return LIMITS.get(operation_id or "", CHANGES)

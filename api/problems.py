@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
+from starlette.routing import Route
 
 from api.gateway import WriteUnavailableError
 from infra.objects import ObjectsUnavailableError
@@ -97,7 +98,7 @@ _EXAMPLES: dict[int, tuple[str, str]] = {
     415: ("media_type", "Send `Content-Type: application/json`"),
     422: ("invalid", "1 field is not as it should be"),
     428: ("if_match_required", "Send `If-Match` with the ETag that you last read"),
-    429: ("too_many_requests", "Slow down"),
+    429: ("rate_limited", "At most 10 in 900 s: wait, then repeat"),
     503: ("store_unavailable", "postgres does not answer; try again soon"),
 }
 _EVERYWHERE = (413, 422, 503)  # what any operation may answer
@@ -255,9 +256,22 @@ _REASONS = {
 }
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework names the methods of the first route that has this path; many may.
+        error.headers = {"Allow": ", ".join(sorted(_methods_at(request)))}
     return http_problem_response(error)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Every method that some route has for the request's path."""
+    return {
+        method
+        for route in request.app.router.routes
+        if isinstance(route, Route) and route.path_regex.match(request.scope["path"])
+        for method in route.methods or ()
+    }
 
 
 def http_problem_response(error: StarletteHTTPException) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -13,16 +13,19 @@ from starlette.convertors import UUIDConvertor
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.auth import ANONYMOUS, authenticate
-from api.policy import ANYONE, access_of
+from api.auth import ANONYMOUS, Caller, authenticate
+from api.machines import machines_of
+from api.policy import ANYONE, FOR_KEYS, Access, Limit, access_of, limits_of
 from api.problems import Problem
+from api.rate_limits import admit
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Identify = Callable[[Request], Awaitable[Caller]]
 
 
 class PolicedRoute(APIRoute):
     """A route whose operation's row in api.policy is enforced: 401 without a valid token where
-    one is needed, 403 for other roles, 403 for everybody when there is no row.
+    one is needed, 403 for other roles, 403 for everybody when there is no row; 429 for too much.
 
     A request that leaves FastAPI nothing to parse takes a short cut past its machinery, which
     is half of a read by id: see `_plain_call`.
@@ -40,30 +43,64 @@ class PolicedRoute(APIRoute):
 
 
 def _policed(operation_id: str | None, handle: Handler) -> Handler:
-    access = access_of(operation_id)
+    access, limits = access_of(operation_id), limits_of(operation_id)
     if access is None:
         return _denied
-    if access is ANYONE:
-        return _open_to_anyone(handle)
+    identify = _within(operation_id, _whoever if access is ANYONE else _one_of(access))
+    if limits:
+        identify = _counted(identify, limits)
 
     async def policed(request: Request) -> Response:
+        request.scope["caller"] = await identify(request)
+        return await handle(request)
+
+    return policed
+
+
+async def _whoever(request: Request) -> Caller:
+    # A token that is sent must be good, even where none is needed.
+    signed_in = any(name == b"authorization" for name, _ in request.scope["headers"])
+    return await authenticate(request) if signed_in else ANONYMOUS
+
+
+def _one_of(access: Access) -> Identify:
+    async def identify(request: Request) -> Caller:
         caller = await authenticate(request)
         if caller.role not in access:
             raise Problem(403, "role_not_allowed", "Your role may not do this")
-        request.scope["caller"] = caller
-        return await handle(request)
+        return caller
 
-    return policed
+    return identify
 
 
-def _open_to_anyone(handle: Handler) -> Handler:
-    async def policed(request: Request) -> Response:
-        # A token that is sent must be good, even where none is needed.
-        signed_in = any(name == b"authorization" for name, _ in request.scope["headers"])
-        request.scope["caller"] = await authenticate(request) if signed_in else ANONYMOUS
-        return await handle(request)
+def _within(operation_id: str | None, identify: Identify) -> Identify:
+    """`identify`, and an API key names this operation among those that it opens."""
 
-    return policed
+    async def within(request: Request) -> Caller:
+        caller = await identify(request)
+        if caller.operations is not None and operation_id not in caller.operations & FOR_KEYS:
+            raise Problem(403, "operation_not_allowed", "This API key does not open that")
+        return caller
+
+    return within
+
+
+def _counted(identify: Identify, limits: Sequence[Limit]) -> Identify:
+    """`identify`, and whoever it is has not come too often. Who is not let in is counted, too,
+    by address: nobody tries tokens uncounted.
+    """
+
+    async def counted(request: Request) -> Caller:
+        limiter = machines_of(request).rate_limits
+        try:
+            caller = await identify(request)
+        except Exception:
+            await admit(limiter, request, ANONYMOUS, limits)
+            raise
+        await admit(limiter, request, caller, limits)
+        return caller
+
+    return counted
 
 
 async def _denied(_request: Request) -> Response:

@@ -154,6 +154,7 @@ class Tokens:
                 claims["iss"] == self._settings.jwt_issuer
                 and claims["aud"] == self._settings.jwt_audience
                 and float(claims["iat"]) - LEEWAY_S <= now
+                and float(claims.get("nbf", 0)) - LEEWAY_S <= now
             )
             read = Claims(
                 user_id=str(UUID(claims["sub"])),

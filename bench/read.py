@@ -38,6 +38,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from api.app import create_app
+from infra.http_server import bounded_protocol
 from infra.logs import configure_logging
 from infra.settings import Settings, load_settings
 from processors.generations import create_system_schema, ensure_generations
@@ -110,7 +111,7 @@ def serve(name: str, port: int) -> None:
         host="127.0.0.1",
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=bounded_protocol(settings.request_timeout_s) if name == "ours" else "httptools",
         ws="none",
         log_config=None,
         access_log=False,

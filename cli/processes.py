@@ -73,15 +73,17 @@ def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
     from uvicorn import Config
 
     from api.app import create_app
+    from infra.http_server import bounded_protocol
 
     return Config(
         create_app(chosen),
         loop="uvloop",
-        http="httptools",
+        http=bounded_protocol(chosen.request_timeout_s),
         ws="none",
         log_config=None,
         access_log=False,  # the app writes its own line, with ids
         server_header=False,
+        proxy_headers=False,  # whom to believe of the client's address, api.addresses knows
         timeout_graceful_shutdown=5,
     )
 

@@ -9,15 +9,21 @@ from __future__ import annotations
 import json
 import os
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from infra import production
+
+# How a limit is written: `10 per 15 minutes`, or `off`.
+LIMIT_FORM = r"^(off|[1-9]\d{0,5} per ([1-9]\d{0,3} )?(second|minute|hour|day)s?)$"
 
 
 class SettingsError(Exception):
@@ -51,6 +57,14 @@ class _StateFile(PydanticBaseSettingsSource):
         except FileNotFoundError:
             return {}
         return values
+
+
+def _limit(default: str, what: str) -> Any:
+    return Field(
+        default=default,
+        pattern=LIMIT_FORM,
+        description=f"{what}, like `{default}`, or `off`",
+    )
 
 
 class Settings(BaseSettings):
@@ -121,9 +135,26 @@ class Settings(BaseSettings):
         description='JSON: {"name": {"issuer": "https://…", "client_id": "…", "client_secret": "…"}}',
     )
 
+    # How often who may do what; api/policy.py says which operation spends which.
+    limit_auth: str = _limit("10 per 15 minutes", "log-ins of one account from one address")
+    limit_joining: str = _limit("10 per 15 minutes", "registrations from one address")
+    limit_address: str = _limit("300 per 15 minutes", "all of /api/auth from one address")
+    limit_items: str = _limit("30 per minute", "requests to /api/items of one person")
+    limit_chat: str = _limit("100 per minute", "messages of one person")
+    limit_images: str = _limit("20 per 5 minutes", "pictures that one person uploads")
+    limit_search: str = _limit("300 per minute", "searches of one person or address")
+    limit_default: str = _limit("300 per minute", "other changes of one person")
+    trusted_proxies: str = Field(
+        default="",
+        description="networks whose X-Forwarded-For is believed: 10.0.0.0/8[,192.0.2.7]",
+    )
+
     # How processes behave.
     mode: Literal["development", "production"] = "development"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    request_timeout_s: float = Field(
+        default=30.0, gt=0, description="how long a request may take to arrive"
+    )
     write_timeout_s: float = Field(default=2.0, gt=0, description="a write's bound before 503")
     read_wait_s: float = Field(default=2.0, gt=0, description="a token read's bound before 503")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
@@ -143,6 +174,13 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return self
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for network in filter(None, text.split(",")):
+            ip_network(network.strip())
+        return text
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -160,7 +198,7 @@ class Settings(BaseSettings):
 def load_settings(**overrides: Any) -> Settings:
     """Read and check the settings; raises SettingsError naming every fault at once."""
     try:
-        return Settings(**overrides)
+        found = Settings(**overrides)
     except ValidationError as error:
         lines = []
         for fault in error.errors():
@@ -174,6 +212,11 @@ def load_settings(**overrides: Any) -> Settings:
             + "\nSet them in the environment, or start the local stack with `mesh up`."
         )
         raise SettingsError(message) from None
+    if found.mode == "production" and (unfit := list(production.faults(found))):
+        lines = [f"  {name}: {fault}" for name, fault in unfit]
+        message = "Settings are not fit for MODE=production:\n" + "\n".join(lines)
+        raise SettingsError(message)
+    return found
 
 
 @lru_cache(maxsize=1)

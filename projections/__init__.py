@@ -6,6 +6,7 @@ from typing import Any
 
 from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
+from projections.identity.api_keys import api_keys
 from projections.identity.identities import identities
 from projections.identity.sessions import sessions
 from projections.identity.users import users
@@ -38,6 +39,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     user_profiles,
     seller_profiles,
     user_preferences,
+    api_keys,
     verification_tokens,
     identities,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from schemas import identity, listings, profiles, tracking
+from schemas import api_keys, identity, listings, profiles, tracking
 from schemas.messages import Command, Event
 from schemas.partitioning import partition_of
 from schemas.recorded import Reply
@@ -69,7 +69,11 @@ class Context:
 
 CONTEXTS: tuple[Context, ...] = (
     Context("listings", get_args(listings.ListingCommand), get_args(listings.ListingEvent)),
-    Context("identity", get_args(identity.IdentityCommand), get_args(identity.IdentityEvent)),
+    Context(
+        "identity",
+        get_args(identity.IdentityCommand | api_keys.ApiKeyCommand),
+        get_args(identity.IdentityEvent | api_keys.ApiKeyEvent),
+    ),
     Context("profiles", get_args(profiles.ProfilesCommand), get_args(profiles.ProfilesEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )

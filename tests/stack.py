@@ -36,7 +36,8 @@ def session_state() -> State:
 
 
 def local_stack(names: set[str] | frozenset[str] = NAMES) -> Settings:
-    """Have the named servers running and return settings that point at them.
+    """Have the named servers running and return settings that point at them, and that limit
+    nobody: most tests do in seconds what people do in weeks.
 
     Servers that already run are used as they are. What this session started it stops at
     its end, unless MESH_KEEP_STACK is set. Raises supervisor.UpError with the log's tail.
@@ -47,7 +48,7 @@ def local_stack(names: set[str] | frozenset[str] = NAMES) -> Settings:
     if os.environ.get("MESH_STACK") == "docker":
         from tests.containers import docker_stack
 
-        return docker_stack(frozenset(names))
+        return _unlimited(docker_stack(frozenset(names)))
     state = session_state()
     # Tests start servers more often than they search in them.
     os.environ.setdefault("MESH_QUICK_START", "1")
@@ -57,7 +58,16 @@ def local_stack(names: set[str] | frozenset[str] = NAMES) -> Settings:
     if missing and not _started:
         atexit.register(stop_started)
     _started.update(missing)
-    return supervisor.stack_settings(state)
+    return _unlimited(supervisor.stack_settings(state))
+
+
+def _unlimited(settings: Settings) -> Settings:
+    return settings.model_copy(update=dict.fromkeys(limit_settings(), "off"))
+
+
+def limit_settings() -> list[str]:
+    """The names of the settings that bound how often who may do what."""
+    return [name for name in Settings.model_fields if name.startswith("limit_")]
 
 
 def stop_started() -> None:

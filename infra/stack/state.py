@@ -166,6 +166,11 @@ def settings_of(ports: Mapping[str, int], known: Mapping[str, str]) -> dict[str,
         "PUBLIC_URL": f"http://127.0.0.1:{ports['api']}",
         # Written into secrets.json by whoever changes the master key, else not there.
         **{name: known[name] for name in ("OTHER_MASTER_KEYS",) if name in known},
+        # On one's own machine everybody has one address, and a script is soon a crowd.
+        "LIMIT_JOINING": "1000 per 15 minutes",
+        "LIMIT_ADDRESS": "10000 per 15 minutes",
+        "LIMIT_SEARCH": "60000 per minute",
+        "LIMIT_DEFAULT": "60000 per minute",
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from producers.decider import Decider
+from producers.identity.api_keys import api_keys
 from producers.identity.claims import claims
 from producers.identity.identity_claims import identity_claims
 from producers.identity.sessions import sessions
@@ -27,6 +28,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "profile": profiles,
     "seller": sellers,
     "preferences": preferences,
+    "api_key": api_keys,
 }
 
 

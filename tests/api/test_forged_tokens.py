@@ -17,7 +17,8 @@ from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
 from api.tokens import ALGORITHM, TOKEN_TYPE
-from tests.api.running import Account, Mesh
+from tests.api.operations import OPERATIONS
+from tests.api.running import Account, Mesh, problem
 
 HEADER = {"alg": ALGORITHM, "typ": TOKEN_TYPE}
 
@@ -52,11 +53,13 @@ class Mint:
     def raw(self, header: dict[str, Any], signature: bytes = b"") -> str:
         return ".".join(map(_encoded, (orjson.dumps(header), orjson.dumps(self.claims), signature)))
 
-    def hs256_with_public_key(self) -> str:
+    def hs256(self, secret: bytes) -> str:
         header = {**HEADER, "kid": self.kid, "alg": "HS256"}
         signed = self.raw(header).rpartition(".")[0]
-        secret = self.key.as_pem(private=False)
         return self.raw(header, hmac.digest(secret, signed.encode(), hashlib.sha256))
+
+    def hs256_with_public_key(self) -> str:
+        return self.hs256(self.key.as_pem(private=False))
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +98,15 @@ async def status_of(mesh: Mesh, token: str) -> int:
     return answer.status_code
 
 
-async def test_ID_12_a_token_made_like_ours_is_let_in(mesh: Mesh, mint: Mint) -> None:
+async def test_ID_12_NS_01_a_token_made_like_ours_is_let_in(mesh: Mesh, mint: Mint) -> None:
     """Otherwise the refusals below would prove nothing."""
     assert await status_of(mesh, mint.sign()) == 200
 
 
 other_key = ECKey.generate_key("P-256")
 NOW = int(time.time())
+ENCRYPTED = b'{"alg":"dir","enc":"A256GCM"}'
+P256_ORDER = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"
 FORGERIES: dict[str, Callable[[Mint], str]] = {
     "alg none": lambda mint: mint.raw({**HEADER, "kid": mint.kid, "alg": "none"}),
     "alg None": lambda mint: mint.raw({**HEADER, "kid": mint.kid, "alg": "None"}),
@@ -143,6 +148,57 @@ FORGERIES: dict[str, Callable[[Mint], str]] = {
     "no claims": lambda mint: mint.sign(payload=b"[]"),
     "no JSON": lambda mint: mint.sign(payload=b"\xff\xfe"),
     "altered claims": lambda mint: altered(mint.sign()),
+    "alg in lower case": lambda mint: mint.raw({**HEADER, "kid": mint.kid, "alg": "es256"}),
+    "alg twice": lambda mint: named_twice(mint, b'"alg":"none",', b'"alg":"ES256"'),
+    "a list of algs": lambda mint: mint.raw({**HEADER, "kid": mint.kid, "alg": ["ES256", "none"]}),
+    "ES512": lambda mint: mint.sign(key=ECKey.generate_key("P-521"), header={"alg": "ES512"}),
+    "PS256, our kid": lambda mint: mint.sign(
+        key=RSAKey.generate_key(2048), header={"alg": "PS256"}
+    ),
+    "HS256 with an empty key": lambda mint: mint.hs256(b""),
+    "HS256 with the kid as key": lambda mint: mint.hs256(mint.kid.encode()),
+    "HS256 with the issuer as key": lambda mint: mint.hs256(mint.claims["iss"].encode()),
+    "HS256 with a well-known key": lambda mint: mint.hs256(b"secret"),
+    "a signature of zeros": lambda mint: mint.raw({**HEADER, "kid": mint.kid}, bytes(64)),
+    "a signature of the order's size": lambda mint: mint.raw(
+        {**HEADER, "kid": mint.kid}, bytes.fromhex(P256_ORDER) * 2
+    ),
+    "a short signature": lambda mint: mint.raw({**HEADER, "kid": mint.kid}, b"0"),
+    "a long signature": lambda mint: mint.sign() + "AAAA",
+    "another token's signature": lambda mint: ".".join(
+        (*mint.sign({"role": "admin"}).split(".")[:2], mint.sign().split(".")[2])
+    ),
+    "a raised role": lambda mint: swapped(mint, {"role": "admin"}),
+    "somebody else": lambda mint: swapped(mint, {"sub": str(uuid4())}),
+    "four parts": lambda mint: mint.sign() + ".e30",
+    "five parts": lambda mint: mint.sign() + ".e30.e30",
+    "encrypted": lambda _mint: _encoded(ENCRYPTED) + "..e30.e30.e30",
+    "JSON serialisation": lambda mint: orjson.dumps(
+        dict(zip(("protected", "payload", "signature"), mint.sign().split("."), strict=True))
+    ).decode(),
+    "kid is a list": lambda mint: mint.sign(header={"kid": [mint.kid]}),
+    "kid and a NUL": lambda mint: mint.sign(header={"kid": f"{mint.kid}\0"}),
+    "kid is a URL": lambda mint: mint.sign(header={"kid": "http://127.0.0.1/key"}),
+    "x5c": lambda mint: mint.sign(header={"x5c": ["MIIB"]}),
+    "cty": lambda mint: mint.sign(header={"cty": "JWT"}),
+    "zip": lambda mint: mint.sign(header={"zip": "DEF"}),
+    "typ of a refresh token": lambda mint: mint.sign(header={"typ": "rt+jwt"}),
+    "typ of an ID token": lambda mint: mint.sign(header={"typ": "id+jwt"}),
+    "typ missing": lambda mint: mint.sign(header={"typ": None}),
+    "not yet": lambda mint: mint.sign({"nbf": NOW + 3_600}),
+    "nbf is text": lambda mint: mint.sign({"nbf": "later"}),
+    "expired long ago": lambda mint: mint.sign({"exp": 1}),
+    "exp is true": lambda mint: mint.sign({"exp": True}),
+    "exp is below zero": lambda mint: mint.sign({"exp": -1}),
+    "exp is a list": lambda mint: mint.sign({"exp": [NOW + 600]}),
+    "exp without end": lambda mint: mint.sign(payload=infinite(mint)),
+    "iat missing": lambda mint: mint.sign(payload=without(mint, "iat")),
+    "aud missing": lambda mint: mint.sign(payload=without(mint, "aud")),
+    "iss missing": lambda mint: mint.sign(payload=without(mint, "iss")),
+    "jti missing": lambda mint: mint.sign(payload=without(mint, "jti")),
+    "role missing": lambda mint: mint.sign(payload=without(mint, "role")),
+    "a list of roles": lambda mint: mint.sign({"role": ["admin"]}),
+    "issuer in upper case": lambda mint: mint.sign({"iss": mint.claims["iss"].upper()}),
     "empty parts": lambda _mint: "..",
     "garbage": lambda _mint: "eyJ" + "A" * 200,
 }
@@ -150,6 +206,21 @@ FORGERIES: dict[str, Callable[[Mint], str]] = {
 
 def without(mint: Mint, claim: str) -> bytes:
     return orjson.dumps({name: value for name, value in mint.claims.items() if name != claim})
+
+
+def named_twice(mint: Mint, first: bytes, second: bytes) -> str:
+    header = b"{" + first + second + b',"typ":"at+jwt","kid":"' + mint.kid.encode() + b'"}'
+    return f"{_encoded(header)}.{_encoded(orjson.dumps(mint.claims))}."
+
+
+def swapped(mint: Mint, claims: dict[str, Any]) -> str:
+    """Our header and signature around other claims."""
+    header, _, signature = mint.sign().split(".")
+    return f"{header}.{_encoded(orjson.dumps({**mint.claims, **claims}))}.{signature}"
+
+
+def infinite(mint: Mint) -> bytes:
+    return orjson.dumps(mint.claims).replace(str(mint.claims["exp"]).encode(), b"1e999")
 
 
 def altered(token: str) -> str:
@@ -161,6 +232,28 @@ def altered(token: str) -> str:
 @pytest.mark.parametrize("kind", FORGERIES)
 async def test_ID_12_a_forged_token_is_refused(mesh: Mesh, mint: Mint, kind: str) -> None:
     assert await status_of(mesh, FORGERIES[kind](mint)) == 401
+
+
+def test_ID_12_V9_2_there_are_forty_kinds_of_forgery_and_more() -> None:
+    assert len(FORGERIES) >= 40
+
+
+@pytest.fixture(scope="module")
+def forged(mint: Mint) -> dict[str, str]:
+    """One of each kind."""
+    return {kind: forge(mint) for kind, forge in FORGERIES.items()}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[each.id for each in OPERATIONS])
+async def test_ID_12_V9_1_no_operation_takes_a_forged_token(mesh, forged, operation) -> None:
+    """Not even one that is open to anyone: who sends a token means to be somebody."""
+    taken = {}
+    for kind, token in forged.items():
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await mesh.client.request(operation.method, operation.path, headers=headers)
+        if problem(answer) != (401, "token_invalid"):
+            taken[kind] = answer.status_code
+    assert taken == {}
 
 
 async def test_ID_12_a_refresh_token_is_no_access_token(mesh: Mesh, account: Account) -> None:

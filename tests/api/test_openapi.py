@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import base64
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api.app import create_app
-from api.policy import ANYONE, POLICY
-from infra.settings import Settings
+from api.app import ROUTERS, create_app
+from api.policy import ANYONE, POLICY, limits_of
+from tests.api.alone import settings_of_nothing
 
-KEY = base64.b64encode(bytes(32)).decode()
 METHODS = {"get", "put", "post", "patch", "delete"}
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    settings = Settings(
-        kafka_bootstrap="127.0.0.1:1",
-        database_url="postgresql://127.0.0.1:1/none",
-        opensearch_url="http://127.0.0.1:1",
-        clickhouse_url="clickhouse://127.0.0.1:1/none",
-        redis_url="redis://127.0.0.1:1",
-        master_key=KEY,
-        lookup_key=KEY,
-    )
-    found: dict[str, Any] = create_app(settings).openapi()
+    found: dict[str, Any] = create_app(settings_of_nothing()).openapi()
     return found
 
 
@@ -128,7 +120,7 @@ def test_ID_24_the_policy_has_no_row_without_an_operation(document: dict[str, An
     assert POLICY.keys() - ids == set(), "take the row out of api/policy.py"
 
 
-def test_ID_16_no_answer_has_a_key_like_password_or_hash(document: dict[str, Any]) -> None:
+def test_ID_16_NS_12_no_answer_has_a_key_like_password_or_hash(document: dict[str, Any]) -> None:
     """V8.3.4, V15.3.1: over every field of every answer of every operation, at any depth."""
     found = [
         f"{name} {status}: {key}"
@@ -160,3 +152,43 @@ def keys_of(document: dict[str, Any], schema: Any, seen: tuple[str, ...] = ()) -
         for key, each in schema.items():
             if key not in ("example", "examples", "$ref"):
                 yield from keys_of(document, each, seen)
+
+
+def test_GW_01_the_document_lists_every_route(document: dict[str, Any]) -> None:
+    served = {
+        (re.sub(r":\w+}", "}", route.path), method)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    }
+    listed = {(path, method.upper()) for path, each in document["paths"].items() for method in each}
+    assert listed == served
+
+
+def test_GW_05_every_limited_operation_tells_of_its_limits(document: dict[str, Any]) -> None:
+    limited = [each for _, each in operations(document) if limits_of(each["operationId"])]
+    assert limited
+    for operation in limited:
+        assert "429" in operation["responses"], operation["operationId"]
+        assert "Retry-After" in operation["responses"]["429"]["headers"]
+        for answer in operation["responses"].values():
+            assert {"RateLimit", "RateLimit-Policy"} <= answer["headers"].keys()
+
+
+def test_NS_07_nothing_is_authenticated_by_a_cookie(document: dict[str, Any]) -> None:
+    """So there is nothing that another site's form could borrow, and no CSRF token is due."""
+    schemes = document["components"]["securitySchemes"].values()
+    assert [scheme["scheme"] for scheme in schemes] == ["bearer"]
+    assert '"in":"cookie"' not in json.dumps(document, separators=(",", ":"))
+
+
+SECRETS = ("password", "token", "secret", "api_key", "authorization", "email")
+NO_SECRETS = {"Consistency-Token"}  # a place in the log
+
+
+def test_V14_2_1_no_secret_is_asked_for_in_an_address(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] != "header" and parameter["name"] not in NO_SECRETS:
+                assert not any(word in parameter["name"].lower() for word in SECRETS), name

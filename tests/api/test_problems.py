@@ -4,20 +4,18 @@ whatever is down. The API here has no server behind it: every address is a close
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from api.policy import ANYONE, POLICY, SIGNED_IN
+from api.policy import SIGNED_IN
 from api.problems import BODY_BYTES_MAX
-from infra.settings import Settings
-from tests.api.going_wrong import OPERATIONS, SECRET, new_test_router
-from tests.api.running import PASSWORD, Mesh, api
+from tests.api.alone import api_alone
+from tests.api.going_wrong import SECRET
+from tests.api.running import PASSWORD, Mesh
 
-KEY = base64.b64encode(bytes(32)).decode()
 MEMBERS = {"type", "title", "status", "detail", "reason", "errors", "correlation_id"}
 JSON = {"Content-Type": "application/json"}
 REGISTER = "/api/auth/register"
@@ -26,23 +24,8 @@ REGISTER = "/api/auth/register"
 @pytest.fixture(scope="module")
 async def alone() -> AsyncIterator[Mesh]:
     """An API without any server, and some routes that go wrong."""
-    settings = Settings(
-        kafka_bootstrap="127.0.0.1:1",
-        database_url="postgresql://mesh@127.0.0.1:1/none",
-        opensearch_url="http://127.0.0.1:1",
-        clickhouse_url="clickhouse://127.0.0.1:1/none",
-        redis_url="redis://127.0.0.1:1",
-        master_key=KEY,
-        lookup_key=KEY,
-        read_wait_s=0.2,
-        write_timeout_s=0.5,
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        for operation in OPERATIONS:
-            patch.setitem(POLICY, operation, ANYONE)
-        async with api(settings) as mesh:
-            mesh.app.router.routes.extend(new_test_router().routes)
-            yield mesh
+    async with api_alone() as mesh:
+        yield mesh
 
 
 def assert_problem(answer: httpx.Response, status: int, reason: str) -> dict[str, object]:
@@ -65,6 +48,11 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(alone: Mesh
     answer = await alone.client.delete(REGISTER)
     assert_problem(answer, 405, "method_not_allowed")
     assert answer.headers["Allow"] == "POST"
+
+
+async def test_a_wrong_method_is_told_of_every_route_with_that_path(alone: Mesh) -> None:
+    answer = await alone.client.put("/api/auth/keys")
+    assert answer.headers["Allow"] == "GET, POST"
 
 
 async def test_GW_14_a_surprise_tells_nothing_of_itself(alone: Mesh, capfd) -> None:

@@ -51,7 +51,7 @@ def test_the_same_processes_run_in_containers_and_under_mesh_up() -> None:
 
 def test_only_nginx_is_published_and_on_this_machine_only() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"nginx": ["127.0.0.1:8080:8080"]}
+    assert published == {"nginx": ["127.0.0.1:8080:8080", "127.0.0.1:8443:8443"]}
 
 
 @pytest.mark.parametrize("name", sorted(OURS | SERVERS))

@@ -18,6 +18,7 @@ import httpx
 
 from infra.settings import Settings
 from infra.stack.daemons import running_pid
+from tests.stack import limit_settings
 from tests.waiting import eventually_blocking
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,8 @@ class Shop:
     @property
     def env(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if k not in Settings.model_fields}
-        return {**kept, "MESH_STATE": str(self.folder)}
+        unlimited = {name.upper(): "off" for name in limit_settings()}
+        return {**kept, **unlimited, "MESH_STATE": str(self.folder)}
 
     def mesh(self, *args: str, check: bool = True, timeout_s: float = UP_TIMEOUT_S) -> str:
         """Run a `mesh` command to its end; its standard output."""

@@ -1,0 +1,218 @@
+"""Keys for machines: issue, list, revoke. A key is sent as `Authorization: Bearer mm_…` and opens
+the operations that it names, as its owner, no others.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from starlette.responses import Response
+
+from api.auth import Caller, SignedIn
+from api.commands import Sending, answer
+from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.keyring import new_key
+from api.machines import Machines, Mesh
+from api.policy import ANYONE, FOR_KEYS, access_of
+from api.problems import Problem, problem_responses, unauthenticated
+from api.routing import new_router
+from infra.vault import PersonKey
+from projections.identity import api_keys
+from schemas.api_keys import OPERATIONS_MAX, IssueApiKey, RevokeApiKey
+from schemas.messages import Fault
+from schemas.positions import Position
+
+KEYS_MAX = 20  # that one person has at a time
+DAYS_DEFAULT, DAYS_MAX = 90, 365
+KEYS = CaughtUp(api_keys.api_keys)
+
+router = new_router("api keys", prefix="/api/auth/keys")
+
+Label = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
+    ),
+]
+_KEY = {
+    "id": "01980000-0000-7000-8000-000000000003",
+    "label": "nightly export",
+    "operations": ["list_my_listings", "update_listing"],
+    "issued_at": "2026-03-01T12:00:00Z",
+    "expires_at": "2026-05-30T12:00:00Z",
+}
+
+
+class NewApiKey(BaseModel):
+    """What a machine shall be able to do, and for how long."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"label": "nightly export", "operations": ["list_my_listings"], "days": 90}
+            ]
+        },
+    )
+
+    label: Label
+    operations: Annotated[
+        list[Annotated[str, StringConstraints(max_length=100)]],
+        Field(
+            min_length=1,
+            max_length=OPERATIONS_MAX,
+            description="Operation ids of this document that the key opens",
+        ),
+    ]
+    days: Annotated[int, Field(ge=1, le=DAYS_MAX, description="How long it works")] = DAYS_DEFAULT
+
+
+class ApiKeyAnswer(BaseModel):
+    """A key, without its text."""
+
+    id: str
+    label: str
+    operations: list[str]
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class NewApiKeyAnswer(ApiKeyAnswer):
+    """A key with its text, which is never shown again."""
+
+    api_key: str
+
+
+class ApiKeysAnswer(BaseModel):
+    """Keys that work, the newest first."""
+
+    items: list[ApiKeyAnswer]
+
+
+def _ok(description: str, example: Any) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+@router.post(
+    "",
+    operation_id="issue_api_key",
+    status_code=201,
+    response_model=NewApiKeyAnswer,
+    responses={
+        201: _ok("Issued", {**_KEY, "api_key": "mm_AZgAAAAAcAC…"}),
+        **problem_responses(400, 401, 403, 409, 415),
+    },
+)
+async def issue_api_key(
+    body: NewApiKey, mesh: Mesh, sending: Sending, caller: SignedIn
+) -> Response:
+    """Issue a key for a machine. Its text is in this answer and nowhere else."""
+    operations = _allowed(body.operations, caller)
+    owner = await _own_key(mesh, caller)
+    if len(await api_keys.live_of(mesh.postgres, caller.user_id, _now(), KEYS_MAX)) >= KEYS_MAX:
+        raise Problem(409, "too_many_api_keys", f"At most {KEYS_MAX}: revoke one that is not used")
+    sending = sending.fresh()
+    key = new_key(sending.new_id("api key"))
+    expires_at = sending.asked_at + timedelta(days=body.days)
+    reply = await sending.send(
+        IssueApiKey(
+            key_id=key.key_id,
+            user_id=UUID(caller.user_id),
+            key_hash=key.hash,
+            label_sealed=owner.seal("api key label", body.label),
+            operations=operations,
+            expires_at=expires_at,
+            **sending.asked,
+        )
+    )
+    await _everywhere(mesh, reply.position)
+    shown = {
+        "id": str(key.key_id),
+        "label": body.label,
+        "operations": operations,
+        "issued_at": sending.asked_at,
+        "expires_at": expires_at,
+    }
+    return answer(reply, 201, {**shown, "api_key": key.text})
+
+
+@router.get(
+    "",
+    operation_id="list_api_keys",
+    response_model=ApiKeysAnswer,
+    responses={200: _ok("Keys", {"items": [_KEY]}), **problem_responses(400, 401, 403)},
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def list_api_keys(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
+    """One's own keys that work, the newest first; never their texts."""
+    await KEYS.wait(request)
+    owner = await _own_key(mesh, caller)
+    # A few more than there may be: two requests at once can pass the bound.
+    rows = await api_keys.live_of(mesh.postgres, caller.user_id, _now(), 2 * KEYS_MAX)
+    items = [
+        {
+            "id": row["key"],
+            "label": owner.unseal("api key label", row["label_sealed"]),
+            "operations": row["operations"].split(),
+            "issued_at": row["issued_at"],
+            "expires_at": row["expires_at"],
+        }
+        for row in rows
+    ]
+    return Response(orjson.dumps({"items": items}), media_type="application/json")
+
+
+@router.delete(
+    "/{key_id:uuid}",
+    operation_id="revoke_api_key",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"description": "Revoked"}, **problem_responses(401, 403, 404)},
+)
+async def revoke_api_key(key_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
+    """Revoke a key of one's own, or as an admin anybody's. When this answers it opens nothing."""
+    reply = await sending.send(RevokeApiKey(key_id=key_id, **sending.asked))
+    await _everywhere(mesh, reply.position)
+    return answer(reply, 204)
+
+
+def _allowed(asked: list[str], caller: Caller) -> tuple[str, ...]:
+    """The operations in the order of their names; raises 422 for those that are not to be had."""
+    faults = [
+        Fault(pointer=f"/operations/{place}", detail="is no operation that a key of yours may open")
+        for place, operation in enumerate(asked)
+        if not _may_open(operation, caller)
+    ]
+    if faults:
+        raise Problem(422, "invalid", "A key opens what its owner may do", faults=faults)
+    return tuple(sorted(set(asked)))
+
+
+def _may_open(operation: str, caller: Caller) -> bool:
+    access = access_of(operation)
+    return (
+        operation in FOR_KEYS and access is not None and (access is ANYONE or caller.role in access)
+    )
+
+
+async def _own_key(mesh: Machines, caller: Caller) -> PersonKey:
+    found = await mesh.vault.person(UUID(caller.user_id))
+    if found is None:
+        raise unauthenticated("session_ended", "This account is no longer there")
+    return found
+
+
+async def _everywhere(mesh: Machines, position: Position | None) -> None:
+    """Return once every API process knows: they all ask the same read model."""
+    if position is not None:
+        await KEYS.reach(mesh, [position])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,76 @@
+"""API keys: how a machine acts for a person, within the operations that the key names.
+
+Of a key's text only the SHA-256 of its 256 random bits is told; its label may be anything that
+its owner calls it, and is sealed with the owner's key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from schemas.identity import Sealed, TokenHash
+from schemas.messages import Command, Event
+
+OPERATIONS_MAX = 100
+OperationId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
+Operations = Annotated[tuple[OperationId, ...], Field(min_length=1, max_length=OPERATIONS_MAX)]
+
+
+def api_key_stream(key_id: UUID | str) -> str:
+    """The stream of one key."""
+    return f"api_key/{key_id}"
+
+
+class _ApiKeyCommand(Command):
+    key_id: UUID
+
+    @property
+    def stream_id(self) -> str:
+        return api_key_stream(self.key_id)
+
+
+class IssueApiKey(_ApiKeyCommand):
+    """Give somebody's machine a key."""
+
+    kind: Literal["api_key.issue"] = "api_key.issue"
+    user_id: UUID
+    key_hash: TokenHash
+    label_sealed: Sealed
+    operations: Operations
+    expires_at: AwareDatetime
+
+
+class RevokeApiKey(_ApiKeyCommand):
+    """Let the key open nothing any more."""
+
+    kind: Literal["api_key.revoke"] = "api_key.revoke"
+
+
+ApiKeyCommand: TypeAlias = IssueApiKey | RevokeApiKey
+
+
+class ApiKeyIssued(Event):
+    """A key opens these operations, as its owner, until it expires."""
+
+    kind: Literal["api_key.issued"] = "api_key.issued"
+    key_id: UUID
+    user_id: UUID
+    key_hash: TokenHash
+    label_sealed: Sealed
+    operations: Operations
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class ApiKeyRevoked(Event):
+    """The key opens nothing any more."""
+
+    kind: Literal["api_key.revoked"] = "api_key.revoked"
+    key_id: UUID
+    revoked_at: AwareDatetime
+
+
+ApiKeyEvent: TypeAlias = ApiKeyIssued | ApiKeyRevoked

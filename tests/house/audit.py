@@ -1,0 +1,89 @@
+"""The security audit: `python -m tests.house.audit [FOLDER…]`, or `make audit`.
+
+Four questions: does bandit find anything in our code, does pip-audit know of a vulnerability in
+what is locked, is a secret in a file, is a dependency unpinned. Without a network the second is
+not answered: that fails in CI (the variable `CI` is set) and is only said elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tests.house.secret_rules import secrets, unpinned
+from tests.house.sources import PACKAGES, ROOT, text_files
+
+LOCKS = ("requirements.lock", "infra/docker/requirements.lock")
+TIMEOUT_S = 300.0
+
+
+class NotAskedError(Exception):
+    """The vulnerability service could not be reached."""
+
+
+def code_findings(folders: Sequence[str]) -> Iterator[str]:
+    """What bandit finds, from medium severity and confidence on."""
+    command = ["bandit", "--quiet", "--format=json", "-ll", "-ii", "-c", "pyproject.toml", "-r"]
+    found = _run("-m", *command, *folders)
+    for each in json.loads(found.stdout)["results"]:
+        yield f"{each['filename']}:{each['line_number']}: {each['test_id']} {each['issue_text']}"
+
+
+def known_vulnerabilities(lock: str) -> Iterator[str]:
+    """What pip-audit knows of the locked versions; raises NotAskedError without a network."""
+    command = ["pip_audit", "--format=json", "--disable-pip", "--require-hashes"]
+    found = _run("-m", *command, "--progress-spinner=off", "-r", lock)
+    try:
+        report = json.loads(found.stdout)
+    except ValueError:
+        raise NotAskedError from None
+    yield from vulnerable(report)
+
+
+def vulnerable(report: dict[str, Any]) -> Iterator[str]:
+    """The findings of one report of pip-audit."""
+    for each in report["dependencies"]:
+        for known in each.get("vulns", ()):
+            fixed = ", ".join(known["fix_versions"]) or "no version yet"
+            yield f"{each['name']} {each['version']}: {known['id']}, mended in {fixed}"
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def audit(folders: Sequence[str]) -> Iterator[str]:
+    """Every finding, in words."""
+    yield from code_findings(folders)
+    yield from secrets(text_files())
+    for lock in LOCKS:
+        yield from unpinned(lock, (ROOT / lock).read_text("utf-8"))
+    try:
+        yield from known_vulnerabilities(LOCKS[0])
+    except NotAskedError:
+        if os.environ.get("CI"):
+            yield "pip-audit could not reach its service: try again"
+        else:
+            print("pip-audit could not reach its service: nothing is known of the dependencies")
+
+
+def main(folders: Sequence[str]) -> int:
+    """Print what is found; 1 if anything is."""
+    found = list(audit(folders))
+    print("\n".join(found) or "nothing found")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or PACKAGES))

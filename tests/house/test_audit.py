@@ -1,0 +1,102 @@
+"""The audit finds what is planted, and nothing in what there is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.house import audit
+from tests.house.secret_rules import secrets, unpinned
+from tests.house.sources import PACKAGES, ROOT, text_files
+
+PLANTED = "import subprocess\n\nsubprocess.call(input(), shell=True)\n"
+
+
+def test_NS_11_bandit_finds_nothing_in_our_code() -> None:
+    assert list(audit.code_findings(PACKAGES)) == []
+
+
+def test_NS_11_a_planted_weakness_fails_the_audit(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "planted.py").write_text(PLANTED)
+    monkeypatch.setattr(audit, "known_vulnerabilities", lambda _lock: iter(()))
+    assert audit.main([str(tmp_path)]) == 1
+    assert "planted.py:3: B602" in capsys.readouterr().out
+
+
+def test_NS_11_no_file_holds_a_secret() -> None:
+    assert list(secrets(text_files())) == []
+
+
+# In pieces, so that this file does not hold what it looks for.
+SECRETS = [
+    "-----BEGIN EC PRIVATE " + "KEY-----\nMHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5hKMA",
+    "aws_access_key_id = AKIA" + "IOSFODNN7EXAMPLE",
+    "GITHUB_TOKEN=gh" + "p_" + "a1" * 18,
+    "xox" + "b-123456789012-abcdefghijkl",
+    "sk_" + "live_" + "a1" * 12,
+    "ey" + "JhbGciOiJFUzI1NiIsInR5cCI.ey" + "JzdWIiOiIxMjM0NTY3ODkwIn0." + "a1" * 20,
+    "Authorization: Bearer mm" + "_" + "aB3-" * 16,
+    "postgresql://mesh:" + "hT7kQp2LmR9sXw4Z" + "@db.example.org/mesh",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_NS_11_a_planted_secret_is_found_and_not_repeated(text: str) -> None:
+    (found,) = secrets([("a.env", f"x\n{text}\n")])
+    assert found.startswith("a.env:2: ")
+    assert text.splitlines()[-1][-16:] not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["postgresql://mesh:${POSTGRES_PASSWORD}@db/mesh", "redis://:password@127.0.0.1/0", "mm_AZgA…",
+     "eyJhbGciOiJFUzI1NiIs…", "-----BEGIN PUBLIC KEY-----"],
+)  # fmt: skip
+def test_NS_11_an_example_is_no_secret(text: str) -> None:
+    assert list(secrets([("a.md", text)])) == []
+
+
+@pytest.mark.parametrize("lock", audit.LOCKS)
+def test_NS_11_every_dependency_is_pinned_with_its_hashes(lock: str) -> None:
+    assert list(unpinned(lock, (ROOT / lock).read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [("a>=1", "not pinned"), ("a", "not pinned"), ("a @ https://host/a.whl", "not pinned"),
+     ("a==1.0", "without hashes"), ("-e .\na==*", "not pinned")],
+)  # fmt: skip
+def test_NS_11_a_loose_dependency_is_found(line: str, what: str) -> None:
+    pinned = "b==1.0 \\\n    --hash=sha256:00\n    # via c\n"
+    (found,) = unpinned("a.lock", pinned + line)
+    assert what in found
+
+
+def test_NS_11_a_known_vulnerability_is_told_with_its_cure() -> None:
+    known = {"id": "PYSEC-1", "fix_versions": ["1.2"]}
+    report = {"dependencies": [{"name": "a", "version": "1.1", "vulns": [known]},
+                               {"name": "b", "version": "1", "vulns": []}]}  # fmt: skip
+    assert list(audit.vulnerable(report)) == ["a 1.1: PYSEC-1, mended in 1.2"]
+
+
+@pytest.mark.parametrize(("ci", "findings"), [("true", 1), ("", 0)])
+def test_NS_11_an_audit_that_could_not_ask_fails_in_ci_only(monkeypatch, ci, findings) -> None:
+    def unreachable(_lock: str) -> None:
+        raise audit.NotAskedError
+
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(audit, "known_vulnerabilities", unreachable)
+    monkeypatch.setattr(audit, "code_findings", lambda _folders: iter(()))
+    assert len(list(audit.audit(PACKAGES))) == findings
+
+
+def test_NS_11_ci_runs_the_audit() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
+    steps = [step.get("run") for job in workflow["jobs"].values() for step in job["steps"]]
+    assert "make audit" in steps
+    assert workflow["permissions"] == {"contents": "read"}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert "\naudit: $(STAMP)" in makefile
+    assert "-m tests.house.audit" in makefile
