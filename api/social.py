@@ -220,10 +220,14 @@ async def link(arrival: Arrival, user_id: UUID) -> Reply:
         if reply.outcome != "accepted":
             raise _identity_taken()
     try:
-        return await _note_link(arrival, user_id)
+        linked = await _note_link(arrival, user_id)
     except Problem:
         await _release(arrival, user_id, "release unlinked")
         raise
+    if reply.position is not None:
+        # So that whoever looks, or unlinks, right after this sees it.
+        await IDENTITIES.reach(arrival.mesh, [reply.position])
+    return linked
 
 
 async def _require_gone(arrival: Arrival, holder: UUID) -> None:
