@@ -196,8 +196,9 @@ async def _enter(arrival: Arrival, row: Row) -> LoggedIn:
     person = await unsealed(arrival.mesh, await settled_row(arrival.mesh, row))
     if person is None:
         raise Problem(403, "account_closed", "This account is no longer there")
-    session_id = arrival.sending.new_id("session")
-    return await start_session(arrival.mesh, arrival.sending, session_id, person)
+    # Its own id: under that of the registration it would be answered with that one's reply.
+    sending = arrival.sending.fresh()
+    return await start_session(arrival.mesh, sending, sending.new_id("session"), person)
 
 
 def _account_exists() -> Problem:
@@ -219,10 +220,14 @@ async def link(arrival: Arrival, user_id: UUID) -> Reply:
         if reply.outcome != "accepted":
             raise _identity_taken()
     try:
-        return await _note_link(arrival, user_id)
+        linked = await _note_link(arrival, user_id)
     except Problem:
         await _release(arrival, user_id, "release unlinked")
         raise
+    if reply.position is not None:
+        # So that whoever looks, or unlinks, right after this sees it.
+        await IDENTITIES.reach(arrival.mesh, [reply.position])
+    return linked
 
 
 async def _require_gone(arrival: Arrival, holder: UUID) -> None:

@@ -63,11 +63,11 @@ def decide(command: EmailClaimCommand, claim: Claim) -> Sequence[EmailClaimEvent
 
 
 def reserve(command: ReserveEmail, claim: Claim) -> Sequence[EmailClaimEvent]:
-    """One holder at a time."""
+    """One holder at a time, who may ask for it again."""
     match claim:
         case Free():
             return [_reserved(command)]
-        case Reserved(owner_id=owner) if owner == command.owner_id:
+        case Reserved(owner_id=owner) | Confirmed(owner_id=owner) if owner == command.owner_id:
             return []
         case Reserved(owner_id=owner) if owner in command.abandoned:
             return [_reserved(command)]

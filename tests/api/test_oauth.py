@@ -96,6 +96,14 @@ def browser(mesh: Mesh, provider: Provider) -> Browser:
     return Browser(mesh, provider)
 
 
+async def reads_session(mesh: Mesh, tokens: httpx.Response) -> None:
+    """The session that these tokens are of has begun, and is that person's."""
+    headers = {"Authorization": f"Bearer {tokens.json()['access_token']}"}
+    read = await mesh.client.get("/api/auth/session", headers=headers)
+    assert read.status_code == 200, read.text
+    assert read.json()["user"]["id"] == tokens.json()["user"]["id"]
+
+
 def somebody(**more: Any) -> tuple[str, dict[str, Any]]:
     """A subject that nobody has, and what the provider tells of them."""
     return uuid4().hex, {"email": new_email(), "email_verified": True, "name": "Nimal", **more}
@@ -108,11 +116,11 @@ async def test_ID_20_a_new_user_is_created_once_and_the_second_login_reuses_it(
     first = await browser.log_in(subject, **told)
     assert first.status_code == 200, first.text
     user = first.json()["user"]
+    await reads_session(mesh, first)
     assert (user["email"], user["name"], user["email_verified"]) == (told["email"], "Nimal", True)
     second = await Browser(mesh, browser.provider).log_in(subject, **told)
     assert second.json()["user"]["id"] == user["id"]
-    headers = {"Authorization": f"Bearer {second.json()['access_token']}"}
-    assert (await mesh.client.get("/api/auth/session", headers=headers)).status_code == 200
+    await reads_session(mesh, second)
 
 
 async def test_ID_20_twenty_callbacks_at_once_are_one_person(
@@ -126,6 +134,8 @@ async def test_ID_20_twenty_callbacks_at_once_are_one_person(
     )
     assert {each.status_code for each in answers} == {200}, [each.text for each in answers]
     (user_id,) = {each.json()["user"]["id"] for each in answers}
+    for each in answers:
+        await reads_session(mesh, each)
     joined = await mesh.machines.postgres.fetchval(
         "SELECT count(*) FROM reads.users WHERE email_hash = $1",
         mesh.machines.vault.wrapping.lookup_hash(told["email"]),

@@ -70,6 +70,10 @@ def test_ID_01_the_holder_may_reserve_again_without_effect() -> None:
     spec.given(reserved).when(reserve(ANNA)).then()
 
 
+def test_ID_20_whoever_has_it_may_reserve_it_again_without_effect() -> None:
+    spec.given(reserved, confirmed).when(reserve(ANNA, LATER)).then()
+
+
 def test_ID_01_a_lapsed_reservation_is_not_free_without_proof() -> None:
     spec.given(reserved).when(reserve(BEN, LATER)).refused("email_reservation_lapsed")
 
