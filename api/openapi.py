@@ -17,6 +17,7 @@ TAGS = [
     {"name": "listings", "description": "Something a seller offers at a price"},
     {"name": "search", "description": "Finding listings"},
     {"name": "analytics", "description": "Figures about what happened"},
+    {"name": "audit", "description": "Who asked for what, and what came of it"},
     {"name": "meta", "description": "The vocabulary"},
     {"name": "health", "description": "Whether this process can serve"},
 ]

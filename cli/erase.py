@@ -48,7 +48,7 @@ STORES: Mapping[str, str] = {
     "valkey": "Redis' files",
 }
 # Mails that the local sink has taken have been delivered: they are in people's own mailboxes.
-MAILBOXES = "mail"
+MAILBOXES = "mail/box"
 
 _SEALED = """
     SELECT stream_id, version, data FROM reads.journal WHERE stream_id = ANY($1) AND (stream_id, version) > ($2, $3)

@@ -22,7 +22,7 @@ from infra.vault_backup import TABLES, Restored, Since, backup, restore
 from infra.vault_rotation import Rotation, rotate, rows_by_master_key
 from processors.reading import LogUnavailableError, kind_of_record, open_log
 from schemas.identity import PasswordChanged, PasswordReset, UserDeleted
-from schemas.recorded import decode_event
+from schemas.recorded import UndecodableError, decode_event
 from schemas.registry import kind_of
 from schemas.topics import EVENT_TYPES, topics_of
 
@@ -159,7 +159,12 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     """Do it; what is away, foreign or not permitted ends the command with code 1 and one line."""
     try:
         return asyncio.run(work)
-    except (ForeignFileError, MasterKeyMissingError, LogUnavailableError) as error:
+    except (
+        ForeignFileError,
+        MasterKeyMissingError,
+        LogUnavailableError,
+        UndecodableError,
+    ) as error:
         message = str(error)
     except FileExistsError as error:
         message = f"{error.filename or error.args[0]} is there already: name a new file"

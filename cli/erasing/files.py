@@ -15,7 +15,7 @@ PIECE_BYTES = 4 * 1024 * 1024
 def search_files(
     place: str, folder: Path, needles: Needles, without: Collection[str] = ()
 ) -> Searched:
-    """Every file below a folder, its name too; `without` names entries of the folder itself."""
+    """Every file below a folder, its name too; `without` are paths in it to leave out."""
     searched = Searched(place, "files")
     if not folder.is_dir():
         searched.could_not(place, "its disk is not on this machine")
@@ -39,9 +39,8 @@ def _files(folder: Path, without: frozenset[str], searched: Searched) -> Iterato
             searched.could_not(str(error.filename), error)
 
     for parent, folders, names in os.walk(folder, onerror=told):
-        if Path(parent) == folder:
-            folders[:] = [each for each in folders if each not in without]
-            names = [each for each in names if each not in without]  # noqa: PLW2901 - as `folders`
+        inside = Path(parent).relative_to(folder)
+        folders[:] = [each for each in folders if str(inside / each) not in without]
         for name in names:
             path = Path(parent, name)
             if path.is_file() and not path.is_symlink():

@@ -56,7 +56,8 @@ async def break_things(mesh: Mesh, mark: str) -> dict[str, str]:
         ("redis_url", secret("redis://127.0.0.1:1/0")),
         ("kafka_bootstrap", "127.0.0.1:1"),
     ):
-        settings = mesh.settings.model_copy(update={name: address, "write_timeout_s": 0.2})
+        impatient = {"write_timeout_s": 0.2, "read_wait_s": 0.2}
+        settings = mesh.settings.model_copy(update={name: address, **impatient})
         async with api(settings) as broken:
             found |= await live(broken, f"{mark}-{name}")
     return found

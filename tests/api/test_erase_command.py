@@ -253,11 +253,13 @@ def test_PR_10_a_plain_value_in_a_file_or_its_name_is_found(tmp_path: Path, cana
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "worker").write_bytes(b"\0" * 5_000_000 + email.encode())
     (tmp_path / f"{email}.webp").write_bytes(b"picture")
-    (tmp_path / "mail").mkdir()
-    (tmp_path / "mail" / "delivered").write_text(email)
-    found = search_files("files", tmp_path, needles, without=["mail"])
+    (tmp_path / "mail" / "box").mkdir(parents=True)
+    (tmp_path / "mail" / "box" / "1").write_text(email)
+    (tmp_path / "mail" / "log").write_text(email)
+    found = search_files("files", tmp_path, needles, without=["mail/box"])
     assert sorted(found.found) == [
         "logs/worker: email (text)",
+        "mail/log: email (text)",
         "the name of a file: email (text)",
     ]
 
