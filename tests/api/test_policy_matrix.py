@@ -62,7 +62,9 @@ def expected_at_the_door(operation: Operation, role: str) -> str:
 
 
 @named(OPERATIONS)
-async def test_ID_24_NS_09_each_role_at_each_door(mesh: Mesh, accounts, operation: Operation) -> None:
+async def test_ID_24_NS_09_each_role_at_each_door(
+    mesh: Mesh, accounts, operation: Operation
+) -> None:
     found, expected = {}, {}
     for role in (NOBODY, *ROLES):
         account = None if role == NOBODY else accounts[role]
