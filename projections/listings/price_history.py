@@ -131,7 +131,11 @@ class Low:
 
 
 def public_prices(facts: Sequence[PriceFact]) -> list[PublicPrice]:
-    """The stretches during which one price stood for everyone, in order."""
+    """The stretches during which one price stood for everyone, in order. None without facts: a
+    listing's page may be there a moment before its prices are.
+    """
+    if not facts:
+        return []
     found: list[PublicPrice] = []
     amount: int | None = None
     currency: str | None = None

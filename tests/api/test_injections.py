@@ -109,7 +109,8 @@ async def test_NS_06_a_script_in_a_title_is_inert(mesh: Mesh, admin: Account) ->
     assert made.status_code == 201, made.text
     path = f"/api/listings/{made.json()['id']}"
     for address in (path, f"{path}/history"):
-        shown = await mesh.client.get(address, headers=token_of(made) | {"Accept": "text/html"})
+        headers = {**admin.headers, **token_of(made), "Accept": "text/html"}
+        shown = await mesh.client.get(address, headers=headers)
         assert shown.status_code == 200
         assert script in str(shown.json())
         assert shown.headers["Content-Type"] == "application/json"

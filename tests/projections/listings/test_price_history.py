@@ -57,6 +57,10 @@ def test_every_price_and_every_appearance_is_a_fact() -> None:
     ]
 
 
+def test_before_the_first_fact_is_read_nothing_was_public() -> None:
+    assert prices() == []
+
+
 def test_a_price_is_public_from_publication_until_it_changes() -> None:
     assert prices(created(), published(1), repriced(900, on=2)) == [
         PublicPrice(8_500_000, "USD", day(1), day(2)),
