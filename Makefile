@@ -8,8 +8,19 @@ STAMP := $(VENV)/.installed
 LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate-hashes --universal \
 	--python-version 3.11
 
+# One run a room, each with servers of its own: a log that many rooms write to would hold
+# records that no one writer could have written. The longest begin first, two at a time.
+ROOMS := journeys rules api flow replay commands
+LANES ?= 2
+ROOM_journeys := faults journeys --ignore=tests/journeys/test_kills.py
+ROOM_rules := house producers projections infra
+ROOM_api := api
+ROOM_flow := processors --ignore=tests/processors/replay
+ROOM_replay := processors/replay
+ROOM_commands := cli
+
 .DEFAULT_GOAL := help
-.PHONY: help up down status test faults timing fuzz audit lint types format lock clean \
+.PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
 	bench-append bench-replay bench-lag bench-read bench-restart
 
 help:  ## Say what there is
@@ -34,17 +45,12 @@ down:  ## Stop what `make up` started
 status: $(STAMP)  ## Show every process, projection and lag
 	@$(BIN)/mesh status
 
-# One run a room, each with servers of its own: a log that many rooms write to would hold
-# records that no one writer could have written.
-ROOMS := "house producers projections infra" "processors --ignore=tests/processors/replay" \
-	processors/replay cli api "faults journeys --ignore=tests/journeys/test_kills.py"
-
 test: lint types  ## Run every check: house, unit, contract, journeys, small fault run
-	@for room in $(ROOMS); do \
-		echo "== tests: $$room"; \
-		$(BIN)/python -m pytest --quiet $$(for word in $$room; do \
-			case $$word in --*) echo $$word;; *) echo tests/$$word;; esac; done) || exit 1; \
-	done
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(LANES) --output-sync=target $(ROOMS:%=room-%)
+
+$(ROOMS:%=room-%): room-%: $(STAMP)
+	@echo "== tests: $(ROOM_$*)"
+	@$(BIN)/python -m pytest --quiet $(foreach word,$(ROOM_$*),$(if $(filter --%,$(word)),,tests/)$(word))
 
 faults: $(STAMP)  ## Kill every process in turn while a file is imported (minutes)
 	@$(BIN)/python -m pytest --quiet tests/journeys/test_kills.py
