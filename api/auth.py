@@ -24,6 +24,7 @@ AT_REST = frozenset(
         "log_out",
         "log_out_everywhere",
         "read_session",
+        "read_account",
         "list_sessions",
         "revoke_session",
     }

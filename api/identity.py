@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -16,7 +17,7 @@ from api.commands import Sending, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
 from api.machines import Mesh
 from api.people import Person, awaited_row, unsealed
-from api.problems import problem_responses, unauthenticated
+from api.problems import Problem, problem_responses, unauthenticated
 from api.registration import Newcomer
 from api.routing import new_router
 from projections.identity import sessions, users
@@ -115,6 +116,13 @@ class TokensAnswer(CampusFields):
     user: UserAnswer
 
 
+class AccountAnswer(BaseModel):
+    """A person, as they see themselves, in the campus design's envelope."""
+
+    success: bool
+    user: UserAnswer
+
+
 class SessionAnswer(BaseModel):
     """Who is logged in here, and until when."""
 
@@ -181,7 +189,7 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
         # By the password and not by this answer: a repeat under the same key need not know it.
         password = body.password.get_secret_value()
         found = await login.log_in(mesh, sending.fresh(), body.email, password)
-        return tokens_answer(mesh.settings.access_token_s, found, 201)
+        return tokens_answer(mesh.settings.access_token_s, replace(found, reply=reply), 201)
     person = Person(
         user_id=user_id,
         email=newcomer.email,
@@ -258,6 +266,28 @@ async def read_session(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
         "expires_at": session["expires_at"],
     }
     return Response(orjson.dumps(body), media_type="application/json")
+
+
+@router.get(
+    "/api/auth/profile",
+    operation_id="read_account",
+    response_model=AccountAnswer,
+    responses={
+        **_ok(200, "Who one is", {"success": True, "user": _USER}),
+        **problem_responses(400, 401, 403, 404),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def read_account(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
+    """Who one is, at the campus design's path."""
+    await WHO_IS_HERE.wait(request)
+    row = await users.by_id(mesh.postgres, caller.user_id)
+    person = None if row is None else await unsealed(mesh, row)
+    if person is None:
+        raise Problem(404, "user_unknown", "This account is not there")
+    body = {"success": True, "user": _user(person)}
+    headers = {"Cache-Control": "no-store"}
+    return Response(orjson.dumps(body), 200, headers, "application/json")
 
 
 @router.get(

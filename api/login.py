@@ -109,9 +109,9 @@ async def password_is(mesh: Machines, row: Row | None, password: str) -> bool:
 
 
 async def _password_hash(mesh: Machines, row: Row) -> str | None:
-    change = row["password_change"]
+    change = row["credential_change"]
     return await mesh.password_changes.current_hash(
-        UUID(row["key"]), change and UUID(change), row["password_version"]
+        UUID(row["key"]), change and UUID(change), row["credential_version"]
     )
 
 

@@ -28,6 +28,7 @@ POLICY: Final[dict[str, Access]] = {
     "refresh_session": ANYONE,  # the refresh token is the credential
     "log_out": SIGNED_IN,
     "read_session": SIGNED_IN,
+    "read_account": SIGNED_IN,
     "list_signing_keys": ANYONE,
     "export_user": SIGNED_IN,
     "deactivate_user": SIGNED_IN,

@@ -63,8 +63,8 @@ class User:
     kept_tokens_since: int = 0
     kept_session: str | None = None
     cut_at: datetime | None = None  # when any of these four last changed
-    password_change: str | None = None  # the hash in the vault that is, or waits to be, theirs
-    password_version: int = 0
+    credential_change: str | None = None  # the hash in the vault that is, or waits to be, theirs
+    credential_version: int = 0
 
 
 def key(recorded: Recorded[UserEvent]) -> str:
@@ -154,12 +154,12 @@ def _cut(row: User, event: _Cut, version: int) -> User:
                 kept_session=str(kept),
                 updated_at=at,
                 cut_at=at,
-                password_change=str(event.change_id),
-                password_version=version,
+                credential_change=str(event.change_id),
+                credential_version=version,
             )
         case PasswordReset(change_id=change, reset_at=at):
             ended = _logged_out(row, version, at)
-            return replace(ended, password_change=str(change), password_version=version)
+            return replace(ended, credential_change=str(change), credential_version=version)
         case LoggedOutEverywhere(logged_out_at=at):
             return _logged_out(row, version, at)
         case UserDeactivated(deactivated_at=at):
@@ -209,7 +209,7 @@ users = Projection(
 _COLUMNS = (
     "key, email_sealed, email_hash, email_domain, name_sealed, role, status, email_verified,"
     " market, language, version, created_at, updated_at, sessions_since, tokens_since,"
-    " kept_tokens_since, kept_session, password_change, password_version"
+    " kept_tokens_since, kept_session, credential_change, credential_version"
 )
 
 

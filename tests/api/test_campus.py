@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tests.api.mailbox import look
 from tests.api.running import PASSWORD, Mesh, new_email, problem
@@ -62,3 +62,19 @@ async def test_ID_05_logging_in_on_campus_answers_with_the_sources_fields(mesh: 
     assert found["token"] == found["access_token"]
     assert {"id", "email", "name"} <= found["user"].keys()
     assert problem(await mesh.log_in(email, "wrong password")) == (401, "credentials_invalid")
+
+
+async def test_ID_16_the_profile_shows_who_one_is_and_no_password(mesh: Mesh) -> None:
+    joined = (await mesh.register(campus_email(), market="campus")).json()
+    headers = {"Authorization": f"Bearer {joined['token']}"}
+    found = await mesh.client.get("/api/auth/profile", headers=headers)
+    assert found.json() == {"success": True, "user": joined["user"]}
+    assert "argon2" not in found.text
+    assert (await mesh.client.get("/api/auth/profile")).status_code == 401
+
+
+async def test_ID_16_a_profile_that_is_missing_is_404(mesh: Mesh) -> None:
+    account = await mesh.account()
+    await mesh.machines.vault.erase(UUID(account.user_id))
+    gone = await mesh.client.get("/api/auth/profile", headers=account.headers)
+    assert problem(gone) == (404, "user_unknown")

@@ -38,6 +38,7 @@ async def test_ID_01_whoever_joins_is_there(mesh: Mesh) -> None:
         "status": "pending",
         "email_verified": False,
         "market": "campus",
+        "email_domain": "example.org",
     }
     assert answer.headers["ETag"] == '"2"'
     assert parse_token(answer.headers["Consistency-Token"])[0].topic == "events.identity"

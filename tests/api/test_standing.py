@@ -167,7 +167,7 @@ async def test_ID_14_two_devices_are_listed_and_one_is_revoked(mesh: Mesh) -> No
     assert [item["id"] for item in left] == [here.session_id]
 
 
-async def test_ID_14_anothers_session_is_as_unknown_as_none(mesh: Mesh) -> None:
+async def test_ID_14_the_session_of_another_is_as_unknown_as_none(mesh: Mesh) -> None:
     mine, theirs = await mesh.account(), await mesh.account()
     for session_id in (theirs.session_id, str(uuid4())):
         refused = await ask(mesh, mine, "DELETE", f"/api/auth/sessions/{session_id}")

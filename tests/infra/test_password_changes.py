@@ -89,7 +89,7 @@ async def test_ID_10_a_refused_change_leaves_nothing(changes, vault, person) -> 
     assert await changes.current_hash(person, change, 3) == "first"
 
 
-async def test_ID_10_nobody_applies_anothers_change(changes, vault, person) -> None:
+async def test_ID_10_nobody_applies_the_change_of_another(changes, vault, person) -> None:
     change, other = await waiting(changes, person, "second"), uuid4()
     await vault.new_person(other, HASH)
     await changes.apply(change, other, 3)

@@ -117,5 +117,5 @@ def test_PR_10_of_the_deleted_nothing_is_left_that_points_at_them() -> None:
 
 def test_ID_10_the_row_names_the_password_that_counts() -> None:
     first, second = after(RESET), after(RESET, CHANGED)
-    assert (first.password_change, first.password_version) == (str(RESET.change_id), 2)
-    assert (second.password_change, second.password_version) == (str(CHANGED.change_id), 3)
+    assert (first.credential_change, first.credential_version) == (str(RESET.change_id), 2)
+    assert (second.credential_change, second.credential_version) == (str(CHANGED.change_id), 3)
