@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
 
-from api.problems import BODY_BYTES_MAX, ProblemBody
+from api.problems import BODY_BYTES_MAX, UPLOAD_BYTES_MAX, ProblemBody
 from tests.infra.nginx import parsed
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +96,13 @@ def test_NS_03_an_address_has_few_connections_and_a_bounded_rate() -> None:
 
 def test_NS_03_bodies_are_bounded_as_the_api_bounds_them() -> None:
     assert HTTP.value("client_max_body_size") == f"{BODY_BYTES_MAX // 1024 // 1024}m"
+
+
+def test_GW_08_only_a_picture_may_be_larger() -> None:
+    (larger,) = [each for each in SECURE.deep() if each.name == "client_max_body_size"]
+    assert int(larger.words[0].rstrip("m")) * 1024 * 1024 >= UPLOAD_BYTES_MAX
+    (place,) = location("/").all("location")
+    assert re.fullmatch(place.words[1], f"/api/users/{UUID(int=1)}/avatar")
 
 
 @pytest.mark.parametrize(("name", "status"), [("@too_many", 429), ("@unavailable", 503)])
