@@ -48,7 +48,7 @@ async def redis() -> AsyncIterator[Redis]:
 @pytest.fixture(scope="module")
 async def place() -> AsyncIterator[World]:
     """A Postgres with empty read models."""
-    async with world(local_stack({"postgres"})) as fresh:
+    async with world(local_stack()) as fresh:
         for table in (sessions.table, users.table):
             model = table.to_metadata(MetaData(), schema="reads")
             await fresh.pool.execute(str(CreateTable(model).compile(dialect=postgresql.dialect())))
