@@ -84,6 +84,8 @@ async def mint(mesh: Mesh, account: Account) -> Mint:
         "email_verified": False,
         "role": "buyer",
         "market": "exotics",
+        "ver": 2,
+        "status": "pending",
     }
     return Mint(claims, kid, ECKey.import_key(pem))
 
@@ -144,6 +146,9 @@ FORGERIES: dict[str, Callable[[Mint], str]] = {
     "sub is no id": lambda mint: mint.sign({"sub": "admin"}),
     "sid missing": lambda mint: mint.sign(payload=without(mint, "sid")),
     "role of the system": lambda mint: mint.sign({"role": "system"}),
+    "no version": lambda mint: mint.sign({"ver": None}),
+    "version in words": lambda mint: mint.sign({"ver": "newest"}),
+    "unknown standing": lambda mint: mint.sign({"status": "founder"}),
     "unknown role": lambda mint: mint.sign({"role": "root"}),
     "no claims": lambda mint: mint.sign(payload=b"[]"),
     "no JSON": lambda mint: mint.sign(payload=b"\xff\xfe"),
