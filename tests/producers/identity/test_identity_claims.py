@@ -89,7 +89,7 @@ def test_ID_20_a_late_release_spares_a_newer_link() -> None:
     spec.given(claimed(ANNA), claimed(ANNA, NOW + SOON)).when(release(ANNA, NOW)).then()
 
 
-def test_ID_20_nobody_lets_go_of_anothers() -> None:
+def test_ID_20_nobody_lets_go_of_what_is_not_theirs() -> None:
     spec.given(claimed(BEN)).when(release(ANNA, NOW)).then()
     spec.given().when(release(ANNA, NOW)).then()
 
