@@ -21,7 +21,7 @@ HASH = "ab" * 32
 
 @pytest.fixture(scope="module")
 async def place() -> AsyncIterator[World]:
-    async with world(local_stack()) as fresh:
+    async with world(local_stack({"postgres", "clickhouse"})) as fresh:
         await create_schema(fresh.pool)
         await password_changes.create_schema(fresh.pool)
         await password_changes.create_schema(fresh.pool)  # harmless when it is there
