@@ -26,7 +26,7 @@ CHECKS = (
     "ignored_auth",
 )
 # A log-out ends the session that the run lives on.
-LAST_DEEDS = ("log_out",)
+LAST_DEEDS = ("log_out", "log_out_everywhere")
 
 
 @dataclass(frozen=True)
