@@ -12,16 +12,16 @@ import pytest
 from infra import password_changes
 from infra.password_changes import PasswordChanges
 from infra.postgres import open_pool
+from infra.settings import Settings
 from infra.vault import Vault, VaultUnavailableError, create_schema
-from tests.stack import local_stack
 from tests.worlds import World, world
 
 HASH = "ab" * 32
 
 
 @pytest.fixture(scope="module")
-async def place() -> AsyncIterator[World]:
-    async with world(local_stack({"postgres", "clickhouse"})) as fresh:
+async def place(stack: Settings) -> AsyncIterator[World]:
+    async with world(stack) as fresh:
         await create_schema(fresh.pool)
         await password_changes.create_schema(fresh.pool)
         await password_changes.create_schema(fresh.pool)  # harmless when it is there
