@@ -250,6 +250,18 @@ async def test_a_mail_waits_for_the_read_model(outbox: Outbox, behind: str) -> N
     assert len(outbox.sent) == 1
 
 
+async def test_a_row_that_comes_between_two_looks_is_seen(outbox: Outbox) -> None:
+    person = Person(reached=42)
+    rows = iter([None, person.row])
+
+    async def fetchrow(_query: str, *_values: Any) -> Mapping[str, Any] | None:
+        return next(rows)
+
+    person.fetchrow = fetchrow  # type: ignore[method-assign]
+    await sent_now("verify_email", person, outbox)
+    assert len(outbox.sent) == 1
+
+
 async def test_it_waits_in_vain_for_nobody(outbox: Outbox) -> None:
     person = Person(reached=42)
     person.row = None
