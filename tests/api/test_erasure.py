@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -80,21 +79,6 @@ async def test_PR_09_a_listing_shown_while_the_seller_is_away_is_hidden_too(
         return await status_of(mesh, draft, admin) == "hidden"
 
     await eventually(is_hidden, 20, "what an admin publishes is hidden")
-
-
-async def test_PR_09_listings_that_come_at_the_moment_at_which_the_seller_goes_are_hidden(
-    mesh: Mesh, seller: Seller, admin: Account
-) -> None:
-    drafts = [await seller.create() for _ in range(6)]
-    away = seller.ask("POST", mine(seller, "deactivate"))
-    shown = [ask(mesh, admin, "POST", f"{path_of(draft)}/publish") for draft in drafts]
-    answers = await asyncio.gather(*shown[:3], away, *shown[3:])
-    assert {answer.status_code for answer in answers} <= {200, 204}
-
-    async def all_hidden() -> bool:
-        return {await status_of(mesh, draft, admin) for draft in drafts} == {"hidden"}
-
-    await eventually(all_hidden, 20, "each of them is hidden")
 
 
 async def test_PR_09_whoever_rests_is_logged_out_at_once(mesh: Mesh, seller: Seller) -> None:
