@@ -23,13 +23,20 @@ class Addresses:
 
     def of(self, scope: Scope) -> str:
         """The client's address; of IPv6 the network that one customer has."""
+        address = self._client(scope)
+        return UNKNOWN if address is None else _customer(address)
+
+    def whole(self, scope: Scope) -> str:
+        """The client's address itself; empty when nobody can tell. For hashing and cutting only."""
+        address = self._client(scope)
+        return "" if address is None else str(address)
+
+    def _client(self, scope: Scope) -> _Address | None:
         client = scope.get("client")
         address = _parsed(client[0]) if client else None
-        if address is None:
-            return UNKNOWN
-        if self._trusted and self._trusts(address):
-            address = self._passed_on(scope, address)
-        return _customer(address)
+        if address is not None and self._trusted and self._trusts(address):
+            return self._passed_on(scope, address)
+        return address
 
     def _passed_on(self, scope: Scope, nearest: _Address) -> _Address:
         """The last address that a trusted proxy saw and that is no trusted proxy itself."""

@@ -21,7 +21,7 @@ from api.consistency import OPENAPI_EXTRA, CaughtUp
 from api.listing_bodies import LISTING_ID, ok
 from api.listing_sight import Row, hidden, listing_for, sees_all
 from api.machines import Machines, Mesh
-from api.networks import origin_of
+from api.networks import address_of, origin_of
 from api.problems import Problem, StoreUnavailableError, problem_responses
 from api.routing import new_router
 from api.stores import clickhouse_answering
@@ -151,8 +151,7 @@ def _identity(request: Request, caller: Caller) -> str:
     """Who looks: a person, or a browser at an address. Never stored, only hashed with a key."""
     if caller.signed_in:
         return f"user {caller.user_id}"
-    host = request.client.host if request.client else ""
-    return f"browser {host} {request.headers.get('user-agent', '')}"
+    return f"browser {address_of(request)} {request.headers.get('user-agent', '')}"
 
 
 def _keyed(settings: Settings, text: str) -> str:

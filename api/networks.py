@@ -6,10 +6,17 @@ from ipaddress import ip_address, ip_network
 
 from fastapi import Request
 
+from api.machines import machines_of
+
+
+def address_of(request: Request) -> str:
+    """The client's address, as trusted proxies tell it. For hashing and cutting only."""
+    return machines_of(request).rate_limits.addresses.whole(request.scope)
+
 
 def origin_of(request: Request) -> str:
     """The network that the request came from; empty when nobody can tell."""
-    return network_of(request.client.host if request.client else "")
+    return network_of(address_of(request))
 
 
 def network_of(host: str) -> str:

@@ -54,3 +54,13 @@ def test_NS_03_an_ipv4_address_in_ipv6_form_is_the_same() -> None:
 @pytest.mark.parametrize("client", [None, "testclient"])
 def test_NS_03_clients_without_an_address_are_one(client: str | None) -> None:
     assert address_of("10.0.0.0/8", client, "192.0.2.1") == UNKNOWN
+
+
+def test_LI_19_behind_a_proxy_the_network_told_is_the_clients() -> None:
+    scope = {
+        "type": "http",
+        "client": ("10.0.0.1", 1),
+        "headers": [(b"x-forwarded-for", b"2001:db8:1::7")],
+    }
+    assert Addresses("10.0.0.0/8").whole(scope) == "2001:db8:1::7"
+    assert Addresses("").whole(scope) == "10.0.0.1"
