@@ -65,10 +65,11 @@ class Running:
 @dataclass(frozen=True)
 class Over:
     """Logged out or killed. `until` is the end it would have had; None: cleared away, or never
-    begun because the log-in failed.
+    begun because the log-in failed. Nobody's, if it never began.
     """
 
     until: datetime | None = None
+    user_id: UUID | None = None
 
 
 Session: TypeAlias = NotStarted | Running | Over
@@ -190,22 +191,26 @@ def end(command: EndSession, session: Session) -> Sequence[SessionEvent]:
 
 
 def revoke(command: RevokeSession, session: Session) -> Sequence[SessionEvent]:
-    """By its owner or an admin. To anybody else it does not exist: ids tell nothing."""
+    """By its owner or an admin. To anybody else it does not exist, nor ever did: ids tell
+    nothing.
+    """
     match session:
-        case Running(user_id=user_id) if (
-            str(user_id) == command.asked_by or command.asked_role in REVOKERS
-        ):
+        case Running(user_id=user_id) if _may_revoke(command, user_id):
             return [
                 SessionRevoked(
                     session_id=command.session_id, user_id=user_id, revoked_at=command.asked_at
                 )
             ]
-        case Over():
+        case Over(user_id=user_id) if _may_revoke(command, user_id):
             return []
-        case NotStarted() | Running():
+        case NotStarted() | Running() | Over():
             raise Rejected("session_unknown", 404)
         case _:
             assert_never(session)
+
+
+def _may_revoke(command: RevokeSession, owner: UUID | None) -> bool:
+    return command.asked_role in REVOKERS or (owner is not None and str(owner) == command.asked_by)
 
 
 def sweep(command: SweepSessions, session: Session) -> Sequence[SessionEvent]:
@@ -237,8 +242,12 @@ def evolve(session: Session, event: SessionEvent) -> Session:
         case SessionRefreshed():
             return _refreshed(session, event)
         case ReuseDetected() | SessionEnded() | SessionRevoked():
-            return Over(session.expires_at) if isinstance(session, Running) else session
-        case LoginFailed() | SessionsExpired():
+            if not isinstance(session, Running):
+                return session
+            return Over(session.expires_at, session.user_id)
+        case SessionsExpired():
+            return Over() if isinstance(session, NotStarted) else Over(user_id=session.user_id)
+        case LoginFailed():
             return Over()
         case _:
             assert_never(event)

@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.api.profiling import photo
+
 NOBODY: Final = "anonymous"
 ROLES: Final = ("buyer", "seller", "dealer", "moderator", "admin", "ops")
 EVERYONE: Final = frozenset({NOBODY, *ROLES})
 SIGNED_IN: Final = frozenset(ROLES)
 SELLING: Final = frozenset({"seller", "dealer", "admin"})
 STAFF: Final = frozenset({"moderator", "admin"})
+ADMINS: Final = frozenset({"admin"})
+NO_STAFF: Final[frozenset[str]] = frozenset()
+SHOPS: Final = frozenset({"seller", "dealer"})  # who has a business to tell of
 
 # Who gets past the door, whatever comes behind it.
 DOORS: Final[Mapping[str, frozenset[str]]] = {
@@ -22,7 +27,45 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "refresh_session": EVERYONE,
     "log_out": SIGNED_IN,
     "read_session": SIGNED_IN,
+    "read_account": SIGNED_IN,
     "list_signing_keys": EVERYONE,
+    "show_verify_email": EVERYONE,  # pages; what a mailed token opens is asked for below
+    "show_reset_password": EVERYONE,
+    "verify_email": EVERYONE,
+    "resend_verification": SIGNED_IN,
+    "forgot_password": EVERYONE,
+    "reset_password": EVERYONE,
+    "change_password": SIGNED_IN,
+    "list_sessions": SIGNED_IN,
+    "revoke_session": SIGNED_IN,
+    "log_out_everywhere": SIGNED_IN,
+    "start_oauth": EVERYONE,
+    "finish_oauth": EVERYONE,
+    "list_identities": SIGNED_IN,
+    "start_linking": SIGNED_IN,
+    "unlink_identity": SIGNED_IN,
+    "export_user": SIGNED_IN,
+    "deactivate_user": SIGNED_IN,
+    "reactivate_user": SIGNED_IN,
+    "delete_user": SIGNED_IN,
+    "ban_user": STAFF,
+    "unban_user": STAFF,
+    "grant_role": ADMINS,
+    "log_out_user": ADMINS,
+    "read_user": EVERYONE,
+    "replace_user_fields": SIGNED_IN,
+    "update_user": SIGNED_IN,
+    "upload_avatar": SIGNED_IN,
+    "remove_avatar": SIGNED_IN,
+    "read_avatar": EVERYONE,
+    "read_seller": EVERYONE,
+    "replace_seller_fields": SIGNED_IN,
+    "update_seller": SIGNED_IN,
+    "read_preferences": SIGNED_IN,
+    "replace_preferences": SIGNED_IN,
+    "update_preferences": SIGNED_IN,
+    "read_user_stats": SIGNED_IN,
+    "read_audit": ADMINS,
     "issue_api_key": SIGNED_IN,
     "list_api_keys": SIGNED_IN,
     "revoke_api_key": SIGNED_IN,
@@ -49,16 +92,29 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "read_metrics": EVERYONE,  # from this machine; see test_http_configuration for others
 }
 
-# After these an account is not what it was: each role uses one of its own.
-LAST_DEEDS: Final = frozenset({"log_out"})
+# After these the account that they are about is not what it was, or its tokens are void: each
+# is tried on one of its own.
+LAST_DEEDS: Final = frozenset(
+    {
+        "log_out",
+        "log_out_everywhere",
+        "log_out_user",
+        "deactivate_user",
+        "delete_user",
+        "ban_user",
+        "unban_user",
+        "grant_role",
+    }
+)
 
 
 @dataclass(frozen=True)
 class Thing:
-    """What an operation with an id is tried on, and what it says to whom.
+    """What an operation with an id is tried on, and what it says to whom; 0 is a success.
 
-    `kind` is made by its owner, who is in one of the roles `owners`. Others get the status
-    `others` unless their role is in `staff`; who asks about what there is not gets `none`.
+    `kind` is made by its owner, who is in one of the roles `owners` and gets `own`. Others get
+    the status `others` unless their role is in `staff`. Who asks about what there is not gets
+    `none`; staff get 404.
     """
 
     kind: str
@@ -66,17 +122,32 @@ class Thing:
     owners: frozenset[str] = SELLING
     staff: frozenset[str] = STAFF
     none: int = 404
+    own: int = 0
     ask: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _person(**more: Any) -> Thing:
+    """An account; what is not one's own is not to be told from what there is not."""
+    return Thing(**{"kind": "person", "others": 403, "none": 403, "owners": SIGNED_IN, **more})
+
+
+def _provider() -> Thing:
+    """A provider that there is not: to nobody, whoever asks."""
+    return Thing("provider", others=404, own=404, owners=SIGNED_IN, staff=NO_STAFF)
 
 
 _ANY_VERSION = {"headers": {"If-Match": "*"}}
 _CHANGE = {"json": {"title": "Another title"}, **_ANY_VERSION}
+_TELL = {"json": {"bio": "Old Porsches"}, **_ANY_VERSION}
+_NAME = {"json": {"business_name": "Perera Motors"}, **_ANY_VERSION}
+_PREFER = {"json": {"theme": "dark"}, **_ANY_VERSION}
+_PICTURE = {"files": {"avatar": ("me.png", photo())}}
 
 THINGS: Final[Mapping[str, Thing]] = {
     "read_listing": Thing("draft", others=404),
     "read_listing_history": Thing("draft", others=404),
     "read_listing_prices": Thing("draft", others=404),
-    "view_listing": Thing("draft", others=404, staff=frozenset()),
+    "view_listing": Thing("draft", others=404, staff=NO_STAFF),
     "read_listing_figures": Thing("offer", others=403),
     "replace_listing_fields": Thing("draft", others=403, ask=_CHANGE),
     "update_listing": Thing("draft", others=403, ask=_CHANGE),
@@ -84,5 +155,34 @@ THINGS: Final[Mapping[str, Thing]] = {
     "publish_listing": Thing("draft", others=403),
     "unpublish_listing": Thing("offer", others=403),
     "mark_listing_sold": Thing("offer", others=403),
-    "revoke_api_key": Thing("api key", others=404, owners=SIGNED_IN, staff=frozenset({"admin"})),
+    "revoke_api_key": Thing("api key", others=404, owners=SIGNED_IN, staff=ADMINS),
+    "revoke_session": Thing("session", others=404, owners=SIGNED_IN, staff=ADMINS),
+    "start_oauth": _provider(),
+    "finish_oauth": _provider(),
+    "start_linking": _provider(),
+    "unlink_identity": _provider(),
+    # What people tell of themselves: for all to read, theirs to change, no staff's either.
+    "read_user": _person(others=0, none=404),
+    "replace_user_fields": _person(staff=NO_STAFF, ask=_TELL),
+    "update_user": _person(staff=NO_STAFF, ask=_TELL),
+    "upload_avatar": _person(staff=NO_STAFF, ask=_PICTURE),
+    "remove_avatar": _person(staff=NO_STAFF),
+    "read_avatar": Thing("avatar", others=0, owners=SIGNED_IN),
+    "read_seller": _person(others=0, none=404, owners=SHOPS),
+    "replace_seller_fields": _person(staff=NO_STAFF, owners=SHOPS, ask=_NAME),
+    "update_seller": _person(staff=NO_STAFF, owners=SHOPS, ask=_NAME),
+    "read_preferences": _person(staff=NO_STAFF),
+    "replace_preferences": _person(staff=NO_STAFF, ask=_PREFER),
+    "update_preferences": _person(staff=NO_STAFF, ask=_PREFER),
+    "read_user_stats": _person(),
+    # The account itself. Nobody, no admin either, gets all that we hold of somebody else.
+    "export_user": _person(staff=NO_STAFF),
+    "deactivate_user": _person(staff=ADMINS),
+    "reactivate_user": _person(staff=ADMINS),
+    "delete_user": _person(staff=ADMINS),
+    # Nobody is judge of themselves.
+    "ban_user": _person(owners=STAFF, own=403, ask={"json": {"reason": "fraud"}}),
+    "unban_user": _person(owners=STAFF, own=403),
+    "grant_role": _person(owners=ADMINS, staff=ADMINS, ask={"json": {"role": "dealer"}}),
+    "log_out_user": _person(owners=ADMINS, staff=ADMINS),
 }

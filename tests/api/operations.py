@@ -12,6 +12,7 @@ from tests.api.alone import settings_of_nothing
 
 METHODS = ("get", "put", "post", "patch", "delete")
 NOBODYS = str(UUID(int=0x01980000_0000_7000_8000_00000000FFFF))
+NO_FILE = f"{'0' * 64}.webp"
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,15 @@ class Operation:
     @property
     def path(self) -> str:
         """Its path about a thing that there is not."""
-        return self.path_of(NOBODYS)
+        names = re.findall(r"\{(\w+)\}", self.template)
+        return self.path_of("/".join(NO_FILE if name == "name" else NOBODYS for name in names))
 
     def path_of(self, thing_id: str) -> str:
-        """Its path about this thing."""
-        return re.sub(r"\{\w+\}", thing_id, self.template)
+        """Its path about this thing. Where a path has several ids, so has the thing: `a/b`."""
+        ids = iter(thing_id.split("/"))
+        path = re.sub(r"\{\w+\}", lambda _: next(ids), self.template)
+        assert next(ids, "") == "", f"{self.template} has no place for all of {thing_id}"
+        return path
 
 
 DOCUMENT: dict[str, Any] = create_app(settings_of_nothing()).openapi()

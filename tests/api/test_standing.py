@@ -169,7 +169,10 @@ async def test_ID_14_two_devices_are_listed_and_one_is_revoked(mesh: Mesh) -> No
 
 async def test_ID_14_the_session_of_another_is_as_unknown_as_none(mesh: Mesh) -> None:
     mine, theirs = await mesh.account(), await mesh.account()
-    for session_id in (theirs.session_id, str(uuid4())):
+    ended = (await mesh.log_in(theirs.email)).json()["access_token"]
+    headers = {"Authorization": f"Bearer {ended}"}
+    assert (await mesh.client.post("/api/auth/logout", headers=headers)).status_code == 204
+    for session_id in (theirs.session_id, claims_of(ended)["sid"], str(uuid4())):
         refused = await ask(mesh, mine, "DELETE", f"/api/auth/sessions/{session_id}")
         assert problem(refused) == (404, "session_unknown")
     assert (await look(mesh, theirs.access_token)).status_code == 200

@@ -211,6 +211,17 @@ def test_ID_14_to_others_a_session_does_not_exist(role: Role) -> None:
 
 
 @pytest.mark.parametrize("history", OVER)
+def test_ID_14_to_others_a_session_never_existed(history: tuple[SessionEvent, ...]) -> None:
+    """Else an id would tell whether somebody was once logged in under it."""
+    asked = revoke("somebody else", Role.MODERATOR)
+    spec.given(*history).when(asked).refused("session_unknown", 404)
+
+
+def test_ID_14_what_never_began_is_nobodys() -> None:
+    spec.given(failed).when(revoke(str(USER), Role.BUYER)).refused("session_unknown", 404)
+
+
+@pytest.mark.parametrize("history", [each for each in OVER if each != (failed,)])
 def test_ID_14_what_is_over_is_not_revoked_again(history: tuple[SessionEvent, ...]) -> None:
     spec.given(*history).when(revoke(str(USER), Role.BUYER)).then()
 
