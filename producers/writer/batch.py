@@ -129,7 +129,9 @@ class Decisions:
     def _repeat(self, command: Received, first: Reply) -> None:
         self.repeated += 1
         if first.fingerprint == command.fingerprint:
-            self._reply(command, first.model_copy(update={"repeated": True}))
+            # The journal, where an old answer may come from, does not know these two.
+            again = {"repeated": True, "asked": command.kind, "origin": command.origin}
+            self._reply(command, first.model_copy(update=again))
             return
         other = Reply(
             command_id=command.command_id,

@@ -33,6 +33,7 @@ _STREAMS = (  # which field names an event's stream; the first that it has
     ("listing_id", "listing/"),
     ("user_id", "user/"),
     ("email_hash", "claim/email/"),
+    ("subject_hash", "identity_claim/"),
     ("stream_id", ""),
 )
 _OWN_CATEGORY = ("profile", "seller", "preferences")  # kinds whose streams begin as they do

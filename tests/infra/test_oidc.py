@@ -263,7 +263,7 @@ def test_ID_20_an_issuer_is_https_but_on_ones_own_machine(
     address: str, development: bool, production: bool
 ) -> None:
     assert is_safe(address, settings_with()) is development
-    assert is_safe(address, settings_with(mode="production")) is production
+    assert is_safe(address, settings_with().model_copy(update={"mode": "production"})) is production
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,15 @@ class Bench:
             next_command=next_command,
         )
 
-    async def values(self, topic: str) -> list[bytes]:
-        found = await self.room.records(topic)
-        return [each.value for each in found if each.partition == self.place.partition]
+    async def values(self, topic: str, at_least: int = 0) -> list[bytes]:
+        """What is to be read: a commit's marker may come a moment after its answer."""
+
+        async def visible() -> tuple[bool, list[bytes]] | None:
+            found = await self.room.records(topic)
+            here = [each.value for each in found if each.partition == self.place.partition]
+            return (True, here) if len(here) >= at_least else None
+
+        return (await eventually(visible, 10, f"{at_least} records in {topic}"))[1]
 
     def committed(self) -> int:
         return self.member.committed([KafkaPlace(*self.place)], timeout=10)[0].offset
@@ -93,8 +99,8 @@ async def test_events_replies_and_offsets_become_visible_together(bench: Bench) 
     first_reply = await appender.append(bench.batch(b"one", b"two", next_command=42))
 
     context = bench.room.rules.context
-    assert await bench.values(context.events_topic) == [b"one", b"two"]
-    assert await bench.values(context.replies_topic) == [b"one", b"two"]
+    assert await bench.values(context.events_topic, 2) == [b"one", b"two"]
+    assert await bench.values(context.replies_topic, 2) == [b"one", b"two"]
     assert bench.committed() == 42
     assert first_reply == 0
     await appender.drop()
@@ -128,7 +134,7 @@ async def test_a_second_opener_fences_the_first(bench: Bench) -> None:
         await first.append(bench.batch(b"zombie"))
 
     await second.append(bench.batch(b"second", next_command=2))
-    assert await bench.values(bench.room.rules.context.events_topic) == [b"first", b"second"]
+    assert await bench.values(bench.room.rules.context.events_topic, 2) == [b"first", b"second"]
     await first.drop()
     await second.drop()
 
@@ -141,7 +147,7 @@ async def test_an_owner_that_dropped_may_open_again(bench: Bench) -> None:
 
     await appender.append(bench.batch(b"after", next_command=2))
 
-    assert await bench.values(bench.room.rules.context.events_topic) == [b"before", b"after"]
+    assert await bench.values(bench.room.rules.context.events_topic, 2) == [b"before", b"after"]
     await appender.drop()
 
 
@@ -190,6 +196,7 @@ async def test_the_offset_of_the_first_reply_is_told(bench: Bench) -> None:
     # Said, not asked for: the marker may come a moment after the commit was answered.
     first_reply = await appender.append(bench.batch(b"three", next_command=2, first=3))
 
+    await bench.values(bench.room.rules.context.replies_topic, 3)
     replies = await bench.room.records(bench.room.rules.context.replies_topic)
     offsets = [each.offset for each in replies if each.partition == bench.place.partition]
     assert first_reply == offsets[-1] == 3  # one, two, the marker, three
