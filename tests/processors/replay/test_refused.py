@@ -49,7 +49,7 @@ async def test_a_resume_of_nothing_is_refused(mesh: Shop) -> None:
 async def test_a_resume_by_another_version_of_the_fold_is_refused(mesh: Shop) -> None:
     await builds.begin(mesh.settings, [PAGE], Limits())
     newer = replace(PAGE, version=PAGE.version + 1)
-    with pytest.raises(ReplayError, match="begun by version 1 of its fold"):
+    with pytest.raises(ReplayError, match=f"begun by version {PAGE.version} of its fold"):
         await engine.resume(mesh.settings, [newer])
     await builds.cancel(mesh.settings, [PAGE])
 
