@@ -64,9 +64,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     components.setdefault("securitySchemes", {})
     components["headers"] = RATE_LIMIT_HEADERS
-    for methods in document["paths"].values():
+    for path, methods in document["paths"].items():
+        # What is no id, where an id must stand, is the address of nothing.
+        everywhere = (*EVERYWHERE, 404) if "{" in path else EVERYWHERE
         for operation in methods.values():
-            for status in EVERYWHERE:
+            for status in everywhere:
                 operation["responses"].setdefault(str(status), problem_responses(status)[status])
             if limits_of(operation.get("operationId")):
                 _tell_of_limits(operation)

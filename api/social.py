@@ -273,8 +273,8 @@ async def unlink(mesh: Machines, sending: CommandSender, provider: str) -> Reply
 
 async def _has_password(mesh: Machines, user_id: UUID) -> bool:
     row = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, str(user_id)), "users")
-    change = row["password_change"]
+    change = row["credential_change"]
     stored = await mesh.password_changes.current_hash(
-        user_id, change and UUID(change), row["password_version"]
+        user_id, change and UUID(change), row["credential_version"]
     )
     return stored is not None
