@@ -98,7 +98,7 @@ def test_NS_03_bodies_are_bounded_as_the_api_bounds_them() -> None:
     assert HTTP.value("client_max_body_size") == f"{BODY_BYTES_MAX // 1024 // 1024}m"
 
 
-def test_GW_08_only_a_picture_may_be_larger() -> None:
+def test_only_a_picture_may_be_larger() -> None:
     (larger,) = [each for each in SECURE.deep() if each.name == "client_max_body_size"]
     assert int(larger.words[0].rstrip("m")) * 1024 * 1024 >= UPLOAD_BYTES_MAX
     (place,) = location("/").all("location")
