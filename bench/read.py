@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import atexit
 import os
 import signal
 import socket
@@ -48,7 +49,7 @@ from projections.listings.listing_page import ListingPage, listing_page
 from projections.listings.listing_views import listing_views
 from schemas.listings import ListingStatus
 from schemas.messages import Market
-from tests.stack import local_stack
+from tests.stack import local_stack, stop_started
 from tests.worlds import world
 
 LISTINGS = 2_000
@@ -341,7 +342,7 @@ async def database(settings: Settings) -> AsyncIterator[Settings]:
 async def measured(rounds: int, seconds: float) -> dict[str, list[Round]]:
     """Every server's rounds, one server after the other in each round."""
     results: dict[str, list[Round]] = {name: [] for name in SERVERS}
-    async with database(local_stack({"postgres", "kafka", "valkey"})) as settings:
+    async with database(local_stack()) as settings:
         ids = await fill(settings)
         with ExitStack() as stack:
             running = {name: stack.enter_context(server(name, settings)) for name in SERVERS}
@@ -406,7 +407,12 @@ def main() -> None:
     if asked.serve:
         serve(asked.serve, asked.port)
         return
-    lines = figures(asyncio.run(measured(asked.rounds, asked.seconds)))
+    try:
+        lines = figures(asyncio.run(measured(asked.rounds, asked.seconds)))
+    finally:
+        # Not left to the interpreter's end, when threads can't be started any more.
+        atexit.unregister(stop_started)
+        stop_started()
     for line in lines:
         print(orjson.dumps(line).decode())
     if not all(line["holds"] in (True, None) for line in lines):
