@@ -18,13 +18,14 @@ from starlette.responses import Response
 
 from api.auth import Caller, MaybeCaller, SignedIn
 from api.consistency import OPENAPI_EXTRA, CaughtUp
-from api.listing_bodies import LISTING_ID, ok
+from api.listing_bodies import LISTING_ID
 from api.listing_sight import Row, hidden, listing_for, sees_all
 from api.machines import Machines, Mesh
 from api.networks import address_of, origin_of
 from api.problems import Problem, StoreUnavailableError, problem_responses
 from api.routing import new_router
 from api.stores import clickhouse_answering
+from api.successes import ok
 from infra.redis import REDIS_DOWN
 from infra.settings import Settings
 from projections.analytics.listing_views_log import DAYS_MAX, listing_views_log, views_per_day

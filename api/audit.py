@@ -10,11 +10,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from api.auth import SignedIn
-from api.listing_bodies import ok
 from api.machines import Mesh
 from api.paging import Paging
 from api.problems import problem_responses
 from api.routing import new_router
+from api.successes import ok
 from projections.journal import audit
 
 ACTOR_LENGTH_MAX, TEXT_LENGTH_MAX = 100, 200

@@ -18,11 +18,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.auth import SignedIn
 from api.consistency import OPENAPI_EXTRA, CaughtUp
-from api.listing_bodies import ok
 from api.machines import Machines, Mesh
 from api.person_data import events_of_person
 from api.problems import Problem, problem_responses
 from api.routing import new_router
+from api.successes import ok
 from infra.vault import PersonKey
 from projections.journal.journal import journal
 

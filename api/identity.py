@@ -20,6 +20,7 @@ from api.people import Person, awaited_row, unsealed
 from api.problems import Problem, problem_responses, unauthenticated
 from api.registration import Newcomer
 from api.routing import new_router
+from api.successes import ok
 from projections.identity import sessions, users
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
@@ -158,17 +159,12 @@ _SESSION = {
 }
 
 
-def _ok(status: int, description: str, example: Any) -> dict[int | str, dict[str, Any]]:
-    content = {"application/json": {"example": example}}
-    return {status: {"description": description, "content": content}}
-
-
 @router.post(
     "/api/auth/register",
     operation_id="register_user",
     status_code=201,
     response_model=RegisteredAnswer,
-    responses={**_ok(201, "Joined", {"user": _USER}), **problem_responses(400, 409, 410, 415)},
+    responses={**ok("Joined", {"user": _USER}, 201), **problem_responses(400, 409, 410, 415)},
 )
 async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Response:
     """Join. The e-mail must not be anybody's yet, upper or lower case."""
@@ -207,7 +203,7 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
     "/api/auth/login",
     operation_id="log_in",
     response_model=TokensAnswer,
-    responses={**_ok(200, "Logged in", _TOKENS), **problem_responses(400, 401, 409, 415)},
+    responses={**ok("Logged in", _TOKENS), **problem_responses(400, 401, 409, 415)},
 )
 async def log_in(body: Credentials, mesh: Mesh, sending: Sending) -> Response:
     """Log in on one device."""
@@ -219,7 +215,7 @@ async def log_in(body: Credentials, mesh: Mesh, sending: Sending) -> Response:
     "/api/auth/refresh",
     operation_id="refresh_session",
     response_model=TokensAnswer,
-    responses={**_ok(200, "Refreshed", _TOKENS), **problem_responses(400, 401, 415)},
+    responses={**ok("Refreshed", _TOKENS), **problem_responses(400, 401, 415)},
 )
 async def refresh_session(body: Refresh, mesh: Mesh, sending: Sending) -> Response:
     """Exchange a refresh token for the next pair. Each works once: a second use ends the
@@ -245,7 +241,7 @@ async def log_out(mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
     "/api/auth/session",
     operation_id="read_session",
     response_model=SessionAnswer,
-    responses={**_ok(200, "Who is logged in", _SESSION), **problem_responses(400, 401, 403)},
+    responses={**ok("Who is logged in", _SESSION), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_session(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
@@ -273,7 +269,7 @@ async def read_session(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
     operation_id="read_account",
     response_model=AccountAnswer,
     responses={
-        **_ok(200, "Who one is", {"success": True, "user": _USER}),
+        **ok("Who one is", {"success": True, "user": _USER}),
         **problem_responses(400, 401, 403, 404),
     },
     openapi_extra=OPENAPI_EXTRA,
@@ -294,7 +290,7 @@ async def read_account(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
     "/.well-known/jwks.json",
     operation_id="list_signing_keys",
     responses={
-        **_ok(200, "Keys", {"keys": [{"kty": "EC", "crv": "P-256", "kid": "…", "use": "sig"}]}),
+        **ok("Keys", {"keys": [{"kty": "EC", "crv": "P-256", "kid": "…", "use": "sig"}]}),
         **problem_responses(),
     },
 )

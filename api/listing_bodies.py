@@ -136,9 +136,3 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         body["mileage"] = {"value": body["mileage"], "unit": unit}
     body["geo"] = None if lat is None else {"lat": lat, "lon": lon}
     return body
-
-
-def ok(description: str, example: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` entry of an operation's success."""
-    content = {"application/json": {"example": example}}
-    return {status: {"description": description, "content": content}}

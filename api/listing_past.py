@@ -17,12 +17,13 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from api.consistency import OPENAPI_EXTRA, CaughtUp
-from api.listing_bodies import LISTING_ID, ok
+from api.listing_bodies import LISTING_ID
 from api.listing_sight import PUBLIC, Row, hidden, listing_for, sees_all
 from api.machines import Mesh, machines_of
 from api.paging import Paging
 from api.problems import Problem, problem_responses
 from api.routing import new_router
+from api.successes import ok
 from projections.journal.journal import journal
 from projections.journal.streams import events_of
 from projections.listings import listing_page, price_history

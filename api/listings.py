@@ -25,7 +25,6 @@ from api.listing_bodies import (
     NewListing,
     Sale,
     changed,
-    ok,
     shown,
     vehicle_fields,
 )
@@ -35,6 +34,7 @@ from api.machines import Mesh
 from api.paging import Page, Paging
 from api.problems import problem_responses
 from api.routing import new_router
+from api.successes import ok
 from projections.listings import listing_page
 from projections.listings.listing_views import listing_views
 from schemas.listings import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import orjson
@@ -27,6 +27,7 @@ from api.oauth_state import LIFETIME_S, Pending, pending_of
 from api.problems import Problem, problem_responses, unauthenticated, unavailable
 from api.routing import new_router
 from api.social import IDENTITIES, Arrival
+from api.successes import ok
 from api.tokens import Claims
 from infra.oidc import (
     Identity,
@@ -80,16 +81,11 @@ _LINKS = {"identities": [{"provider": "google", "linked_at": "2026-03-01T12:00:0
 _LEAVE = {"authorization_url": "https://provider.example.org/authorize?client_id=…"}
 
 
-def _ok(status: int, description: str, example: Any) -> dict[int | str, dict[str, Any]]:
-    content = {"application/json": {"example": example}}
-    return {status: {"description": description, "content": content}}
-
-
 @router.get(
     "/api/auth/oauth/identities",
     operation_id="list_identities",
     response_model=LinksAnswer,
-    responses={**_ok(200, "Linked", _LINKS), **problem_responses(400, 401, 403)},
+    responses={**ok("Linked", _LINKS), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
 async def list_identities(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
@@ -129,7 +125,7 @@ async def start_oauth(
     "/api/auth/oauth/{provider}/link",
     operation_id="start_linking",
     response_model=LeaveAnswer,
-    responses={**_ok(200, "Go there", _LEAVE), **problem_responses(401, 403, 404)},
+    responses={**ok("Go there", _LEAVE), **problem_responses(401, 403, 404)},
 )
 async def start_linking(provider: ProviderName, mesh: Mesh, caller: SignedIn) -> Response:
     """Begin to link a provider to one's own account: go where the answer says."""
@@ -155,7 +151,7 @@ async def start_linking(provider: ProviderName, mesh: Mesh, caller: SignedIn) ->
     operation_id="finish_oauth",
     response_model=TokensAnswer | LinkedAnswer,
     responses={
-        **_ok(200, "Logged in, or linked", _LINKS["identities"][0]),
+        **ok("Logged in, or linked", _LINKS["identities"][0]),
         **problem_responses(400, 401, 403, 404, 409, 410),
     },
 )

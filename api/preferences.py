@@ -21,8 +21,9 @@ from api.profile_bodies import (
     PreferenceChanges,
     PreferencesAnswer,
 )
-from api.profiles import changed, ok, refuse_others, versioned, visible
+from api.profiles import changed, refuse_others, versioned, visible
 from api.routing import new_router
+from api.successes import ok
 from projections.identity import users
 from projections.profiles import user_preferences
 from schemas.profiles import PreferenceChoices, UpdatePreferences

@@ -33,6 +33,7 @@ from api.profile_bodies import (
     StatsAnswer,
 )
 from api.routing import new_router
+from api.successes import ok
 from infra.vault import PersonKey
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
@@ -64,12 +65,6 @@ NO_STORE = {"Cache-Control": "no-store"}
 _WRITE_PROBLEMS = problem_responses(400, 401, 403, 409, 410, 412, 415, 428)
 
 router = new_router("profiles")
-
-
-def ok(description: str, example: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` entry of an operation's success."""
-    content = {"application/json": {"example": example}}
-    return {status: {"description": description, "content": content}}
 
 
 @router.get(

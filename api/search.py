@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import Response
 
 from api.consistency import OPENAPI_EXTRA, CaughtUp
-from api.listing_bodies import LISTING_ID, ok
+from api.listing_bodies import LISTING_ID
 from api.machines import Machines, Mesh
 from api.paging import Page, Paging
 from api.problems import Problem, StoreUnavailableError, problem_responses
 from api.routing import new_router
 from api.stores import opensearch_answering
+from api.successes import ok
 from infra.opensearch import alias_of
 from projections.search.listing_search import listing_search
 from projections.search.query import Sort, facets_of, search_body

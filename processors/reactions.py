@@ -51,6 +51,15 @@ class Reaction:
         return following(self.name, recorded, self.react(recorded))
 
 
+def _asked(reaction: str, recorded: Recorded[Any]) -> dict[str, Any]:
+    """The fields that every command of a reaction has: asked when and because it was recorded."""
+    return {
+        "asked_at": recorded.recorded_at,
+        "asked_by": f"reaction/{reaction}",
+        "asked_role": Role.SYSTEM,
+    }
+
+
 def confirm_email(recorded: Recorded[UserRegistered]) -> Sequence[Command]:
     """Whoever has registered keeps the e-mail that was reserved for them."""
     event = recorded.event
@@ -58,9 +67,7 @@ def confirm_email(recorded: Recorded[UserRegistered]) -> Sequence[Command]:
         ConfirmEmail(
             email_hash=event.email_hash,
             owner_id=event.user_id,
-            asked_at=recorded.recorded_at,
-            asked_by="reaction/confirm_email",
-            asked_role=Role.SYSTEM,
+            **_asked("confirm_email", recorded),
         )
     ]
 
@@ -72,9 +79,7 @@ def release_email(recorded: Recorded[UserDeleted]) -> Sequence[Command]:
         ReleaseEmail(
             email_hash=event.email_hash,
             owner_id=event.user_id,
-            asked_at=recorded.recorded_at,
-            asked_by="reaction/release_email",
-            asked_role=Role.SYSTEM,
+            **_asked("release_email", recorded),
         )
     ]
 
@@ -87,9 +92,7 @@ def release_identity(recorded: Recorded[IdentityUnlinked]) -> Sequence[Command]:
             subject_hash=event.subject_hash,
             owner_id=event.user_id,
             as_of=event.unlinked_at,
-            asked_at=recorded.recorded_at,
-            asked_by="reaction/release_identity",
-            asked_role=Role.SYSTEM,
+            **_asked("release_identity", recorded),
         )
     ]
 
