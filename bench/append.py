@@ -27,7 +27,7 @@ from statistics import median
 from urllib.parse import urlsplit
 from uuid import uuid4, uuid5
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from bench.journaling import note_in_journal
 from bench.listing_log import ads
@@ -54,6 +54,7 @@ GOAL = 8.0
 GOAL_SYNC_OFF = 2.0
 PROCESSES = (1, 2, 4)
 WAIT_S = 180.0
+LOOK_S = 0.5
 COMMANDS, GROUP = "commands.listings", "mesh.writer"
 
 
@@ -104,8 +105,17 @@ class Progress:
 
     def done(self) -> int:
         """The commands done with so far, over all rounds."""
-        found = self._consumer.committed(self._places, timeout=10)
-        return sum(max(0, each.offset) for each in found)
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                found = self._consumer.committed(self._places, timeout=LOOK_S)
+            except KafkaException:
+                # While the group's coordinator loads, a look can hang: one that waits it out
+                # would see the round's end only.
+                if time.monotonic() > deadline:
+                    raise
+                continue
+            return sum(max(0, each.offset) for each in found)
 
     def close(self) -> None:
         """End the watching."""
@@ -128,6 +138,9 @@ def ours(state: State, settings: Settings, count: int, profile: str) -> Round:
     progress.close()
     asyncio.run(note_in_journal(settings))
     handled = before + count - first
+    if handled < count / 2:
+        message = f"the first look saw {count - handled} of {count} commands done: no rate"
+        raise RuntimeError(message)
     return Round(handled / seconds, 1000 * cpu / handled)
 
 

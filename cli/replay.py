@@ -13,6 +13,7 @@ import typer
 
 from cli.tables import print_table
 from infra.postgres import open_pool
+from infra.process import give_way
 from infra.settings import Settings, settings
 from processors.generations import (
     GenerationStatus,
@@ -83,6 +84,7 @@ def start(
 
     With --until or --only-stream it is for looking at: never fed, never switched to.
     """
+    give_way()
     chosen = _chosen(names, every)
     limits = Limits(until, only_stream)
     view = View()
@@ -101,6 +103,7 @@ def resume(
     batch: BatchRecords = engine.PACE.batch_records,
 ) -> None:
     """Go on with a build that was interrupted."""
+    give_way()
     chosen, view = _chosen(names, every), View()
     made = _run(
         engine.resume(settings(), chosen, view=view, pace=engine.Pace(processes, batch)),
@@ -170,6 +173,7 @@ def verify_command(
     as_json: AsJson = False,
 ) -> None:
     """Compare a generation, row by row, with an independent fold of the log; 1 if it differs."""
+    give_way()
     chosen, view = _chosen(names, every), View()
 
     def report(what: str, done: int, of: int) -> None:

@@ -17,6 +17,8 @@ from infra.settings import Settings
 
 Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
+GIVEN_WAY = 10  # niceness: about a tenth of a core where everybody wants it all
+
 log = structlog.get_logger()
 
 
@@ -47,3 +49,10 @@ def run_process(name: str, settings: Settings, main: Main) -> None:
         log.info("stopped")
 
     uvloop.run(guarded())
+
+
+def give_way() -> None:
+    """Let everything else on this machine go first, as work may that nobody waits for. For the
+    whole process and those that it starts, if called before it has threads.
+    """
+    os.setpriority(os.PRIO_PROCESS, 0, GIVEN_WAY)

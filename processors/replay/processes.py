@@ -50,7 +50,9 @@ async def _attend(task: Task, report: Report) -> None:
     """Start one process, pass on what it tells, and end it if it has not ended by itself."""
     heard, telling = _spawning.Pipe(duplex=False)
     process = _spawning.Process(target=_shard_process, args=(task, telling), daemon=True)
-    process.start()
+    # In a thread: the task is handed over through a pipe that holds less than a big task, so
+    # this waits until the other side has imported everything and reads.
+    await asyncio.to_thread(process.start)
     telling.close()
     try:
         await _listen(process, heard, report)
