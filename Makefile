@@ -21,7 +21,7 @@ ROOM_commands := cli
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
-	bench-append bench-replay bench-lag bench-read bench-restart
+	bench-append bench-replay bench-lag bench-read bench-login bench-restart
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,10 +91,13 @@ bench-replay: $(STAMP)  ## A million events rebuilt, against a fold in memory an
 bench-lag: $(STAMP)  ## From accepted to readable at 100 commands a second
 	@$(BIN)/python -m bench.lag
 
-bench-read: $(STAMP)  ## A read by id, against bare FastAPI and asyncpg
+bench-read: $(STAMP)  ## A read by id, signed in or not, against bare FastAPI and asyncpg
 	@$(BIN)/python -m bench.read
 
-bench-restart: $(STAMP)  ## The writer's restart and memory as the log grows
+bench-login: $(STAMP)  ## Logging in, against the password hash alone
+	@$(BIN)/python -m bench.login
+
+bench-restart: $(STAMP)  ## The writer's restart, writer's and worker's memory as the log grows
 	@$(BIN)/python -m bench.restart
 
 clean: down  ## Take away the mesh's data and everything that is made anew

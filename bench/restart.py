@@ -1,4 +1,4 @@
-"""The writer's restart and memory as the log grows.
+"""The writer's restart, and the memory of writer and worker, as the log grows.
 
     python -m bench.restart [--events 1000000] [--rounds 5]
 
@@ -6,8 +6,8 @@ A log of listing events and a journal that has read all of it are made at 10,000
 and at `--events`. At the first and the last size the writer is killed (-9) and started again
 while a command waits: the time from the start of the process to that command's commit counts
 (the median), and must not grow with the log. At the second and the last size the writer
-handles the same number of commands about listings that it must load from the journal, and its
-resident memory counts.
+handles the same number of commands about listings that it must load from the journal, and a
+worker reads what it has not read yet of the log into the pages; their resident memory counts.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from confluent_kafka import Producer
 
 from bench.append import COMMANDS, Progress
 from bench.journaling import note_in_journal
-from bench.listing_log import write_log
+from bench.listing_log import TOPIC, write_log
 from bench.stack import Figure, mesh_process, own_stack
 from infra.kafka import client_config
 from infra.postgres import open_pool
 from infra.settings import Settings
 from infra.stack.state import State
+from processors.generations import ensure_generations
+from processors.groups import GROUPS
+from processors.reading import open_log
 from schemas.listings import DeleteListing
 from schemas.messages import Role
 from schemas.recorded import CommandEnvelope, headers_of_command, value_of
@@ -44,6 +47,7 @@ DELETED = 2_000
 WAIT_S = 120.0
 POLL_S = 0.005
 WATCHED_EVERY = 200_000
+READ_UP_S = 900.0
 
 
 async def listings(settings: Settings, count: int) -> list[UUID]:
@@ -143,6 +147,34 @@ def memory_mb(state: State, settings: Settings) -> float:
     return size
 
 
+def worker_mb(state: State, settings: Settings) -> float:
+    """The resident memory of the pages' worker after it has read the log to its end."""
+    quiet = settings.model_copy(update={"log_level": "warning"})
+    asyncio.run(ensure_generations(settings, GROUPS["pages"].projections))
+    with mesh_process(quiet, state.folder, "worker", "pages") as running:
+        asyncio.run(_read_up(settings))
+        return psutil.Process(running.pid).memory_info().rss / 1e6
+
+
+async def _read_up(settings: Settings) -> None:
+    """Return when the listings' pages have passed the end of the log."""
+    deadline = time.monotonic() + READ_UP_S
+    async with await open_pool(settings, size_max=1) as pool, open_log(settings) as log:
+        end = sum(each.end for each in (await log.bounds([TOPIC])).values())
+        while True:
+            passed = await pool.fetchval(
+                "SELECT sum(next_offset) FROM mesh.live_watermarks"
+                " WHERE projection = 'listing_page' AND topic = $1",
+                TOPIC,
+            )
+            if (passed or 0) >= end:
+                return
+            if time.monotonic() > deadline:
+                message = f"the worker has passed {passed} of {end} offsets"
+                raise TimeoutError(message)
+            await asyncio.sleep(POLL_S * 20)
+
+
 def main() -> None:
     """Measure at each size and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -151,11 +183,16 @@ def main() -> None:
     asked = parser.parse_args()
     restarts: dict[int, float] = {}
     memory: dict[int, float] = {}
+    worker: dict[int, float] = {}
     so_far = 0
     with own_stack() as (state, settings):
         for size in sorted({SMALL, MIDDLE, asked.events}):
             grow(settings, so_far, size)
             so_far = size
+            if size != SMALL:
+                # Before any command: the marker of a last transaction has an offset of its own,
+                # which no event will ever pass.
+                worker[size] = worker_mb(state, settings)
             if size != MIDDLE:
                 times = [restart_s(state, settings) for _ in range(asked.rounds)]
                 asyncio.run(note_in_journal(settings))
@@ -163,7 +200,10 @@ def main() -> None:
                 print(f"{size:,} events: restart {median(times):.2f} s of {sorted(times)}")
             if size != SMALL:
                 memory[size] = memory_mb(state, settings)
-                print(f"{size:,} events: {memory[size]:.0f} MB", flush=True)
+                print(
+                    f"{size:,} events: writer {memory[size]:.0f} MB, worker {worker[size]:.0f} MB",
+                    flush=True,
+                )
     last = asked.events
     Figure(
         f"restart_at_{last}_vs_{SMALL}",
@@ -173,14 +213,15 @@ def main() -> None:
         RESTART_GOAL,
         at_most=True,
     ).show()
-    Figure(
-        f"writer_rss_at_{last}_vs_{MIDDLE}",
-        memory[last],
-        memory[MIDDLE],
-        "MB",
-        MEMORY_GOAL,
-        at_most=True,
-    ).show()
+    for name, sizes in (("writer", memory), ("worker", worker)):
+        Figure(
+            f"{name}_rss_at_{last}_vs_{MIDDLE}",
+            sizes[last],
+            sizes[MIDDLE],
+            "MB",
+            MEMORY_GOAL,
+            at_most=True,
+        ).show()
 
 
 if __name__ == "__main__":
