@@ -133,7 +133,11 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             lifetime_s=settings.access_token_s,
             row_wait_s=settings.read_wait_s,
         )
-        passwords = Passwords(settings.password_scheme)
+        passwords = Passwords(
+            settings.password_scheme,
+            memory_kib=settings.argon2_memory_kib,
+            passes=settings.argon2_passes,
+        )
         stack.callback(passwords.close)
         pictures = Pictures()
         stack.callback(pictures.close)

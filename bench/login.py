@@ -27,8 +27,9 @@ import aiohttp
 import uvloop
 
 from bench.lag import cpu_of
-from bench.stack import ROOT, Figure
+from bench.stack import ROOT, Figure, environment
 from infra.passwords import WORKERS, Passwords
+from infra.settings import Settings, load_settings
 from tests.journeys.shop import PASSWORD, Shop, open_shop
 
 GOAL = 0.95
@@ -59,9 +60,13 @@ async def logins_per_s(url: str, emails: list[str], seconds: float) -> float:
     return done / (time.perf_counter() - began)
 
 
-async def checks_per_s(scheme: str, seconds: float) -> float:
+async def checks_per_s(settings: Settings, seconds: float) -> float:
     """The rate of the hash alone, in as many threads as the API has for it."""
-    passwords = Passwords(scheme)  # type: ignore[arg-type]  # one of the settings' schemes
+    passwords = Passwords(
+        settings.password_scheme,
+        memory_kib=settings.argon2_memory_kib,
+        passes=settings.argon2_passes,
+    )
     stored = await passwords.hash(PASSWORD)
     done = 0
     began = time.perf_counter()
@@ -79,11 +84,12 @@ async def checks_per_s(scheme: str, seconds: float) -> float:
     return rate
 
 
-def alone(scheme: str, seconds: float) -> float:
+def alone(settings: Settings, seconds: float) -> float:
     """`checks_per_s` in a process of its own."""
     told = subprocess.run(
-        [sys.executable, "-m", "bench.login", "--alone", scheme, "--seconds", str(seconds)],
+        [sys.executable, "-m", "bench.login", "--alone", "--seconds", str(seconds)],
         cwd=ROOT,
+        env=environment(settings),
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -111,7 +117,7 @@ def measure(shop: Shop, rounds: int, seconds: float) -> Figure:
         before = cpu_of(shop)
         ours.append(uvloop.run(logins_per_s(shop.url, emails, seconds)))
         spent = {name: used - before.get(name, 0.0) for name, used in cpu_of(shop).items()}
-        hashes.append(alone(scheme, seconds))
+        hashes.append(alone(shop.settings, seconds))
         print(f"round {number + 1}: log-ins {ours[-1]:.1f}/s, {scheme} alone {hashes[-1]:.1f}/s")
         each = {name: 1_000 * used / (ours[-1] * seconds) for name, used in spent.items()}
         told = ", ".join(f"{name} {ms:.1f}" for name, ms in each.items() if ms >= 0.1)
@@ -126,10 +132,10 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--alone", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.alone:
-        print(json.dumps(asyncio.run(checks_per_s(asked.alone, asked.seconds))))
+        print(json.dumps(asyncio.run(checks_per_s(load_settings(), asked.seconds))))
         return
     with tempfile.TemporaryDirectory(prefix="mesh-bench-") as folder:
         print("starting the whole mesh", flush=True)

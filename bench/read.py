@@ -50,6 +50,7 @@ from infra.vault import Vault, create_schema
 from processors.generations import create_system_schema, ensure_generations
 from processors.stores.port import Change, Generation, Held
 from processors.stores.postgres import open_postgres_store
+from projections.identity import sessions, users
 from projections.listings.listing_page import ListingPage, listing_page
 from projections.listings.listing_views import listing_views
 from schemas.identity import UserStatus
@@ -348,7 +349,10 @@ async def fill(settings: Settings) -> list[str]:
         settings.database_url.get_secret_value(), min_size=1, max_size=2
     ) as pool:
         await create_system_schema(pool)
-        await ensure_generations(settings, (listing_page, listing_views))
+        # People and sessions: from their tables the API knows that no token has been cut off.
+        await ensure_generations(
+            settings, (listing_page, listing_views, users.users, sessions.sessions)
+        )
         store = await open_postgres_store(settings, pool_size=2)
         try:
             async with store.session(Generation(listing_page, 1)) as session:

@@ -17,10 +17,11 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
+ARGON2_LANES = 4
 BCRYPT_ROUNDS = 12
 BCRYPT_BYTES_MAX = 72  # bcrypt reads no further; what follows would not count
 WORKERS = 2
-WAITING_MAX = 64  # at some 40 ms each: whoever comes later would wait for over a second
+WAITING_MAX = 16  # at some 200 ms each: whoever comes later would wait for over two seconds
 
 T = TypeVar("T")
 Scheme = Literal["argon2", "bcrypt"]
@@ -51,10 +52,15 @@ def _fitted(password: str | bytes) -> bytes:
 
 
 class Passwords:
-    """Hashes and verifies in threads. `decoy` costs as much as verifying a real one."""
+    """Hashes and verifies in threads. `decoy` costs as much as verifying a real one.
 
-    def __init__(self, scheme: Scheme) -> None:
-        argon2, bcrypt = Argon2Hasher(), _LongBcryptHasher(BCRYPT_ROUNDS)
+    On the memory of an Argon2id hash and the passes over it depends what a guess at a stolen
+    one costs.
+    """
+
+    def __init__(self, scheme: Scheme, *, memory_kib: int, passes: int) -> None:
+        argon2 = Argon2Hasher(time_cost=passes, memory_cost=memory_kib, parallelism=ARGON2_LANES)
+        bcrypt = _LongBcryptHasher(BCRYPT_ROUNDS)
         self._hash = PasswordHash((argon2, bcrypt) if scheme == "argon2" else (bcrypt, argon2))
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="passwords")
         self._waiting = 0

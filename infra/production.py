@@ -20,6 +20,8 @@ PASSWORD_LENGTH_MIN = 12
 WELL_KNOWN = frozenset(
     {"", "mesh", "postgres", "password", "changeme", "secret", "admin", "default"}
 )
+ARGON2_KIB_MIN, ARGON2_PASSES_MIN = 19_456, 2  # OWASP's floor
+CHEAP_TO_GUESS = "stolen password hashes would be cheap to guess"
 ACCESS_TOKEN_S_MAX = 7 * 24 * 3600
 
 Fault = tuple[str, str]  # the setting's name and what is wrong with it
@@ -31,6 +33,10 @@ def faults(settings: Settings) -> Iterator[Fault]:
     yield from _weak_passwords(settings)
     if urlsplit(settings.public_url).scheme != "https":
         yield "PUBLIC_URL", "is not https://: tokens would travel readable"
+    if settings.argon2_memory_kib < ARGON2_KIB_MIN:
+        yield "ARGON2_MEMORY_KIB", f"is less than {ARGON2_KIB_MIN}: {CHEAP_TO_GUESS}"
+    if settings.argon2_passes < ARGON2_PASSES_MIN:
+        yield "ARGON2_PASSES", f"is less than {ARGON2_PASSES_MIN}: {CHEAP_TO_GUESS}"
     if settings.log_level == "debug":
         yield "LOG_LEVEL", "is debug: use info"
     if settings.access_token_s > ACCESS_TOKEN_S_MAX:

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     verify_email_s: int = Field(default=24 * 3600, gt=0, description="a verification mail's life")
     reset_password_s: int = Field(default=3600, gt=0, description="a reset mail's life")
     password_scheme: Literal["argon2", "bcrypt"] = "argon2"  # noqa: S105 - a scheme's name
+    # RFC 9106, section 4: the second choice.
+    argon2_memory_kib: int = Field(default=65_536, ge=64, description="of one password hash")
+    argon2_passes: int = Field(default=3, ge=1, description="over that memory")
 
     # Mail. Without a host nothing is sent: what should have been waits until there is one.
     smtp_host: str = Field(default="", description="the server that takes our mails")

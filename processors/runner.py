@@ -58,10 +58,17 @@ class Runner:
 
     `apply` returns when the store has the batch. It raises TooManyParkedError,
     GenerationGoneError and, after CONFLICTS_MAX tries, ConflictError; a store that can't be
-    reached is waited for.
+    reached is waited for, for `patience_s` seconds at a time (None: for ever); then
+    StoreUnavailableError leaves.
     """
 
-    def __init__(self, generation: Generation, store: Store, parking: Parking) -> None:
+    def __init__(
+        self,
+        generation: Generation,
+        store: Store,
+        parking: Parking,
+        patience_s: float | None = None,
+    ) -> None:
         self.generation = generation
         self.projection = generation.projection
         self.topics = frozenset(
@@ -71,6 +78,7 @@ class Runner:
         self.recorded_at = 0.0  # epoch seconds of the newest event folded
         self._store = store
         self._parking = parking
+        self._patience_s = patience_s
         self._kinds = frozenset(kind_of(heard) for heard in self.projection.hears)
         self._parked: set[str] = set()
         self._marks: dict[TopicPartition, Watermark] = {}
@@ -214,7 +222,9 @@ class Runner:
             self.recorded_at = events[-1].recorded.recorded_at.timestamp()
 
     async def _until_available(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do it, again and again while the store, or what parks for it, can't be reached."""
+        """Do it, again and again while the store, or what parks for it, can't be reached. Raises
+        StoreUnavailableError when patience is at its end.
+        """
         pause = WAIT_MIN_S
         while True:
             try:
@@ -224,6 +234,8 @@ class Runner:
                 if self.waiting_since is None:
                     self.waiting_since = time.monotonic()
                     log.warning("store_waited_for", store=self._store.name, error=str(error))
+                if self._is_tired(self.waiting_since):
+                    raise
             else:
                 if self.waiting_since is not None:
                     waited_s = round(time.monotonic() - self.waiting_since, 1)
@@ -232,6 +244,9 @@ class Runner:
                 return result
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - a pause
             pause = min(2 * pause, WAIT_MAX_S)
+
+    def _is_tired(self, since: float) -> bool:
+        return self._patience_s is not None and time.monotonic() - since > self._patience_s
 
     async def retry(self, stream_id: str) -> int:
         """Fold a stream's parked events, in order, as far as they can be folded now.

@@ -12,6 +12,7 @@ import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from infra.settings import Settings
 from infra.stack import supervisor
@@ -21,6 +22,8 @@ from infra.stack.view import View
 
 # Another session may be bringing the same warm stack up (seconds).
 _LOCK_WAIT_S = 120.0
+
+CHEAP_HASHES: Final = {"argon2_memory_kib": 64, "argon2_passes": 1}
 
 _started: set[str] = set()
 
@@ -36,8 +39,7 @@ def session_state() -> State:
 
 
 def local_stack(names: set[str] | frozenset[str] = NAMES) -> Settings:
-    """Have the named servers running and return settings that point at them, and that limit
-    nobody: most tests do in seconds what people do in weeks.
+    """Have the named servers running and return settings that point at them, eased for tests.
 
     Servers that already run are used as they are. What this session started it stops at
     its end, unless MESH_KEEP_STACK is set. Raises supervisor.UpError with the log's tail.
@@ -48,7 +50,7 @@ def local_stack(names: set[str] | frozenset[str] = NAMES) -> Settings:
     if os.environ.get("MESH_STACK") == "docker":
         from tests.containers import docker_stack
 
-        return _unlimited(docker_stack(frozenset(names)))
+        return _for_tests(docker_stack(frozenset(names)))
     state = session_state()
     # Tests start servers more often than they search in them.
     os.environ.setdefault("MESH_QUICK_START", "1")
@@ -58,11 +60,15 @@ def local_stack(names: set[str] | frozenset[str] = NAMES) -> Settings:
     if missing and not _started:
         atexit.register(stop_started)
     _started.update(missing)
-    return _unlimited(supervisor.stack_settings(state))
+    return _for_tests(supervisor.stack_settings(state))
 
 
-def _unlimited(settings: Settings) -> Settings:
-    return settings.model_copy(update=dict.fromkeys(limit_settings(), "off"))
+def _for_tests(settings: Settings) -> Settings:
+    """Nobody is limited, for most tests do in seconds what people do in weeks; and a password's
+    hash costs little, for it would be most of what they do.
+    """
+    unlimited = dict.fromkeys(limit_settings(), "off")
+    return settings.model_copy(update={**unlimited, **CHEAP_HASHES})
 
 
 def limit_settings() -> list[str]:

@@ -17,6 +17,10 @@ from processors.stores.port import Store
 from schemas.positions import TopicPartition
 from schemas.registry import kind_of
 
+# A store's restart takes up to 20 s. One that is away for longer is its operator's to bring
+# back: the replay ends, says so and can be resumed.
+STORE_PATIENCE_S = 60.0
+
 
 class Feed:
     """Takes batches, one waiting while one is worked on."""
@@ -32,7 +36,8 @@ class Feed:
         self.name = build.name
         self.kinds = frozenset(kind_of(each) for each in build.projection.hears)
         self.reached = {place: each.start for place, each in stretches.items()}
-        self._runner = Runner(build.generation, stores[store_name(build.projection)], parking)
+        store = stores[store_name(build.projection)]
+        self._runner = Runner(build.generation, store, parking, STORE_PATIENCE_S)
         self._batches: asyncio.Queue[Batch | None] = asyncio.Queue(maxsize=1)
 
     async def put(self, batch: Batch | None) -> None:

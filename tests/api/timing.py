@@ -9,17 +9,8 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Sequence
 from math import sqrt
-
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
-
-from infra.passwords import Passwords
-from tests.api.running import Mesh, api
-from tests.waiting import eventually
 
 # `make timing` asks for a thousand pairs.
 PAIRS = int(os.environ.get("MESH_TIMING_PAIRS", "60"))
@@ -52,18 +43,3 @@ async def times(pairs: int, *questions: Question) -> list[list[float]]:
             await question()
             taken.append(time.perf_counter() - began)
     return found
-
-
-@asynccontextmanager
-async def cheap_passwords(mesh: Mesh) -> AsyncIterator[Mesh]:
-    """An API whose password hashes cost nearly nothing: their own time, and its noise, would
-    hide differences in everything around them.
-    """
-    hashing = Passwords("argon2")
-    hashing._hash = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
-    hashing._decoy_hash = hashing._hash.hash("nobody has this password")
-    async with api(mesh.settings) as cheap:
-        cheap.app.state.machines = replace(cheap.machines, passwords=hashing)
-        await eventually(lambda: cheap.machines.writes.started, 20)
-        yield cheap
-    hashing.close()

@@ -11,21 +11,40 @@ import pytest
 
 from infra import passwords as module
 from infra.passwords import Passwords, PasswordsBusyError
+from infra.settings import Settings
 
 LONG = "x" * 72
+COSTS = {"memory_kib": 64, "passes": 1}
 
 
 @pytest.fixture(params=["argon2", "bcrypt"])
 def passwords(request: pytest.FixtureRequest) -> Iterator[Passwords]:
-    hashing = Passwords(request.param)
+    hashing = Passwords(request.param, **COSTS)
     yield hashing
     hashing.close()
 
 
 @pytest.mark.parametrize(("scheme", "prefix"), [("argon2", "$argon2id$"), ("bcrypt", "$2b$12$")])
 async def test_ID_19_a_hash_starts_with_its_scheme(scheme, prefix) -> None:
-    hashing = Passwords(scheme)
+    hashing = Passwords(scheme, **COSTS)
     assert (await hashing.hash("correct horse")).startswith(prefix)
+
+
+async def test_ID_19_V11_4_2_by_default_a_hash_costs_what_rfc_9106_asks_for() -> None:
+    stated = {
+        name: Settings.model_fields[f"argon2_{name}"].default for name in ("memory_kib", "passes")
+    }
+    stored = await Passwords("argon2", **stated).hash("correct horse")
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+async def test_ID_19_a_hash_that_cost_less_is_made_anew() -> None:
+    cheap = await Passwords("argon2", **COSTS).hash("correct horse")
+    dearer = {**COSTS, "passes": COSTS["passes"] + 1}
+    right, newer = await Passwords("argon2", **dearer).verify("correct horse", cheap)
+    assert right
+    assert newer is not None
+    assert newer.startswith("$argon2id$v=19$m=64,t=2,p=4$")
 
 
 async def test_ID_19_the_right_password_verifies(passwords: Passwords) -> None:
@@ -50,7 +69,7 @@ async def test_ID_19_a_nul_byte_ends_nothing(passwords: Passwords) -> None:
 
 async def test_ID_19_hashes_of_bcrypt_elsewhere_verify_and_are_made_anew() -> None:
     imported = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(12)).decode()
-    right, newer = await Passwords("argon2").verify("correct horse", imported)
+    right, newer = await Passwords("argon2", **COSTS).verify("correct horse", imported)
     assert right
     assert newer is not None
     assert newer.startswith("$argon2id$")
@@ -58,7 +77,7 @@ async def test_ID_19_hashes_of_bcrypt_elsewhere_verify_and_are_made_anew() -> No
 
 async def test_ID_19_a_weaker_bcrypt_is_made_anew() -> None:
     weak = bcrypt.hashpw(b"correct horse", bcrypt.gensalt(4)).decode()
-    _, newer = await Passwords("bcrypt").verify("correct horse", weak)
+    _, newer = await Passwords("bcrypt", **COSTS).verify("correct horse", weak)
     assert newer is not None
     assert newer.startswith("$2b$12$")
 
@@ -69,7 +88,7 @@ async def test_ID_19_what_is_no_hash_verifies_nothing(passwords: Passwords) -> N
 
 async def test_too_many_at_once_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WAITING_MAX", 3)
-    hashing, release = Passwords("argon2"), threading.Event()
+    hashing, release = Passwords("argon2", **COSTS), threading.Event()
     monkeypatch.setattr(hashing._hash, "hash", lambda _: str(release.wait(10)))
     waiting = [asyncio.create_task(hashing.hash("x")) for _ in range(3)]
     await asyncio.sleep(0)

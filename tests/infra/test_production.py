@@ -66,6 +66,8 @@ UNFIT: dict[str, dict[str, Any]] = {
     "LOG_LEVEL": {"log_level": "debug"},
     "ACCESS_TOKEN_S": {"access_token_s": 8 * 24 * 3600},
     "LIMIT_AUTH": {"limit_auth": "off"},
+    "ARGON2_MEMORY_KIB": {"argon2_memory_kib": 8_192},
+    "ARGON2_PASSES": {"argon2_passes": 1},
 }
 
 

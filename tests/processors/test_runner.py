@@ -112,6 +112,15 @@ async def test_a_runner_says_that_it_waits(rig: Rig) -> None:
     assert rig.runner.waiting_since is None
 
 
+async def test_a_runner_whose_patience_ends_leaves_with_what_the_store_says(rig: Rig) -> None:
+    gone = StoreUnavailableError("gone")
+    store = FailingStore(rig.store, lambda: gone)
+    rig.runner = Runner(rig.generation, store, rig.parking, patience_s=0.2)
+    with pytest.raises(StoreUnavailableError, match="gone"):
+        await rig.apply(record(0, "a", 1, "one"))
+    assert await rig.rows() == {}
+
+
 async def test_after_a_conflict_rows_are_loaded_and_folded_again(rig: Rig) -> None:
     rig.failures += [ConflictError()] * 2
     await rig.apply(record(0, "a", 1, "one"))
