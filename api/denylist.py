@@ -26,6 +26,7 @@ from redis.asyncio import Redis
 
 from api.database import Database
 from api.problems import StoreUnavailableError
+from api.together import Together
 from api.tokens import Claims
 from infra.redis import REDIS_DOWN
 from projections.identity import sessions, users
@@ -49,6 +50,8 @@ return 1
 """
 
 log = structlog.get_logger()
+
+_Known = tuple[str | bytes | None, ...]  # what the client reads are strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +95,18 @@ class Denylist:
         self._lifetime_s = lifetime_s
         self._row_wait_s = row_wait_s
         self._seen_until: datetime | None = None
+        self._known = Together(self._in_redis)
+
+    async def _in_redis(self, asked: Sequence[Claims]) -> Sequence[_Known]:
+        """What Redis has of each: whether the session is denied, the person's cut, the marker."""
+        keys = [key for each in asked for key in (_key(each.session_id), _cut_key(each.user_id))]
+        *found, whole = await self._redis.mget(*keys, WHOLE)
+        return [(found[at], found[at + 1], whole) for at in range(0, len(found), 2)]
 
     async def denies(self, claims: Claims) -> bool:
         """Whether a token is void; raises StoreUnavailableError when nobody can tell."""
         try:
-            denied, cut, whole = await self._redis.mget(
-                _key(claims.session_id), _cut_key(claims.user_id), WHOLE
-            )
+            denied, cut, whole = await self._known.ask(claims)
         except REDIS_DOWN as error:
             log.warning("denylist_without_redis", error=type(error).__name__)
             return await self._void_in_postgres(claims)

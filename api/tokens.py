@@ -33,6 +33,7 @@ from schemas.messages import Role
 ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, not a secret
 LEEWAY_S = 5.0  # between the clocks of two machines
+REMEMBERED_MAX = 10_000  # tokens, of less than a kilobyte each
 RELOAD_S = 60.0  # an unknown kid makes us look for a new key at most this often
 SESSION_ID_BYTES, SECRET_BYTES, MAC_BYTES = 16, 32, 15
 REFRESH_BYTES = SESSION_ID_BYTES + SECRET_BYTES + MAC_BYTES  # a multiple of 3: no padding
@@ -84,6 +85,7 @@ class Tokens:
         self._keys: dict[str, ECKey] = {}  # the newest first
         self._loaded_at = float("-inf")
         self._loading = asyncio.Lock()
+        self._verified: dict[str, Claims] = {}  # signed by one of these keys; the oldest first
 
     async def issue(self, subject: Subject, now: float) -> str:
         """A signed access token about `subject`; raises VaultUnavailableError."""
@@ -113,13 +115,27 @@ class Tokens:
         """The claims of a valid access token of ours; raises TokenRefused for any other,
         VaultUnavailableError while the keys are out of reach.
         """
+        now = time.time() if now is None else now
+        known = self._verified.get(token)
+        if known is not None and now < known.expires_at:
+            return known
         header = _header(token)
         key = await self._key(header["kid"])
         try:
             verified = jws.deserialize_compact(token, key, algorithms=[ALGORITHM])
         except (JoseError, ValueError):
             raise TokenRefused from None
-        return self._claims(verified.payload, time.time() if now is None else now)
+        claims = self._claims(verified.payload, now)
+        self._remember(token, claims)
+        return claims
+
+    def _remember(self, token: str, claims: Claims) -> None:
+        """People ask again and again with one token, and its signature stays as good as it is;
+        whether its session has ended is asked elsewhere, every time.
+        """
+        if len(self._verified) >= REMEMBERED_MAX:
+            del self._verified[next(iter(self._verified))]
+        self._verified[token] = claims
 
     async def public_keys(self) -> list[Mapping[str, Any]]:
         """The keys to verify our tokens with, as JWKs (RFC 7517)."""
@@ -145,6 +161,7 @@ class Tokens:
                 await self._vault.add_signing_key(*_new_signing_key())
                 stored = await self._vault.signing_keys()
             self._keys = {kid: ECKey.import_key(pem) for kid, pem in stored}
+            self._verified.clear()
             self._loaded_at = time.monotonic()
 
     def _claims(self, payload: bytes, now: float) -> Claims:

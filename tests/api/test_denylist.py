@@ -288,3 +288,22 @@ async def test_ID_25_a_closed_redis_takes_no_cut_and_says_so(database: Database)
     away = denylist_of(closed, database)
     assert not await away.cut(PERSON, Cut(5, 5))
     assert await away.newest_cut(PERSON) == 0
+
+
+async def test_ID_06_of_a_crowd_each_gets_its_own_answer_and_redis_one_question(
+    kept: Denylist, redis: Redis
+) -> None:
+    crowd = [uuid4() for _ in range(50)]
+    ended = set(crowd[::7])
+    for each in ended:
+        assert await kept.deny(each)
+    before = await questions(redis)
+    found = await asyncio.gather(*(kept.denies(token(each)) for each in crowd))
+    assert {each for each, denied in zip(crowd, found, strict=True) if denied} == ended
+    assert await questions(redis) == before + 1
+
+
+async def questions(redis: Redis) -> int:
+    """How often anybody has asked this server for several keys at once."""
+    told = await redis.info("commandstats")
+    return int(told["cmdstat_mget"]["calls"]) if "cmdstat_mget" in told else 0

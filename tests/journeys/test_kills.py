@@ -26,7 +26,7 @@ VICTIMS = (
 )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 def test_an_import_survives_the_death_of_everything_in_turn(
     tmp_path: Path, record_property: pytest.RecordProperty
 ) -> None:
