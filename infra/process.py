@@ -55,4 +55,6 @@ def give_way() -> None:
     """Let everything else on this machine go first, as work may that nobody waits for. For the
     whole process and those that it starts, if called before it has threads.
     """
-    os.setpriority(os.PRIO_PROCESS, 0, GIVEN_WAY)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    # Never less than it gives already: going forward again is for root alone.
+    os.setpriority(os.PRIO_PROCESS, 0, max(own, GIVEN_WAY))
