@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,10 @@ CONNECTIONS_MAX = 4  # to Postgres, of all effects together
 RUN_TIMEOUT_S = 60.0  # of one try: whatever an effect talks to, it must not hang for ever
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.2, 5.0
 TRIES_MAX = 10  # pauses of 0.2, 0.4 … 5 s between them
+# Nobody waits for what follows from an event: the broker may hold events back until a fetch is
+# worth it.
+GATHER_MS, GATHERED_BYTES = 200, 200_000
+PASSED_COMMIT_S = 5.0  # between commits of what led to nothing
 STOP_S = 5.0  # what runs may end within so long, then it is cancelled and repeated later
 # A lane that waits for its outside asks for no records. Heartbeats tell that it lives.
 POLL_INTERVAL_MAX_MS = 24 * 3_600_000
@@ -112,6 +117,8 @@ async def run_effect(
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
         max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+        fetch_min_bytes=GATHERED_BYTES,
+        fetch_max_wait_ms=GATHER_MS,
     )
     lanes = _Lanes(effect, tools, consumer)
     consumer.subscribe(effect.topics, listener=lanes)
@@ -177,7 +184,7 @@ class _Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         await asyncio.gather(*late, return_exceptions=True)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lane:
     """One partition of one effect: an event at a time."""
 
@@ -186,6 +193,8 @@ class Lane:
     consumer: AIOKafkaConsumer
     place: TopicPartition
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    committed_at: float = 0.0  # time.monotonic()
+    passed: int | None = None  # the offset after what nobody hears, where it is not committed
 
     async def work(self) -> None:
         """Take events until told to end, or until the partition is another process's."""
@@ -197,17 +206,22 @@ class Lane:
     async def _take(self, records: list[ConsumerRecord]) -> bool:
         for record in records:
             if header(record.headers, "ce_type") not in self.effect.kinds:
+                self.passed = record.offset + 1
                 continue
             outcome = await self.outcome_of(record)
-            if outcome is None or not await self._commit(record):
+            if outcome is None or not await self._commit(record.offset + 1):
                 return False
             EFFECTS.labels(self.effect.name, outcome).inc()
-        # What nobody hears is committed as well: the lag that people see is then the true one.
-        return not records or await self._commit(records[-1])
+        # What nobody hears is committed as well, so that the lag that people see is about the
+        # true one; but seldom, as a commit costs the broker more than the event did.
+        if self.passed is None or time.monotonic() - self.committed_at < PASSED_COMMIT_S:
+            return True
+        return await self._commit(self.passed)
 
-    async def _commit(self, record: ConsumerRecord) -> bool:
+    async def _commit(self, offset: int) -> bool:
+        self.passed, self.committed_at = None, time.monotonic()
         try:
-            await self.consumer.commit({self.place: record.offset + 1})
+            await self.consumer.commit({self.place: offset})
         except (CommitFailedError, IllegalStateError):
             # The partition has gone to another process, which will run the same effect again.
             log.info("effect_commit_too_late", effect=self.effect.name)

@@ -10,6 +10,7 @@ replay never comes here: it reads the log without a group and knows none of them
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 
 import structlog
@@ -21,7 +22,13 @@ from infra.metrics import REACTIONS as REACTED
 from infra.process import announce_ready
 from infra.settings import Settings
 from processors.commands import send_command
-from processors.effect_runner import open_tools, run_effect
+from processors.effect_runner import (
+    GATHER_MS,
+    GATHERED_BYTES,
+    PASSED_COMMIT_S,
+    open_tools,
+    run_effect,
+)
 from processors.effects import Effect
 from processors.erasure import DESTROY_KEY
 from processors.mailing.mails import MAILING
@@ -34,9 +41,6 @@ from schemas.topics import EVENT_TYPES
 
 BATCH_MAX = 500
 POLL_MS = 500
-# Nobody waits for a reaction: the broker may hold events back until a fetch is worth it.
-GATHER_MS, GATHERED_BYTES = 100, 200_000
-
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (
     *MAILING,
@@ -94,26 +98,32 @@ async def _run(
     consumer.subscribe(reaction.topics)
     await consumer.start()
     started.set()
+    passed: dict[TopicPartition, int] = {}
+    committed_at = 0.0
     try:
         while not stop.is_set():
             batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
             records = [record for batch in batches.values() for record in batch]
-            if records:
-                await _send(producer, reaction, records)
-                await _commit(consumer, batches)
+            passed |= {place: batch[-1].offset + 1 for place, batch in batches.items()}
+            sent = await _send(producer, reaction, records)
+            # What led to nothing may be read again: that is cheaper than a commit for each.
+            if sent or (passed and time.monotonic() - committed_at > PASSED_COMMIT_S):
+                await _commit(consumer, passed)
+                passed, committed_at = {}, time.monotonic()
     finally:
         await consumer.stop()
 
 
 async def _send(
     producer: AIOKafkaProducer, reaction: Reaction, records: Iterable[ConsumerRecord]
-) -> None:
-    """Have the broker acknowledge every command that follows from these records."""
+) -> int:
+    """Have the broker acknowledge every command that follows from these records; how many."""
     envelopes = [each for record in records for each in envelopes_of(reaction, record)]
     sent = [await send_command(producer, envelope) for envelope in envelopes]
     await asyncio.gather(*sent)
     if sent:
         REACTED.labels(reaction.name, "sent").inc(len(sent))
+    return len(sent)
 
 
 def envelopes_of(reaction: Reaction, record: ConsumerRecord) -> list[CommandEnvelope]:
@@ -142,11 +152,9 @@ def envelopes_of(reaction: Reaction, record: ConsumerRecord) -> list[CommandEnve
     return []
 
 
-async def _commit(
-    consumer: AIOKafkaConsumer, batches: dict[TopicPartition, list[ConsumerRecord]]
-) -> None:
+async def _commit(consumer: AIOKafkaConsumer, passed: dict[TopicPartition, int]) -> None:
     try:
-        await consumer.commit({place: batch[-1].offset + 1 for place, batch in batches.items()})
+        await consumer.commit(passed)
     except (CommitFailedError, IllegalStateError):
         # The partitions have gone to another process, which will send the same commands again.
         log.info("reaction_commit_too_late")

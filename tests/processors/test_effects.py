@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -368,6 +369,31 @@ async def test_no_offset_is_committed_before_the_outside_has_taken_it(bench: Ben
         await eventually(bench.took(user_id), 20)
     assert await committed(bench, user_id) == 1
     assert bench.taken == [(effect_id, user_id)]
+
+
+async def test_what_nobody_hears_is_committed_and_seldom(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed_offsets: list[int] = []
+
+    class Consumer:
+        """What a lane needs of one."""
+
+        async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+            committed_offsets.extend(offsets.values())
+
+    def unheard(offset: int) -> Any:
+        return SimpleNamespace(offset=offset, headers=(("ce_type", b"nobody.hears"),))
+
+    lane = Lane(bench.effect(), None, Consumer(), TopicPartition("any", 0))  # type: ignore[arg-type]  # not asked for
+    for offset in range(5):
+        assert await lane._take([unheard(offset)])
+    assert committed_offsets == [1]
+    monkeypatch.setattr(effect_runner, "PASSED_COMMIT_S", 0.0)
+    assert await lane._take([])
+    assert committed_offsets == [1, 5]
+    assert await lane._take([])
+    assert committed_offsets == [1, 5]
 
 
 async def test_a_crash_before_the_commit_repeats_the_effect_under_the_same_id(
