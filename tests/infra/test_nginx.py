@@ -1,4 +1,4 @@
-"""nginx.conf is parsed, not run: no nginx is at hand. Its promises are checked here."""
+"""What nginx.conf promises, read from its text; test_nginx_runs.py runs it."""
 
 from __future__ import annotations
 
