@@ -30,6 +30,7 @@ from api import (
     profiles,
     search,
     standing,
+    wallet,
 )
 from api.machines import open_machines
 from infra.process import announce_ready
@@ -45,6 +46,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     profiles.router,
     avatars.router,
     preferences.router,
+    wallet.router,
     api_keys.router,
     listing_past.router,
     search.router,

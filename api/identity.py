@@ -22,11 +22,12 @@ from api.registration import Newcomer
 from api.routing import new_router
 from api.successes import ok
 from projections.identity import sessions, users
+from projections.wallet import wallets
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
 
 JWKS_CACHE = "public, max-age=300"
-WHO_IS_HERE = CaughtUp(sessions.sessions, users.users)
+WHO_IS_HERE = CaughtUp(sessions.sessions, users.users, wallets.wallets)
 
 router = new_router("identity")
 
@@ -88,6 +89,7 @@ class UserAnswer(BaseModel):
     email_verified: bool
     market: Market
     email_domain: str | None = Field(default=None, description="Names the campus; only there")
+    tokens: int | None = Field(default=None, description="In the wallet; on campus only")
 
 
 class CampusFields(BaseModel):
@@ -310,6 +312,7 @@ def _user(person: Person) -> dict[str, Any]:
         "email_verified": person.email_verified,
         "market": person.market,
         **({"email_domain": person.email_domain} if person.email_domain else {}),
+        **({"tokens": person.tokens} if person.tokens is not None else {}),
     }
 
 

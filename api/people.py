@@ -13,6 +13,7 @@ from api.machines import Machines
 from api.problems import StoreUnavailableError
 from infra.vault import PersonKey
 from projections.identity import users
+from projections.wallet import wallets
 from schemas.identity import UserStatus
 from schemas.messages import Market, Role
 
@@ -33,15 +34,23 @@ class Person:
     market: Market
     email_domain: str | None = None
     version: int = 0
+    tokens: int | None = None  # in the wallet, on campus
 
 
 async def unsealed(mesh: Machines, row: Row) -> Person | None:
     """The person of a row of `users`; None when their key is gone: they have been erased."""
     key = await mesh.vault.person(UUID(row["key"]))
-    return None if key is None else _person(row, key)
+    return None if key is None else _person(row, key, await _tokens(mesh, row))
 
 
-def _person(row: Row, key: PersonKey) -> Person:
+async def _tokens(mesh: Machines, row: Row) -> int | None:
+    """What the person's wallet holds, for clients of campus; None elsewhere."""
+    if row["market"] != Market.CAMPUS:
+        return None
+    return (await wallets.by_owner(mesh.postgres, row["key"], row["market"])).balance
+
+
+def _person(row: Row, key: PersonKey, tokens: int | None) -> Person:
     return Person(
         user_id=key.user_id,
         email=key.unseal("email", row["email_sealed"]),
@@ -52,6 +61,7 @@ def _person(row: Row, key: PersonKey) -> Person:
         market=Market(row["market"]),
         email_domain=row["email_domain"],
         version=row["version"],
+        tokens=tokens,
     )
 
 

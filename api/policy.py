@@ -85,6 +85,9 @@ POLICY: Final[dict[str, Access]] = {
     "replace_preferences": SIGNED_IN,
     "update_preferences": SIGNED_IN,
     "read_user_stats": SIGNED_IN,
+    # The wallet: always the caller's own.
+    "read_wallet": SIGNED_IN,
+    "list_wallet_entries": SIGNED_IN,
     # Search and analytics
     "search": ANYONE,
     "search_listings": ANYONE,
@@ -218,6 +221,8 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "replace_preferences": CHANGES,
     "update_preferences": CHANGES,
     "read_user_stats": SEARCHES,
+    "read_wallet": UNLIMITED,
+    "list_wallet_entries": UNLIMITED,
     "search": SEARCHES,
     "search_listings": SEARCHES,
     "suggest": SEARCHES,

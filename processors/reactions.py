@@ -14,11 +14,13 @@ from schemas.identity import (
     ReleaseIdentity,
     UserDeleted,
     UserRegistered,
+    user_stream,
 )
 from schemas.messages import Command, Event, Role
 from schemas.recorded import CommandEnvelope, Recorded
 from schemas.registry import kind_of
 from schemas.topics import topics_of
+from schemas.wallet import SIGNUP_TOKENS, CreditReason, GrantTokens
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,26 @@ def release_identity(recorded: Recorded[IdentityUnlinked]) -> Sequence[Command]:
     ]
 
 
+def grant_signup_tokens(recorded: Recorded[UserRegistered]) -> Sequence[Command]:
+    """Whoever joins a market that counts in tokens has some to begin with."""
+    event = recorded.event
+    amount = SIGNUP_TOKENS.get(event.market)
+    if amount is None:
+        return []
+    return [
+        GrantTokens(
+            user_id=event.user_id,
+            amount=amount,
+            reason=CreditReason.SIGNUP,
+            reference=user_stream(event.user_id),
+            **_asked("grant_signup_tokens", recorded),
+        )
+    ]
+
+
 REACTIONS: tuple[Reaction, ...] = (
     Reaction("confirm_email", (UserRegistered,), confirm_email),
     Reaction("release_email", (UserDeleted,), release_email),
     Reaction("release_identity", (IdentityUnlinked,), release_identity),
+    Reaction("grant_signup_tokens", (UserRegistered,), grant_signup_tokens),
 )

@@ -22,6 +22,8 @@ from projections.profiles.user_preferences import user_preferences
 from projections.profiles.user_profiles import user_profiles
 from projections.projection import Projection
 from projections.search.listing_search import listing_search
+from projections.wallet.wallet_entries import wallet_entries
+from projections.wallet.wallets import wallets
 
 # Every projection there is; the worker groups, replays and generic tests read this.
 PROJECTIONS: tuple[Projection[Any], ...] = (
@@ -42,4 +44,6 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     api_keys,
     verification_tokens,
     identities,
+    wallets,
+    wallet_entries,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from schemas import api_keys, identity, listings, profiles, tracking
+from schemas import api_keys, identity, listings, profiles, tracking, wallet
 from schemas.messages import Command, Event
 from schemas.partitioning import partition_of
 from schemas.recorded import Reply
@@ -75,6 +75,7 @@ CONTEXTS: tuple[Context, ...] = (
         get_args(identity.IdentityEvent | api_keys.ApiKeyEvent),
     ),
     Context("profiles", get_args(profiles.ProfilesCommand), get_args(profiles.ProfilesEvent)),
+    Context("wallet", get_args(wallet.WalletCommand), get_args(wallet.WalletEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )
 

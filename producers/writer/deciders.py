@@ -14,6 +14,7 @@ from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.listings import listings
 from producers.profiles import preferences, profiles, sellers
+from producers.wallet import wallets
 from schemas.messages import Command
 from schemas.recorded import EventTypes
 from schemas.registry import kind_of
@@ -29,6 +30,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "seller": sellers,
     "preferences": preferences,
     "api_key": api_keys,
+    "wallet": wallets,
 }
 
 

@@ -65,6 +65,8 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "replace_preferences": SIGNED_IN,
     "update_preferences": SIGNED_IN,
     "read_user_stats": SIGNED_IN,
+    "read_wallet": SIGNED_IN,
+    "list_wallet_entries": SIGNED_IN,
     "read_audit": ADMINS,
     "issue_api_key": SIGNED_IN,
     "list_api_keys": SIGNED_IN,

@@ -20,6 +20,7 @@ async def test_ID_02_registering_on_campus_answers_with_the_sources_fields(mesh:
     assert found["success"] is True
     assert found["user"]["email"] == email.lower()
     assert {"id", "email", "name"} <= found["user"].keys()
+    assert found["user"]["tokens"] == 2
     assert (await look(mesh, found["token"])).status_code == 200
     assert problem(await mesh.register(email, market="campus")) == (409, "email_taken")
 
@@ -54,6 +55,12 @@ async def test_ID_03_off_campus_nobody_keeps_the_domain(mesh: Mesh) -> None:
     assert "email_domain" not in joined.json()["user"]
 
 
+async def test_ID_02_off_campus_nobody_is_told_of_tokens(mesh: Mesh) -> None:
+    joined = await mesh.register(new_email())
+    assert "tokens" not in joined.json()["user"]
+    assert "tokens" not in (await mesh.log_in(joined.json()["user"]["email"])).json()["user"]
+
+
 async def test_ID_05_logging_in_on_campus_answers_with_the_sources_fields(mesh: Mesh) -> None:
     email = campus_email()
     await mesh.register(email, market="campus")
@@ -61,6 +68,7 @@ async def test_ID_05_logging_in_on_campus_answers_with_the_sources_fields(mesh: 
     assert found["success"] is True
     assert found["token"] == found["access_token"]
     assert {"id", "email", "name"} <= found["user"].keys()
+    assert found["user"]["tokens"] == 2
     assert problem(await mesh.log_in(email, "wrong password")) == (401, "credentials_invalid")
 
 

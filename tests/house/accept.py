@@ -36,7 +36,8 @@ _STREAMS = (  # which field names an event's stream; the first that it has
     ("subject_hash", "identity_claim/"),
     ("stream_id", ""),
 )
-_OWN_CATEGORY = ("profile", "seller", "preferences")  # kinds whose streams begin as they do
+# Kinds whose streams begin as they do.
+_OWN_CATEGORY = ("profile", "seller", "preferences", "wallet")
 
 
 def accept(

@@ -31,6 +31,7 @@ WORDS = {
     "small": f"{_UPLOAD}/{'b' * 64}.webp",
     "email_domain": "cs.uni.example",
     "provider": "google",
+    "reference": f"item/{uuid5(NAMESPACE_DNS, 'item_id')}",
 }
 NUMBERS = {
     "price_minor": 8_500_000_00,

@@ -20,7 +20,7 @@ from infra.kafka import aio_consumer, aio_producer, ensure_topics
 from infra.metrics import REACTIONS as REACTED
 from infra.settings import Settings
 from processors import reactor, replay
-from processors.reactions import REACTIONS, Reaction, confirm_email
+from processors.reactions import REACTIONS, Reaction, confirm_email, grant_signup_tokens
 from processors.reactor import run_reactor
 from schemas.identity import (
     IdentityCommand,
@@ -40,6 +40,8 @@ from schemas.recorded import (
 )
 from schemas.registry import kind_of
 from schemas.topics import PARTITIONS, Topic, partition_of_stream
+from schemas.wallet import GrantTokens, wallet_stream
+from tests.projections.history import recorded
 from tests.waiting import eventually
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -176,6 +178,37 @@ def test_ID_01_a_registration_confirms_the_email() -> None:
     names = {each.name: each for each in REACTIONS}
     assert names["confirm_email"].kinds == {"user.registered"}
     assert names["confirm_email"].topics == ("events.identity",)
+
+
+def registered(market: Market) -> Recorded[UserRegistered]:
+    user_id = UUID(int=7)
+    event = UserRegistered(
+        user_id=user_id,
+        email_sealed="1e",
+        email_hash=hash_of(user_id),
+        name_sealed="1n",
+        role=Role.BUYER,
+        market=market,
+        language=Language.ENGLISH,
+        registered_at=NOW,
+    )
+    return recorded(user_stream(user_id), 1, event)
+
+
+def test_WA_02_a_registration_on_campus_grants_two_tokens() -> None:
+    (grants,) = [each for each in REACTIONS if each.name == "grant_signup_tokens"]
+    assert grants.kinds == {"user.registered"}
+    event = registered(Market.CAMPUS)
+    (envelope,) = grants.envelopes(event)
+    command = envelope.command
+    assert isinstance(command, GrantTokens)
+    assert (command.amount, command.reason, command.asked_role) == (2, "signup", Role.SYSTEM)
+    assert command.stream_id == wallet_stream(event.event.user_id)
+    assert [each.command_id for each in grants.envelopes(event)] == [envelope.command_id]
+
+
+def test_WA_02_a_registration_elsewhere_grants_nothing() -> None:
+    assert grant_signup_tokens(registered(Market.EXOTICS)) == []
 
 
 async def test_an_event_becomes_a_command_with_an_id_of_its_own(bench: Bench) -> None:

@@ -1,0 +1,1 @@
+"""Answers about tokens: how many somebody has, and how that came to be."""
