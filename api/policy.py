@@ -85,6 +85,12 @@ POLICY: Final[dict[str, Access]] = {
     "replace_preferences": SIGNED_IN,
     "update_preferences": SIGNED_IN,
     "read_user_stats": SIGNED_IN,
+    # Media: whose an upload is, its decider judges.
+    "upload_images": SIGNED_IN,
+    "upload_media_images": SIGNED_IN,
+    "read_image": SIGNED_IN,
+    "read_variant": ANYONE,
+    "delete_media": SIGNED_IN,
     # Search and analytics
     "search": ANYONE,
     "search_listings": ANYONE,
@@ -218,6 +224,11 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "replace_preferences": CHANGES,
     "update_preferences": CHANGES,
     "read_user_stats": SEARCHES,
+    "upload_images": (Limit("images", cost=0),),  # by the file
+    "upload_media_images": (Limit("images", cost=0),),
+    "read_image": UNLIMITED,
+    "read_variant": UNLIMITED,
+    "delete_media": CHANGES,
     "search": SEARCHES,
     "search_listings": SEARCHES,
     "suggest": SEARCHES,

@@ -7,6 +7,9 @@ other. Nothing is stored behind the back of what takes everything away.
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import structlog
 
@@ -56,7 +59,8 @@ async def process_media(recorded: Recorded[MediaUploaded | MediaDeleted], tools:
         with object_store(tools.settings) as objects:
             await objects.delete_folder(media_folder(event.owner_id))
         return
-    await tools.commands.send(NAME, recorded, [_command(recorded, outcome)])
+    asked_at = recorded.recorded_at
+    await tools.commands.send(NAME, recorded, [_command(event.media_id, outcome, asked_at)])
     failure = outcome if isinstance(outcome, FailureReason) else None
     said = "media_failed" if failure else "media_processed"
     log.info(said, media_id=str(event.media_id), reason=failure)
@@ -105,10 +109,12 @@ async def _variants(event: MediaUploaded, tools: Tools, objects: Objects) -> Out
     return tuple(variants)
 
 
-def _command(recorded: Recorded[MediaUploaded], outcome: Outcome) -> RecordProcessed | RecordFailed:
-    asked = {
-        "media_id": recorded.event.media_id,
-        "asked_at": recorded.recorded_at,
+def _command(
+    media_id: UUID, outcome: Outcome, asked_at: datetime
+) -> RecordProcessed | RecordFailed:
+    asked: dict[str, Any] = {
+        "media_id": media_id,
+        "asked_at": asked_at,
         "asked_by": ASKED_BY,
         "asked_role": Role.SYSTEM,
     }
