@@ -109,7 +109,9 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
         return str(answer.json()["avatar_url"].removeprefix("/api/avatars/"))
     if kind == "image":
         # Nobody can draw it, so others never see it.
-        return image_of(await Uploader(mesh, owner).send(b"\x89PNG\r\n\x1a\n and no more"))
+        answer = await Uploader(mesh, owner).send(b"\x89PNG\r\n\x1a\n and no more")
+        await Uploader(mesh, owner).image(image_of(answer), answer)
+        return image_of(answer)
     if kind == "variant":
         found = await Uploader(mesh, owner).processed(photo())
         return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))

@@ -100,6 +100,14 @@ def test_ME_04_a_picture_stands_upright_as_its_camera_was_held(kind, turn, corne
     assert all(near(seen.getpixel(at), BLUE) for at in ((right, 20), (20, bottom), (right, bottom)))
 
 
+@pytest.mark.parametrize("turn", [5, 6, 7, 8])
+def test_ME_15_a_picture_that_lies_fits_as_it_is_seen(turn: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    drawn = fitted(written(plain(size=(1500, 2400)), "JPEG", exif=exif), BOXES)
+    assert sizes(drawn) == {"thumbnail": (300, 188), "medium": (800, 500), "large": (1200, 750)}
+
+
 def test_ME_04_a_panorama_is_shrunk_while_it_is_decoded() -> None:
     data = written(Image.new("RGB", (10_000, 2_400), RED), "JPEG", quality=20)
     assert fitted(data, BOXES)["large"].size == (1200, 288)

@@ -245,6 +245,7 @@ async def test_PR_10_an_upload_that_comes_after_the_end_goes(stand: Stand) -> No
         await stand.objects.put(key, photo())
     await stand.hear(UPLOADED)
     assert (await stand.keys(), stand.sent) == ([foreign], [])
+    assert stand.pictures.asked == 0
 
 
 async def test_PR_10_whoever_leaves_while_it_is_drawn_leaves_nothing(stand: Stand) -> None:
