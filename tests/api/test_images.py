@@ -198,6 +198,16 @@ async def test_ME_01_a_name_is_readable_to_its_owner_and_nowhere_else(mesh, pers
     assert name not in str([dict(row) for row in rows])
 
 
+async def test_ME_22_the_log_holds_keys_and_no_bytes(mesh, drawn) -> None:
+    stream = f"media/{drawn['id']}"
+    await eventually(lambda: _told(mesh, stream, ["media.uploaded", "media.processed"]))
+    rows = await mesh.machines.postgres.fetch(
+        "SELECT data FROM reads.journal WHERE stream_id = $1 ORDER BY version", stream
+    )
+    assert all(len(row["data"]) < 2_000 for row in rows)
+    assert all(drawn["id"] in row["data"] for row in rows)
+
+
 async def test_ME_01_a_repeat_with_the_same_key_is_one_upload(person) -> None:
     headers = {"Idempotency-Key": uuid4().hex}
     first, again = [await person.send(photo(), photo(), headers=headers) for _ in range(2)]
