@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Path, Request
-from starlette.datastructures import UploadFile
+from fastapi import Request
 from starlette.responses import Response
 
 from api.auth import SignedIn
-from api.commands import CommandSender, Sending, answer, fingerprint_of
+from api.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
 from api.machines import Machines, Mesh
+from api.pictures import SHOWN, PictureName, form_of, invalid, sent_files, shown, url_of
 from api.problems import Problem, problem_responses
 from api.profile_bodies import AVATAR, AvatarAnswer
 from api.routing import new_router
-from infra.pictures import PictureError
-from schemas.messages import Fault
+from infra.pictures import PictureError, webp_key
 from schemas.profiles import Avatar, ChangeAvatar, RemoveAvatar
 
 FIELD = "avatar"
 LARGE, SMALL = 512, 128
-# Its address holds the hash of its bytes: what is there never changes.
-FOREVER = "public, max-age=31536000, immutable"
-
-_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {FIELD: {"type": "string", "format": "binary"}},
-                },
-                "example": {FIELD: "(the bytes of a JPEG, PNG or WebP)"},
-            }
-        },
-    }
-}
 
 router = new_router("profiles")
 
@@ -51,7 +30,7 @@ def avatar_urls(large: str | None, small: str | None) -> dict[str, str | None]:
 
 
 def _url(key: str | None) -> str | None:
-    return None if key is None else f"/api/{key}"
+    return None if key is None else url_of(key)
 
 
 @router.post(
@@ -62,10 +41,10 @@ def _url(key: str | None) -> str | None:
         200: {"description": "Done", "content": {"application/json": {"example": AVATAR}}},
         **problem_responses(400, 401, 403, 410, 412, 415),
     },
-    openapi_extra=_BODY,
+    openapi_extra=form_of(FIELD),
 )
 async def upload_avatar(
-    user_id: UUID, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
+    user_id: UUID, request: Request, sending: SendingFiles, mesh: Mesh, caller: SignedIn
 ) -> Response:
     """Show this picture, a JPEG, PNG or WebP of at most 5 MiB, cut to squares of 512 and 128
     pixels. What else the file holds, its place and camera, is not kept.
@@ -74,7 +53,8 @@ async def upload_avatar(
         raise Problem(403, "not_owner", "This is somebody else's")
     if await mesh.vault.person(user_id) is None:
         raise Problem(410, "user_deleted", "This person has left")
-    data = await _sent_file(request)
+    async with sent_files(request, FIELD) as (file,):
+        data = await file.read()
     # The form's boundary is another one at every try: a repeat is known by the file.
     path = request.url.path
     sending = replace(sending, fingerprint=fingerprint_of(mesh.settings, "POST", path, data))
@@ -101,34 +81,11 @@ async def remove_avatar(user_id: UUID, sending: Sending, _caller: SignedIn) -> R
     "/api/avatars/{user_id:uuid}/{upload_id:uuid}/{name}",
     operation_id="read_avatar",
     response_class=Response,
-    responses={
-        200: {"description": "The square", "content": {"image/webp": {"example": "(bytes)"}}},
-        **problem_responses(401, 404),
-    },
+    responses=SHOWN,
 )
-async def read_avatar(
-    user_id: UUID,
-    upload_id: UUID,
-    name: Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.webp$", examples=[f"{'0' * 64}.webp"])],
-    mesh: Mesh,
-) -> Response:
+async def read_avatar(user_id: UUID, upload_id: UUID, name: PictureName, mesh: Mesh) -> Response:
     """One square of a picture, at an address that never shows another one."""
-    data = await mesh.objects.get(f"avatars/{user_id}/{upload_id}/{name}")
-    if data is None:
-        raise Problem(404, "picture_unknown", "There is no such picture")
-    return Response(data, headers={"Cache-Control": FOREVER}, media_type="image/webp")
-
-
-async def _sent_file(request: Request) -> bytes:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "multipart/form-data":
-        raise Problem(415, "media_type", "Send `multipart/form-data` with a file named `avatar`")
-    async with request.form(max_files=1, max_fields=1) as form:
-        names = sorted(form.keys())
-        file = form.get(FIELD)
-        if names != [FIELD] or not isinstance(file, UploadFile):
-            raise _invalid("is required: send one file under this name, and nothing else")
-        return await file.read()
+    return await shown(mesh, f"avatars/{user_id}/{upload_id}/{name}")
 
 
 async def _kept(mesh: Machines, sending: CommandSender, user_id: UUID, data: bytes) -> Avatar:
@@ -138,17 +95,9 @@ async def _kept(mesh: Machines, sending: CommandSender, user_id: UUID, data: byt
     try:
         squares = await mesh.pictures.squares(data, (LARGE, SMALL))
     except PictureError as error:
-        raise _invalid(str(error)) from None
+        raise invalid(FIELD, str(error)) from None
     folder = f"avatars/{user_id}/{sending.new_id('avatar')}"
-    keys = {
-        side: f"{folder}/{hashlib.sha256(square).hexdigest()}.webp"
-        for side, square in squares.items()
-    }
+    keys = {side: webp_key(folder, square) for side, square in squares.items()}
     for side, square in squares.items():
         await mesh.objects.put(keys[side], square)
     return Avatar(large=keys[LARGE], small=keys[SMALL])
-
-
-def _invalid(detail: str) -> Problem:
-    faults = [Fault(pointer=f"/{FIELD}", detail=detail)]
-    return Problem(422, "invalid", "1 field is not as it should be", faults=faults)

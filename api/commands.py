@@ -175,28 +175,38 @@ def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> s
     ).hexdigest()
 
 
-async def _sender(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            max_length=255,
-            description="A repeat with the same key gives the first answer again",
-            examples=["9b2f6c1e-publish"],
-        ),
-    ] = None,
-) -> CommandSender:
+_Key = Annotated[
+    str | None,
+    Header(
+        max_length=255,
+        description="A repeat with the same key gives the first answer again",
+        examples=["9b2f6c1e-publish"],
+    ),
+]
+
+
+async def _sender_of_files(request: Request, idempotency_key: _Key = None) -> CommandSender:
     caller: Caller = request.scope["caller"]
-    settings = machines_of(request).settings
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return CommandSender(
         request=request,
         caller=caller,
         key=idempotency_key,
         command_id=command_id_of(idempotency_key, scope_of(request, caller.user_id)),
-        fingerprint=fingerprint_of(settings, request.method, target, await request.body()),
+        fingerprint="",
         asked_at=datetime.now(UTC),
     )
 
 
+async def _sender(request: Request, idempotency_key: _Key = None) -> CommandSender:
+    sender = await _sender_of_files(request, idempotency_key)
+    settings = machines_of(request).settings
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    body = await request.body()
+    return replace(sender, fingerprint=fingerprint_of(settings, request.method, target, body))
+
+
 Sending = Annotated[CommandSender, Depends(_sender)]
+# For forms of files: nothing has read the body, which may be too large to be held at once. The
+# route says itself, as `fingerprint`, what a repeat must send again: the form's boundary is
+# another one at every try.
+SendingFiles = Annotated[CommandSender, Depends(_sender_of_files)]

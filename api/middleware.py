@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import (
     BODY_BYTES_MAX,
+    IMAGES_BYTES_MAX,
     UPLOAD_BYTES_MAX,
     http_problem_response,
     surprise_response,
@@ -29,7 +30,11 @@ UNMATCHED = "unmatched"  # one label for every unknown path: clients must not ma
 
 _REQUEST_ID = b"x-request-id"
 _REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
-_UPLOAD = re.compile(r"/api/users/[0-9A-Fa-f-]{36}/avatar")
+# Whose bodies may be larger than all others, and how large.
+_UPLOADS = (
+    (re.compile(r"/api/users/[0-9A-Fa-f-]{36}/avatar"), UPLOAD_BYTES_MAX),
+    (re.compile(r"/api/(media/)?images"), IMAGES_BYTES_MAX),
+)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_STORE = (b"cache-control", b"no-store")
 _SECURITY = (
@@ -94,7 +99,9 @@ class Edge:
         length = sent.get(b"content-length")
         if length is None and b"transfer-encoding" not in sent:
             return receive
-        bound = UPLOAD_BYTES_MAX if _UPLOAD.fullmatch(scope["path"]) else self._body_bytes_max
+        path = scope["path"]
+        larger = (most for form, most in _UPLOADS if form.fullmatch(path))
+        bound = next(larger, self._body_bytes_max)
         if length is not None and length.isdigit() and int(length) > bound:
             raise HTTPException(413)
         return self._counted(receive, bound) if b"transfer-encoding" in sent else receive

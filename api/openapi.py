@@ -14,6 +14,7 @@ TAGS = [
     {"name": "identity", "description": "Joining, logging in and out, who one is"},
     {"name": "profiles", "description": "What people tell of themselves, and how they want it"},
     {"name": "wallet", "description": "Tokens, of which campus gives everybody some"},
+    {"name": "media", "description": "Pictures that people upload, drawn in several sizes"},
     {"name": "api keys", "description": "Keys with which machines act for people"},
     {"name": "listings", "description": "Something a seller offers at a price"},
     {"name": "search", "description": "Finding listings"},

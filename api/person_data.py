@@ -1,7 +1,7 @@
 """Everything that the log holds of one person: which streams, and their events unsealed.
 
-Their own streams (user, profile and the like, named by their id) and their listings are theirs
-whoever acted on them. Of other streams (sessions, keys) only what they did themselves is.
+Their own streams (user, profile and the like, named by their id), their listings and their
+uploads are theirs whoever acted on them. Of other streams (sessions, keys) only what they did themselves is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ SEALED_FOR = {"label": ("api key label",)}
 
 _LISTINGS = """
     SELECT key FROM reads.listing_page WHERE seller_id = $1 AND key > $2 ORDER BY key LIMIT $3
+"""
+_MEDIA = """
+    SELECT key FROM reads.media_files WHERE user_id = $1 AND key > $2 ORDER BY key LIMIT $3
 """
 _TOUCHED = """
     SELECT DISTINCT stream_id FROM reads.audit
@@ -56,10 +59,11 @@ async def events_of_person(reads: Reads, key: PersonKey) -> AsyncIterator[Person
     for stream_id in sorted(own):
         async for event in _events(reads, key, stream_id, None):
             yield event
-    async for listing_id in _names(reads, _LISTINGS, user_id):
-        listed.add(f"listing/{listing_id}")
-        async for event in _events(reads, key, f"listing/{listing_id}", None):
-            yield event
+    for category, query in (("listing", _LISTINGS), ("media", _MEDIA)):
+        async for name in _names(reads, query, user_id):
+            listed.add(f"{category}/{name}")
+            async for event in _events(reads, key, f"{category}/{name}", None):
+                yield event
     async for stream_id in _names(reads, _TOUCHED, user_id):
         if stream_id not in own | listed:
             async for event in _events(reads, key, stream_id, user_id):

@@ -88,6 +88,12 @@ POLICY: Final[dict[str, Access]] = {
     # The wallet: always the caller's own.
     "read_wallet": SIGNED_IN,
     "list_wallet_entries": SIGNED_IN,
+    # Media: whose an upload is, its decider judges.
+    "upload_images": SIGNED_IN,
+    "upload_media_images": SIGNED_IN,
+    "read_image": SIGNED_IN,
+    "read_variant": ANYONE,
+    "delete_media": SIGNED_IN,
     # Search and analytics
     "search": ANYONE,
     "search_listings": ANYONE,
@@ -223,6 +229,11 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "read_user_stats": SEARCHES,
     "read_wallet": UNLIMITED,
     "list_wallet_entries": UNLIMITED,
+    "upload_images": (Limit("images", cost=0),),  # by the file
+    "upload_media_images": (Limit("images", cost=0),),
+    "read_image": UNLIMITED,
+    "read_variant": UNLIMITED,
+    "delete_media": CHANGES,
     "search": SEARCHES,
     "search_listings": SEARCHES,
     "suggest": SEARCHES,

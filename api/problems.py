@@ -26,6 +26,7 @@ from infra.objects import ObjectsUnavailableError
 from infra.passwords import PasswordsBusyError
 from infra.pictures import PicturesBusyError
 from infra.vault import PersonErasedError, VaultUnavailableError
+from schemas.media import ORIGINAL_BYTES_MAX
 from schemas.messages import Fault
 from schemas.recorded import Reply
 
@@ -33,6 +34,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
 BODY_BYTES_MAX = 1024 * 1024
 UPLOAD_BYTES_MAX = 5 * 1024 * 1024 + 4096  # a picture and the form around it
+IMAGES_MAX = 10  # in one form
+IMAGES_BYTES_MAX = IMAGES_MAX * (ORIGINAL_BYTES_MAX + 1024 * 1024)
 FAULTS_MAX = 50  # one answer never lists more; the rest shows after these are mended
 
 log = structlog.get_logger()

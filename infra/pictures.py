@@ -7,9 +7,12 @@ sent file survives but what can be seen: no EXIF, no profile, no second file beh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from io import BytesIO
+from typing import TypeVar
 
 from PIL import Image, ImageOps
 
@@ -20,7 +23,9 @@ DECODED_PIXELS_MAX = 15_000_000  # held in memory: a JPEG is shrunk while it is 
 # libjpeg walks the whole picture once a scan, and a scan costs an attacker some 50 bytes.
 # A progressive JPEG has about ten.
 JPEG_SCANS_MAX = 64
-QUALITY = 82
+QUALITY = 82  # of squares
+FITTED_QUALITY = 85
+EFFORT = 4
 WAITING_MAX = 8
 TOO_LARGE = (
     f"is too large: at most {SIDE_MAX:,} pixels a side and {DECODED_PIXELS_MAX:,} in all,"
@@ -38,14 +43,39 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_LYING = frozenset({5, 6, 7, 8})  # width and height change places when it is turned
+_SIGNATURES = (
+    (b"\xff\xd8\xff", b"", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", b"", "image/png"),
+    (b"RIFF", b"WEBP", "image/webp"),  # with four bytes of length between the two
+)
+
+K = TypeVar("K")
+D = TypeVar("D")
+Size = tuple[int, int]  # width and height in pixels
 
 
 class PictureError(Exception):
     """The bytes are no picture that we take; the text says why and how to mend it."""
 
 
+class PictureTooLargeError(PictureError):
+    """It has more pixels than we draw."""
+
+    def __init__(self) -> None:
+        super().__init__(TOO_LARGE)
+
+
 class PicturesBusyError(Exception):
     """Too many pictures wait to be drawn; try again soon."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A WebP and its size."""
+
+    data: bytes
+    size: Size
 
 
 class Pictures:
@@ -59,12 +89,20 @@ class Pictures:
         """WebP squares of the picture's middle, by side. Raises PictureError and
         PicturesBusyError.
         """
+        return await self._drawn(lambda: squares(data, tuple(sides)))
+
+    async def fitted(self, data: bytes, boxes: Mapping[K, Size]) -> Mapping[K, Fitted]:
+        """The whole picture as WebPs that fit inside these boxes and are never larger than it
+        is. Raises PictureError and PicturesBusyError.
+        """
+        return await self._drawn(lambda: fitted(data, boxes))
+
+    async def _drawn(self, draw: Callable[[], Mapping[K, D]]) -> Mapping[K, D]:
         if self._waiting >= WAITING_MAX:
             raise PicturesBusyError
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, squares, data, tuple(sides))
+            return await asyncio.get_running_loop().run_in_executor(self._pool, draw)
         finally:
             self._waiting -= 1
 
@@ -73,39 +111,91 @@ class Pictures:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+def media_type_of(data: bytes) -> str | None:
+    """What the first bytes say that the rest is: one of those that we take, or None."""
+    for start, form, media_type in _SIGNATURES:
+        if data.startswith(start) and data[8 : 8 + len(form)] == form:
+            return media_type
+    return None
+
+
+def webp_key(folder: str, webp: bytes) -> str:
+    """Where in the object store a picture of ours lies: its name is the hash of its bytes, so
+    what is there never changes.
+    """
+    return f"{folder}/{hashlib.sha256(webp).hexdigest()}.webp"
+
+
 def squares(data: bytes, sides: Sequence[int]) -> Mapping[int, bytes]:
-    """The same, at once."""
-    largest = _largest_square(data, max(sides))
-    return {side: _webp(largest, side) for side in sides}
+    """The same as the method, at once."""
+    side = max(sides)
+    largest = _read(data, lambda _: (side, side))
+    return {each: _webp(_at(largest, (each, each)), QUALITY) for each in sides}
 
 
-def _largest_square(data: bytes, side: int) -> Image.Image:
+def fitted(data: bytes, boxes: Mapping[K, Size]) -> Mapping[K, Fitted]:
+    """The same as the method, at once."""
+    most = max(width for width, _ in boxes.values()), max(height for _, height in boxes.values())
+    largest = _read(data, lambda size: _inside(size, most))
+    drawn = {name: _at(largest, _inside(largest.size, box)) for name, box in boxes.items()}
+    return {
+        name: Fitted(_webp(picture, FITTED_QUALITY), picture.size)
+        for name, picture in drawn.items()
+    }
+
+
+def _read(data: bytes, wanted: Callable[[Size], Size]) -> Image.Image:
+    """The picture at the size that is wanted of its own, upright and free of whatever else the
+    file said; of another shape, it is the middle.
+    """
     if data.count(_JPEG_SCAN) > JPEG_SCANS_MAX and data.startswith(b"\xff\xd8"):
         message = "is drawn in too many passes: save it as an ordinary JPEG"
         raise PictureError(message)
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as opened:
-            return _decoded(opened, side)
+            return _decoded(opened, wanted)
     except PictureError:
         raise
     except Image.DecompressionBombError as error:
-        raise PictureError(TOO_LARGE) from error
+        raise PictureTooLargeError from error
     except Exception as error:
         # Decoders fail in many ways on hostile bytes, and their texts may quote them.
         message = "is no picture that can be read: send a JPEG, PNG or WebP"
         raise PictureError(message) from error
 
 
-def _decoded(opened: Image.Image, side: int) -> Image.Image:
+def _decoded(opened: Image.Image, wanted: Callable[[Size], Size]) -> Image.Image:
     width, height = opened.size
     if max(width, height) > SIDE_MAX or width * height > PIXELS_MAX:
-        raise PictureError(TOO_LARGE)
-    opened.draft("RGB", (2 * side, 2 * side))
+        raise PictureTooLargeError
+    upright, lying = wanted((width, height)), _turned(wanted((height, width)))
+    opened.draft("RGB", (2 * max(upright[0], lying[0]), 2 * max(upright[1], lying[1])))
+    # Before anything else is asked of it: a PNG is decoded to see which way it was held.
     if opened.width * opened.height > DECODED_PIXELS_MAX:
-        raise PictureError(TOO_LARGE)
-    turn = _TURNS.get(opened.getexif().get(_ORIENTATION, 1))
-    square = _flat(ImageOps.fit(_resizable(opened), (side, side), Image.Resampling.LANCZOS))
-    return square if turn is None else square.transpose(turn)
+        raise PictureTooLargeError
+    orientation = opened.getexif().get(_ORIENTATION, 1)
+    size = lying if orientation in _LYING else upright
+    drawn = _flat(ImageOps.fit(_resizable(opened), size, Image.Resampling.LANCZOS))
+    turn = _TURNS.get(orientation)
+    return drawn if turn is None else drawn.transpose(turn)
+
+
+def _turned(size: Size) -> Size:
+    return size[1], size[0]
+
+
+def _inside(size: Size, box: Size) -> Size:
+    """The largest size of the same shape that fits inside the box and is not larger than it
+    is; a very narrow picture keeps a pixel.
+    """
+    scale = min(1.0, box[0] / size[0], box[1] / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _at(picture: Image.Image, size: Size) -> Image.Image:
+    if picture.size == size:
+        return picture
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _resizable(opened: Image.Image) -> Image.Image:
@@ -117,21 +207,18 @@ def _resizable(opened: Image.Image) -> Image.Image:
     return opened.convert("RGBA")
 
 
-def _flat(square: Image.Image) -> Image.Image:
+def _flat(drawn: Image.Image) -> Image.Image:
     """On white, and free of whatever else the file said."""
-    flat = Image.new("RGB", square.size, "white")
-    if square.mode in {"RGBA", "LA"}:
-        square = square.convert("RGBA")
-        flat.paste(square, mask=square.getchannel("A"))
+    flat = Image.new("RGB", drawn.size, "white")
+    if drawn.mode in {"RGBA", "LA"}:
+        drawn = drawn.convert("RGBA")
+        flat.paste(drawn, mask=drawn.getchannel("A"))
     else:
-        flat.paste(square.convert("RGB"))
+        flat.paste(drawn.convert("RGB"))
     return flat
 
 
-def _webp(square: Image.Image, side: int) -> bytes:
-    drawn = (
-        square if square.width == side else square.resize((side, side), Image.Resampling.LANCZOS)
-    )
+def _webp(picture: Image.Image, quality: int) -> bytes:
     out = BytesIO()
-    drawn.save(out, "WEBP", quality=QUALITY, method=4)
+    picture.save(out, "WEBP", quality=quality, method=EFFORT)
     return out.getvalue()

@@ -36,6 +36,7 @@ from infra import postgres
 from infra.kafka import aio_consumer
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError, SmtpMailer
 from infra.metrics import EFFECT_WAITS, EFFECTS
+from infra.pictures import Pictures
 from infra.settings import Settings
 from infra.vault import Vault, VaultUnavailableError
 from processors.commands import Commands
@@ -94,14 +95,19 @@ log = structlog.get_logger()
 @asynccontextmanager
 async def open_tools(settings: Settings, producer: AIOKafkaProducer) -> AsyncIterator[Tools]:
     """What effects may use; connects nowhere before its first use."""
-    async with await postgres.open_pool(settings, size_min=0, size_max=CONNECTIONS_MAX) as pool:
-        yield Tools(
-            settings=settings,
-            postgres=pool,
-            vault=Vault(pool, settings),
-            mailer=SmtpMailer(settings),
-            commands=Commands(producer),
-        )
+    pictures = Pictures()
+    try:
+        async with await postgres.open_pool(settings, size_min=0, size_max=CONNECTIONS_MAX) as pool:
+            yield Tools(
+                settings=settings,
+                postgres=pool,
+                vault=Vault(pool, settings),
+                mailer=SmtpMailer(settings),
+                commands=Commands(producer),
+                pictures=pictures,
+            )
+    finally:
+        pictures.close()
 
 
 async def run_effect(

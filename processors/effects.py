@@ -21,6 +21,7 @@ from uuid import UUID, uuid5
 import asyncpg
 
 from infra.mail import Mailer
+from infra.pictures import Pictures
 from infra.settings import Settings
 from infra.vault import Vault
 from processors.commands import Commands
@@ -50,6 +51,7 @@ class Tools:
     vault: Vault
     mailer: Mailer
     commands: Commands
+    pictures: Pictures
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from processors.effect_runner import (
 from processors.effects import Effect
 from processors.erasure import DESTROY_KEY
 from processors.mailing.mails import MAILING
+from processors.media import PROCESS_MEDIA
 from processors.pictures import DROP_PICTURES
 from processors.reactions import REACTIONS, Reaction
 from processors.standing import SETTLE_LISTING, SETTLE_SELLER
@@ -48,6 +49,7 @@ EFFECTS: tuple[Effect, ...] = (
     DESTROY_KEY,
     SETTLE_SELLER,
     SETTLE_LISTING,
+    PROCESS_MEDIA,
 )
 
 log = structlog.get_logger()

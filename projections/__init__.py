@@ -17,6 +17,7 @@ from projections.journal.outcomes import outcomes
 from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
+from projections.media.media_files import media_files
 from projections.profiles.seller_profiles import seller_profiles
 from projections.profiles.user_preferences import user_preferences
 from projections.profiles.user_profiles import user_profiles
@@ -46,4 +47,5 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     identities,
     wallets,
     wallet_entries,
+    media_files,
 )

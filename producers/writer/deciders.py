@@ -13,6 +13,7 @@ from producers.identity.identity_claims import identity_claims
 from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.listings import listings
+from producers.media import media
 from producers.profiles import preferences, profiles, sellers
 from producers.wallet import wallets
 from schemas.messages import Command
@@ -31,6 +32,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "preferences": preferences,
     "api_key": api_keys,
     "wallet": wallets,
+    "media": media,
 }
 
 

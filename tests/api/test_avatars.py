@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from api.avatars import FOREVER
+from api.pictures import FOREVER
 from api.problems import UPLOAD_BYTES_MAX
 from infra.objects import Objects
 from infra.pictures import PicturesBusyError

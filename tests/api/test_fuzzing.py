@@ -10,7 +10,7 @@ from tests.api.fuzzing import fuzzed
 from tests.api.running import Mesh, started
 from tests.waiting import eventually
 
-TAGS = ("identity", "profiles", "wallet", "api keys", "meta")
+TAGS = ("identity", "profiles", "wallet", "api keys", "meta", "media")
 
 
 async def test_NS_04_nothing_undocumented_comes_back(mesh: Mesh, tmp_path: Path) -> None:

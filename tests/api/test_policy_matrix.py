@@ -10,6 +10,7 @@ import pytest
 
 from tests.api.matrix import DOORS, LAST_DEEDS, NOBODY, ROLES, SIGNED_IN, THINGS, Thing
 from tests.api.operations import OPERATIONS, Operation
+from tests.api.picturing import Uploader, image_of
 from tests.api.profiling import path_to, photo
 from tests.api.running import Account, Mesh, claims_of
 from tests.api.selling import CAR, token_of
@@ -106,6 +107,14 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
         answer = await mesh.client.post(path, files=files, headers=owner.headers)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["avatar_url"].removeprefix("/api/avatars/"))
+    if kind == "image":
+        # Nobody can draw it, so others never see it.
+        answer = await Uploader(mesh, owner).send(b"\x89PNG\r\n\x1a\n and no more")
+        await Uploader(mesh, owner).image(image_of(answer), answer)
+        return image_of(answer)
+    if kind == "variant":
+        found = await Uploader(mesh, owner).processed(photo())
+        return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
     if kind == "api key":
         body = {"label": "matrix", "operations": ["search"], "days": 1}
         answer = await mesh.client.post("/api/auth/keys", json=body, headers=owner.headers)

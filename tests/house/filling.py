@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 MOMENT = "2026-03-01T08:30:00Z"
 _UPLOAD = f"avatars/{uuid5(NAMESPACE_DNS, 'user_id')}/{uuid5(NAMESPACE_DNS, 'upload_id')}"
+_MEDIA = f"media/{uuid5(NAMESPACE_DNS, 'owner_id')}/{uuid5(NAMESPACE_DNS, 'media_id')}"
 WORDS = {
     "title": "Porsche 911 Carrera 4S",
     "description": "Serviced every year, first owner",
@@ -29,6 +30,9 @@ WORDS = {
     "actor": "seller",
     "large": f"{_UPLOAD}/{'a' * 64}.webp",
     "small": f"{_UPLOAD}/{'b' * 64}.webp",
+    "original": f"{_MEDIA}/original-{'c' * 64}",
+    "key": f"{_MEDIA}/{'d' * 64}.webp",
+    "subject": f"listing/{uuid5(NAMESPACE_DNS, 'listing_id')}",
     "email_domain": "cs.uni.example",
     "provider": "google",
     "reference": f"item/{uuid5(NAMESPACE_DNS, 'item_id')}",
@@ -44,6 +48,9 @@ NUMBERS = {
     "doors": 2,
     "seats": 4,
     "owners": 1,
+    "width": 1_200,
+    "height": 800,
+    "size": 184_320,
     "lat": 6.9271,
     "lon": 79.8612,
     "status": 409,

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import yaml
 
-from api.problems import BODY_BYTES_MAX, UPLOAD_BYTES_MAX, ProblemBody
+from api.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX, ProblemBody
 from tests.infra.nginx import parsed
 
 ROOT = Path(__file__).parents[2]
@@ -98,11 +98,23 @@ def test_NS_03_bodies_are_bounded_as_the_api_bounds_them() -> None:
     assert HTTP.value("client_max_body_size") == f"{BODY_BYTES_MAX // 1024 // 1024}m"
 
 
-def test_only_a_picture_may_be_larger() -> None:
-    (larger,) = [each for each in SECURE.deep() if each.name == "client_max_body_size"]
-    assert int(larger.words[0].rstrip("m")) * 1024 * 1024 >= UPLOAD_BYTES_MAX
-    (place,) = location("/").all("location")
-    assert re.fullmatch(place.words[1], f"/api/users/{UUID(int=1)}/avatar")
+LARGER = {
+    f"/api/users/{UUID(int=1)}/avatar": UPLOAD_BYTES_MAX,
+    "/api/images": IMAGES_BYTES_MAX,
+    "/api/media/images": IMAGES_BYTES_MAX,
+}
+
+
+def test_only_pictures_may_be_larger_and_so_large_as_the_api_takes_them() -> None:
+    places = location("/").all("location")
+    larger = [each for each in SECURE.deep() if each.name == "client_max_body_size"]
+    assert len(larger) == len(places)
+    for path, most in LARGER.items():
+        (place,) = [each for each in places if re.search(each.words[1], path)]
+        allowed = int(place.value("client_max_body_size").rstrip("m")) * 1024 * 1024
+        assert most <= allowed < most + 2 * 1024 * 1024
+    for path in ("/api/images/process", "/api/images/", "/api/media", "/api/listings"):
+        assert not [each for each in places if re.search(each.words[1], path)]
 
 
 @pytest.mark.parametrize(("name", "status"), [("@too_many", 429), ("@unavailable", 503)])

@@ -30,7 +30,13 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NUMBERS = ("price_minor", "previous_minor", "odometer")
 # The events with which streams begin, where there are such: later ones mean little without.
-_FIRST = ("listing.created", "user.registered", "session.started", "email_claim.reserved")
+_FIRST = (
+    "listing.created",
+    "user.registered",
+    "session.started",
+    "email_claim.reserved",
+    "media.uploaded",
+)
 
 
 @dataclass(frozen=True)

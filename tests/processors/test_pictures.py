@@ -17,6 +17,7 @@ from processors.effects import OutsideDownError
 from processors.pictures import DROP_PICTURES
 from processors.reactor import EFFECTS
 from schemas.identity import UserDeleted, user_stream
+from schemas.media import media_folder
 from schemas.messages import Event
 from schemas.profiles import Avatar, AvatarChanged, AvatarRemoved, profile_stream
 from tests.infra.some_settings import some_settings
@@ -25,7 +26,7 @@ from tests.projections.history import BEGINNING, recorded
 USER, OTHER = UUID(int=1), UUID(int=2)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Keys:
     """Who has one."""
 
@@ -33,6 +34,11 @@ class Keys:
 
     async def person(self, user_id: UUID) -> object | None:
         return user_id if user_id in self.people else None
+
+    async def erase(self, user_id: UUID) -> bool:
+        had = user_id in self.people
+        self.people = tuple(each for each in self.people if each != user_id)
+        return had
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,27 @@ async def test_PR_10_of_the_deleted_every_picture_goes(stand) -> None:
     await stand.keep(OLD, NEW, FOREIGN)
     await stand.hear(DELETED)
     assert [await stand.keeps(each) for each in (OLD, NEW, FOREIGN)] == [False, False, True]
+
+
+async def test_PR_10_of_the_deleted_every_upload_goes(stand) -> None:
+    kept, gone = (f"{media_folder(owner, USER)}/original-{'a' * 64}" for owner in (OTHER, USER))
+    for key in (kept, gone):
+        await stand.objects.put(key, b"original")
+    await stand.hear(DELETED)
+    assert [await stand.objects.get(key) is not None for key in (kept, gone)] == [True, False]
+
+
+async def test_PR_10_the_key_of_the_deleted_goes_before_their_pictures(stand, monkeypatch) -> None:
+    """Else what is stored after the pictures went, but before the key does, stays for ever."""
+    order = []
+
+    async def folder(_objects: Objects, name: str) -> int:
+        order.append((name, stand.vault.people))
+        return 0
+
+    monkeypatch.setattr(Objects, "delete_folder", folder)
+    await stand.hear(DELETED)
+    assert order == [(f"avatars/{USER}", (OTHER,)), (f"media/{USER}", (OTHER,))]
 
 
 async def test_PR_10_a_picture_that_comes_after_the_end_goes_as_well(tmp_path) -> None:

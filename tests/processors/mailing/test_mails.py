@@ -132,6 +132,7 @@ def tools(person: Person, outbox: Any, **settings: Any) -> Tools:
         vault=given,
         mailer=outbox,
         commands=None,  # type: ignore[arg-type]  # mails send none
+        pictures=None,  # type: ignore[arg-type]  # nor draw any
     )
 
 

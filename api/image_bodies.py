@@ -1,0 +1,105 @@
+"""What clients get to know of their uploads, with examples."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from schemas.media import FailureReason, MediaType
+
+_ID = "01980000-0000-7000-8000-000000000005"
+_OWNER = "01980000-0000-7000-8000-000000000001"
+
+
+class FileError(BaseModel):
+    """Why one file was not taken; `reason` is a stable code."""
+
+    reason: str
+    detail: str
+
+
+class SentImage(BaseModel):
+    """One file of the form: what it is from now on, or why it was not taken."""
+
+    id: str | None
+    status: Literal["processing", "refused"]
+    url: str | None
+    error: FileError | None
+
+
+class SentImages(BaseModel):
+    """Every file of the form, in the order sent. At least one was taken."""
+
+    success: Literal[True]
+    images: list[SentImage]
+
+
+class ShownVariant(BaseModel):
+    """One size of a picture; its address never shows another one."""
+
+    url: str
+    width: int
+    height: int
+    size: int = Field(description="bytes")
+
+
+class ImageAnswer(BaseModel):
+    """An upload. `failure`, `filename`, `type`, `size` and `version` are for its owner only."""
+
+    id: str
+    status: Literal["processing", "processed", "failed"]
+    variants: dict[str, ShownVariant]
+    created_at: AwareDatetime
+    failure: FileError | None = None
+    filename: str | None = None
+    type: MediaType | None = None
+    size: int | None = None
+    version: int | None = None
+
+
+FAILURES = {
+    FailureReason.UNREADABLE: "It is no picture that can be read: send a JPEG, PNG or WebP",
+    FailureReason.TOO_LARGE: "It has too many pixels: make it smaller and send it again",
+    FailureReason.ORIGINAL_MISSING: "It was lost here: send it again",
+    FailureReason.GAVE_UP: "It could not be drawn here: send it again",
+}
+
+SENT: dict[str, Any] = {
+    "success": True,
+    "images": [
+        {"id": _ID, "status": "processing", "url": f"/api/images/{_ID}", "error": None},
+        {
+            "id": None,
+            "status": "refused",
+            "url": None,
+            "error": {
+                "reason": "media_type_unknown",
+                "detail": "is no JPEG, PNG or WebP, whatever its name says",
+            },
+        },
+    ],
+}
+IMAGE: dict[str, Any] = {
+    "id": _ID,
+    "status": "processed",
+    "variants": {
+        name: {
+            "url": f"/api/media/{_OWNER}/{_ID}/{digit * 64}.webp",
+            "width": width,
+            "height": width * 3 // 4,
+            "size": width * 100,
+        }
+        for name, digit, width in (
+            ("thumbnail", "1", 300),
+            ("medium", "2", 800),
+            ("large", "3", 1200),
+        )
+    },
+    "created_at": "2026-03-01T12:00:00+00:00",
+    "failure": None,
+    "filename": "desk.jpg",
+    "type": "image/jpeg",
+    "size": 2_400_000,
+    "version": 2,
+}

@@ -1,0 +1,157 @@
+"""Uploads and what was drawn of them. Postgres, one row per upload; the view image_variants
+has one per variant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, assert_never, get_args
+
+from sqlalchemy import Index, MetaData, Table
+
+from projections.postgres_columns import columns_of
+from projections.projection import PostgresTable, Projection
+from projections.reads import Reads
+from schemas.media import (
+    FailureReason,
+    MediaDeleted,
+    MediaEvent,
+    MediaFailed,
+    MediaProcessed,
+    MediaType,
+    MediaUploaded,
+)
+from schemas.recorded import Recorded
+
+
+class MediaStatus(StrEnum):
+    """How far an upload has come."""
+
+    PROCESSING = "processing"
+    PROCESSED = "processed"
+    FAILED = "failed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """An upload. Keys are those of the object store; sides are in pixels, sizes in bytes.
+
+    The n-th entries of the `variant_…` columns tell of one variant, the smallest first. Of a
+    deleted upload only whose it was is left: a link to it may still be opened.
+    """
+
+    user_id: str
+    status: MediaStatus
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    subject: str | None = None
+    filename_sealed: str | None = None
+    type: MediaType | None = None
+    size: int | None = None
+    original: str | None = None
+    failure: FailureReason | None = None
+    variant_types: tuple[str, ...] = ()
+    variant_keys: tuple[str, ...] = ()
+    variant_widths: tuple[int, ...] = ()
+    variant_heights: tuple[int, ...] = ()
+    variant_sizes: tuple[int, ...] = ()
+
+
+def key(recorded: Recorded[MediaEvent]) -> str:
+    """The upload's id."""
+    return str(recorded.event.media_id)
+
+
+def fold(row: MediaFile | None, recorded: Recorded[MediaEvent]) -> MediaFile | None:
+    """The upload after the event."""
+    event, version = recorded.event, recorded.version
+    match event:
+        case MediaUploaded():
+            return _uploaded(event, version)
+        case MediaProcessed():
+            return row and replace(row, version=version, **_variants(event))
+        case MediaFailed(reason=reason, failed_at=at):
+            return row and replace(
+                row, version=version, status=MediaStatus.FAILED, failure=reason, updated_at=at
+            )
+        case MediaDeleted(deleted_at=at):
+            return row and MediaFile(
+                user_id=row.user_id,
+                status=MediaStatus.DELETED,
+                created_at=row.created_at,
+                updated_at=at,
+                version=version,
+            )
+        case _:
+            assert_never(event)
+
+
+def _uploaded(event: MediaUploaded, version: int) -> MediaFile:
+    return MediaFile(
+        user_id=str(event.owner_id),
+        status=MediaStatus.PROCESSING,
+        created_at=event.uploaded_at,
+        updated_at=event.uploaded_at,
+        version=version,
+        subject=event.subject,
+        filename_sealed=event.filename_sealed,
+        type=event.media_type,
+        size=event.size,
+        original=event.original,
+    )
+
+
+def _variants(event: MediaProcessed) -> dict[str, Any]:
+    drawn = event.variants
+    return {
+        "status": MediaStatus.PROCESSED,
+        "failure": None,
+        "updated_at": event.processed_at,
+        "variant_types": tuple(each.name.value for each in drawn),
+        "variant_keys": tuple(each.key for each in drawn),
+        "variant_widths": tuple(each.width for each in drawn),
+        "variant_heights": tuple(each.height for each in drawn),
+        "variant_sizes": tuple(each.size for each in drawn),
+    }
+
+
+table = Table("media_files", MetaData(), *columns_of(MediaFile))
+Index("media_of_person", table.c.user_id, table.c.key)
+
+IMAGE_VARIANTS_VIEW = """
+    CREATE OR REPLACE VIEW reads.image_variants AS
+    SELECT file.key || '/' || drawn.variant_type AS id, file.key AS media_file_id,
+           drawn.variant_type, '/api/' || drawn.object_key AS url,
+           drawn.width, drawn.height, drawn.size
+    FROM {view} AS file
+    CROSS JOIN LATERAL unnest(
+        file.variant_types, file.variant_keys, file.variant_widths, file.variant_heights,
+        file.variant_sizes
+    ) AS drawn (variant_type, object_key, width, height, size)
+"""
+
+media_files = Projection(
+    name="media_files",
+    version=1,
+    hears=get_args(MediaEvent),
+    key=key,
+    fold=fold,
+    row=MediaFile,
+    target=PostgresTable(table, extras=(IMAGE_VARIANTS_VIEW,)),
+)
+
+_BY_ID = """
+    SELECT file.*, owner.status = 'deleted' AS owner_deleted
+    FROM reads.media_files AS file LEFT JOIN reads.users AS owner ON owner.key = file.user_id
+    WHERE file.key = $1
+"""
+
+
+async def by_id(reads: Reads, media_id: str) -> Mapping[str, Any] | None:
+    """One upload; `owner_deleted` tells that whoever sent it has left, and its bytes too."""
+    return await reads.fetchrow(_BY_ID, media_id)

@@ -1,0 +1,169 @@
+"""Media: pictures that people upload, and the variants that are drawn of them.
+
+The log holds where the bytes lie in the object store, never the bytes. What a client called its
+file is text about a person, so it is sealed with the owner's key.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.identity import Sealed
+from schemas.messages import Command, Event
+from schemas.registry import Upcasters
+
+ORIGINAL_BYTES_MAX = 10 * 1024 * 1024
+
+# media/<owner>/<media>/…: everything of one person in one folder, everything of one upload in
+# one below it. An original's name is a keyed hash, a variant's the hash of its bytes, so that
+# what is under a key never changes.
+_FOLDER = r"^media/[0-9a-f-]{36}/[0-9a-f-]{36}/"
+OriginalKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"original-[0-9a-f]{64}$")]
+VariantKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"[0-9a-f]{64}\.webp$")]
+# The stream of what a picture is for: `listing/0b7c…`.
+Subject = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}/[0-9a-f-]{36}$")]
+
+
+class MediaType(StrEnum):
+    """What the bytes of an upload are, whatever its name says."""
+
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    WEBP = "image/webp"
+
+
+class VariantName(StrEnum):
+    """The sizes that are drawn of every picture, the smallest first."""
+
+    THUMBNAIL = "thumbnail"
+    MEDIUM = "medium"
+    LARGE = "large"
+
+
+class FailureReason(StrEnum):
+    """Why there are no variants of an upload."""
+
+    UNREADABLE = "unreadable"  # its bytes are no picture that can be drawn
+    TOO_LARGE = "too_large"  # it has more pixels than are drawn
+    ORIGINAL_MISSING = "original_missing"  # the object store has lost it
+    GAVE_UP = "gave_up"  # every attempt failed for reasons of ours
+
+
+class Variant(BaseModel):
+    """One size of a picture: where it lies, its sides in pixels and its bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: VariantName
+    key: VariantKey
+    width: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
+    size: Annotated[int, Field(ge=1)]
+
+
+Variants = Annotated[tuple[Variant, ...], Field(min_length=1, max_length=10)]
+
+
+def media_stream(media_id: UUID | str) -> str:
+    """The stream of one upload."""
+    return f"media/{media_id}"
+
+
+def media_folder(owner_id: UUID | str, media_id: UUID | str | None = None) -> str:
+    """Where in the object store everything of an upload lies, or everything of a person."""
+    of_owner = f"media/{owner_id}"
+    return of_owner if media_id is None else f"{of_owner}/{media_id}"
+
+
+class _MediaCommand(Command):
+    media_id: UUID
+
+    @property
+    def stream_id(self) -> str:
+        return media_stream(self.media_id)
+
+
+class UploadMedia(_MediaCommand):
+    """Take this original, which is in the object store already, into the books."""
+
+    kind: Literal["media.upload"] = "media.upload"
+    owner_id: UUID
+    media_type: MediaType
+    size: Annotated[int, Field(ge=1, le=ORIGINAL_BYTES_MAX)]
+    original: OriginalKey
+    subject: Subject | None = None
+    filename_sealed: Sealed | None = None
+
+
+class RecordProcessed(_MediaCommand):
+    """The variants are in the object store."""
+
+    kind: Literal["media.record_processed"] = "media.record_processed"
+    variants: Variants
+
+
+class RecordFailed(_MediaCommand):
+    """There will be no variants."""
+
+    kind: Literal["media.record_failed"] = "media.record_failed"
+    reason: FailureReason
+
+
+class DeleteMedia(_MediaCommand):
+    """Take the upload and all its variants away for good."""
+
+    kind: Literal["media.delete"] = "media.delete"
+
+
+MediaCommand: TypeAlias = UploadMedia | RecordProcessed | RecordFailed | DeleteMedia
+
+
+class _MediaEvent(Event):
+    """Each says whose it is and what for: a reaction knows nothing but its event."""
+
+    media_id: UUID
+    owner_id: UUID
+    subject: Subject | None = None
+
+
+class MediaUploaded(_MediaEvent):
+    """Somebody's original is in the object store and waits to be drawn."""
+
+    kind: Literal["media.uploaded"] = "media.uploaded"
+    media_type: MediaType
+    size: int
+    original: OriginalKey
+    filename_sealed: Sealed | None = None
+    uploaded_at: AwareDatetime
+
+
+class MediaProcessed(_MediaEvent):
+    """Every variant can be shown."""
+
+    kind: Literal["media.processed"] = "media.processed"
+    variants: Variants
+    processed_at: AwareDatetime
+
+
+class MediaFailed(_MediaEvent):
+    """There are no variants, and nobody tries any more."""
+
+    kind: Literal["media.failed"] = "media.failed"
+    reason: FailureReason
+    failed_at: AwareDatetime
+
+
+class MediaDeleted(_MediaEvent):
+    """It is gone; nothing may show it."""
+
+    kind: Literal["media.deleted"] = "media.deleted"
+    deleted_at: AwareDatetime
+
+
+MediaEvent: TypeAlias = MediaUploaded | MediaProcessed | MediaFailed | MediaDeleted
+
+UPCASTERS: Upcasters = {}

@@ -1,0 +1,293 @@
+"""Images over HTTP, against a mesh at work."""
+
+from __future__ import annotations
+
+import hashlib
+from io import BytesIO
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from limits import parse
+from PIL import Image
+
+from api.pictures import FOREVER
+from api.problems import IMAGES_BYTES_MAX, IMAGES_MAX
+from schemas.media import ORIGINAL_BYTES_MAX
+from tests.api.picturing import Uploader, image_of, images_of
+from tests.api.profiling import photo
+from tests.api.running import Mesh, journal_kinds
+from tests.api.selling import pointers_of, reason_of, token_of
+from tests.waiting import eventually
+
+EXE = b"MZ\x90\x00" + bytes(600)
+NO_PICTURE = b"\x89PNG\r\n\x1a\n and no more"
+
+
+@pytest.fixture(scope="module")
+async def person(mesh: Mesh) -> Uploader:
+    return Uploader(mesh, await mesh.account("buyer"))
+
+
+@pytest.fixture(scope="module")
+async def other(mesh: Mesh) -> Uploader:
+    return Uploader(mesh, await mesh.account("seller"))
+
+
+@pytest.fixture(scope="module")
+async def drawn(person: Uploader) -> dict[str, Any]:
+    """An image of 640 by 480, processed."""
+    return await person.processed(photo())
+
+
+@pytest.mark.parametrize("path", ["/api/images", "/api/media/images"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+async def test_ME_01_an_upload_stores_the_original_and_answers_its_id(person, path, kind) -> None:
+    sent = photo(kind=kind)
+    answer = await person.send(("lie.exe", sent), path=path)
+    assert answer.json()["success"] is True
+    (image,) = images_of(answer)
+    assert (image["status"], image["error"]) == ("processing", None)
+    found = (await person.image(image["id"], answer)).json()
+    assert (found["type"], found["size"]) == (f"image/{kind.lower()}", len(sent))
+    assert found["filename"] == "lie.exe"
+    (original,) = [key for key in person.kept(image["id"]) if "/original-" in key]
+    assert await person.mesh.machines.objects.get(original) == sent
+
+
+async def test_ME_02_ten_files_get_ten_ids_in_their_order(person) -> None:
+    files = [photo((number * 20, 30, 30)) for number in range(IMAGES_MAX)]
+    answer = await person.send(*files)
+    ids = [each["id"] for each in images_of(answer)]
+    assert len(set(ids)) == IMAGES_MAX
+    for image_id, sent in zip(ids, files, strict=True):
+        assert (await person.image(image_id, answer)).json()["size"] == len(sent)
+
+
+async def test_ME_02_a_bad_file_fails_only_itself(person) -> None:
+    large = photo() + bytes(ORIGINAL_BYTES_MAX)
+    found = images_of(await person.send(photo(), EXE, large, b"", photo()))
+    reasons = [each["error"] and each["error"]["reason"] for each in found]
+    unknown = "media_type_unknown"
+    assert reasons == [None, unknown, "file_too_large", unknown, None]
+    assert [each["id"] is None for each in found] == [False, True, True, True, False]
+
+
+async def test_ME_02_when_every_file_is_bad_nothing_is_taken(person) -> None:
+    before = person.kept()
+    answer = await person.send(EXE, b"<svg/>")
+    assert reason_of(answer) == (422, "no_image_taken")
+    assert pointers_of(answer) == ["/images/0", "/images/1"]
+    assert person.kept() == before
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"files": {"picture": ("me.png", photo())}},
+        {"data": {"images": "no file"}, "files": {"x": b""}},
+        {"files": {"images": photo()}, "data": {"itemId": "other"}},
+        {"files": [("images", photo())] * (IMAGES_MAX + 1)},
+    ],
+    ids=["other name", "no file", "more fields", "eleven files"],
+)
+async def test_ME_02_files_are_wanted_and_nothing_else(person, form) -> None:
+    answer = await person.ask("POST", "/api/images", **form)
+    assert answer.status_code in (400, 422)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_ME_01_a_body_has_a_bound(person) -> None:
+    headers = {"Content-Length": str(IMAGES_BYTES_MAX + 1), "Content-Type": "multipart/form-data"}
+    answer = await person.ask("POST", "/api/images", headers=headers, content=b"")
+    assert reason_of(answer) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("path", ["/api/images", "/api/media/images"])
+async def test_GW_10_images_are_for_those_who_are_signed_in(mesh, path, drawn) -> None:
+    sent = await mesh.client.post(path, files={"images": photo()})
+    assert reason_of(sent) == (401, "token_missing")
+    read = await mesh.client.get(f"/api/images/{drawn['id']}")
+    assert reason_of(read) == (401, "token_missing")
+
+
+async def test_GW_08_the_twenty_first_file_in_five_minutes_is_refused(
+    mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = Uploader(mesh, await mesh.account("buyer"))
+    policies = mesh.machines.rate_limits._items
+    monkeypatch.setitem(policies, "images", parse("20 per 5 minutes"))
+    first = await person.send(*[EXE] * 9, photo())
+    assert (first.status_code, first.headers["RateLimit"]) == (201, '"images";r=10;t=300')
+    assert (await person.send(*[EXE] * 9, photo())).status_code == 201
+    refused = await person.send(photo())
+    assert reason_of(refused) == (429, "rate_limited")
+    assert int(refused.headers["Retry-After"]) > 200
+    assert len({key.split("/")[2] for key in person.kept()}) == 2
+
+
+async def test_GW_08_more_files_than_are_left_are_none(mesh, monkeypatch) -> None:
+    person = Uploader(mesh, await mesh.account("buyer"))
+    monkeypatch.setitem(mesh.machines.rate_limits._items, "images", parse("3 per 5 minutes"))
+    assert reason_of(await person.send(*[photo()] * 4)) == (429, "rate_limited")
+    assert person.kept() == set()
+    assert (await person.send(*[photo()] * 3)).status_code == 201
+
+
+async def test_ME_03_three_variants_exist_with_the_right_sizes(mesh, person) -> None:
+    found = await person.processed(photo_of((2000, 1500)))
+    sizes = {"thumbnail": (300, 225), "medium": (800, 600), "large": (1200, 900)}
+    for name, size in sizes.items():
+        variant = found["variants"][name]
+        got = await mesh.client.get(variant["url"])
+        with Image.open(BytesIO(got.content)) as picture:
+            assert (picture.size, picture.format) == (size, "WEBP")
+        assert (variant["width"], variant["height"]) == size
+        assert variant["size"] == len(got.content)
+
+
+async def test_ME_11_a_processed_image_has_three_rows(mesh, drawn) -> None:
+    rows = await mesh.machines.postgres.fetch(
+        "SELECT * FROM reads.image_variants WHERE media_file_id = $1", drawn["id"]
+    )
+    found = {row["variant_type"]: row["url"] for row in rows}
+    assert len(rows) == 3
+    assert found == {name: each["url"] for name, each in drawn["variants"].items()}
+
+
+async def test_ME_18_a_variant_is_kept_for_a_year_and_never_changes(mesh, drawn) -> None:
+    url = drawn["variants"]["large"]["url"]
+    got = await mesh.client.get(url)
+    assert got.headers["Cache-Control"] == FOREVER
+    assert "max-age=31536000" in FOREVER
+    assert got.headers["Content-Type"] == "image/webp"
+    assert hashlib.sha256(got.content).hexdigest() in url
+
+
+async def test_ME_18_the_same_file_again_has_other_addresses(person, drawn) -> None:
+    again = await person.processed(photo())
+    assert again["variants"]["large"]["url"] != drawn["variants"]["large"]["url"]
+
+
+async def test_ME_14_what_can_not_be_drawn_fails_and_says_why(mesh, person, other) -> None:
+    image_id = image_of(await person.send(NO_PICTURE))
+    found = await person.until(image_id, "failed")
+    assert found["failure"]["reason"] == "unreadable"
+    assert found["variants"] == {}
+    assert reason_of(await other.image(image_id)) == (404, "media_unknown")
+    stream = f"media/{image_id}"
+    await eventually(lambda: _told(mesh, stream, ["media.uploaded", "media.failed"]))
+
+
+async def test_others_see_of_a_processed_image_what_is_public(other, drawn) -> None:
+    found = (await other.image(drawn["id"])).json()
+    assert found.keys() == {"id", "status", "variants", "created_at"}
+    assert found["variants"] == drawn["variants"]
+
+
+async def test_ME_01_a_name_is_readable_to_its_owner_and_nowhere_else(mesh, person) -> None:
+    name = f"{uuid4().hex}.png"
+    answer = await person.send((name, photo()))
+    assert (await person.image(image_of(answer), answer)).json()["filename"] == name
+    stream = f"media/{image_of(answer)}"
+    await eventually(lambda: _told(mesh, stream, ["media.uploaded"], exactly=False))
+    rows = await mesh.machines.postgres.fetch(
+        "SELECT data FROM reads.journal WHERE stream_id = $1", stream
+    )
+    assert name not in str([dict(row) for row in rows])
+
+
+async def test_ME_22_the_log_holds_keys_and_no_bytes(mesh, drawn) -> None:
+    stream = f"media/{drawn['id']}"
+    await eventually(lambda: _told(mesh, stream, ["media.uploaded", "media.processed"]))
+    rows = await mesh.machines.postgres.fetch(
+        "SELECT data FROM reads.journal WHERE stream_id = $1 ORDER BY version", stream
+    )
+    assert all(len(row["data"]) < 2_000 for row in rows)
+    assert all(drawn["id"] in row["data"] for row in rows)
+
+
+async def test_ME_01_a_repeat_with_the_same_key_is_one_upload(person) -> None:
+    headers = {"Idempotency-Key": uuid4().hex}
+    first, again = [await person.send(photo(), photo(), headers=headers) for _ in range(2)]
+    assert first.json() == again.json()
+    other = await person.send(photo((1, 2, 3)), headers=headers)
+    assert reason_of(other) == (422, "idempotency_key_reused")
+
+
+async def test_ME_05_its_owner_deletes_it_and_its_objects_go(mesh, person, other) -> None:
+    found = await person.processed(photo())
+    path = f"/api/media/{found['id']}"
+    assert reason_of(await other.ask("DELETE", path)) == (403, "not_owner")
+    assert len(person.kept(found["id"])) > 1
+    deleted = await person.ask("DELETE", path)
+    assert deleted.status_code == 204
+    await eventually(lambda: not person.kept(found["id"]), 30)
+    gone = await mesh.client.get(found["variants"]["large"]["url"])
+    assert reason_of(gone) == (404, "picture_unknown")
+    assert reason_of(await person.image(found["id"], deleted)) == (410, "media_deleted")
+    assert reason_of(await person.ask("DELETE", path)) == (410, "media_deleted")
+
+
+@pytest.mark.parametrize("role", ["moderator", "admin"])
+async def test_ME_05_nobody_else_deletes_it_whatever_their_role(mesh, drawn, role) -> None:
+    staff = Uploader(mesh, await mesh.account(role))
+    answer = await staff.ask("DELETE", f"/api/media/{drawn['id']}")
+    assert reason_of(answer) == (403, "not_owner")
+
+
+async def test_PR_10_of_whoever_is_deleted_no_image_stays(mesh, other) -> None:
+    person = Uploader(mesh, await mesh.account("buyer"))
+    found = await person.processed(photo())
+    assert (await other.image(found["id"])).status_code == 200
+    deleted = await person.ask("DELETE", f"/api/users/{person.account.user_id}")
+    assert deleted.status_code in (200, 202, 204), deleted.text
+    await eventually(lambda: not person.kept(), 30)
+    assert reason_of(await other.image(found["id"], deleted)) == (410, "media_deleted")
+
+
+async def test_PR_10_of_whoever_has_left_nothing_is_taken(mesh) -> None:
+    person = Uploader(mesh, await mesh.account("buyer"))
+    await mesh.machines.vault.erase(UUID(person.account.user_id))
+    assert reason_of(await person.send(photo())) == (410, "user_deleted")
+
+
+async def test_PR_10_an_export_holds_ones_uploads_with_their_names(person) -> None:
+    name = f"{uuid4().hex}.png"
+    answer = await person.send((name, photo()))
+    await person.until(image_of(answer), "processed")
+    path = f"/api/users/{person.account.user_id}/export"
+    exported = await person.read(path, answer)
+    events = [
+        each for each in exported.json()["events"] if each["stream"] == f"media/{image_of(answer)}"
+    ]
+    assert events[0]["data"]["filename"] == name
+    assert events[-1]["kind"] == "media.processed"
+
+
+async def test_an_unknown_image_is_not_there(mesh, person) -> None:
+    assert reason_of(await person.image(str(uuid4()))) == (404, "media_unknown")
+    url = f"/api/media/{uuid4()}/{uuid4()}/{'0' * 64}.webp"
+    assert reason_of(await mesh.client.get(url)) == (404, "picture_unknown")
+
+
+async def test_an_original_is_shown_to_nobody(mesh, person, drawn) -> None:
+    """It tells where it was taken."""
+    (original,) = [key for key in person.kept(drawn["id"]) if "/original-" in key]
+    for path in (original, f"{original}.webp"):
+        answer: httpx.Response = await mesh.client.get(
+            f"/api/{path}", headers=token_of(await person.send(photo()))
+        )
+        assert answer.status_code in (404, 422)
+
+
+def photo_of(size: tuple[int, int]) -> bytes:
+    out = BytesIO()
+    Image.effect_noise(size, 40).convert("RGB").save(out, "JPEG")
+    return out.getvalue()
+
+
+async def _told(mesh: Mesh, stream: str, kinds: list[str], *, exactly: bool = True) -> bool:
+    found = await journal_kinds(mesh, stream)
+    return found == kinds if exactly else found[: len(kinds)] == kinds

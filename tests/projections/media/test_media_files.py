@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from projections.media.media_files import MediaFile, MediaStatus, media_files
+from schemas.media import (
+    FailureReason,
+    MediaDeleted,
+    MediaFailed,
+    MediaProcessed,
+    MediaType,
+    MediaUploaded,
+    Variant,
+    VariantName,
+    media_folder,
+    media_stream,
+)
+from schemas.messages import Event
+from tests.projections.history import BEGINNING, history, rows_of
+
+ID, OWNER = UUID(int=1), UUID(int=2)
+FOLDER = media_folder(OWNER, ID)
+ITEM = f"item/{UUID(int=4)}"
+SAID = {"media_id": ID, "owner_id": OWNER, "subject": ITEM}
+SIDES = {VariantName.THUMBNAIL: 300, VariantName.MEDIUM: 800, VariantName.LARGE: 1200}
+
+UPLOADED = MediaUploaded(
+    media_type=MediaType.PNG,
+    size=500,
+    original=f"{FOLDER}/original-{'a' * 64}",
+    filename_sealed="1sealed",
+    uploaded_at=BEGINNING,
+    **SAID,
+)
+PROCESSED = MediaProcessed(
+    variants=tuple(
+        Variant(
+            name=name,
+            key=f"{FOLDER}/{side:064x}.webp",
+            width=side,
+            height=side // 2,
+            size=side * 3,
+        )
+        for name, side in SIDES.items()
+    ),
+    processed_at=BEGINNING,
+    **SAID,
+)
+FAILED = MediaFailed(reason=FailureReason.UNREADABLE, failed_at=BEGINNING, **SAID)
+DELETED = MediaDeleted(deleted_at=BEGINNING, **SAID)
+
+
+def after(*events: Event) -> MediaFile:
+    found: MediaFile = rows_of(media_files, history(media_stream(ID), *events))[str(ID)]
+    return found
+
+
+def test_ME_10_an_upload_is_a_row_with_its_file() -> None:
+    row = after(UPLOADED)
+    assert (row.user_id, row.subject, row.type, row.size) == (str(OWNER), ITEM, "image/png", 500)
+    assert (row.filename_sealed, row.original) == ("1sealed", UPLOADED.original)
+    assert (row.status, row.created_at, row.version) == ("processing", BEGINNING, 1)
+    assert row.variant_keys == ()
+
+
+def test_ME_11_the_row_names_what_was_drawn() -> None:
+    row = after(UPLOADED, PROCESSED)
+    assert row.status == MediaStatus.PROCESSED
+    assert row.variant_types == ("thumbnail", "medium", "large")
+    assert row.variant_keys == tuple(each.key for each in PROCESSED.variants)
+    assert row.variant_widths == (300, 800, 1200)
+    assert row.variant_heights == (150, 400, 600)
+    assert row.variant_sizes == (900, 2400, 3600)
+
+
+def test_ME_10_a_failure_is_told_until_success_takes_its_place() -> None:
+    assert (after(UPLOADED, FAILED).status, after(UPLOADED, FAILED).failure) == (
+        MediaStatus.FAILED,
+        FailureReason.UNREADABLE,
+    )
+    row = after(UPLOADED, FAILED, PROCESSED)
+    assert (row.status, row.failure) == (MediaStatus.PROCESSED, None)
+
+
+def test_ME_05_of_what_is_deleted_nothing_but_that_it_was_is_left() -> None:
+    assert after(UPLOADED, PROCESSED, DELETED) == MediaFile(
+        user_id=str(OWNER),
+        status=MediaStatus.DELETED,
+        created_at=BEGINNING,
+        updated_at=BEGINNING,
+        version=3,
+    )
