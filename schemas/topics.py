@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from schemas import api_keys, identity, listings, profiles, tracking
+from schemas import api_keys, identity, listings, messaging, profiles, tracking
 from schemas.messages import Command, Event
 from schemas.partitioning import partition_of
 from schemas.recorded import Reply
@@ -75,6 +75,7 @@ CONTEXTS: tuple[Context, ...] = (
         get_args(identity.IdentityEvent | api_keys.ApiKeyEvent),
     ),
     Context("profiles", get_args(profiles.ProfilesCommand), get_args(profiles.ProfilesEvent)),
+    Context("messaging", get_args(messaging.MessagingCommand), get_args(messaging.MessagingEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )
 
@@ -82,7 +83,7 @@ TOPICS: tuple[Topic, ...] = tuple(topic for context in CONTEXTS for topic in con
 
 EVENT_TYPES = Registry(
     (Reply, *(event for context in CONTEXTS for event in context.events)),
-    {**listings.UPCASTERS, **identity.UPCASTERS, **profiles.UPCASTERS},
+    {**listings.UPCASTERS, **identity.UPCASTERS, **profiles.UPCASTERS, **messaging.UPCASTERS},
 )
 
 _COMMAND_CONTEXT = {

@@ -13,6 +13,7 @@ from producers.identity.identity_claims import identity_claims
 from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.listings import listings
+from producers.messaging import conversations
 from producers.profiles import preferences, profiles, sellers
 from schemas.messages import Command
 from schemas.recorded import EventTypes
@@ -29,6 +30,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "seller": sellers,
     "preferences": preferences,
     "api_key": api_keys,
+    "conversation": conversations,
 }
 
 

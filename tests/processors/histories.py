@@ -30,7 +30,13 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NUMBERS = ("price_minor", "previous_minor", "odometer")
 # The events with which streams begin, where there are such: later ones mean little without.
-_FIRST = ("listing.created", "user.registered", "session.started", "email_claim.reserved")
+_FIRST = (
+    "listing.created",
+    "user.registered",
+    "session.started",
+    "email_claim.reserved",
+    "conversation.opened",
+)
 
 
 @dataclass(frozen=True)
@@ -123,8 +129,8 @@ def _varied(chance: random.Random, example: Example, subject: str, command: str)
     """The example's data about this stream's own aggregate, with figures of its own."""
     old, new = example.subject.rpartition("/")[2], subject.rpartition("/")[2]
     data: dict[str, Any] = json.loads(json.dumps(dict(example.data)).replace(old, new))
-    if "command_id" in data:
-        data["command_id"] = command
+    for own in {"command_id", "message_id"} & data.keys():
+        data[own] = command
     for part in (data, data.get("fields") or {}):
         for name in part:
             if name in _NUMBERS and part[name] is not None:
