@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import Mount
 
 from api import (
     account,
@@ -22,6 +23,7 @@ from api import (
     listing_past,
     listings,
     mail_links,
+    messaging,
     meta,
     middleware,
     oauth,
@@ -34,6 +36,7 @@ from api import (
     wallet,
 )
 from api.machines import open_machines
+from api.messaging_socket import PATH, Realtime
 from infra.process import announce_ready
 from infra.settings import Settings
 
@@ -51,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     images.router,
     api_keys.router,
     listing_past.router,
+    messaging.router,
     search.router,
     analytics.router,
     audit.router,
@@ -67,13 +71,18 @@ OFTEN_ASKED = ("read_listing",)
 
 def create_app(settings: Settings) -> FastAPI:
     """The application. It opens its clients when it starts and starts whatever is down."""
+    realtime = Realtime(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_machines(settings) as machines:
             app.state.machines = machines
+            realtime.start(machines)
             announce_ready()
-            yield
+            try:
+                yield
+            finally:
+                await realtime.close()
 
     app = FastAPI(
         title="Marketmesh",
@@ -85,7 +94,9 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.operation_id or route.name,
     )
+    app.state.realtime = realtime
     _add_routes(app)
+    app.router.routes.append(Mount(f"/{PATH}", app=realtime.app))
     problems.install(app)
     middleware.install(app)
     openapi.install(app)

@@ -67,8 +67,14 @@ async def authenticate(request: Request) -> Caller:
     """The caller named by the bearer token; raises a 401 problem for a missing, forged,
     expired or revoked one, StoreUnavailableError when nobody can tell whether it was revoked.
     """
-    token = _bearer_token(request)
-    machines = machines_of(request)
+    operation = getattr(request.scope.get("route"), "operation_id", None)
+    return await caller_of(machines_of(request), _bearer_token(request), operation)
+
+
+async def caller_of(machines: Machines, token: str, operation: str | None = None) -> Caller:
+    """The same for a token that came some other way, and the operation that is asked for."""
+    if len(token) > TOKEN_LENGTH_MAX:
+        raise unauthenticated("token_invalid", "This is no access token of ours")
     if token.startswith(PREFIX):
         return await _machine(machines, token)
     try:
@@ -77,7 +83,7 @@ async def authenticate(request: Request) -> Caller:
         raise unauthenticated("token_invalid", refused.hint) from None
     if await machines.denylist.denies(claims):
         raise unauthenticated("session_ended", "This session has ended: refresh it or log in again")
-    _require_awake(request, claims)
+    _require_awake(operation, claims)
     return Caller(
         user_id=claims.user_id,
         role=claims.role,
@@ -90,12 +96,9 @@ async def authenticate(request: Request) -> Caller:
     )
 
 
-def _require_awake(request: Request, claims: Claims) -> None:
+def _require_awake(operation: str | None, claims: Claims) -> None:
     """An account at rest can come back, look at its sessions and leave; nothing else."""
-    if claims.status is not UserStatus.DEACTIVATED:
-        return
-    operation = getattr(request.scope.get("route"), "operation_id", None)
-    if operation not in AT_REST:
+    if claims.status is UserStatus.DEACTIVATED and operation not in AT_REST:
         raise Problem(
             403, "account_deactivated", "Your account is at rest: reactivate it, then refresh"
         )
@@ -125,8 +128,6 @@ def _bearer_token(request: Request) -> str:
     scheme, _, token = sent[0].partition(" ")
     if len(sent) > 1 or scheme.lower() != "bearer" or not token.strip():
         raise unauthenticated("token_invalid", "Send one `Authorization: Bearer <token>`")
-    if len(token) > TOKEN_LENGTH_MAX:
-        raise unauthenticated("token_invalid", "This is no access token of ours")
     return token.strip()
 
 

@@ -94,6 +94,16 @@ POLICY: Final[dict[str, Access]] = {
     "read_image": SIGNED_IN,
     "read_variant": ANYONE,
     "delete_media": SIGNED_IN,
+    # Messaging: whose a conversation is, its decider judges and its queries.
+    "open_conversation": SIGNED_IN,
+    "list_conversations": SIGNED_IN,
+    "list_chats": SIGNED_IN,
+    "read_messages": SIGNED_IN,
+    "read_chat_messages": SIGNED_IN,
+    "send_message": SIGNED_IN,
+    "mark_messages_read": SIGNED_IN,
+    "hide_conversation": SIGNED_IN,
+    "count_unread": SIGNED_IN,
     # Search and analytics
     "search": ANYONE,
     "search_listings": ANYONE,
@@ -234,6 +244,15 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "read_image": UNLIMITED,
     "read_variant": UNLIMITED,
     "delete_media": CHANGES,
+    "open_conversation": CHANGES,
+    "list_conversations": SEARCHES,
+    "list_chats": SEARCHES,
+    "read_messages": SEARCHES,
+    "read_chat_messages": SEARCHES,
+    "send_message": (Limit("chat"),),
+    "mark_messages_read": CHANGES,
+    "hide_conversation": CHANGES,
+    "count_unread": SEARCHES,
     "search": SEARCHES,
     "search_listings": SEARCHES,
     "suggest": SEARCHES,
@@ -250,3 +269,26 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
 def limits_of(operation_id: str | None) -> tuple[Limit, ...]:
     """What this operation spends; an operation without a row spends the default."""
     return LIMITS.get(operation_id or "", CHANGES)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may ask for something, and what it spends."""
+
+    access: Access
+    limits: tuple[Limit, ...]
+
+
+def _as(operation_id: str) -> Rule:
+    return Rule(POLICY[operation_id], LIMITS[operation_id])
+
+
+# What is asked over the socket, by event. What HTTP offers too has HTTP's own row, so that it is
+# counted together.
+SOCKET: Final[dict[str, Rule]] = {
+    "connect": Rule(SIGNED_IN, CHANGES),
+    "join-chat": _as("read_messages"),
+    "send-message": _as("send_message"),
+    "typing": Rule(SIGNED_IN, CHANGES),
+    "stop-typing": Rule(SIGNED_IN, CHANGES),
+}

@@ -234,10 +234,15 @@ def surprise_response(error: Exception) -> Response:
     """The answer to what nobody foresaw; logged here, without the exception's text, which may
     quote secrets or personal data.
     """
-    log.error("unexpected_error", error=type(error).__name__, where=_where(error))
+    note_surprise(error)
     return problem_response(
         Problem(500, "unexpected", "Something broke here; it has been logged under this id")
     )
+
+
+def note_surprise(error: Exception) -> None:
+    """Log what nobody foresaw: what and where, but not the exception's text."""
+    log.error("unexpected_error", error=type(error).__name__, where=_where(error))
 
 
 def _where(error: BaseException) -> list[str]:

@@ -173,6 +173,14 @@ async def spend(limiter: RateLimits, request: Request, policy: str, cost: int) -
     _judge(request, await limiter.spend(policy, whose, cost))
 
 
+async def admit_person(limiter: RateLimits, user_id: str, limits: Sequence[Limit]) -> None:
+    """The same for somebody whose wish came by no request, but over a socket."""
+    for limit in limits:
+        standing = await limiter.spend(limit.policy, _person(user_id), limit.cost)
+        if standing is not None and not standing.allowed:
+            raise too_many(standing)
+
+
 def _judge(request: Request, standing: Standing | None) -> None:
     if standing is None:
         return
@@ -203,11 +211,15 @@ async def _whose(limiter: RateLimits, request: Request, caller: Caller, by: By) 
     address = limiter.addresses.of(request.scope)
     match by:
         case By.CALLER:
-            return f"user {caller.user_id}" if caller.signed_in else address
+            return _person(caller.user_id) if caller.signed_in else address
         case By.ACCOUNT:
             return f"{address} {await _account(request)}"
         case By.ADDRESS:
             return address
+
+
+def _person(user_id: str) -> str:
+    return f"user {user_id}"
 
 
 async def _account(request: Request) -> str:

@@ -39,6 +39,9 @@ from schemas.recorded import CommandEnvelope
 
 ASKED_BY = "cli/erase"
 VALUES_MAX = 100
+# Of what somebody said in chats the longest is looked for, by its beginning: "yes" is everywhere.
+MESSAGES_MAX = 20
+MESSAGE_LENGTH_MIN, MESSAGE_LENGTH_MAX = 24, 200  # characters
 MEGA = 1_000_000
 STORES: Mapping[str, str] = {
     "kafka": "Kafka's files",
@@ -53,6 +56,14 @@ MAILBOXES = "mail/box"
 _SEALED = """
     SELECT stream_id, version, data FROM reads.journal WHERE stream_id = ANY($1) AND (stream_id, version) > ($2, $3)
     ORDER BY stream_id, version LIMIT $4
+"""
+_SAID = """
+    SELECT data FROM reads.journal
+    WHERE kind = 'message.sent' AND actor = $1 AND stream_id IN (
+        SELECT stream_id FROM reads.audit
+        WHERE actor = $1 AND outcome = 'accepted' AND stream_id LIKE 'conversation/%'
+    )
+    ORDER BY length(data) DESC LIMIT $2
 """
 
 
@@ -128,7 +139,9 @@ async def erase(chosen: Settings, user_id: UUID) -> dict[str, str]:
 
 
 async def known_by(database: Database, key: PersonKey) -> dict[str, str]:
-    """Every text that was ever sealed in the person's own streams, by its field's name."""
+    """Every text that was ever sealed in the person's own streams, by its field's name, and the
+    longest of what they said in chats.
+    """
     streams = [f"{category}/{key.user_id}" for category in DECIDERS]
     texts: dict[tuple[str, str], None] = {}
     last = ("", 0)
@@ -139,6 +152,10 @@ async def known_by(database: Database, key: PersonKey) -> dict[str, str]:
             texts |= dict.fromkeys(sealed_texts(key, orjson.loads(row["data"])).items())
         if len(rows) < BATCH:
             break
+    for row in await database.fetch(_SAID, str(key.user_id), MESSAGES_MAX):
+        for name, text in sealed_texts(key, orjson.loads(row["data"])).items():
+            if len(text) >= MESSAGE_LENGTH_MIN:
+                texts[name, text[:MESSAGE_LENGTH_MAX]] = None
     return {f"{name} {number}" if number else name: text for name, number, text in _numbered(texts)}
 
 

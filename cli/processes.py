@@ -73,13 +73,15 @@ def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
     from uvicorn import Config
 
     from api.app import create_app
+    from api.messaging_socket import PACKET_BYTES_MAX
     from infra.http_server import bounded_protocol
 
     return Config(
         create_app(chosen),
         loop="uvloop",
         http=bounded_protocol(chosen.request_timeout_s),
-        ws="none",
+        ws="wsproto",
+        ws_max_size=PACKET_BYTES_MAX,
         log_config=None,
         access_log=False,  # the app writes its own line, with ids
         server_header=False,

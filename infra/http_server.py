@@ -63,6 +63,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._arriving = False
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """It goes on as a WebSocket, which has bounds of its own."""
+        self._arriving = False
+        self._unset_timer()
+        super().handle_websocket_upgrade()
+
     def _set_timer(self) -> None:
         if self._timer is None:
             self._timer = self.loop.call_later(self.request_timeout_s, self._cut_off, _TOO_SLOW)

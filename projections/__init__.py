@@ -18,6 +18,9 @@ from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
 from projections.media.media_files import media_files
+from projections.messaging.conversations import conversations
+from projections.messaging.message_reads import message_reads
+from projections.messaging.messages import messages
 from projections.profiles.seller_profiles import seller_profiles
 from projections.profiles.user_preferences import user_preferences
 from projections.profiles.user_profiles import user_profiles
@@ -48,4 +51,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     wallets,
     wallet_entries,
     media_files,
+    conversations,
+    messages,
+    message_reads,
 )

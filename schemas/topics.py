@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from schemas import api_keys, identity, listings, media, profiles, tracking, wallet
+from schemas import api_keys, identity, listings, media, messaging, profiles, tracking, wallet
 from schemas.messages import Command, Event
 from schemas.partitioning import partition_of
 from schemas.recorded import Reply
@@ -77,6 +77,7 @@ CONTEXTS: tuple[Context, ...] = (
     Context("profiles", get_args(profiles.ProfilesCommand), get_args(profiles.ProfilesEvent)),
     Context("wallet", get_args(wallet.WalletCommand), get_args(wallet.WalletEvent)),
     Context("media", get_args(media.MediaCommand), get_args(media.MediaEvent)),
+    Context("messaging", get_args(messaging.MessagingCommand), get_args(messaging.MessagingEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )
 
@@ -84,7 +85,13 @@ TOPICS: tuple[Topic, ...] = tuple(topic for context in CONTEXTS for topic in con
 
 EVENT_TYPES = Registry(
     (Reply, *(event for context in CONTEXTS for event in context.events)),
-    {**listings.UPCASTERS, **identity.UPCASTERS, **profiles.UPCASTERS, **media.UPCASTERS},
+    {
+        **listings.UPCASTERS,
+        **identity.UPCASTERS,
+        **profiles.UPCASTERS,
+        **media.UPCASTERS,
+        **messaging.UPCASTERS,
+    },
 )
 
 _COMMAND_CONTEXT = {

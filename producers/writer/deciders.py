@@ -14,6 +14,7 @@ from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.listings import listings
 from producers.media import media
+from producers.messaging import conversations
 from producers.profiles import preferences, profiles, sellers
 from producers.wallet import wallets
 from schemas.messages import Command
@@ -33,6 +34,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "api_key": api_keys,
     "wallet": wallets,
     "media": media,
+    "conversation": conversations,
 }
 
 

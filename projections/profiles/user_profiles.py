@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, assert_never, get_args
 
@@ -86,6 +86,18 @@ _WHOLE = """
     LEFT JOIN reads.user_preferences AS chosen USING (key)
     WHERE people.key = $1
 """
+
+
+_NAMES = """
+    SELECT people.key, people.status, people.name_sealed, profile.full_name_sealed
+    FROM reads.users AS people LEFT JOIN reads.user_profiles AS profile USING (key)
+    WHERE people.key = ANY($1)
+"""
+
+
+async def names_of(reads: Reads, user_ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    """By what names these people go, sealed."""
+    return await reads.fetch(_NAMES, user_ids)
 
 
 async def by_id(reads: Reads, user_id: str) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ import pytest
 from cli.prepare import prepare
 from infra.settings import Settings
 from tests.api.running import Mesh, Process, api, processes
+from tests.api.sockets import Devices, Replicas, devices, two_replicas
 from tests.waiting import eventually
 from tests.worlds import world
 
@@ -58,3 +59,17 @@ async def mesh(running: Running) -> AsyncIterator[Mesh]:
     async with api(running.settings.model_copy(update=patient)) as started:
         await eventually(lambda: started.machines.writes.started, 20, "the gateway has started")
         yield started
+
+
+@pytest.fixture(scope="session")
+async def replicas(mesh: Mesh) -> AsyncIterator[Replicas]:
+    """The API on two real sockets."""
+    async with two_replicas(mesh.settings) as found:
+        yield found
+
+
+@pytest.fixture
+async def some() -> AsyncIterator[Devices]:
+    """Devices of this test's own."""
+    async with devices() as made:
+        yield made

@@ -88,6 +88,15 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "read_listing": EVERYONE,
     "read_listing_history": EVERYONE,
     "read_listing_prices": EVERYONE,
+    "open_conversation": SIGNED_IN,
+    "list_conversations": SIGNED_IN,
+    "list_chats": SIGNED_IN,
+    "read_messages": SIGNED_IN,
+    "read_chat_messages": SIGNED_IN,
+    "send_message": SIGNED_IN,
+    "mark_messages_read": SIGNED_IN,
+    "hide_conversation": SIGNED_IN,
+    "count_unread": SIGNED_IN,
     "search": EVERYONE,
     "search_listings": EVERYONE,
     "suggest": EVERYONE,
@@ -143,6 +152,11 @@ def _provider() -> Thing:
     return Thing("provider", others=404, own=404, owners=SIGNED_IN, staff=NO_STAFF)
 
 
+def _talk(kind: str = "conversation", **more: Any) -> Thing:
+    """Between two people: to others, staff too, there is none."""
+    return Thing(kind, others=404, owners=SIGNED_IN, staff=NO_STAFF, **more)
+
+
 _ANY_VERSION = {"headers": {"If-Match": "*"}}
 _CHANGE = {"json": {"title": "Another title"}, **_ANY_VERSION}
 _TELL = {"json": {"bio": "Old Porsches"}, **_ANY_VERSION}
@@ -185,6 +199,11 @@ THINGS: Final[Mapping[str, Thing]] = {
     "read_image": Thing("image", others=404, owners=SIGNED_IN, staff=NO_STAFF),
     "read_variant": Thing("variant", others=0, owners=SIGNED_IN),
     "delete_media": Thing("image", others=403, owners=SIGNED_IN, staff=NO_STAFF),
+    "read_messages": _talk(),
+    "read_chat_messages": _talk(),
+    "send_message": _talk(ask={"json": {"content": "Is it still there?"}}),
+    "mark_messages_read": _talk("message"),
+    "hide_conversation": _talk(),
     # The account itself. Nobody, no admin either, gets all that we hold of somebody else.
     "export_user": _person(staff=NO_STAFF),
     "deactivate_user": _person(staff=ADMINS),

@@ -26,10 +26,11 @@ from infra.objects import open_objects
 from infra.opensearch import open_opensearch
 from infra.settings import Settings
 from tests.api.running import Mesh
-from tests.api.selling import Seller
+from tests.api.selling import Seller, token_of
 from tests.cli.commands import Mesh as Command
 from tests.cli.commands import commands_on
 from tests.stack import session_state
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")
 
@@ -63,9 +64,22 @@ async def somebody(mesh: Mesh) -> tuple[str, str, str]:
         headers={**headers, "If-Match": "*"},
     )
     assert told.status_code == 200, told.text
+    await said(mesh, headers, f"I am {name}, and I want that car")
     await mesh.client.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     await mesh.until_read(await mesh.client.post("/api/auth/logout", headers=headers))
     return user_id, email, name
+
+
+async def said(mesh: Mesh, headers: dict[str, str], content: str) -> None:
+    """Something in a chat about somebody else's car."""
+    listing = await Seller(mesh, await mesh.account("seller")).offer()
+    body = {"listing_id": listing.json()["id"]}
+    opening = {**headers, **token_of(listing)}
+    opened = await mesh.client.post("/api/messages/conversations", json=body, headers=opening)
+    assert opened.status_code == 201, opened.text
+    path = f"/api/messages/{opened.json()['id']}"
+    sent = await mesh.client.post(path, json={"content": content}, headers=headers)
+    assert sent.status_code == 201, sent.text
 
 
 async def test_PR_10_whoever_is_erased_is_found_nowhere(mesh: Mesh, command: Command) -> None:
@@ -125,7 +139,13 @@ async def test_PR_10_a_person_is_known_by_all_that_was_sealed_for_them(mesh: Mes
     user_id, email, name = await somebody(mesh)
     key = await mesh.machines.vault.person(UUID(user_id))
     assert key is not None
-    found = await known_by(mesh.machines.postgres, key)
+    words = f"I am {name}, and I want that car"
+
+    async def known() -> dict[str, str]:
+        found = await known_by(mesh.machines.postgres, key)
+        return found if words in found.values() else {}
+
+    found = await eventually(known, 20, "what they said is known")
     assert {"email": email, "name": name, "bio": f"I am {name}"}.items() <= found.items()
     assert found["phone"].startswith("+9477")
 

@@ -14,6 +14,7 @@ from tests.api.picturing import Uploader, image_of
 from tests.api.profiling import path_to, photo
 from tests.api.running import Account, Mesh, claims_of
 from tests.api.selling import CAR, token_of
+from tests.api.talking import Talker, talk, talker
 from tests.waiting import eventually
 
 SHUT = {"token_missing", "token_invalid", "session_ended", "role_not_allowed", "no_policy"}
@@ -115,6 +116,8 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
     if kind == "variant":
         found = await Uploader(mesh, owner).processed(photo())
         return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
+    if kind in ("conversation", "message"):
+        return await said(mesh, kind, owner)
     if kind == "api key":
         body = {"label": "matrix", "operations": ["search"], "days": 1}
         answer = await mesh.client.post("/api/auth/keys", json=body, headers=owner.headers)
@@ -125,6 +128,14 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
         await mesh.client.get(path, headers=owner.headers | token_of(answer))
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
+
+
+async def said(mesh: Mesh, kind: str, owner: Account) -> str:
+    """A conversation that somebody begins, or what they say first in it."""
+    found = await talk(Talker(mesh, owner), await talker(mesh, "seller"))
+    message = await found.buyer.said(found.id, "Hello")
+    await found.buyer.contents(found.id, message)  # readable from now on
+    return found.id if kind == "conversation" else str(message.json()["id"])
 
 
 async def asked(mesh: Mesh, operation: Operation, path: str, who: Account | None) -> int:

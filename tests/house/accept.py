@@ -28,6 +28,7 @@ from tests.house.filling import MOMENT, fill
 from tests.house.shapes import breaks, shape_of
 
 _STREAMS = (  # which field names an event's stream; the first that it has
+    ("conversation_id", "conversation/"),
     ("key_id", "api_key/"),
     ("session_id", "session/"),
     ("media_id", "media/"),

@@ -26,7 +26,10 @@ gone: list[str] = []
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers with the length of the body."""
+    """Answers with the length of the body; takes every WebSocket and says what it hears."""
+    if scope["type"] == "websocket":
+        await echo(receive, send)
+        return
     request = Request(scope, receive)
     try:
         body = await request.body()
@@ -34,6 +37,14 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         gone.append(scope["path"])
         return
     await Response(str(len(body)))(scope, receive, send)
+
+
+async def echo(receive: Any, send: Any) -> None:
+    while (message := await receive())["type"] != "websocket.disconnect":
+        if message["type"] == "websocket.connect":
+            await send({"type": "websocket.accept"})
+        else:
+            await send({"type": "websocket.send", "text": message["text"]})
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +59,7 @@ async def served(limit_s: float) -> AsyncIterator[int]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         config = uvicorn.Config(
-            app, http=bounded_protocol(limit_s), ws="none", log_config=None, lifespan="off"
+            app, http=bounded_protocol(limit_s), ws="wsproto", log_config=None, lifespan="off"
         )
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,method-assign]
@@ -76,6 +87,14 @@ class Client:
             with suppress(*CLOSED):
                 return await self._reader.read()
         return b""
+
+    async def head(self) -> bytes:
+        async with asyncio.timeout(PATIENCE_S):
+            return await self._reader.readuntil(b"\r\n\r\n")
+
+    async def bytes(self, count: int) -> bytes:
+        async with asyncio.timeout(PATIENCE_S):
+            return await self._reader.readexactly(count)
 
     async def answer(self) -> bytes:
         """One answer with a short body."""
@@ -154,6 +173,28 @@ async def test_NS_03_a_connection_lives_on_between_requests() -> None:
             await let_pass(LIMIT_S * 2, because="a pause between requests is the input")
         await client.say(ASKED)
         assert (await client.answer()).startswith(b"HTTP/1.1 200 ")
+
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: mesh.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+HELLO = b"\x81\x85\0\0\0\0hello"  # one text frame, masked with nothing
+
+
+async def test_MS_15_a_websocket_lives_longer_than_a_request_may_take() -> None:
+    async with served(LIMIT_S) as port, connected(port) as client:
+        await client.say(UPGRADE)
+        assert (await client.head()).startswith(b"HTTP/1.1 101 ")
+        await let_pass(LIMIT_S * 2, because="a quiet socket is the input")
+        await client.say(HELLO)
+        assert await client.bytes(7) == b"\x81\x05hello"
+
+
+async def test_NS_03_who_asks_for_a_websocket_drop_by_drop_is_cut_off(port: int) -> None:
+    async with connected(port) as client:
+        await client.say(UPGRADE[:-2])
+        assert (await client.rest()).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_NS_03_a_head_without_end_is_431() -> None:

@@ -10,8 +10,10 @@ from uuid import UUID
 import pytest
 import yaml
 
+from api.messaging_socket import PACKET_BYTES_MAX, Realtime
 from api.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX, ProblemBody
 from tests.infra.nginx import parsed
+from tests.infra.test_vault_keys import settings_with
 
 ROOT = Path(__file__).parents[2]
 HTTP = parsed(ROOT / "infra/nginx/nginx.conf").one("http")
@@ -60,8 +62,11 @@ def test_NS_02_every_answer_has_hsts_once() -> None:
 
 
 def test_GW_03_requests_go_round_every_replica_and_past_dead_ones() -> None:
-    (server,) = HTTP.one("upstream").all("server")
-    assert server.words == ("api:8000", "resolve", "max_fails=2", "fail_timeout=5s")
+    upstreams = HTTP.all("upstream")
+    assert [each.words for each in upstreams] == [("api",), ("chat",)]
+    for each in upstreams:
+        (server,) = each.all("server")
+        assert server.words == ("api:8000", "resolve", "max_fails=2", "fail_timeout=5s")
     assert HTTP.value("resolver") == "127.0.0.11 valid=5s"
     assert location("/").value("proxy_pass") == "http://api"
     assert int(SERVICES["api"]["deploy"]["replicas"].partition(":-")[2].rstrip("}")) >= 2
@@ -71,6 +76,34 @@ def test_GW_03_no_write_is_sent_twice() -> None:
     retried = location("/").one("proxy_next_upstream").words
     assert retried == ("error", "timeout", "http_503")
     assert "non_idempotent" not in retried
+
+
+def test_MS_15_sockets_pass_and_stay_with_one_replica() -> None:
+    chat = location("/socket.io/")
+    assert chat.value("proxy_pass") == "http://chat"
+    assert chat.value("proxy_http_version") == "1.1"
+    passed = dict(each.words for each in chat.all("proxy_set_header"))
+    assert passed["Upgrade"] == "$http_upgrade"
+    assert passed["Connection"] == "$connection_wanted"
+    (wanted,) = HTTP.all("map")
+    assert wanted.words == ("$http_upgrade", "$connection_wanted")
+    assert [(each.name, *each.words) for each in wanted.block] == [("default", "upgrade"), ("", "")]
+    (sticky,) = [each for each in HTTP.all("upstream") if each.words == ("chat",)]
+    assert sticky.value("hash") == "$binary_remote_addr consistent"
+
+
+def test_MS_15_a_socket_outlives_its_pings_and_a_dead_container_does_not() -> None:
+    pings = Realtime(settings_with(bytes(32), bytes(32))).server.eio
+    silence = int(location("/socket.io/").value("proxy_read_timeout").rstrip("s"))
+    assert pings.ping_interval + pings.ping_timeout < silence <= 60
+
+
+def test_MS_15_what_a_client_says_of_itself_is_written_over_for_sockets_too() -> None:
+    everything, chat = (
+        {each.words for each in location(path).all("proxy_set_header")}
+        for path in ("/", "/socket.io/")
+    )
+    assert {words for words in everything if words[0] != "Connection"} <= chat
 
 
 @pytest.mark.parametrize(
@@ -107,14 +140,19 @@ LARGER = {
 
 def test_only_pictures_may_be_larger_and_so_large_as_the_api_takes_them() -> None:
     places = location("/").all("location")
-    larger = [each for each in SECURE.deep() if each.name == "client_max_body_size"]
-    assert len(larger) == len(places)
+    sizes = [each for each in SECURE.deep() if each.name == "client_max_body_size"]
+    assert len(sizes) == len(places) + 1  # the sockets' packets are smaller
     for path, most in LARGER.items():
         (place,) = [each for each in places if re.search(each.words[1], path)]
         allowed = int(place.value("client_max_body_size").rstrip("m")) * 1024 * 1024
         assert most <= allowed < most + 2 * 1024 * 1024
     for path in ("/api/images/process", "/api/images/", "/api/media", "/api/listings"):
         assert not [each for each in places if re.search(each.words[1], path)]
+
+
+def test_NS_03_a_sockets_packets_are_bounded_as_the_api_bounds_them() -> None:
+    size = location("/socket.io/").value("client_max_body_size")
+    assert int(size.rstrip("k")) * 1024 == PACKET_BYTES_MAX
 
 
 @pytest.mark.parametrize(("name", "status"), [("@too_many", 429), ("@unavailable", 503)])

@@ -36,6 +36,7 @@ _FIRST = (
     "session.started",
     "email_claim.reserved",
     "media.uploaded",
+    "conversation.opened",
 )
 
 
@@ -129,8 +130,8 @@ def _varied(chance: random.Random, example: Example, subject: str, command: str)
     """The example's data about this stream's own aggregate, with figures of its own."""
     old, new = example.subject.rpartition("/")[2], subject.rpartition("/")[2]
     data: dict[str, Any] = json.loads(json.dumps(dict(example.data)).replace(old, new))
-    if "command_id" in data:
-        data["command_id"] = command
+    for own in {"command_id", "message_id"} & data.keys():
+        data[own] = command
     for part in (data, data.get("fields") or {}):
         for name in part:
             if name in _NUMBERS and part[name] is not None:

@@ -1,0 +1,283 @@
+"""Messages over HTTP: what a buyer and a seller write to each other about a listing. To others
+no conversation exists. `/api/chat` is the same by another name.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+
+from api.auth import SignedIn
+from api.commands import Sending, answer
+from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.listing_sight import hidden
+from api.machines import Mesh
+from api.messaging_bodies import (
+    CONVERSATION,
+    MESSAGE,
+    OPENED,
+    SENT,
+    UNREAD,
+    ConversationsAnswer,
+    MessagesAnswer,
+    NewConversation,
+    NewMessage,
+    OpenedAnswer,
+    SentAnswer,
+    UnreadAnswer,
+)
+from api.messaging_socket import realtime_of
+from api.messaging_views import (
+    conversation_for,
+    conversation_shown,
+    message_shown,
+    people_of,
+    sealed_content,
+    seller_of,
+)
+from api.paging import Page, Paging
+from api.problems import Problem, problem_responses
+from api.routing import new_router
+from api.successes import ok
+from projections.listings.listing_page import listing_page
+from projections.messaging import conversations, messages
+from projections.messaging.message_reads import message_reads
+from schemas.messaging import (
+    HideConversation,
+    MarkRead,
+    OpenConversation,
+    SendMessage,
+    conversation_id_of,
+)
+
+ONE = "/api/messages/{conversation_id:uuid}"
+UNREAD_MAX = 1_000  # conversations that are told one by one
+NO_STORE = {"Cache-Control": "no-store"}
+
+LISTING = CaughtUp(listing_page)
+LIST = CaughtUp(conversations.conversations, messages.messages)
+MESSAGES = CaughtUp(conversations.conversations, messages.messages, message_reads)
+
+_READS = problem_responses(400, 401, 403)
+
+router = new_router("messaging")
+
+
+@router.post(
+    "/api/messages/conversations",
+    operation_id="open_conversation",
+    status_code=201,
+    response_model=OpenedAnswer,
+    responses={
+        **ok("It was there already", OPENED),
+        **ok("Opened", OPENED, 201),
+        **problem_responses(400, 401, 403, 404, 409, 410, 415),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def open_conversation(
+    body: NewConversation, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
+) -> Response:
+    """Begin to talk with the seller of a listing. There is one conversation of a buyer and a
+    listing, however often it is opened.
+    """
+    await LISTING.wait(request)
+    seller_id, public = await seller_of(mesh, body.listing_id)
+    buyer_id = UUID(caller.user_id)
+    if buyer_id == seller_id:
+        raise Problem(409, "own_listing", "This listing is yours: nobody talks with themselves")
+    if not public:
+        raise hidden()
+    conversation_id = conversation_id_of(body.listing_id, buyer_id, seller_id)
+    ids = {"listing_id": body.listing_id, "buyer_id": buyer_id, "seller_id": seller_id}
+    command = OpenConversation(conversation_id=conversation_id, **ids, **sending.asked)
+    reply = await sending.send(command)
+    shown = {name: str(value) for name, value in {"id": conversation_id, **ids}.items()}
+    status = 201 if reply.event_count else 200
+    return answer(reply, status, shown, location=f"/api/messages/{conversation_id}")
+
+
+@router.get(
+    "/api/messages/conversations",
+    operation_id="list_conversations",
+    response_model=ConversationsAnswer,
+    responses={**ok("A page", {"items": [CONVERSATION], "next_cursor": None}), **_READS},
+    openapi_extra=OPENAPI_EXTRA,
+)
+@router.get(
+    "/api/chat",
+    operation_id="list_chats",
+    response_model=ConversationsAnswer,
+    responses={**ok("A page", {"items": [CONVERSATION], "next_cursor": None}), **_READS},
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def list_conversations(
+    request: Request, mesh: Mesh, page: Paging, caller: SignedIn
+) -> Response:
+    """The caller's conversations, the last moved first, each with its listing, the other one
+    and how many messages wait.
+    """
+    await LIST.wait(request)
+    after = None
+    if page.after is not None:
+        moment, conversation_id = page.after
+        after = (datetime.fromisoformat(moment), conversation_id)
+    part = conversations.Slice(page.limit + 1, page.offset, after)
+    rows = await conversations.of_person(mesh.postgres, caller.user_id, part)
+    last = None
+    if len(rows) > page.limit:
+        rows = rows[: page.limit]
+        last = (rows[-1]["active_at"].isoformat(), rows[-1]["key"])
+    sides = [row[side] for row in rows for side in ("buyer_id", "seller_id")]
+    people = await people_of(mesh, sides)
+    items = [conversation_shown(row, people, caller.user_id) for row in rows]
+    return page.response(items, last, headers=NO_STORE)
+
+
+@router.get(
+    "/api/messages/unread",
+    operation_id="count_unread",
+    response_model=UnreadAnswer,
+    responses={**ok("What waits", UNREAD), **_READS},
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def count_unread(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
+    """How many messages the caller has not read, in all and by conversation."""
+    await LIST.wait(request)
+    rows = await conversations.unread(mesh.postgres, caller.user_id, UNREAD_MAX)
+    body = {
+        "total": sum(row["unread"] for row in rows),
+        "conversations": [{"id": row["key"], "unread": row["unread"]} for row in rows],
+    }
+    return Response(orjson.dumps(body), 200, NO_STORE, "application/json")
+
+
+@router.get(
+    ONE,
+    operation_id="read_messages",
+    response_model=MessagesAnswer,
+    responses={
+        **ok("A page", {"items": [MESSAGE], "next_cursor": None}),
+        **problem_responses(400, 401, 403, 404),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+@router.get(
+    "/api/chat/{conversation_id:uuid}/messages",
+    operation_id="read_chat_messages",
+    response_model=MessagesAnswer,
+    responses={
+        **ok("A page", {"items": [MESSAGE], "next_cursor": None}),
+        **problem_responses(400, 401, 403, 404),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def read_messages(
+    conversation_id: UUID, request: Request, mesh: Mesh, page: Paging, caller: SignedIn
+) -> Response:
+    """A conversation's messages, the last first; following `next_cursor` leads back to the
+    first, whatever is said meanwhile.
+    """
+    await MESSAGES.wait(request)
+    row = await conversation_for(mesh, conversation_id, caller.user_id)
+    return await _messages(mesh, row, page)
+
+
+async def _messages(mesh: Mesh, conversation: Any, page: Page) -> Response:
+    before = None if page.after is None else page.after[0]
+    rows = await messages.page(
+        mesh.postgres, conversation["key"], page.limit + 1, before=before, offset=page.offset
+    )
+    last = None
+    if len(rows) > page.limit:
+        rows = rows[: page.limit]
+        last = (rows[-1]["number"],)
+    people = await people_of(mesh, (conversation["buyer_id"], conversation["seller_id"]))
+    items = [message_shown(row, people) for row in rows]
+    return page.response(items, last, headers=NO_STORE)
+
+
+@router.post(
+    ONE,
+    operation_id="send_message",
+    status_code=201,
+    response_model=SentAnswer,
+    responses={
+        **ok("Sent", SENT, 201),
+        **problem_responses(400, 401, 403, 404, 409, 410, 415),
+    },
+)
+async def send_message(
+    conversation_id: UUID,
+    body: NewMessage,
+    request: Request,
+    sending: Sending,
+    mesh: Mesh,
+    caller: SignedIn,
+) -> Response:
+    """Say something to the other one."""
+    message_id = sending.new_id("message")
+    command = SendMessage(
+        conversation_id=conversation_id,
+        message_id=message_id,
+        content_sealed=await sealed_content(mesh, caller.user_id, body.content),
+        **sending.asked,
+    )
+    reply = await sending.send(command)
+    if not reply.repeated:
+        realtime_of(request).message_was_sent(command, body.content, reply)
+    shown = {"id": str(message_id), "conversation_id": str(conversation_id)}
+    return answer(reply, 201, shown)
+
+
+@router.put(
+    "/api/messages/{message_id:uuid}/read",
+    operation_id="mark_messages_read",
+    status_code=204,
+    response_class=Response,
+    responses={
+        204: {"description": "Read"},
+        **problem_responses(400, 401, 403, 404, 409),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def mark_messages_read(
+    message_id: UUID, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
+) -> Response:
+    """Say that one has read this message and all before it."""
+    await MESSAGES.wait(request)
+    row = await messages.by_id(mesh.postgres, str(message_id))
+    if row is None or caller.user_id not in (row["sender_id"], row["recipient_id"]):
+        raise Problem(404, "message_unknown", "There is no such message")
+    # Before one's own message stand all of the other one's that are not one's own.
+    own = row["sender_id"] == caller.user_id
+    up_to = row["number"] - row["sender_number"] if own else row["sender_number"]
+    command = MarkRead(conversation_id=UUID(row["conversation_id"]), up_to=up_to, **sending.asked)
+    reply = await sending.send(command)
+    if reply.event_count and not reply.repeated:
+        other = row["recipient_id"] if own else row["sender_id"]
+        await realtime_of(request).fanout.messages_read(command, str(message_id), other)
+    return answer(reply, 204)
+
+
+@router.delete(
+    ONE,
+    operation_id="hide_conversation",
+    status_code=204,
+    response_class=Response,
+    responses={
+        204: {"description": "Gone from the caller's list"},
+        **problem_responses(400, 401, 403, 404, 409),
+    },
+)
+async def hide_conversation(conversation_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
+    """Take a conversation off one's list. The other one still has it; a new message brings it
+    back.
+    """
+    command = HideConversation(conversation_id=conversation_id, **sending.asked)
+    return answer(await sending.send(command), 204)

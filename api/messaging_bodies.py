@@ -1,0 +1,185 @@
+"""What clients send of messages and what they get, with examples."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.messaging import CONTENT_LENGTH_MAX
+
+# Tabs and line breaks are text, other control characters are not.
+Content = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        min_length=1,
+        max_length=CONTENT_LENGTH_MAX,
+        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+$",
+    ),
+]
+
+_CONVERSATION_ID = "5c6f7a10-9d0f-5c52-8f43-2f4f6c1f7a10"
+_LISTING_ID = "01980000-0000-7000-8000-000000000001"
+_BUYER_ID = "01980000-0000-7000-8000-00000000000a"
+_SELLER_ID = "01980000-0000-7000-8000-00000000000b"
+OPENED = {
+    "id": _CONVERSATION_ID,
+    "listing_id": _LISTING_ID,
+    "buyer_id": _BUYER_ID,
+    "seller_id": _SELLER_ID,
+}
+MESSAGE = {
+    "id": "01980000-0000-7000-8000-0000000000c1",
+    "conversation_id": _CONVERSATION_ID,
+    "number": 1,
+    "sender_id": _BUYER_ID,
+    "sender_name": "Nimal Perera",
+    "recipient_id": _SELLER_ID,
+    "content": "Is it still there?",
+    "created_at": "2026-03-01T12:00:00+00:00",
+    "read_at": None,
+}
+CONVERSATION = {
+    "id": _CONVERSATION_ID,
+    "side": "seller",
+    "listing": {
+        "id": _LISTING_ID,
+        "title": "Porsche 911 Carrera 4S",
+        "price_minor": 8_500_000,
+        "currency": "EUR",
+        "status": "active",
+    },
+    "other": {"id": _BUYER_ID, "name": "Nimal Perera"},
+    "unread": 1,
+    "opened_at": "2026-03-01T11:59:00+00:00",
+    "last_message_at": "2026-03-01T12:00:00+00:00",
+    "last_message": {
+        "id": MESSAGE["id"],
+        "sender_id": _BUYER_ID,
+        "content": "Is it still there?",
+    },
+}
+SENT = {"id": MESSAGE["id"], "conversation_id": _CONVERSATION_ID}
+UNREAD = {"total": 1, "conversations": [{"id": _CONVERSATION_ID, "unread": 1}]}
+
+
+class NewConversation(BaseModel):
+    """About what to talk with its seller."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, json_schema_extra={"examples": [{"listing_id": _LISTING_ID}]}
+    )
+
+    listing_id: UUID
+
+
+class NewMessage(BaseModel):
+    """What to say."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"content": "Is it still there?"}]},
+    )
+
+    content: Content
+
+
+class OpenedAnswer(BaseModel):
+    """A conversation and its two people."""
+
+    id: UUID
+    listing_id: UUID
+    buyer_id: UUID
+    seller_id: UUID
+
+
+class SentAnswer(BaseModel):
+    """The new message."""
+
+    id: UUID
+    conversation_id: UUID
+
+
+class MessageAnswer(BaseModel):
+    """A message. `number` is its place in the conversation, from 1. `content` is null when its
+    sender's account has been deleted.
+    """
+
+    id: UUID
+    conversation_id: UUID
+    number: int
+    sender_id: UUID
+    sender_name: str
+    recipient_id: UUID
+    content: str | None
+    created_at: AwareDatetime
+    read_at: AwareDatetime | None
+
+
+class MessagesAnswer(BaseModel):
+    """A page of messages, the last first; `next_cursor` leads back in time."""
+
+    items: list[MessageAnswer]
+    next_cursor: str | None
+
+
+class ListingCard(BaseModel):
+    """The listing that is talked about; what is not on offer shows its id and status only."""
+
+    id: UUID
+    title: str | None
+    price_minor: int | None
+    currency: str | None
+    status: str | None
+
+
+class OtherPerson(BaseModel):
+    """Whom one talks with."""
+
+    id: UUID
+    name: str
+
+
+class LastMessage(BaseModel):
+    """What was said last."""
+
+    id: UUID
+    sender_id: UUID
+    content: str | None
+
+
+class ConversationAnswer(BaseModel):
+    """A conversation as one of its two people sees it; `side` is theirs."""
+
+    id: UUID
+    side: Literal["buyer", "seller"]
+    listing: ListingCard
+    other: OtherPerson
+    unread: int = Field(ge=0)
+    opened_at: AwareDatetime
+    last_message_at: AwareDatetime | None
+    last_message: LastMessage | None
+
+
+class ConversationsAnswer(BaseModel):
+    """A page of conversations, the last moved first."""
+
+    items: list[ConversationAnswer]
+    next_cursor: str | None
+
+
+class UnreadConversation(BaseModel):
+    """How many messages wait in one conversation."""
+
+    id: UUID
+    unread: int
+
+
+class UnreadAnswer(BaseModel):
+    """How many messages wait, in all and by conversation."""
+
+    total: int
+    conversations: list[UnreadConversation]

@@ -1,0 +1,1 @@
+"""Conversations and their messages, sealed as their senders left them."""

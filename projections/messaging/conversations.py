@@ -1,0 +1,167 @@
+"""Conversations as their two people list them. Postgres, one row per conversation, which holds
+both sides: what either of them does changes one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, assert_never, get_args
+
+from sqlalchemy import Index, MetaData, Table
+
+from projections.postgres_columns import columns_of
+from projections.projection import PostgresTable, Projection
+from projections.reads import Reads
+from schemas.messaging import (
+    ConversationHidden,
+    ConversationOpened,
+    MessageSent,
+    MessagesRead,
+    MessagingEvent,
+)
+from schemas.recorded import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Who talks about what. `…_sent` counts somebody's messages, `…_read` how many of the other
+    one's they have read. `active_at` is when it last moved: what lists go by.
+
+    Before the first message the seller does not see it: there is nothing to answer.
+    """
+
+    listing_id: str
+    buyer_id: str
+    seller_id: str
+    opened_at: datetime
+    active_at: datetime
+    version: int
+    last_message_at: datetime | None = None
+    last_message_id: str | None = None
+    buyer_sent: int = 0
+    seller_sent: int = 0
+    buyer_read: int = 0
+    seller_read: int = 0
+    buyer_hidden: bool = False
+    seller_hidden: bool = True
+
+
+def key(recorded: Recorded[MessagingEvent]) -> str:
+    """The conversation's id."""
+    return str(recorded.event.conversation_id)
+
+
+def fold(row: Conversation | None, recorded: Recorded[MessagingEvent]) -> Conversation | None:
+    """The conversation after the event."""
+    event = recorded.event
+    if isinstance(event, ConversationOpened):
+        return Conversation(
+            listing_id=str(event.listing_id),
+            buyer_id=str(event.buyer_id),
+            seller_id=str(event.seller_id),
+            opened_at=event.opened_at,
+            active_at=event.opened_at,
+            version=recorded.version,
+        )
+    return row and replace(row, version=recorded.version, **_changes(row, event))
+
+
+def _changes(
+    row: Conversation, event: MessageSent | MessagesRead | ConversationHidden
+) -> dict[str, Any]:
+    match event:
+        case MessageSent(message_id=message_id, sender_number=number, sent_at=at):
+            return {
+                f"{_side(row, event.sender_id)}_sent": number,
+                "buyer_hidden": False,
+                "seller_hidden": False,
+                "last_message_id": str(message_id),
+                "last_message_at": at,
+                "active_at": at,
+            }
+        case MessagesRead(reader_id=reader_id, up_to=up_to):
+            return {f"{_side(row, reader_id)}_read": up_to}
+        case ConversationHidden(user_id=user_id):
+            return {f"{_side(row, user_id)}_hidden": True}
+        case _:
+            assert_never(event)
+
+
+def _side(row: Conversation, user_id: object) -> str:
+    return "buyer" if str(user_id) == row.buyer_id else "seller"
+
+
+table = Table("conversations", MetaData(), *columns_of(Conversation))
+Index("of_buyer", table.c.buyer_id, table.c.active_at.desc(), table.c.key.desc())
+Index("of_seller", table.c.seller_id, table.c.active_at.desc(), table.c.key.desc())
+
+conversations = Projection(
+    name="conversations",
+    version=1,
+    hears=get_args(MessagingEvent),
+    key=key,
+    fold=fold,
+    row=Conversation,
+    target=PostgresTable(table),
+)
+
+# Each side has an index of its own, so each is asked by itself.
+_SIDE = """
+    SELECT *, {other}_sent - {own}_read AS unread FROM reads.conversations
+    WHERE {own}_id = $1 AND NOT {own}_hidden {more}
+"""
+_BUYER = _SIDE.replace("{own}", "buyer").replace("{other}", "seller")
+_SELLER = _SIDE.replace("{own}", "seller").replace("{other}", "buyer")
+_LIST = f"""
+    SELECT own.key, own.listing_id, own.buyer_id, own.seller_id, own.opened_at, own.active_at,
+           own.last_message_at, own.unread, last.key AS last_id, last.sender_id AS last_sender_id,
+           last.content_sealed AS last_content_sealed, listing.title, listing.price_minor,
+           listing.currency, listing.status AS listing_status
+    FROM (
+        ({_BUYER} ORDER BY active_at DESC, key DESC LIMIT $2::bigint + $3::bigint)
+        UNION ALL
+        ({_SELLER} ORDER BY active_at DESC, key DESC LIMIT $2::bigint + $3::bigint)
+    ) AS own
+    LEFT JOIN reads.messages AS last ON last.key = own.last_message_id
+    LEFT JOIN reads.listing_page AS listing ON listing.key = own.listing_id
+    ORDER BY own.active_at DESC, own.key DESC LIMIT $2::bigint OFFSET $3::bigint
+"""  # noqa: S608 - our own names
+_UNREAD = f"""
+    SELECT key, unread FROM ({_BUYER} UNION ALL {_SELLER}) AS own
+    WHERE unread > 0 ORDER BY active_at DESC, key DESC LIMIT $2
+""".replace("{more}", "")  # noqa: S608 - our own names
+_BY_ID = """
+    SELECT key, listing_id, buyer_id, seller_id, buyer_sent, seller_sent
+    FROM reads.conversations WHERE key = $1
+"""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Which conversations: `limit` of them after the moment and id of `after`, or, without it,
+    from the `offset`th on.
+    """
+
+    limit: int
+    offset: int = 0
+    after: tuple[datetime, str] | None = None
+
+
+async def by_id(reads: Reads, conversation_id: str) -> Mapping[str, Any] | None:
+    """Who talks about what in one conversation."""
+    return await reads.fetchrow(_BY_ID, conversation_id)
+
+
+async def of_person(reads: Reads, user_id: str, part: Slice) -> Sequence[Mapping[str, Any]]:
+    """Somebody's conversations with their listing and last message, the last moved first."""
+    if part.after is None:
+        return await reads.fetch(_LIST.replace("{more}", ""), user_id, part.limit, part.offset)
+    sql = _LIST.replace("{more}", "AND (active_at, key) < ($4, $5)")
+    return await reads.fetch(sql, user_id, part.limit, part.offset, *part.after)
+
+
+async def unread(reads: Reads, user_id: str, limit: int) -> Sequence[Mapping[str, Any]]:
+    """The conversations in which somebody has not read everything, and how many messages."""
+    return await reads.fetch(_UNREAD, user_id, limit)

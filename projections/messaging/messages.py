@@ -1,0 +1,102 @@
+"""Messages, each sealed with the key of its sender. Postgres, one row per message.
+
+When one was read stands in `message_reads`: one event there marks many messages here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, MetaData, Table
+
+from projections.postgres_columns import columns_of
+from projections.projection import PostgresTable, Projection
+from projections.reads import Reads
+from schemas.messaging import MessageSent
+from schemas.recorded import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one of the two said. `number` is its place in the conversation, from 1 and without
+    a gap, `sender_number` its place among its sender's.
+    """
+
+    conversation_id: str
+    number: int
+    sender_id: str
+    recipient_id: str
+    sender_number: int
+    content_sealed: str
+    created_at: datetime
+
+
+def key(recorded: Recorded[MessageSent]) -> str:
+    """The message's id."""
+    return str(recorded.event.message_id)
+
+
+def fold(_row: Message | None, recorded: Recorded[MessageSent]) -> Message:
+    """The message as it was sent: nobody changes one."""
+    event = recorded.event
+    return Message(
+        conversation_id=str(event.conversation_id),
+        number=event.number,
+        sender_id=str(event.sender_id),
+        recipient_id=str(event.recipient_id),
+        sender_number=event.sender_number,
+        content_sealed=event.content_sealed,
+        created_at=event.sent_at,
+    )
+
+
+table = Table("messages", MetaData(), *columns_of(Message))
+Index("of_conversation", table.c.conversation_id, table.c.number.desc())
+
+messages = Projection(
+    name="messages",
+    version=1,
+    hears=(MessageSent,),
+    key=key,
+    fold=fold,
+    row=Message,
+    target=PostgresTable(table),
+    insert_only=True,
+)
+
+# The first reading that went so far is the one in which this message was read.
+_PAGE = """
+    SELECT message.key, message.conversation_id, message.number, message.sender_id,
+           message.recipient_id, message.content_sealed, message.created_at, reading.read_at
+    FROM (
+        SELECT * FROM reads.messages
+        WHERE conversation_id = $1 AND ($2::bigint IS NULL OR number < $2)
+        ORDER BY number DESC LIMIT $3 OFFSET $4
+    ) AS message
+    LEFT JOIN LATERAL (
+        SELECT read_at FROM reads.message_reads
+        WHERE conversation_id = message.conversation_id AND reader_id = message.recipient_id
+          AND up_to >= message.sender_number
+        ORDER BY up_to LIMIT 1
+    ) AS reading ON true
+    ORDER BY message.number DESC
+"""
+_BY_ID = """
+    SELECT key, conversation_id, number, sender_id, recipient_id, sender_number
+    FROM reads.messages WHERE key = $1
+"""
+
+
+async def page(
+    reads: Reads, conversation_id: str, limit: int, *, before: int | None = None, offset: int = 0
+) -> Sequence[Mapping[str, Any]]:
+    """A conversation's messages, the last first, all with a number below `before`."""
+    return await reads.fetch(_PAGE, conversation_id, before, limit, offset)
+
+
+async def by_id(reads: Reads, message_id: str) -> Mapping[str, Any] | None:
+    """Where a message stands, without what it says."""
+    return await reads.fetchrow(_BY_ID, message_id)

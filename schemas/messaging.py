@@ -1,0 +1,126 @@
+"""Messaging: what a buyer and a seller write to each other about one listing.
+
+A conversation's id follows from the listing and its two people, so whoever opens it first, and
+however often, there is one. Words are sealed with the key of whoever wrote them: they go with
+that person, and the rest of the conversation stays.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID, uuid5
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from schemas.messages import Command, Event
+from schemas.registry import Upcasters
+
+CONTENT_LENGTH_MAX = 4_000  # characters
+CONVERSATIONS = UUID("9d0f3c52-6a7e-5b0e-8f43-2f4f6c1f7a10")  # the namespace of their ids
+
+# 4,000 characters of any script: 16,000 bytes, and a third more in base64.
+SealedContent = Annotated[str, StringConstraints(max_length=22_000)]
+Count = Annotated[int, Field(ge=0)]
+Number = Annotated[int, Field(ge=1)]
+
+
+def conversation_id_of(listing_id: UUID, buyer_id: UUID, seller_id: UUID) -> UUID:
+    """The one conversation of these two about this listing."""
+    return uuid5(CONVERSATIONS, f"{listing_id}/{buyer_id}/{seller_id}")
+
+
+def conversation_stream(conversation_id: UUID | str) -> str:
+    """The stream of one conversation."""
+    return f"conversation/{conversation_id}"
+
+
+class _MessagingCommand(Command):
+    conversation_id: UUID
+
+    @property
+    def stream_id(self) -> str:
+        return conversation_stream(self.conversation_id)
+
+
+class OpenConversation(_MessagingCommand):
+    """Begin to talk with a listing's seller; nothing happens where that was done before."""
+
+    kind: Literal["conversation.open"] = "conversation.open"
+    listing_id: UUID
+    buyer_id: UUID
+    seller_id: UUID
+
+
+class SendMessage(_MessagingCommand):
+    """Say something to the other one."""
+
+    kind: Literal["message.send"] = "message.send"
+    message_id: UUID
+    content_sealed: SealedContent
+
+
+class MarkRead(_MessagingCommand):
+    """The first `up_to` messages of the other one have been read."""
+
+    kind: Literal["messages.mark_read"] = "messages.mark_read"
+    up_to: Count
+
+
+class HideConversation(_MessagingCommand):
+    """Show the conversation no more to whoever asks; the other one still has it."""
+
+    kind: Literal["conversation.hide"] = "conversation.hide"
+
+
+MessagingCommand: TypeAlias = OpenConversation | SendMessage | MarkRead | HideConversation
+
+
+class _MessagingEvent(Event):
+    conversation_id: UUID
+
+
+class ConversationOpened(_MessagingEvent):
+    """A buyer and a seller may talk about a listing."""
+
+    kind: Literal["conversation.opened"] = "conversation.opened"
+    listing_id: UUID
+    buyer_id: UUID
+    seller_id: UUID
+    opened_at: AwareDatetime
+
+
+class MessageSent(_MessagingEvent):
+    """One of the two said something: the `number`th message of the conversation and the
+    `sender_number`th of its sender.
+    """
+
+    kind: Literal["message.sent"] = "message.sent"
+    message_id: UUID
+    sender_id: UUID
+    recipient_id: UUID
+    number: Number
+    sender_number: Number
+    content_sealed: SealedContent
+    sent_at: AwareDatetime
+
+
+class MessagesRead(_MessagingEvent):
+    """One of the two has read the first `up_to` messages of the other one."""
+
+    kind: Literal["messages.read"] = "messages.read"
+    reader_id: UUID
+    up_to: Number
+    read_at: AwareDatetime
+
+
+class ConversationHidden(_MessagingEvent):
+    """One of the two wants to see it no more, until something new is said."""
+
+    kind: Literal["conversation.hidden"] = "conversation.hidden"
+    user_id: UUID
+    hidden_at: AwareDatetime
+
+
+MessagingEvent: TypeAlias = ConversationOpened | MessageSent | MessagesRead | ConversationHidden
+
+UPCASTERS: Upcasters = {}

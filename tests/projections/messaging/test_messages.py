@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from projections.messaging.messages import Message, messages
+from schemas.messaging import conversation_stream
+from tests.projections.history import BEGINNING, history, rows_of
+from tests.projections.messaging.talks import BUYER, ID, OPENED, SELLER, read, said
+
+
+def test_MS_13_every_message_has_a_row_sealed_as_it_was_sent() -> None:
+    talk = history(
+        conversation_stream(ID), OPENED, said(BUYER, 1, 1), said(SELLER, 2, 1), read(BUYER, 1)
+    )
+    rows = rows_of(messages, talk)
+    assert rows.keys() == {str(UUID(int=101)), str(UUID(int=102))}
+    assert rows[str(UUID(int=102))] == Message(
+        conversation_id=str(ID),
+        number=2,
+        sender_id=str(SELLER),
+        recipient_id=str(BUYER),
+        sender_number=1,
+        content_sealed="12",
+        created_at=BEGINNING + timedelta(minutes=2),
+    )
+
+
+def test_MS_30_every_field_of_the_source_can_be_told() -> None:
+    columns = {column.name for column in messages.target.table.columns}
+    assert columns >= {"key", "conversation_id", "sender_id", "recipient_id", "created_at"}
