@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from schemas import api_keys, identity, listings, media, profiles, tracking
+from schemas import api_keys, identity, items, listings, media, profiles, tracking
 from schemas.messages import Command, Event
 from schemas.partitioning import partition_of
 from schemas.recorded import Reply
@@ -76,6 +76,7 @@ CONTEXTS: tuple[Context, ...] = (
     ),
     Context("profiles", get_args(profiles.ProfilesCommand), get_args(profiles.ProfilesEvent)),
     Context("media", get_args(media.MediaCommand), get_args(media.MediaEvent)),
+    Context("items", get_args(items.ItemCommand), get_args(items.ItemEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )
 
@@ -83,7 +84,13 @@ TOPICS: tuple[Topic, ...] = tuple(topic for context in CONTEXTS for topic in con
 
 EVENT_TYPES = Registry(
     (Reply, *(event for context in CONTEXTS for event in context.events)),
-    {**listings.UPCASTERS, **identity.UPCASTERS, **profiles.UPCASTERS, **media.UPCASTERS},
+    {
+        **listings.UPCASTERS,
+        **identity.UPCASTERS,
+        **profiles.UPCASTERS,
+        **media.UPCASTERS,
+        **items.UPCASTERS,
+    },
 )
 
 _COMMAND_CONTEXT = {

@@ -12,6 +12,7 @@ from producers.identity.claims import claims
 from producers.identity.identity_claims import identity_claims
 from producers.identity.sessions import sessions
 from producers.identity.users import users
+from producers.items import items
 from producers.listings import listings
 from producers.media import media
 from producers.profiles import preferences, profiles, sellers
@@ -31,6 +32,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "preferences": preferences,
     "api_key": api_keys,
     "media": media,
+    "item": items,
 }
 
 

@@ -30,6 +30,7 @@ from tests.house.shapes import breaks, shape_of
 _STREAMS = (  # which field names an event's stream; the first that it has
     ("key_id", "api_key/"),
     ("session_id", "session/"),
+    ("item_id", "item/"),
     ("media_id", "media/"),
     ("listing_id", "listing/"),
     ("user_id", "user/"),
