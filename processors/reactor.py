@@ -24,6 +24,7 @@ from processors.commands import send_command
 from processors.effect_runner import open_tools, run_effect
 from processors.effects import Effect
 from processors.erasure import DESTROY_KEY
+from processors.items import WITHDRAW_ITEMS
 from processors.mailing.mails import MAILING
 from processors.media import PROCESS_MEDIA
 from processors.pictures import DROP_PICTURES
@@ -46,6 +47,7 @@ EFFECTS: tuple[Effect, ...] = (
     SETTLE_SELLER,
     SETTLE_LISTING,
     PROCESS_MEDIA,
+    WITHDRAW_ITEMS,
 )
 
 log = structlog.get_logger()
