@@ -245,10 +245,16 @@ async def _taken(
         async with turn:
             return await take_image(mesh, sending, key, file, place, subject)
 
-    found = await asyncio.gather(*(take(place, file) for place, file in enumerate(files)))
-    taken = [each.media_id for each in found if isinstance(each, Taken)]
-    if len(taken) < len(found):
-        raise refused_all(found)
+    # All come to an end before the first failure is told: their files are closed then.
+    asked = (take(place, file) for place, file in enumerate(files))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    told = [each for each in found if not isinstance(each, BaseException)]
+    taken = [each.media_id for each in told if isinstance(each, Taken)]
+    if len(taken) < len(told):
+        raise refused_all(told)
     return tuple(taken)
 
 

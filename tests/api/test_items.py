@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from api.item_bodies import ItemAnswer
 from schemas.items import ItemCategory
 from tests.api.limited import limited_api, named, redis_url, settings_on
 from tests.api.offering import ITEMS, LAPTOP, Student, campus, student
@@ -143,6 +144,7 @@ async def test_IT_06_an_image_that_can_not_be_drawn_makes_it_active_too(owner, m
 
 async def test_IT_13_an_item_has_every_field_of_the_source(owner: Student) -> None:
     item = await owner.item(await owner.have())
+    assert ItemAnswer(**item).model_fields_set == item.keys() == ItemAnswer.model_fields.keys()
     wanted = "title description price category condition userId emailDomain status"
     assert {*wanted.split(), "imageProcessingStatus", "images", "createdAt"} <= item.keys()
     assert None not in item.values()
