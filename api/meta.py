@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.problems import problem_responses
 from api.routing import new_router
 from schemas.identity import UserStatus
+from schemas.items import ImageProcessing, ItemCategory, ItemCondition, ItemStatus
 from schemas.listings import ListingStatus
 from schemas.messages import Language, Market, Role
 from schemas.profiles import Theme
@@ -30,6 +31,10 @@ ENUMS: dict[str, type[StrEnum]] = {
     "distance_unit": DistanceUnit,
     "drivetrain": Drivetrain,
     "fuel_type": FuelType,
+    "image_processing": ImageProcessing,
+    "item_category": ItemCategory,
+    "item_condition": ItemCondition,
+    "item_status": ItemStatus,
     "language": Language,
     "listing_status": ListingStatus,
     "market": Market,

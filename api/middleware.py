@@ -33,7 +33,7 @@ _REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
 # Whose bodies may be larger than all others, and how large.
 _UPLOADS = (
     (re.compile(r"/api/users/[0-9A-Fa-f-]{36}/avatar"), UPLOAD_BYTES_MAX),
-    (re.compile(r"/api/(media/)?images"), IMAGES_BYTES_MAX),
+    (re.compile(r"/api/(media/)?images|/api/items"), IMAGES_BYTES_MAX),
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _NO_STORE = (b"cache-control", b"no-store")

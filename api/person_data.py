@@ -1,7 +1,8 @@
 """Everything that the log holds of one person: which streams, and their events unsealed.
 
-Their own streams (user, profile and the like, named by their id), their listings and their
-uploads are theirs whoever acted on them. Of other streams (sessions, keys) only what they did themselves is.
+Their own streams (user, profile and the like, named by their id), their listings, items and
+uploads are theirs whoever acted on them. Of other streams (sessions, keys) only what they did
+themselves is.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ SEALED_FOR = {"label": ("api key label",)}
 
 _LISTINGS = """
     SELECT key FROM reads.listing_page WHERE seller_id = $1 AND key > $2 ORDER BY key LIMIT $3
+"""
+_ITEMS = """
+    SELECT key FROM reads.items WHERE owner_id = $1 AND key > $2 ORDER BY key LIMIT $3
 """
 _MEDIA = """
     SELECT key FROM reads.media_files WHERE user_id = $1 AND key > $2 ORDER BY key LIMIT $3
@@ -59,7 +63,7 @@ async def events_of_person(reads: Reads, key: PersonKey) -> AsyncIterator[Person
     for stream_id in sorted(own):
         async for event in _events(reads, key, stream_id, None):
             yield event
-    for category, query in (("listing", _LISTINGS), ("media", _MEDIA)):
+    for category, query in (("listing", _LISTINGS), ("item", _ITEMS), ("media", _MEDIA)):
         async for name in _names(reads, query, user_id):
             listed.add(f"{category}/{name}")
             async for event in _events(reads, key, f"{category}/{name}", None):

@@ -71,6 +71,14 @@ POLICY: Final[dict[str, Access]] = {
     "read_listing": ANYONE,
     "read_listing_history": ANYONE,
     "read_listing_prices": ANYONE,
+    # Items: for a campus alone, which api.campus sees to; whose an item is, its decider judges.
+    "create_item": SIGNED_IN,
+    "list_items": SIGNED_IN,
+    "list_item_categories": SIGNED_IN,
+    "read_item": SIGNED_IN,
+    "replace_item_fields": SIGNED_IN,
+    "update_item": SIGNED_IN,
+    "delete_item": SIGNED_IN,
     # Profiles: what is public of a person; whose a profile is, its routes and deciders judge.
     "read_user": ANYONE,
     "replace_user_fields": SIGNED_IN,
@@ -173,6 +181,7 @@ class Limit:
 UNLIMITED: Final[tuple[Limit, ...]] = ()
 CHANGES: Final = (Limit("default"),)
 SEARCHES: Final = (Limit("search"),)
+ITEMS: Final = (Limit("items"),)
 FROM_ONE_ADDRESS: Final = (Limit("address", By.ADDRESS),)
 
 # How often: which policies each operation spends, in this order. What is left unlimited here is
@@ -224,6 +233,13 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "read_listing": UNLIMITED,
     "read_listing_history": UNLIMITED,
     "read_listing_prices": UNLIMITED,
+    "create_item": (*ITEMS, Limit("images", cost=0)),  # files, and not requests
+    "list_items": ITEMS,
+    "list_item_categories": ITEMS,
+    "read_item": ITEMS,
+    "replace_item_fields": ITEMS,
+    "update_item": ITEMS,
+    "delete_item": ITEMS,
     "read_user": UNLIMITED,
     "replace_user_fields": CHANGES,
     "update_user": CHANGES,

@@ -160,6 +160,9 @@ class Settings(BaseSettings):
     )
     write_timeout_s: float = Field(default=2.0, gt=0, description="a write's bound before 503")
     read_wait_s: float = Field(default=2.0, gt=0, description="a token read's bound before 503")
+    item_images_wait_s: float = Field(
+        default=60.0, gt=0, description="how long an item waits for its images to be drawn"
+    )
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
     session_timeout_ms: int = Field(
         default=6_000, ge=1_000, description="how soon a dead consumer is replaced"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from processors.commands import following
 from schemas.identity import (
@@ -16,7 +17,9 @@ from schemas.identity import (
     UserRegistered,
     user_stream,
 )
-from schemas.messages import Command, Event, Role
+from schemas.items import AddItemImage, FailItemImage, ImageVariants, ItemDeleted
+from schemas.media import DeleteMedia, MediaFailed, MediaProcessed, VariantName
+from schemas.messages import Command, Event, Role, category_of
 from schemas.recorded import CommandEnvelope, Recorded
 from schemas.registry import kind_of
 from schemas.topics import topics_of
@@ -116,9 +119,53 @@ def grant_signup_tokens(recorded: Recorded[UserRegistered]) -> Sequence[Command]
     ]
 
 
+def show_item_image(recorded: Recorded[MediaProcessed | MediaFailed]) -> Sequence[Command]:
+    """An item learns what has become of its images; other pictures are none of its business."""
+    event = recorded.event
+    item_id = _item_of(event.subject)
+    if item_id is None:
+        return []
+    asked = {
+        "item_id": item_id,
+        "media_id": event.media_id,
+        **_asked("show_item_image", recorded),
+    }
+    match event:
+        case MediaProcessed(variants=variants):
+            keys = {each.name: each.key for each in variants}
+            shown = ImageVariants(
+                thumbnail=keys[VariantName.THUMBNAIL],
+                medium=keys[VariantName.MEDIUM],
+                large=keys[VariantName.LARGE],
+            )
+            return [AddItemImage(variants=shown, **asked)]
+        case MediaFailed():
+            return [FailItemImage(**asked)]
+
+
+def _item_of(subject: str | None) -> UUID | None:
+    """The item that a picture is for; None where it is for something else, or for no id."""
+    if subject is None or category_of(subject) != "item":
+        return None
+    try:
+        return UUID(subject.partition("/")[2])
+    except ValueError:
+        return None
+
+
+def delete_item_images(recorded: Recorded[ItemDeleted]) -> Sequence[Command]:
+    """With an item its pictures go."""
+    return [
+        DeleteMedia(media_id=media_id, **_asked("delete_item_images", recorded))
+        for media_id in recorded.event.images
+    ]
+
+
 REACTIONS: tuple[Reaction, ...] = (
     Reaction("confirm_email", (UserRegistered,), confirm_email),
     Reaction("release_email", (UserDeleted,), release_email),
     Reaction("release_identity", (IdentityUnlinked,), release_identity),
     Reaction("grant_signup_tokens", (UserRegistered,), grant_signup_tokens),
+    Reaction("show_item_image", (MediaProcessed, MediaFailed), show_item_image),
+    Reaction("delete_item_images", (ItemDeleted,), delete_item_images),
 )

@@ -31,6 +31,7 @@ from processors.effect_runner import (
 )
 from processors.effects import Effect
 from processors.erasure import DESTROY_KEY
+from processors.items import WITHDRAW_ITEMS
 from processors.mailing.mails import MAILING
 from processors.media import PROCESS_MEDIA
 from processors.pictures import DROP_PICTURES
@@ -50,6 +51,7 @@ EFFECTS: tuple[Effect, ...] = (
     SETTLE_SELLER,
     SETTLE_LISTING,
     PROCESS_MEDIA,
+    WITHDRAW_ITEMS,
 )
 
 log = structlog.get_logger()

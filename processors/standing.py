@@ -60,7 +60,7 @@ _LISTINGS = """
 
 async def settle_seller(recorded: Recorded[StandingChanged], tools: Tools) -> None:
     """All listings of a person whose standing has changed."""
-    await _until_read(tools, users.users, recorded)
+    await until_read(tools, users.users, recorded)
     seller_id = str(recorded.event.user_id)
     async for listing_id in _listings_of(tools, seller_id):
         await _settle(tools, recorded, "settle_seller", listing_id, seller_id)
@@ -68,7 +68,7 @@ async def settle_seller(recorded: Recorded[StandingChanged], tools: Tools) -> No
 
 async def settle_listing(recorded: Recorded[ListingPublished], tools: Tools) -> None:
     """A listing that has come into view."""
-    await _until_read(tools, listing_page.listing_page, recorded)
+    await until_read(tools, listing_page.listing_page, recorded)
     row = await tools.postgres.fetchrow(
         "SELECT seller_id FROM reads.listing_page WHERE key = $1", str(recorded.event.listing_id)
     )
@@ -136,7 +136,7 @@ async def _listings_of(tools: Tools, seller_id: str) -> AsyncIterator[UUID]:
         last = rows[-1]["key"]
 
 
-async def _until_read(tools: Tools, projection: Projection[Any], recorded: Recorded[Any]) -> None:
+async def until_read(tools: Tools, projection: Projection[Any], recorded: Recorded[Any]) -> None:
     """Return when the event can be read; raises OutsideDownError when that takes too long."""
     place = recorded.position
     deadline = time.monotonic() + READ_WAIT_S

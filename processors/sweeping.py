@@ -1,6 +1,7 @@
 """What time alone brings about: sessions past their end and lapsed one-time tokens are cleared
-away, every hour. What is due stands in the read models; whether it really is due is for the
-deciders to say, so that sweeping twice, or from two processes, is sweeping once.
+away, every hour, and items whose images take too long are shown without them. What is due
+stands in the read models; whether it really is due is for the deciders to say, so that sweeping
+twice, or from two processes, is sweeping once.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from infra.settings import Settings
 from infra.vault import VaultUnavailableError
 from processors.commands import send_command
 from projections.identity import sessions, verification_tokens
+from projections.items import items
 from projections.reads import Reads
 from schemas.identity import SweepSessions, SweepTokens
+from schemas.items import StopWaitingForImages
 from schemas.messages import Command, Role
 from schemas.recorded import CommandEnvelope
 
 EVERY_S = 3_600.0
+ITEMS_EVERY_S = 10.0
 RETRY_S = 60.0
 PAGE = 1_000
 WAITING_MAX = timedelta(days=1)  # longer than any change of a password takes to be decided
@@ -51,12 +55,35 @@ class Swept:
 async def keep_sweeping(
     settings: Settings, producer: AIOKafkaProducer, stop: asyncio.Event
 ) -> None:
-    """Sweep now and every hour until `stop` is set. A store that is down is tried again."""
+    """Sweep now and every hour until `stop` is set, and for items more often. A store that is
+    down is tried again.
+    """
+    patience = timedelta(seconds=settings.item_images_wait_s)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(
+            _keep(settings, stop, EVERY_S, lambda pool, now: sweep(pool, producer, now))
+        )
+        group.create_task(
+            _keep(
+                settings,
+                stop,
+                ITEMS_EVERY_S,
+                lambda pool, now: sweep_items(pool, producer, now, patience),
+            )
+        )
+
+
+async def _keep(
+    settings: Settings,
+    stop: asyncio.Event,
+    every_s: float,
+    once: Callable[[asyncpg.Pool, datetime], Awaitable[object]],
+) -> None:
     while not stop.is_set():
-        pause = EVERY_S
+        pause = every_s
         try:
             async with await open_pool(settings, size_max=1) as pool:
-                await sweep(pool, producer, datetime.now(UTC))
+                await once(pool, datetime.now(UTC))
         except Exception as error:
             if not (means_down(error) or isinstance(error, (*_UNBUILT, VaultUnavailableError))):
                 raise
@@ -88,6 +115,23 @@ async def sweep(pool: asyncpg.Pool, producer: AIOKafkaProducer, now: datetime) -
     await PasswordChanges(pool).sweep(now - WAITING_MAX)
     log.info("swept", sessions=swept.sessions, people=swept.people)
     return swept
+
+
+async def sweep_items(
+    pool: asyncpg.Pool, producer: AIOKafkaProducer, now: datetime, patience: timedelta
+) -> int:
+    """Have items shown whose images were awaited for longer than `patience`; how many."""
+    asked = {"asked_at": now, "asked_by": "sweeper", "asked_role": Role.SYSTEM}
+    count = await _send(
+        pool,
+        producer,
+        now - patience,
+        items.waiting_since,
+        lambda key: StopWaitingForImages(item_id=UUID(key), **asked),
+    )
+    if count:
+        log.info("swept_items", items=count)
+    return count
 
 
 async def _send(

@@ -11,6 +11,7 @@ from projections.identity.identities import identities
 from projections.identity.sessions import sessions
 from projections.identity.users import users
 from projections.identity.verification_tokens import verification_tokens
+from projections.items.items import items
 from projections.journal.audit import audit
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
@@ -54,4 +55,5 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     conversations,
     messages,
     message_reads,
+    items,
 )

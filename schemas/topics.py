@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from schemas import api_keys, identity, listings, media, messaging, profiles, tracking, wallet
+from schemas import (
+    api_keys,
+    identity,
+    items,
+    listings,
+    media,
+    messaging,
+    profiles,
+    tracking,
+    wallet,
+)
 from schemas.messages import Command, Event
 from schemas.partitioning import partition_of
 from schemas.recorded import Reply
@@ -78,6 +88,7 @@ CONTEXTS: tuple[Context, ...] = (
     Context("wallet", get_args(wallet.WalletCommand), get_args(wallet.WalletEvent)),
     Context("media", get_args(media.MediaCommand), get_args(media.MediaEvent)),
     Context("messaging", get_args(messaging.MessagingCommand), get_args(messaging.MessagingEvent)),
+    Context("items", get_args(items.ItemCommand), get_args(items.ItemEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )
 
@@ -91,6 +102,7 @@ EVENT_TYPES = Registry(
         **profiles.UPCASTERS,
         **media.UPCASTERS,
         **messaging.UPCASTERS,
+        **items.UPCASTERS,
     },
 )
 

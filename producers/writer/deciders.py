@@ -12,6 +12,7 @@ from producers.identity.claims import claims
 from producers.identity.identity_claims import identity_claims
 from producers.identity.sessions import sessions
 from producers.identity.users import users
+from producers.items import items
 from producers.listings import listings
 from producers.media import media
 from producers.messaging import conversations
@@ -35,6 +36,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "wallet": wallets,
     "media": media,
     "conversation": conversations,
+    "item": items,
 }
 
 

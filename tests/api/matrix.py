@@ -97,6 +97,13 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "mark_messages_read": SIGNED_IN,
     "hide_conversation": SIGNED_IN,
     "count_unread": SIGNED_IN,
+    "create_item": SIGNED_IN,
+    "list_items": SIGNED_IN,
+    "list_item_categories": SIGNED_IN,
+    "read_item": SIGNED_IN,
+    "replace_item_fields": SIGNED_IN,
+    "update_item": SIGNED_IN,
+    "delete_item": SIGNED_IN,
     "search": EVERYONE,
     "search_listings": EVERYONE,
     "suggest": EVERYONE,
@@ -157,6 +164,14 @@ def _talk(kind: str = "conversation", **more: Any) -> Thing:
     return Thing(kind, others=404, owners=SIGNED_IN, staff=NO_STAFF, **more)
 
 
+def _item(**more: Any) -> Thing:
+    """Something on a campus, where nobody of the matrix is; test_items has those who are."""
+    return Thing(
+        **{"kind": "item", "others": 403, "own": 403, "none": 403, "owners": SIGNED_IN, **more},
+        staff=NO_STAFF,
+    )
+
+
 _ANY_VERSION = {"headers": {"If-Match": "*"}}
 _CHANGE = {"json": {"title": "Another title"}, **_ANY_VERSION}
 _TELL = {"json": {"bio": "Old Porsches"}, **_ANY_VERSION}
@@ -176,6 +191,10 @@ THINGS: Final[Mapping[str, Thing]] = {
     "publish_listing": Thing("draft", others=403),
     "unpublish_listing": Thing("offer", others=403),
     "mark_listing_sold": Thing("offer", others=403),
+    "read_item": _item(),
+    "replace_item_fields": _item(ask=_CHANGE),
+    "update_item": _item(ask=_CHANGE),
+    "delete_item": _item(),
     "revoke_api_key": Thing("api key", others=404, owners=SIGNED_IN, staff=ADMINS),
     "revoke_session": Thing("session", others=404, owners=SIGNED_IN, staff=ADMINS),
     "start_oauth": _provider(),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.api.matrix import DOORS, LAST_DEEDS, NOBODY, ROLES, SIGNED_IN, THINGS, Thing
-from tests.api.operations import OPERATIONS, Operation
+from tests.api.operations import NOBODYS, OPERATIONS, Operation
 from tests.api.picturing import Uploader, image_of
 from tests.api.profiling import path_to, photo
 from tests.api.running import Account, Mesh, claims_of
@@ -99,6 +99,8 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
         return owner.user_id
     if kind == "provider":
         return "nowhere"
+    if kind == "item":
+        return NOBODYS
     if kind == "session":
         tokens = (await mesh.log_in(owner.email)).json()
         return str(claims_of(tokens["access_token"])["sid"])

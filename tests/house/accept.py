@@ -31,6 +31,7 @@ _STREAMS = (  # which field names an event's stream; the first that it has
     ("conversation_id", "conversation/"),
     ("key_id", "api_key/"),
     ("session_id", "session/"),
+    ("item_id", "item/"),
     ("media_id", "media/"),
     ("listing_id", "listing/"),
     ("user_id", "user/"),

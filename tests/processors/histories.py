@@ -31,6 +31,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 _NUMBERS = ("price_minor", "previous_minor", "odometer")
 # The events with which streams begin, where there are such: later ones mean little without.
 _FIRST = (
+    "item.created",
     "listing.created",
     "user.registered",
     "session.started",

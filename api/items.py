@@ -1,0 +1,314 @@
+"""Items: something offered on a campus, seen by that campus alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import Query, Request
+from pydantic import StringConstraints
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from api.auth import SignedIn
+from api.campus import CampusPerson, OnCampus
+from api.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
+from api.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
+from api.etags import json_response
+from api.images import Refused, Taken, refused_all, take_image
+from api.item_bodies import (
+    CHANGED,
+    FORM,
+    ITEM,
+    NEW_ITEM,
+    CategoriesAnswer,
+    CreatedAnswer,
+    ItemChangedAnswer,
+    ItemsAnswer,
+    ItemUpdate,
+    OneItemAnswer,
+    changed,
+    shown,
+)
+from api.item_form import SentItem, sent_item
+from api.machines import Machines, Mesh
+from api.paging import Page, Paging
+from api.problems import Problem, problem_responses
+from api.profiles import key_of
+from api.rate_limits import spend
+from api.routing import new_router
+from api.successes import ok
+from projections.items import items
+from schemas.items import (
+    CreateItem,
+    DeleteItem,
+    ImageProcessing,
+    ItemCategory,
+    ItemStatus,
+    UpdateItem,
+    item_stream,
+)
+from schemas.messages import Fault
+from schemas.recorded import Reply
+
+# The id is matched by its form, so that no other path under /api/items can be taken for one.
+ONE = "/api/items/{item_id:uuid}"
+ITEMS = CaughtUp(items.items)
+AT_ONCE_MAX = 4  # files of one form in memory
+PRIVATE = {"Cache-Control": "private, no-cache"}
+MESSAGE = "Your item is taken; it is shown as soon as its images are drawn"
+
+_CHANGED = ok("Done; `version` is the item's version now", CHANGED)
+_REFUSALS = problem_responses(400, 401, 403, 404, 409, 410, 412)
+
+router = new_router("items")
+
+
+@router.post(
+    "/api/items",
+    operation_id="create_item",
+    status_code=201,
+    response_model=CreatedAnswer,
+    responses={
+        **ok("Taken", {"success": True, "item": NEW_ITEM, "message": MESSAGE}, 201),
+        **problem_responses(400, 401, 403, 409, 415),
+    },
+    openapi_extra=FORM,
+)
+async def create_item(
+    request: Request, mesh: Mesh, campus: OnCampus, sending: SendingFiles, _caller: SignedIn
+) -> Response:
+    """Offer something to your campus, with one to ten images of at most 10 MiB each. The answer
+    does not wait for the images to be drawn: until they are, nobody else sees the item.
+    """
+    async with sent_item(request) as sent:
+        await spend(mesh.rate_limits, request, "images", len(sent.files))
+        item_id = sending.new_id("item")
+        images = await _taken(mesh, sending, campus, item_stream(item_id), sent.files)
+    # What a repeat must send again; that its images are the same is seen by their own commands.
+    asked = f"{len(images)} {sent.terms.model_dump_json()}".encode()
+    fingerprint = fingerprint_of(mesh.settings, "POST", request.url.path, asked)
+    command = CreateItem(
+        item_id=item_id,
+        email_domain=campus.email_domain,
+        terms=sent.terms,
+        images=images,
+        **sending.asked,
+    )
+    reply = await replace(sending, fingerprint=fingerprint).send(command)
+    body = {"success": True, "item": _new(command, sent, reply), "message": MESSAGE}
+    return answer(reply, 201, body, location=f"/api/items/{item_id}")
+
+
+@router.get(
+    "/api/items",
+    operation_id="list_items",
+    response_model=ItemsAnswer,
+    responses={
+        **ok("A page", {"success": True, "items": [ITEM], "next_cursor": None}),
+        **problem_responses(400, 401, 403),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def list_items(
+    request: Request,
+    mesh: Mesh,
+    page: Paging,
+    campus: OnCampus,
+    category: ItemCategory | None = None,
+    search: Annotated[
+        str | None,
+        StringConstraints(max_length=100, pattern=r"^[^\x00]*$"),
+        Query(description="A part of the title or the description, in any case"),
+    ] = None,
+) -> Response:
+    """What is on offer on your campus, the newest first."""
+    await ITEMS.wait(request)
+    wanted = _wanted(page, campus, category, search)
+    rows = await items.newest(mesh.postgres, wanted)
+    return _page(page, rows)
+
+
+@router.get(
+    "/api/items/categories",
+    operation_id="list_item_categories",
+    response_model=CategoriesAnswer,
+    responses={
+        **ok(
+            "Every category",
+            {"success": True, "categories": [{"category": "books", "count": 12}]},
+        ),
+        **problem_responses(400, 401, 403),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def list_item_categories(request: Request, mesh: Mesh, campus: OnCampus) -> Response:
+    """Every category, and how many items your campus sees in it."""
+    await ITEMS.wait(request)
+    found = await items.categories(mesh.postgres, campus.email_domain)
+    counts = [{"category": name, "count": count} for name, count in found.items()]
+    return _json({"success": True, "categories": counts})
+
+
+@router.get(
+    ONE,
+    operation_id="read_item",
+    response_model=OneItemAnswer,
+    responses={
+        **ok("The item", {"success": True, "item": ITEM}),
+        304: {"description": "Unchanged since the ETag sent as If-None-Match"},
+        **problem_responses(400, 401, 403, 404, 410),
+    },
+    openapi_extra={"parameters": [HEADER_PARAMETER]},
+)
+async def read_item(item_id: UUID, request: Request, mesh: Mesh, campus: OnCampus) -> Response:
+    """One item of your campus. Before its images are drawn only its owner finds it."""
+    await ITEMS.wait(request)
+    row = await items.by_id(mesh.postgres, str(item_id))
+    if row is None or row["email_domain"] != campus.email_domain:
+        raise _unknown()
+    if row["status"] == ItemStatus.DELETED:
+        raise Problem(410, "item_deleted", "This item was taken away")
+    seen = row["status"] == ItemStatus.ACTIVE and row["owner_is_here"]
+    if not seen and row["owner_id"] != campus.user_id:
+        raise _unknown()
+    body = orjson.dumps({"success": True, "item": shown(row)})
+    return json_response(request, body, row["version"], cache_control=PRIVATE["Cache-Control"])
+
+
+@router.put(
+    ONE,
+    operation_id="replace_item_fields",
+    response_model=ItemChangedAnswer,
+    responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
+)
+@router.patch(
+    ONE,
+    operation_id="update_item",
+    response_model=ItemChangedAnswer,
+    responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
+)
+async def update_item(
+    item_id: UUID, body: ItemUpdate, campus: OnCampus, sending: Sending, _caller: SignedIn
+) -> Response:
+    """Change the fields that are sent; null empties the description. PUT and PATCH do the same,
+    as with listings. Needs `If-Match`.
+    """
+    command = UpdateItem(
+        item_id=item_id,
+        email_domain=campus.email_domain,
+        changes=body.changes,
+        clear=_clear(body),
+        **sending.asked,
+    )
+    reply = await sending.send(command, if_match_required=True)
+    return answer(reply, 200, changed(item_id, reply))
+
+
+@router.delete(
+    ONE,
+    operation_id="delete_item",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"description": "Deleted"}, **_REFUSALS},
+)
+async def delete_item(
+    item_id: UUID, campus: OnCampus, sending: Sending, _caller: SignedIn
+) -> Response:
+    """Take the item away for good. Its history stays."""
+    command = DeleteItem(item_id=item_id, email_domain=campus.email_domain, **sending.asked)
+    return answer(await sending.send(command, if_match=True), 204)
+
+
+def _unknown() -> Problem:
+    """The answer about what is not there, or not for this campus: nobody can tell which."""
+    return Problem(404, "item_unknown", "There is no such item")
+
+
+async def _taken(
+    mesh: Machines,
+    sending: CommandSender,
+    campus: CampusPerson,
+    subject: str,
+    files: Sequence[UploadFile],
+) -> tuple[UUID, ...]:
+    """The files' ids, kept and waiting to be drawn; raises a 422 problem when one can't be."""
+    key = await key_of(mesh, UUID(campus.user_id))
+    turn = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def take(place: int, file: UploadFile) -> Taken | Refused:
+        async with turn:
+            return await take_image(mesh, sending, key, file, place, subject)
+
+    # All come to an end before the first failure is told: their files are closed then.
+    asked = (take(place, file) for place, file in enumerate(files))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    told = [each for each in found if not isinstance(each, BaseException)]
+    taken = [each.media_id for each in told if isinstance(each, Taken)]
+    if len(taken) < len(told):
+        raise refused_all(told)
+    return tuple(taken)
+
+
+def _new(command: CreateItem, sent: SentItem, reply: Reply) -> dict[str, Any]:
+    """The item as it begins; the read model may not have it yet."""
+    blank = [items.NOT_DRAWN] * len(command.images)
+    return shown(
+        {
+            **sent.terms.model_dump(exclude={"price"}),
+            "key": str(command.item_id),
+            "price_minor": sent.price_minor,
+            "owner_id": command.asked_by,
+            "email_domain": command.email_domain,
+            "status": ItemStatus.PROCESSING,
+            "image_processing_status": ImageProcessing.PENDING,
+            "image_ids": [str(each) for each in command.images],
+            **dict.fromkeys(("thumbnail_keys", "medium_keys", "large_keys"), blank),
+            **dict.fromkeys(("created_at", "updated_at"), command.asked_at),
+            "version": reply.version,
+        }
+    )
+
+
+def _clear(body: ItemUpdate) -> tuple[Any, ...]:
+    faults = [
+        Fault(pointer=f"/{name}", detail="can't be emptied: leave it out, or state another")
+        for name in body.nulls
+        if name != "description"
+    ]
+    if faults:
+        raise Problem(422, "invalid_field", "Only a description can be empty", faults=faults)
+    return body.nulls
+
+
+def _wanted(
+    page: Page, campus: CampusPerson, category: ItemCategory | None, search: str | None
+) -> items.Wanted:
+    """One row more than is shown tells whether more follow."""
+    after = None
+    if page.after is not None:
+        moment, item_id = page.after
+        after = (datetime.fromisoformat(moment), item_id)
+    return items.Wanted(
+        campus.email_domain, page.limit + 1, page.offset, after, category, search or None
+    )
+
+
+def _page(page: Page, rows: Sequence[Any]) -> Response:
+    last = None
+    if len(rows) > page.limit:
+        rows = rows[: page.limit]
+        last = (rows[-1]["created_at"].isoformat(), rows[-1]["key"])
+    return page.response([shown(row) for row in rows], last, headers=PRIVATE, success=True)
+
+
+def _json(body: Any) -> Response:
+    return Response(orjson.dumps(body), headers=PRIVATE, media_type="application/json")

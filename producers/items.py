@@ -1,0 +1,339 @@
+"""What may happen to an item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TypeAlias, assert_never
+from uuid import UUID
+
+from producers.decider import Decider, Rejected
+from schemas.items import (
+    AddItemImage,
+    CreateItem,
+    DeleteItem,
+    FailItemImage,
+    ImageProcessing,
+    ImageVariants,
+    ItemActivated,
+    ItemChanges,
+    ItemCommand,
+    ItemCreated,
+    ItemDeleted,
+    ItemEvent,
+    ItemFields,
+    ItemImage,
+    ItemImageAdded,
+    ItemImageFailed,
+    ItemImagesSettled,
+    ItemUpdated,
+    StopWaitingForImages,
+    UpdateItem,
+)
+from schemas.messages import Fault, Role
+from schemas.money import minor_units
+
+STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})
+
+# What is known of each image: its variants, that it can't be drawn (False), or nothing yet (None).
+Drawn: TypeAlias = ImageVariants | bool | None
+Images: TypeAlias = Mapping[UUID, Drawn]
+
+
+@dataclass(frozen=True)
+class Unoffered:
+    """There is no such item yet. Of images that are drawn already it knows: they are uploaded
+    before the item is, and whoever draws them is not slower for that.
+    """
+
+    images: Images = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Processing:
+    """Only its owner sees it: of some image nobody knows yet what becomes of it."""
+
+    owner_id: UUID
+    email_domain: str
+    fields: ItemFields
+    images: Images
+
+
+@dataclass(frozen=True)
+class Active:
+    """The campus sees it. `complete`: all of its images are drawn."""
+
+    owner_id: UUID
+    email_domain: str
+    fields: ItemFields
+    images: Images
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """The end. Other campuses do not even learn that it was."""
+
+    email_domain: str
+
+
+Existing: TypeAlias = Processing | Active
+Item: TypeAlias = Unoffered | Existing | Deleted
+
+
+def decide(command: ItemCommand, item: Item) -> Sequence[ItemEvent]:
+    """The events that the command leads to; none when it asks for what already is."""
+    match command:
+        case CreateItem():
+            return create(command, item)
+        case UpdateItem():
+            return update(command, item)
+        case DeleteItem():
+            return delete(command, item)
+        case AddItemImage():
+            return add_image(command, item)
+        case FailItemImage():
+            return fail_image(command, item)
+        case StopWaitingForImages():
+            return stop_waiting(command, item)
+        case _:
+            assert_never(command)
+
+
+def create(command: CreateItem, item: Item) -> Sequence[ItemEvent]:
+    """An item of the asker's, on the asker's campus."""
+    if not isinstance(item, Unoffered):
+        raise Rejected("item_exists")
+    if command.asked_role is Role.SYSTEM:
+        raise Rejected("role_not_allowed", 403)
+    terms = command.terms
+    images = {media_id: item.images.get(media_id) for media_id in command.images}
+    created = ItemCreated(
+        item_id=command.item_id,
+        owner_id=UUID(command.asked_by),
+        email_domain=command.email_domain,
+        fields=ItemFields(
+            price_minor=_minor(terms.price, terms.currency),
+            **terms.model_dump(exclude={"price"}),
+        ),
+        images=tuple(_image(media_id, drawn) for media_id, drawn in images.items()),
+        created_at=command.asked_at,
+    )
+    return [created, *_settling(command, images, ImageProcessing.PENDING)]
+
+
+def update(command: UpdateItem, item: Item) -> Sequence[ItemEvent]:
+    """Only what differs is a fact."""
+    found = _changeable(command, item)
+    stated = command.changes.model_dump(exclude_none=True, exclude={"price"})
+    faults = [
+        Fault(pointer=f"/{name}", detail="can't be both stated and emptied")
+        for name in command.clear
+        if name in stated
+    ]
+    if faults:
+        raise Rejected("invalid_field", 422, faults)
+    emptied: dict[str, None] = dict.fromkeys(command.clear)
+    price_minor = _repriced(command.changes, found.fields)
+    after = ItemFields(
+        **{**found.fields.model_dump(), **stated, **emptied, "price_minor": price_minor}
+    )
+    if after == found.fields:
+        return []
+    return [ItemUpdated(item_id=command.item_id, fields=after, updated_at=command.asked_at)]
+
+
+def delete(command: DeleteItem, item: Item) -> Sequence[ItemEvent]:
+    """From any state that still exists."""
+    if isinstance(item, Unoffered | Deleted) and command.asked_role is Role.SYSTEM:
+        return []
+    images = tuple(_changeable(command, item).images)
+    return [ItemDeleted(item_id=command.item_id, images=images, deleted_at=command.asked_at)]
+
+
+def add_image(command: AddItemImage, item: Item) -> Sequence[ItemEvent]:
+    """A success counts whenever it comes, after a failure too."""
+    _require_system(command)
+    if not _wants(item, command.media_id) or command.variants == _drawn(item, command.media_id):
+        return []
+    added = ItemImageAdded(
+        item_id=command.item_id,
+        media_id=command.media_id,
+        variants=command.variants,
+        added_at=command.asked_at,
+    )
+    return [added, *_following(command, item, command.media_id, command.variants)]
+
+
+def fail_image(command: FailItemImage, item: Item) -> Sequence[ItemEvent]:
+    """Only what nobody knows yet can turn out a failure."""
+    _require_system(command)
+    if not _wants(item, command.media_id) or _drawn(item, command.media_id) is not None:
+        return []
+    failed = ItemImageFailed(
+        item_id=command.item_id, media_id=command.media_id, failed_at=command.asked_at
+    )
+    return [failed, *_following(command, item, command.media_id, False)]
+
+
+def stop_waiting(command: StopWaitingForImages, item: Item) -> Sequence[ItemEvent]:
+    """What is active waits no more."""
+    _require_system(command)
+    if not isinstance(item, Processing):
+        return []
+    return [
+        ItemImagesSettled(
+            item_id=command.item_id, outcome=ImageProcessing.FAILED, settled_at=command.asked_at
+        ),
+        ItemActivated(item_id=command.item_id, activated_at=command.asked_at),
+    ]
+
+
+def _require_system(command: ItemCommand) -> None:
+    """Follows from what became of the images, so nobody asks for it by hand."""
+    if command.asked_role is not Role.SYSTEM:
+        raise Rejected("role_not_allowed", 403)
+
+
+def _changeable(command: UpdateItem | DeleteItem, item: Item) -> Existing:
+    """The item, if it is of the asker's campus and theirs to change."""
+    if isinstance(item, Unoffered):
+        raise Rejected("item_unknown", 404)
+    if command.email_domain != item.email_domain and command.asked_role is not Role.SYSTEM:
+        raise Rejected("item_unknown", 404)
+    if isinstance(item, Deleted):
+        raise Rejected("item_deleted", 410)
+    if command.asked_by != str(item.owner_id) and command.asked_role not in STAFF:
+        raise Rejected("not_owner", 403)
+    return item
+
+
+def _repriced(changes: ItemChanges, before: ItemFields) -> int:
+    if changes.price is not None:
+        return _minor(changes.price, changes.currency or before.currency)
+    if changes.currency not in (None, before.currency):
+        # The same number in another currency is another price: somebody must name it.
+        fault = Fault(pointer="/price", detail="must be stated together with another currency")
+        raise Rejected("invalid_field", 422, [fault])
+    return before.price_minor
+
+
+def _minor(price: Decimal, currency: str) -> int:
+    try:
+        return minor_units(price, currency)
+    except ValueError as error:
+        raise Rejected("invalid_field", 422, [Fault(pointer="/price", detail=str(error))]) from None
+
+
+def _wants(item: Item, media_id: UUID) -> bool:
+    """Whether the image is, or may yet be, one of the item's."""
+    match item:
+        case Unoffered():
+            return True
+        case Processing() | Active():
+            return media_id in item.images
+        case Deleted():
+            return False
+        case _:
+            assert_never(item)
+
+
+def _drawn(item: Item, media_id: UUID) -> Drawn:
+    return None if isinstance(item, Deleted) else item.images.get(media_id)
+
+
+def _image(media_id: UUID, drawn: Drawn) -> ItemImage:
+    if isinstance(drawn, ImageVariants):
+        return ItemImage(media_id=media_id, variants=drawn)
+    return ItemImage(media_id=media_id, failed=drawn is False)
+
+
+def _following(
+    command: ItemCommand, item: Item, media_id: UUID, drawn: Drawn
+) -> Iterator[ItemEvent]:
+    """What comes of one more image whose fate is known."""
+    match item:
+        case Processing(images=images):
+            told = ImageProcessing.PENDING
+        case Active(images=images, complete=complete):
+            told = ImageProcessing.COMPLETED if complete else ImageProcessing.FAILED
+        case _:
+            return
+    yield from _settling(command, {**images, media_id: drawn}, told)
+
+
+def _settling(command: ItemCommand, images: Images, told: ImageProcessing) -> Iterator[ItemEvent]:
+    """`told` is what has been said of the images so far. Whoever waited for them waits until
+    the fate of the last one is known; a failure that was told is taken back by success alone.
+    """
+    outcome = _outcome(images)
+    if outcome is ImageProcessing.PENDING or outcome is told:
+        return
+    yield ItemImagesSettled(item_id=command.item_id, outcome=outcome, settled_at=command.asked_at)
+    if told is ImageProcessing.PENDING:
+        yield ItemActivated(item_id=command.item_id, activated_at=command.asked_at)
+
+
+def _outcome(images: Images) -> ImageProcessing:
+    if None in images.values():
+        return ImageProcessing.PENDING
+    return ImageProcessing.FAILED if False in images.values() else ImageProcessing.COMPLETED
+
+
+def evolve(item: Item, event: ItemEvent) -> Item:
+    """The item after the event. Never refuses: it has happened."""
+    if isinstance(event, ItemCreated):
+        images = {each.media_id: _known(each) for each in event.images}
+        return Processing(event.owner_id, event.email_domain, event.fields, images)
+    match item:
+        case Unoffered():
+            return _heard_of(item, event)
+        case Processing() | Active():
+            return _evolved(item, event)
+        case Deleted():
+            return item
+        case _:
+            assert_never(item)
+
+
+def _known(image: ItemImage) -> Drawn:
+    if image.variants is not None:
+        return image.variants
+    return False if image.failed else None
+
+
+def _heard_of(item: Unoffered, event: ItemEvent) -> Unoffered:
+    match event:
+        case ItemImageAdded(media_id=media_id, variants=variants):
+            return Unoffered({**item.images, media_id: variants})
+        case ItemImageFailed(media_id=media_id):
+            return Unoffered({**item.images, media_id: False})
+        case _:
+            return item
+
+
+def _evolved(item: Existing, event: ItemEvent) -> Item:
+    match event:
+        case ItemUpdated(fields=fields):
+            return replace(item, fields=fields)
+        case ItemImageAdded(media_id=media_id, variants=variants):
+            return replace(item, images={**item.images, media_id: variants})
+        case ItemImageFailed(media_id=media_id):
+            return replace(item, images={**item.images, media_id: False})
+        case ItemImagesSettled(outcome=outcome):
+            complete = outcome is ImageProcessing.COMPLETED
+            return Active(
+                item.owner_id, item.email_domain, item.fields, item.images, complete=complete
+            )
+        case ItemActivated() | ItemCreated():
+            return item  # settled images come with it, in the same breath
+        case ItemDeleted():
+            return Deleted(item.email_domain)
+        case _:
+            assert_never(event)
+
+
+items: Decider[ItemCommand, Item, ItemEvent] = Decider(
+    initial=Unoffered(), decide=decide, evolve=evolve
+)

@@ -1,0 +1,1 @@
+"""What is remembered of items: something offered on a campus."""

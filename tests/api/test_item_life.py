@@ -1,0 +1,123 @@
+"""What becomes of items when time passes and when their owners go, against a mesh at work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from infra.kafka import aio_producer
+from processors.sweeping import sweep_items
+from schemas.items import item_stream
+from tests.api.offering import ITEMS, Student, campus, show, student
+from tests.api.running import Mesh, journal_kinds
+from tests.api.selling import reason_of, token_of
+from tests.waiting import eventually
+
+MINUTE = timedelta(seconds=60)
+
+
+@pytest.fixture(scope="module")
+def here() -> str:
+    return campus()
+
+
+@pytest.fixture
+async def owner(mesh: Mesh, here: str) -> Student:
+    return await student(mesh, here)
+
+
+@pytest.fixture(scope="module")
+async def mate(mesh: Mesh, here: str) -> Student:
+    return await student(mesh, here)
+
+
+@pytest.fixture
+async def producer(mesh: Mesh) -> AsyncIterator[AIOKafkaProducer]:
+    found = aio_producer(mesh.settings, "test-items")
+    await found.start()
+    yield found
+    await found.stop()
+
+
+async def test_IT_05_an_item_waits_no_longer_than_a_minute(
+    mesh: Mesh, owner: Student, producer: AIOKafkaProducer
+) -> None:
+    """Nobody draws: the images are none that anybody has uploaded."""
+    item_id = await owner.have(drawn=False)
+    pool, now = mesh.machines.postgres.pool, datetime.now(UTC)
+    await sweep_items(pool, producer, now + MINUTE / 2, MINUTE)
+    # Judged after whatever the sweep has asked for.
+    changes = {"json": {"title": "Lamp"}, "headers": {"If-Match": "*"}}
+    changed = await owner.ask("PATCH", f"{ITEMS}/{item_id}", **changes)
+    assert (await owner.item(item_id, changed))["status"] == "processing"
+    assert await sweep_items(pool, producer, now + 1.1 * MINUTE, MINUTE) >= 1
+    found = await owner.becomes(item_id, "failed")
+    assert found["status"] == "active"
+    # What is drawn later is shown all the same.
+    reply = await show(mesh, item_id, found["images"][0]["id"])
+    await owner.reach(item_id, reply)
+    late = await owner.becomes(item_id, "completed")
+    assert (late["status"], late["images"][0]["large"]) == ("active", "/api/media/c")
+
+
+async def test_PR_09_whoever_rests_has_nothing_on_offer_until_they_are_back(
+    mesh: Mesh, owner: Student, mate: Student
+) -> None:
+    item_id = await owner.have(category="kitchen")
+    assert await mate.listed(category="kitchen") == [item_id]
+    me = f"/api/users/{owner.account.user_id}"
+    away = await owner.ask("POST", f"{me}/deactivate")
+    await mesh.until_read(away)
+    assert await mate.listed(category="kitchen") == []
+    assert reason_of(await mate.ask("GET", f"{ITEMS}/{item_id}")) == (404, "item_unknown")
+    counts = (await mate.ask("GET", f"{ITEMS}/categories")).json()["categories"]
+    assert {"category": "kitchen", "count": 0} in counts
+    admin = await mesh.account("admin")
+    back = await mesh.client.post(f"{me}/reactivate", headers=admin.headers)
+    await mesh.until_read(back)
+    assert await mate.listed(category="kitchen") == [item_id]
+
+
+async def test_PR_10_with_a_person_their_items_go(
+    mesh: Mesh, owner: Student, mate: Student
+) -> None:
+    item_id = await owner.have(category="bicycles")
+    left = await owner.ask("DELETE", f"/api/users/{owner.account.user_id}")
+    await mesh.until_read(left)
+    assert await mate.listed(category="bicycles") == []
+    path = f"{ITEMS}/{item_id}"
+
+    async def gone() -> bool:
+        return (await mate.ask("GET", path)).status_code == 410
+
+    await eventually(gone, 20, "the item is deleted")
+    kinds = await eventually(lambda: _deleted(mesh, item_id), 20, "the journal says so")
+    assert kinds.count("item.deleted") == 1
+
+
+async def _deleted(mesh: Mesh, item_id: str) -> list[str]:
+    kinds = await journal_kinds(mesh, item_stream(item_id))
+    return kinds if "item.deleted" in kinds else []
+
+
+async def test_PR_10_an_export_holds_the_items_of_the_person(owner: Student) -> None:
+    item_id = await owner.have(title=f"Lamp {uuid4().hex}")
+    headers = {"If-Match": "*"}
+    path = f"{ITEMS}/{item_id}"
+    changed = await owner.ask("PATCH", path, json={"title": "A lamp"}, headers=headers)
+    answer = await owner.ask(
+        "GET", f"/api/users/{owner.account.user_id}/export", headers=token_of(changed)
+    )
+    events = [each for each in answer.json()["events"] if each["stream"] == item_stream(item_id)]
+    assert [each["kind"] for each in events] == [
+        "item.created",
+        "item.image_added",
+        "item.images_settled",
+        "item.activated",
+        "item.updated",
+    ]
+    assert UUID(events[0]["data"]["owner_id"]) == UUID(owner.account.user_id)
