@@ -17,6 +17,7 @@ from api.machines import Machines, Mesh
 from api.problems import Problem, problem_responses
 from api.profile_bodies import AVATAR, AvatarAnswer
 from api.routing import new_router
+from api.successes import ok
 from infra.pictures import PictureError
 from schemas.messages import Fault
 from schemas.profiles import Avatar, ChangeAvatar, RemoveAvatar
@@ -59,7 +60,7 @@ def _url(key: str | None) -> str | None:
     operation_id="upload_avatar",
     response_model=AvatarAnswer,
     responses={
-        200: {"description": "Done", "content": {"application/json": {"example": AVATAR}}},
+        **ok("Done", AVATAR),
         **problem_responses(400, 401, 403, 410, 412, 415),
     },
     openapi_extra=_BODY,
