@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from fastapi import Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.responses import Response
@@ -20,17 +19,13 @@ from api.ending import BOTH, cut_off, end_session
 from api.machines import Mesh
 from api.problems import problem_responses
 from api.routing import new_router
+from api.successes import ok, private_json
 from projections.identity import sessions
 from schemas.identity import LogOutEverywhere, RevokeSession
 
 SESSIONS_MAX = 100
 DONE: dict[int | str, dict[str, Any]] = {204: {"description": "Done"}}
-ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: {
-        "description": "Accepted",
-        "content": {"application/json": {"example": {"accepted": True}}},
-    }
-}
+ACCEPTED = ok("Accepted", {"accepted": True}, 202)
 
 router = new_router("identity")
 
@@ -157,8 +152,7 @@ async def forgot_password(body: Forgotten, mesh: Mesh, sending: Sending) -> Resp
     the answer is the same if nobody has.
     """
     await credentials.request_reset(mesh, sending.fresh(), body.email)
-    headers = {"Cache-Control": "no-store"}
-    return Response(orjson.dumps({"accepted": True}), 202, headers, "application/json")
+    return private_json({"accepted": True}, 202)
 
 
 @router.post(
@@ -200,13 +194,7 @@ async def change_password(
     "/api/auth/sessions",
     operation_id="list_sessions",
     response_model=SessionsAnswer,
-    responses={
-        200: {
-            "description": "One's sessions",
-            "content": {"application/json": {"example": _SESSIONS}},
-        },
-        **problem_responses(400, 401, 403),
-    },
+    responses={**ok("One's sessions", _SESSIONS), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
 async def list_sessions(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
@@ -223,8 +211,7 @@ async def list_sessions(request: Request, mesh: Mesh, caller: SignedIn) -> Respo
         }
         for row in rows
     ]
-    headers = {"Cache-Control": "no-store"}
-    return Response(orjson.dumps({"items": items}), 200, headers, "application/json")
+    return private_json({"items": items})
 
 
 @router.delete(

@@ -25,7 +25,7 @@ from api.networks import address_of, origin_of
 from api.problems import Problem, StoreUnavailableError, problem_responses
 from api.routing import new_router
 from api.stores import clickhouse_answering
-from api.successes import ok
+from api.successes import ok, private_json
 from infra.redis import REDIS_DOWN
 from infra.settings import Settings
 from projections.analytics.listing_views_log import DAYS_MAX, listing_views_log, views_per_day
@@ -108,8 +108,7 @@ async def view_listing(
 
 
 def _noted(headers: dict[str, str], *, counted: bool) -> Response:
-    headers = {"Cache-Control": "no-store", **headers}
-    return Response(orjson.dumps({"counted": counted}), 202, headers, "application/json")
+    return private_json({"counted": counted}, 202, headers=headers)
 
 
 async def _is_new(mesh: Machines, request: Request, caller: Caller, listing_id: UUID) -> bool:

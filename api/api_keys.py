@@ -5,10 +5,9 @@ the operations that it names, as its owner, no others.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-import orjson
 from fastapi import Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
@@ -21,6 +20,7 @@ from api.machines import Machines, Mesh
 from api.policy import ANYONE, FOR_KEYS, access_of
 from api.problems import Problem, problem_responses, unauthenticated
 from api.routing import new_router
+from api.successes import ok, private_json
 from infra.vault import PersonKey
 from projections.identity import api_keys
 from schemas.api_keys import OPERATIONS_MAX, IssueApiKey, RevokeApiKey
@@ -95,17 +95,13 @@ class ApiKeysAnswer(BaseModel):
     items: list[ApiKeyAnswer]
 
 
-def _ok(description: str, example: Any) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"example": example}}}
-
-
 @router.post(
     "",
     operation_id="issue_api_key",
     status_code=201,
     response_model=NewApiKeyAnswer,
     responses={
-        201: _ok("Issued", {**_KEY, "api_key": "mm_AZgAAAAAcAC…"}),
+        **ok("Issued", {**_KEY, "api_key": "mm_AZgAAAAAcAC…"}, 201),
         **problem_responses(400, 401, 403, 409, 415),
     },
 )
@@ -146,7 +142,7 @@ async def issue_api_key(
     "",
     operation_id="list_api_keys",
     response_model=ApiKeysAnswer,
-    responses={200: _ok("Keys", {"items": [_KEY]}), **problem_responses(400, 401, 403)},
+    responses={**ok("Keys", {"items": [_KEY]}), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
 async def list_api_keys(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
@@ -165,7 +161,7 @@ async def list_api_keys(request: Request, mesh: Mesh, caller: SignedIn) -> Respo
         }
         for row in rows
     ]
-    return Response(orjson.dumps({"items": items}), media_type="application/json")
+    return private_json({"items": items})
 
 
 @router.delete(

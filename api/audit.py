@@ -14,7 +14,7 @@ from api.machines import Mesh
 from api.paging import Paging
 from api.problems import problem_responses
 from api.routing import new_router
-from api.successes import ok
+from api.successes import NO_STORE, ok
 from projections.journal import audit
 
 ACTOR_LENGTH_MAX, TEXT_LENGTH_MAX = 100, 200
@@ -102,5 +102,4 @@ async def read_audit(mesh: Mesh, page: Paging, wanted: Filters, _caller: SignedI
     if len(rows) > page.limit:
         rows = rows[: page.limit]
         last = (rows[-1]["at"].isoformat(), rows[-1]["command_id"])
-    headers = {"Cache-Control": "no-store"}
-    return page.response([dict(row) for row in rows], last, headers=headers)
+    return page.response([dict(row) for row in rows], last, headers=NO_STORE)

@@ -15,6 +15,7 @@ from api.pictures import SHOWN, PictureName, form_of, invalid, sent_files, shown
 from api.problems import Problem, problem_responses
 from api.profile_bodies import AVATAR, AvatarAnswer
 from api.routing import new_router
+from api.successes import ok
 from infra.pictures import PictureError, webp_key
 from schemas.profiles import Avatar, ChangeAvatar, RemoveAvatar
 
@@ -38,7 +39,7 @@ def _url(key: str | None) -> str | None:
     operation_id="upload_avatar",
     response_model=AvatarAnswer,
     responses={
-        200: {"description": "Done", "content": {"application/json": {"example": AVATAR}}},
+        **ok("Done", AVATAR),
         **problem_responses(400, 401, 403, 410, 412, 415),
     },
     openapi_extra=form_of(FIELD),

@@ -32,6 +32,7 @@ from api.etags import etag_of, expected_version
 from api.machines import machines_of
 from api.networks import origin_of
 from api.problems import Problem, refusal
+from api.successes import NO_STORE, private_json
 from infra.settings import Settings
 from schemas.messages import Command
 from schemas.positions import format_token
@@ -131,7 +132,7 @@ def answer(
     location: str | None = None,
 ) -> Response:
     """The HTTP answer to an accepted command, with its version and its place in the log."""
-    headers = {"Cache-Control": "no-store"}
+    headers: dict[str, str] = {}
     if reply.version:
         headers["ETag"] = etag_of(reply.version)
     if reply.position is not None:
@@ -139,8 +140,8 @@ def answer(
     if location is not None:
         headers["Location"] = location
     if body is None:
-        return Response(status_code=status, headers=headers)
-    return Response(orjson.dumps(body), status, headers, "application/json")
+        return Response(status_code=status, headers={**NO_STORE, **headers})
+    return private_json(body, status, headers=headers)
 
 
 def command_id_of(key: str | None, scope: str) -> str:

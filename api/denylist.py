@@ -5,8 +5,8 @@ another role, another password) cuts them off by version instead: each token car
 of its person at which it was issued, and those below the cut are void. Versions are counted by
 the log, so neither clocks nor two changes within one second can confuse them.
 
-Redis answers: an ended session and a cut have keys there for longer than any of their tokens
-could live. A marker says that Redis knows all of them; it lapses by itself and is renewed by
+Redis answers: an ended session has a key there for as long as any of its tokens can live, a cut
+for longer. A marker says that Redis knows all of them; it lapses by itself and is renewed by
 `keep`. Without the marker (Redis flushed, restarted, cut off) the read models in Postgres are
 asked instead, and when those are away too the answer is 503: nobody gets in on a guess.
 """
@@ -34,7 +34,8 @@ from projections.identity import sessions, users
 WHOLE = "denied:whole"
 WHOLE_S = 10
 KEEP_S = 2.0
-OVERLAP = timedelta(seconds=60)  # rows reach Postgres a little after their time
+# Rows reach Postgres a little after their time, and a token may be issued while its session ends.
+OVERLAP = timedelta(seconds=60)
 # A cut also tells log-ins and refreshes how new a person's row must be; a read model that is
 # behind by more than this has other troubles.
 CUT_KEPT_S = 24 * 3600
@@ -93,6 +94,7 @@ class Denylist:
         self._redis = redis
         self._postgres = postgres
         self._lifetime_s = lifetime_s
+        self._kept = timedelta(seconds=lifetime_s) + OVERLAP
         self._row_wait_s = row_wait_s
         self._seen_until: datetime | None = None
         self._known = Together(self._in_redis)
@@ -169,7 +171,7 @@ class Denylist:
 
     async def _copy(self) -> None:
         now = datetime.now(UTC)
-        oldest = now - timedelta(seconds=self._lifetime_s)
+        oldest = now - self._kept
         if self._seen_until is not None and await self._redis.exists(WHOLE):
             oldest = max(oldest, self._seen_until - OVERLAP)
         await self._copy_pages(oldest, "ended_at", sessions.ended_since, self._copy_sessions)
@@ -194,8 +196,10 @@ class Denylist:
 
     async def _copy_sessions(self, rows: Rows) -> None:
         pipeline = self._redis.pipeline(transaction=False)
+        now = datetime.now(UTC)
         for row in rows:
-            pipeline.set(_key(row["key"]), "1", ex=self._lifetime_s)
+            left = row["ended_at"] + self._kept - now
+            pipeline.set(_key(row["key"]), "1", ex=max(1, round(left.total_seconds())))
         await pipeline.execute()
 
     async def _copy_cuts(self, rows: Rows) -> None:

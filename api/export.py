@@ -22,7 +22,7 @@ from api.machines import Machines, Mesh
 from api.person_data import events_of_person
 from api.problems import Problem, problem_responses
 from api.routing import new_router
-from api.successes import ok
+from api.successes import NO_STORE, ok
 from infra.vault import PersonKey
 from projections.journal.journal import journal
 
@@ -90,7 +90,7 @@ async def export_user(
     if key is None:
         raise Problem(410, "user_deleted", "This account is no longer there")
     headers = {
-        "Cache-Control": "no-store",
+        **NO_STORE,
         "Content-Disposition": f'attachment; filename="marketmesh-{user_id}.json"',
     }
     return StreamingResponse(

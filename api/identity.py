@@ -20,7 +20,7 @@ from api.people import Person, awaited_row, unsealed
 from api.problems import Problem, problem_responses, unauthenticated
 from api.registration import Newcomer
 from api.routing import new_router
-from api.successes import ok
+from api.successes import ok, private_json
 from projections.identity import sessions, users
 from projections.wallet import wallets
 from schemas.identity import UserStatus
@@ -263,7 +263,7 @@ async def read_session(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
         "started_at": session["started_at"],
         "expires_at": session["expires_at"],
     }
-    return Response(orjson.dumps(body), media_type="application/json")
+    return private_json(body)
 
 
 @router.get(
@@ -284,8 +284,7 @@ async def read_account(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
     if person is None:
         raise Problem(404, "user_unknown", "This account is not there")
     body = {"success": True, "user": _user(person)}
-    headers = {"Cache-Control": "no-store"}
-    return Response(orjson.dumps(body), 200, headers, "application/json")
+    return private_json(body)
 
 
 @router.get(

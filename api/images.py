@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-import orjson
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
@@ -24,7 +23,7 @@ from api.problems import IMAGES_MAX, Problem, problem_responses
 from api.profiles import key_of, versioned
 from api.rate_limits import spend
 from api.routing import new_router
-from api.successes import ok
+from api.successes import ok, private_json
 from infra.pictures import media_type_of
 from infra.vault import PersonKey
 from projections.identity.users import users
@@ -96,9 +95,9 @@ async def upload_images(
     if not taken:
         raise refused_all(found)
     positions = [each.reply.position for each in taken if each.reply.position is not None]
-    headers = {"Cache-Control": "no-store", "Consistency-Token": format_token(positions)}
+    headers = {"Consistency-Token": format_token(positions)}
     body = {"success": True, "images": [_told(each) for each in found]}
-    return Response(orjson.dumps(body), 201, headers, "application/json")
+    return private_json(body, 201, headers=headers)
 
 
 @router.get(

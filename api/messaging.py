@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from fastapi import Request
 from starlette.responses import Response
 
@@ -43,7 +42,7 @@ from api.messaging_views import (
 from api.paging import Page, Paging
 from api.problems import Problem, problem_responses
 from api.routing import new_router
-from api.successes import ok
+from api.successes import NO_STORE, ok, private_json
 from projections.listings.listing_page import listing_page
 from projections.messaging import conversations, messages
 from projections.messaging.message_reads import message_reads
@@ -57,7 +56,6 @@ from schemas.messaging import (
 
 ONE = "/api/messages/{conversation_id:uuid}"
 UNREAD_MAX = 1_000  # conversations that are told one by one
-NO_STORE = {"Cache-Control": "no-store"}
 
 LISTING = CaughtUp(listing_page)
 LIST = CaughtUp(conversations.conversations, messages.messages)
@@ -154,7 +152,7 @@ async def count_unread(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
         "total": sum(row["unread"] for row in rows),
         "conversations": [{"id": row["key"], "unread": row["unread"]} for row in rows],
     }
-    return Response(orjson.dumps(body), 200, NO_STORE, "application/json")
+    return private_json(body)
 
 
 @router.get(

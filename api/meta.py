@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.problems import problem_responses
 from api.routing import new_router
+from api.successes import ok
 from schemas.identity import UserStatus
 from schemas.items import ImageProcessing, ItemCategory, ItemCondition, ItemStatus
 from schemas.listings import ListingStatus
@@ -56,10 +57,7 @@ router = new_router("meta", prefix="/api/meta")
     "/enums",
     operation_id="list_enums",
     responses={
-        200: {
-            "description": "Every closed list by name",
-            "content": {"application/json": {"example": {"market": ["exotics", "campus"]}}},
-        },
+        **ok("Every closed list by name", {"market": ["exotics", "campus"]}),
         **problem_responses(),
     },
 )

@@ -12,7 +12,6 @@ import time
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 from fastapi import Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
@@ -27,7 +26,7 @@ from api.oauth_state import LIFETIME_S, Pending, pending_of
 from api.problems import Problem, problem_responses, unauthenticated, unavailable
 from api.routing import new_router
 from api.social import IDENTITIES, Arrival
-from api.successes import ok
+from api.successes import NO_STORE, ok, private_json
 from api.tokens import Claims
 from infra.oidc import (
     Identity,
@@ -93,11 +92,7 @@ async def list_identities(request: Request, mesh: Mesh, caller: SignedIn) -> Res
     await IDENTITIES.wait(request)
     rows = await identities.of_owner(mesh.postgres, caller.user_id)
     found = [{"provider": row["provider"], "linked_at": row["claimed_at"]} for row in rows]
-    return Response(
-        orjson.dumps({"identities": found}),
-        headers={"Cache-Control": "no-store"},
-        media_type="application/json",
-    )
+    return private_json({"identities": found})
 
 
 @router.get(
@@ -116,7 +111,7 @@ async def start_oauth(
     """Leave for a provider, to log in or to join."""
     pending = Pending(new_challenge(), time.time() + LIFETIME_S, market, language)
     address = await _address(mesh, provider, pending)
-    response = Response(status_code=302, headers={"Location": address, "Cache-Control": "no-store"})
+    response = Response(status_code=302, headers={"Location": address, **NO_STORE})
     oauth_state.keep(response, mesh.settings, provider, pending)
     return response
 
@@ -137,11 +132,7 @@ async def start_linking(provider: ProviderName, mesh: Mesh, caller: SignedIn) ->
         user_version=caller.user_version,
     )
     address = await _address(mesh, provider, pending)
-    response = Response(
-        orjson.dumps({"authorization_url": address}),
-        headers={"Cache-Control": "no-store"},
-        media_type="application/json",
-    )
+    response = private_json({"authorization_url": address})
     oauth_state.keep(response, mesh.settings, provider, pending)
     return response
 

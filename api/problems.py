@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.gateway import WriteUnavailableError
+from api.successes import NO_STORE
 from infra.objects import ObjectsUnavailableError
 from infra.passwords import PasswordsBusyError
 from infra.pictures import PicturesBusyError
@@ -153,7 +154,7 @@ def problem_response(problem: Problem) -> Response:
         problem.faults[:FAULTS_MAX],
         correlation_id.get() or "",
     )
-    headers = {"Cache-Control": "no-store", **problem.headers}
+    headers = {**NO_STORE, **problem.headers}
     return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
 
 

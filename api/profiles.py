@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-import orjson
 from fastapi import Request
 from starlette.responses import Response
 
@@ -33,7 +32,7 @@ from api.profile_bodies import (
     StatsAnswer,
 )
 from api.routing import new_router
-from api.successes import ok
+from api.successes import ok, private_json
 from infra.vault import PersonKey
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
@@ -58,9 +57,6 @@ SHOWN = frozenset({UserStatus.PENDING, UserStatus.ACTIVE})  # to others
 PROFILES = CaughtUp(users, user_profiles.user_profiles, user_preferences)
 SELLER_PROFILES = CaughtUp(users, seller_profiles.seller_profiles)
 FIGURES = CaughtUp(users, listing_page, listing_views)
-
-# The same address shows more to the person than to others, so no cache may keep it.
-NO_STORE = {"Cache-Control": "no-store"}
 
 _WRITE_PROBLEMS = problem_responses(400, 401, 403, 409, 410, 412, 415, 428)
 
@@ -229,9 +225,10 @@ async def own_key(mesh: Machines, caller: Caller, user_id: UUID) -> PersonKey:
 
 
 def versioned(body: Mapping[str, Any], version: int | None) -> Response:
-    """The body; with an ETag for whoever may change it."""
-    headers = NO_STORE if version is None else {**NO_STORE, "ETag": etag_of(version)}
-    return Response(orjson.dumps(body), 200, headers, "application/json")
+    """The body; with an ETag for whoever may change it. The same address shows more to the person
+    than to others, so no cache may keep it.
+    """
+    return private_json(body, headers={} if version is None else {"ETag": etag_of(version)})
 
 
 def changed(user_id: UUID, reply: Reply) -> dict[str, Any]:

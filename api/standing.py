@@ -17,6 +17,7 @@ from api.ending import cut_off
 from api.machines import Machines, Mesh
 from api.problems import problem_responses
 from api.routing import new_router
+from api.successes import ok
 from schemas.identity import BanReason, BanUser, GrantRole, LogOutEverywhere, UnbanUser
 from schemas.messages import Command, Role
 
@@ -50,14 +51,7 @@ class StandingAnswer(BaseModel):
 
 
 _CHANGED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "Changed, or already so",
-        "content": {
-            "application/json": {
-                "example": {"id": "01980000-0000-7000-8000-000000000001", "version": 4}
-            }
-        },
-    },
+    **ok("Changed, or already so", {"id": "01980000-0000-7000-8000-000000000001", "version": 4}),
     **problem_responses(400, 401, 403, 404, 409),
 }
 

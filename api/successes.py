@@ -1,11 +1,24 @@
-"""How an operation's success is described in the OpenAPI document."""
+"""How an operation succeeds: what the OpenAPI document says of it, and answers that are private."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+
+NO_STORE: Final = {"Cache-Control": "no-store"}  # no cache may keep it
 
 
 def ok(description: str, example: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """The `responses=` entry of an operation's success."""
     content = {"application/json": {"example": example}}
     return {status: {"description": description, "content": content}}
+
+
+def private_json(
+    body: Any, status: int = 200, *, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The body as JSON, for whoever asked and no cache."""
+    return Response(orjson.dumps(body), status, {**NO_STORE, **(headers or {})}, "application/json")

@@ -15,9 +15,9 @@ from api.consistency import OPENAPI_EXTRA, CaughtUp
 from api.machines import Mesh
 from api.paging import Paging
 from api.problems import problem_responses
-from api.profiles import NO_STORE, versioned
+from api.profiles import versioned
 from api.routing import new_router
-from api.successes import ok
+from api.successes import NO_STORE, ok
 from projections.wallet import wallet_entries, wallets
 
 WALLETS = CaughtUp(wallets.wallets)

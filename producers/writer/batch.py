@@ -21,7 +21,7 @@ from producers.writer.deciders import Rulebook
 from producers.writer.knowledge import Known
 from producers.writer.memory import Answer, Effect, Folded, Stream, Unreadable
 from producers.writer.received import Received
-from schemas.messages import Event, category_of, iso
+from schemas.messages import Command, Event, category_of, iso
 from schemas.positions import Position
 from schemas.recorded import (
     CommandEnvelope,
@@ -34,6 +34,8 @@ from schemas.recorded import (
 from schemas.topics import RECORD_BYTES_MAX
 
 EVENTS_MAX = 500  # of one command
+# What a command is told whatever version it expects: not yours, not there, gone.
+BEFORE_VERSIONS = frozenset({403, 404, 410})
 
 AnyDecider: TypeAlias = Decider[Any, Any, Any]
 
@@ -178,7 +180,7 @@ class Decisions:
     ) -> Sequence[Event]:
         expected = envelope.expected_version
         if expected is not None and expected != stream.version:
-            raise Rejected("version_mismatch", 412)
+            raise _conflict(envelope.command, stream, decider)
         events: Sequence[Event] = decider.decide(envelope.command, stream.state)
         if len(events) > EVENTS_MAX:
             raise Rejected("too_large", 422)
@@ -309,6 +311,19 @@ class Decisions:
         value = value_of(reply)
         self.size += len(value)
         self.replies.append(Outgoing(topic, key, value, headers))
+
+
+def _conflict(command: Command, stream: Folded, decider: AnyDecider) -> Rejected:
+    """Why a command that expects another version is refused. If a stranger got a 412 for the
+    wrong version and a 403 for the right one, they could count the versions of what they may
+    not see.
+    """
+    try:
+        decider.decide(command, stream.state)
+    except Rejected as refusal:
+        if refusal.status in BEFORE_VERSIONS:
+            return refusal
+    return Rejected("version_mismatch", 412)
 
 
 def _place_of(bug: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,8 +18,9 @@ from api.problems import UPLOAD_BYTES_MAX
 from infra.objects import Objects
 from infra.pictures import PicturesBusyError
 from tests.api.profiling import Person, path_to, person_of, photo, stranger_sees
-from tests.api.running import Mesh, journal_kinds
+from tests.api.running import Mesh, api, journal_kinds
 from tests.api.selling import pointers_of, reason_of
+from tests.s3 import s3_server
 from tests.waiting import eventually
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
@@ -173,6 +175,22 @@ async def test_PR_14_an_object_store_that_is_away_is_told(mesh, person, monkeypa
     blocked.mkdir(exist_ok=True)
     (blocked / person.account.user_id).write_text("a file where a folder should be")
     assert reason_of(await person.upload(photo())) == (503, "store_unavailable")
+
+
+async def test_PR_14_pictures_in_an_s3_are_served_until_it_goes_away(mesh, person) -> None:
+    with ExitStack() as server:
+        s3 = server.enter_context(s3_server())
+        stated = s3.settings(s3.new_bucket())
+        async with api(mesh.settings.model_copy(update=stated)) as elsewhere:
+            await eventually(lambda: elsewhere.machines.writes.started, 20)
+            urls = person_of(await Person(elsewhere, person.account).upload(photo()))
+            for url in urls.values():
+                got = await elsewhere.client.get(url)
+                assert hashlib.sha256(got.content).hexdigest() in url
+            assert kept(mesh, person) == set()
+            server.close()
+            away = await elsewhere.client.get(urls["avatar_url"])
+            assert reason_of(away) == (503, "store_unavailable")
 
 
 async def test_PR_03_when_too_many_pictures_come_the_next_is_told(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateTable
 
 from api import denylist as module
 from api.database import Database
-from api.denylist import WHOLE, Cut, Denylist
+from api.denylist import OVERLAP, WHOLE, Cut, Denylist
 from api.problems import StoreUnavailableError
 from api.tokens import Claims
 from infra.redis import open_redis
@@ -157,10 +157,32 @@ async def test_ID_06_a_whole_denylist_needs_no_postgres(
     assert await denylist_of(redis, absent).denies(token(uuid4())) is False
 
 
-async def test_ID_06_a_denial_lasts_as_long_as_the_tokens(denylist: Denylist, redis: Redis) -> None:
+async def test_ID_06_RD_01_a_denial_lasts_as_long_as_the_tokens(
+    denylist: Denylist, redis: Redis
+) -> None:
     key = uuid4()
     await denylist.deny(key)
     assert LIFETIME_S - 2 <= await redis.ttl(f"denied:{key}") <= LIFETIME_S
+
+
+async def test_RD_01_a_denial_that_is_learned_late_lasts_as_long_as_is_left_of_the_tokens(
+    redis: Redis, database: Database, place: World
+) -> None:
+    lifetime, age = timedelta(seconds=900), timedelta(seconds=600)
+    key = await session(place, ended_at=datetime.now(UTC) - age)
+    late = Denylist(redis, database, lifetime_s=900, row_wait_s=0.2)
+    await late._copy()
+    left = timedelta(seconds=await redis.ttl(f"denied:{key}"))
+    assert lifetime - age <= left <= lifetime - age + OVERLAP
+
+
+async def test_RD_01_of_whom_no_token_can_be_left_nothing_is_copied(
+    denylist: Denylist, place: World, redis: Redis
+) -> None:
+    gone = timedelta(seconds=LIFETIME_S + 1) + OVERLAP
+    await session(place, ended_at=datetime.now(UTC) - gone)
+    await denylist._copy()
+    assert await redis.keys() == [WHOLE]
 
 
 @pytest.mark.parametrize("ended", [True, False])

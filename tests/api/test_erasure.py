@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -99,6 +100,32 @@ async def test_PR_09_PR_10_nobody_puts_anybody_elses_account_away(
     method = "POST" if word else "DELETE"
     answer = await ask(mesh, stranger, method, mine(seller, word))
     assert problem(answer) == (403, "not_yours")
+
+
+async def test_PR_09_whoever_rests_acts_for_themselves_alone(mesh: Mesh, seller: Seller) -> None:
+    """Staff, too: an admin who was put to rest in a hurry undoes nothing to others."""
+    account = await mesh.account("admin")
+    own = f"/api/users/{account.user_id}"
+    for path in (mine(seller), own):
+        assert (await ask(mesh, account, "POST", f"{path}/deactivate")).status_code == 204
+    other = await mesh.account()
+    tokens = (await mesh.log_in(account.email)).json()
+    assert tokens["user"]["status"] == "deactivated"
+    resting = replace(account, access_token=tokens["access_token"])
+    for method, path, wanted in (
+        ("POST", mine(seller, "reactivate"), (403, "not_yours")),
+        ("DELETE", mine(seller), (403, "not_yours")),
+        ("DELETE", f"/api/auth/sessions/{other.session_id}", (404, "session_unknown")),
+        ("POST", f"/api/users/{other.user_id}/deactivate", (403, "account_deactivated")),
+    ):
+        assert problem(await ask(mesh, resting, method, path)) == wanted
+    assert (await ask(mesh, other, "GET", "/api/auth/session")).status_code == 200
+    assert (await ask(mesh, resting, "POST", f"{own}/reactivate")).status_code == 204
+    awake = (
+        await mesh.client.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+    ).json()
+    again = replace(account, access_token=awake["access_token"])
+    assert (await ask(mesh, again, "POST", mine(seller, "reactivate"))).status_code == 204
 
 
 async def gone(mesh: Mesh, account: Account) -> bool:

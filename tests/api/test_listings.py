@@ -122,6 +122,16 @@ async def test_LI_02_a_stranger_can_not_change(seller, stranger) -> None:
     assert reason_of(answer) == (403, "not_owner")
 
 
+async def test_LI_02_a_stranger_does_not_learn_the_version(seller, stranger) -> None:
+    path = path_of(await seller.create())
+    ways = [("PATCH", "", {"make": "RUF"}), ("DELETE", "", None), ("POST", "/publish", None)]
+    for version in (1, 2):
+        for method, action, body in ways:
+            tag = {"If-Match": f'"{version}"'}
+            answer = await stranger.ask(method, path + action, json=body, headers=tag)
+            assert reason_of(answer) == (403, "not_owner"), (method, version)
+
+
 async def test_LI_02_a_stale_version_is_refused(seller) -> None:
     created = await seller.create()
     assert (await seller.change(1, path_of(created), trim="S")).status_code == 200

@@ -5,6 +5,7 @@ everything and looked for in the log, the read models and the processes' own log
 from __future__ import annotations
 
 import hashlib
+import time
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -13,9 +14,13 @@ import pytest
 from aiokafka import TopicPartition
 from redis.asyncio import Redis
 
+from api.denylist import OVERLAP
 from infra.kafka import aio_consumer
 from schemas.topics import TOPICS
-from tests.api.running import Mesh
+from tests.api.mailbox import look
+from tests.api.profiling import Person, path_to, stranger_sees
+from tests.api.running import Mesh, claims_of
+from tests.api.selling import reason_of, token_of
 from tests.waiting import eventually
 
 POLL_MS = 500
@@ -130,13 +135,61 @@ async def held(redis: Redis, key: str) -> Any:
     return await reads[kind](key) if kind != "none" else None
 
 
-async def test_RD_08_redis_holds_no_secret(mesh: Mesh, canaries) -> None:
+async def everything_in_redis(mesh: Mesh) -> dict[str, str]:
+    """What lies under every key, as text."""
     redis = mesh.machines.redis
-    found = [key async for key in redis.scan_iter(count=1_000)]
-    values = [await held(redis, key) for key in found]
-    text = "\n".join(map(str, [*found, *values]))
+    return {key: str(await held(redis, key)) async for key in redis.scan_iter(count=1_000)}
+
+
+async def test_RD_08_redis_holds_no_secret(mesh: Mesh, canaries) -> None:
+    text = str(await everything_in_redis(mesh))
     assert "denied:" in text
     assert [name for name, value in canaries.items() if value in text] == []
+
+
+async def test_RD_01_redis_knows_of_a_session_that_it_has_ended_and_of_no_token(mesh: Mesh) -> None:
+    account = await mesh.account()
+    tokens = (account.access_token, account.refresh_token)
+    ids = [account.user_id, account.session_id, claims_of(account.access_token)["jti"]]
+    hashes = [hashlib.sha256(each.encode()).hexdigest() for each in tokens]
+
+    async def told() -> dict[str, str]:
+        found = await everything_in_redis(mesh)
+        needles = [*tokens, *ids, *hashes]
+        return {
+            key: value for key, value in found.items() if any(n in key + value for n in needles)
+        }
+
+    assert (await look(mesh, account.access_token)).status_code == 200
+    assert await told() == {}
+    out = await mesh.client.post("/api/auth/logout", headers=account.headers)
+    assert out.status_code == 204
+    assert await told() == {f"denied:{account.session_id}": "1"}
+    left = claims_of(account.access_token)["exp"] - time.time()
+    kept = await mesh.machines.redis.ttl(f"denied:{account.session_id}")
+    assert left - 1 <= kept <= mesh.settings.access_token_s + OVERLAP.total_seconds()
+
+
+async def test_RD_07_a_change_of_a_person_is_in_the_next_read_and_nothing_of_them_in_redis(
+    mesh: Mesh,
+) -> None:
+    mark, admin = uuid4().hex, Person(mesh, await mesh.account("admin"))
+    person = Person(mesh, await mesh.account("buyer"))
+    page = path_to(person.account)
+    for version, bio in enumerate((f"first {mark}", f"second {mark}")):
+        told = await person.told(version, bio=bio, location=mark)
+        assert (await stranger_sees(mesh, person.account, told))["bio"] == bio
+    granted = await admin.ask("PUT", f"{page}/role", json={"role": "seller"})
+    assert (await stranger_sees(mesh, person.account, granted))["role"] == "seller"
+    banned = await admin.ask("POST", f"{page}/ban", json={"reason": "fraud"})
+    hidden = await mesh.client.get(page, headers=token_of(banned))
+    assert reason_of(hidden) == (404, "user_unknown")
+    redis = await everything_in_redis(mesh)
+    texts = (mark, person.account.email, "Test Person")
+    assert [text for text in texts if text in str(redis)] == []
+    # Not even the id, but in what voids tokens.
+    named = [key for key in redis if person.account.user_id in key + redis[key]]
+    assert named == [f"cut:{person.account.user_id}"]
 
 
 async def test_V16_no_log_line_holds_a_secret(mesh: Mesh, capfd) -> None:

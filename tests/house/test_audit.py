@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,19 @@ def test_NS_11_a_known_vulnerability_is_told_with_its_cure() -> None:
     report = {"dependencies": [{"name": "a", "version": "1.1", "vulns": [known]},
                                {"name": "b", "version": "1", "vulns": []}]}  # fmt: skip
     assert list(audit.vulnerable(report)) == ["a 1.1: PYSEC-1, mended in 1.2"]
+
+
+def test_NS_11_a_dependency_that_nobody_was_asked_about_is_told(monkeypatch) -> None:
+    """Behind the others' findings: pip-audit itself calls that well and ends with 0."""
+    report = {"dependencies": [{"name": "a", "version": "1.1",
+                                "vulns": [{"id": "PYSEC-1", "fix_versions": []}]},
+                               {"name": "b", "skip_reason": "not found"}]}  # fmt: skip
+    ran = subprocess.CompletedProcess([], 0, json.dumps(report), "")
+    monkeypatch.setattr(audit, "_run", lambda *_: ran)
+    found = audit.known_vulnerabilities(audit.LOCKS[0])
+    assert next(found).startswith("a 1.1: PYSEC-1")
+    with pytest.raises(audit.NotAskedError, match=r"1 of 2 \(b"):
+        next(found)
 
 
 @pytest.mark.parametrize(("ci", "findings"), [("true", 1), ("", 0)])

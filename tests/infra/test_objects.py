@@ -1,26 +1,41 @@
-"""One contract for every kind of object store that runs here; S3 speaks it through the same
-library, but no emulator of it is at hand.
-"""
+"""One contract for every kind of object store: a folder, memory, and S3 over its protocol."""
 
 from __future__ import annotations
 
 import socket
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from infra.objects import Objects, ObjectsUnavailableError, open_objects
+import infra.objects
+from infra.objects import ANSWER_TIMEOUT_S, Objects, ObjectsUnavailableError, open_objects
 from infra.settings import Settings, SettingsError, load_settings
 from tests.infra.some_settings import some_settings
+from tests.s3 import S3, s3_server, s3_settings
 
 KEY = "avatars/one/two/picture.webp"
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    with s3_server() as found:
+        yield found
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
 def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
-    url = {"folder": (tmp_path / "kept").as_uri(), "memory": "memory:///"}[request.param]
-    return open_objects(some_settings(objects_url=url))
+    match request.param:
+        case "folder":
+            stated = {"objects_url": (tmp_path / "kept").as_uri()}
+        case "memory":
+            stated = {"objects_url": "memory:///"}
+        case _:
+            found: S3 = request.getfixturevalue("s3")
+            stated = found.settings(found.new_bucket())
+    return open_objects(some_settings(**stated))
 
 
 async def test_PR_14_what_was_put_is_got(objects: Objects) -> None:
@@ -73,19 +88,82 @@ async def test_PR_14_by_default_objects_lie_in_the_state_folder(
     assert (tmp_path / "state" / "objects" / KEY).read_bytes() == b"here"
 
 
-async def test_PR_14_an_s3_that_is_away_is_told_and_names_nothing() -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        away = some_settings(
-            objects_url="s3://pictures/mesh",
-            objects_endpoint=f"http://127.0.0.1:{closed.getsockname()[1]}",
-            objects_region="us-east-1",
-            objects_access_key="key",
-            objects_secret_key=SecretStr("secret"),
-        )
-        with pytest.raises(ObjectsUnavailableError) as caught:
-            await open_objects(away).get(KEY)
+async def test_PR_14_everything_is_every_object_and_its_bytes(objects: Objects) -> None:
+    kept = {f"x/{number}": bytes([number]) for number in range(5)}
+    for key, data in kept.items():
+        await objects.put(key, data)
+    assert {key: data async for key, data in objects.everything()} == kept
+
+
+async def test_PR_14_folders_of_one_bucket_do_not_see_each_other(s3: S3) -> None:
+    stated = s3.settings(s3.new_bucket())
+    ours = open_objects(some_settings(**stated))
+    theirs = open_objects(some_settings(**{**stated, "objects_url": stated["objects_url"] + "-2"}))
+    await ours.put(KEY, b"ours")
+    assert await theirs.get(KEY) is None
+    assert [key async for key, _ in theirs.everything()] == []
+
+
+async def test_PR_14_a_bucket_that_is_not_there_takes_nothing(s3: S3) -> None:
+    objects = open_objects(some_settings(**s3.settings("never-made")))
+    with pytest.raises(ObjectsUnavailableError):
+        await objects.put(KEY, b"x")
+
+
+async def _first_of_everything(objects: Objects) -> object:
+    return await anext(objects.everything())
+
+
+CALLS: list[Callable[[Objects], Any]] = [
+    lambda objects: objects.put(KEY, b"x"),
+    lambda objects: objects.get(KEY),
+    lambda objects: objects.delete([KEY]),
+    lambda objects: objects.delete_folder("avatars"),
+    _first_of_everything,
+]
+
+
+NAMES = ["put", "get", "delete", "delete folder", "everything"]
+
+
+@pytest.fixture(scope="module")
+async def left_behind() -> Objects:
+    """A store in an S3 that was there a moment ago."""
+    with s3_server() as leaving:
+        objects = open_objects(some_settings(**leaving.settings(leaving.new_bucket())))
+        await objects.put(KEY, b"x")
+    return objects
+
+
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
+async def test_PR_14_an_s3_that_is_away_is_told_in_time_and_names_nothing(
+    left_behind: Objects, call: Callable[[Objects], Any]
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(ObjectsUnavailableError) as caught:
+        await call(left_behind)
+    assert time.monotonic() - began < ANSWER_TIMEOUT_S + 1
     assert str(caught.value) == ""
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
+async def test_PR_14_an_s3_that_never_answers_is_given_up(
+    silent: str, call: Callable[[Objects], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bound in ("ANSWER_TIMEOUT_S", "DELETE_TIMEOUT_S"):
+        monkeypatch.setattr(infra.objects, bound, 0.3)
+    objects = open_objects(some_settings(**s3_settings(silent, "pictures")))
+    began = time.monotonic()
+    with pytest.raises(ObjectsUnavailableError):
+        await call(objects)
+    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("blocked", ["kept", "kept/avatars"])

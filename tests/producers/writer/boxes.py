@@ -74,6 +74,8 @@ def decide(command: Command, box: Closed | Opened) -> Sequence[Event]:
             raise Rejected("box_is_open")  # noqa: EM101
         case PutIn(), Closed():
             raise Rejected("box_is_closed", 404)  # noqa: EM101
+        case PutIn(asked_by="stranger"), _:
+            raise Rejected("not_yours", 403)  # noqa: EM101
         case PutIn(things=things), _ if things < 0:
             fault = Fault(pointer="/things", detail="less than nothing")
             raise Rejected("too_few", 422, [fault])  # noqa: EM101
@@ -132,8 +134,9 @@ def open_box(box: UUID, **fields: Any) -> OpenBox:
     return OpenBox(box_id=box, **asked(), **fields)
 
 
-def put_in(box: UUID, things: int = 1) -> PutIn:
-    return PutIn(box_id=box, things=things, **asked())
+def put_in(box: UUID, things: int = 1, *, by: str = "tester") -> PutIn:
+    """Whoever `stranger` is may not."""
+    return PutIn(box_id=box, things=things, **{**asked(), "asked_by": by})
 
 
 def break_box(box: UUID) -> Break:

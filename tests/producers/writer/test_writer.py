@@ -159,6 +159,36 @@ async def test_an_expected_version_that_is_not_the_streams_is_refused_with_412(
     assert fresh.outcome == "accepted"
 
 
+@pytest.mark.parametrize("version", [1, 2, None])
+async def test_a_stranger_gets_one_answer_whatever_the_version(
+    shop: Room, version: int | None
+) -> None:
+    """Otherwise versions of what they may not see could be counted."""
+    box = uuid4()
+    asked = envelope(put_in(box, by="stranger"), expected_version=version)
+    _, refused, again = await shop.ask(envelope(open_box(box)), asked, asked)
+
+    assert (refused.reason, refused.status) == ("not_yours", 403)
+    assert again == refused.model_copy(update={"repeated": True})
+
+
+async def test_of_what_is_not_there_no_version_is_compared(shop: Room) -> None:
+    (refused,) = await shop.ask(envelope(put_in(uuid4()), expected_version=3))
+
+    assert (refused.reason, refused.status) == ("box_is_closed", 404)
+
+
+@pytest.mark.parametrize("things", [-1, 0, 1])
+async def test_whoever_may_act_learns_first_that_they_are_late(shop: Room, things: int) -> None:
+    """What they saw is not what is: no other fault that it has matters."""
+    box = uuid4()
+    _, late = await shop.ask(
+        envelope(open_box(box)), envelope(put_in(box, things), expected_version=3)
+    )
+
+    assert (late.reason, late.status) == ("version_mismatch", 412)
+
+
 async def test_a_command_past_its_deadline_is_refused_and_has_no_effect(shop: Room) -> None:
     box = uuid4()
     (late,) = await shop.ask(envelope(open_box(box), deadline=long_ago()))
