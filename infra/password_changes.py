@@ -8,16 +8,14 @@ log-in. Versions are those of the person in the log, so a late one never undoes 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from infra.postgres import means_down
-from infra.vault import VaultUnavailableError
+from infra.vault import vault_connection
 
 _SCHEMA = """
 ALTER TABLE vault.passwords ADD COLUMN IF NOT EXISTS version bigint NOT NULL DEFAULT 0;
@@ -53,15 +51,8 @@ class PasswordChanges:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[PoolConnectionProxy]:
-        try:
-            async with self._pool.acquire() as connection:
-                yield connection
-        except Exception as error:
-            if means_down(error):
-                raise VaultUnavailableError from error
-            raise
+    def _connection(self) -> AbstractAsyncContextManager[PoolConnectionProxy]:
+        return vault_connection(self._pool)
 
     async def wait(self, change_id: UUID, user_id: UUID, password_hash: str) -> bool:
         """Keep a hash until its change is decided; False for a person that has been erased."""

@@ -13,7 +13,7 @@ import hmac
 import os
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -190,6 +190,20 @@ def signing_owner(kid: str) -> str:
     return f"signing/{kid}"
 
 
+@asynccontextmanager
+async def vault_connection(pool: asyncpg.Pool) -> AsyncIterator[PoolConnectionProxy]:
+    """A connection to the vault's tables; raises VaultUnavailableError when Postgres is down or
+    goes down meanwhile.
+    """
+    try:
+        async with pool.acquire() as connection:
+            yield connection
+    except Exception as error:
+        if means_down(error):
+            raise VaultUnavailableError from error
+        raise
+
+
 class Vault:
     """The vault's rows. Every method raises VaultUnavailableError when Postgres is down."""
 
@@ -197,15 +211,8 @@ class Vault:
         self._pool = pool
         self.wrapping = Wrapping(settings)
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[PoolConnectionProxy]:
-        try:
-            async with self._pool.acquire() as connection:
-                yield connection
-        except Exception as error:
-            if means_down(error):
-                raise VaultUnavailableError from error
-            raise
+    def _connection(self) -> AbstractAsyncContextManager[PoolConnectionProxy]:
+        return vault_connection(self._pool)
 
     async def new_person(self, user_id: UUID, email_hash: str) -> PersonKey:
         """A data key for somebody new; the existing one when this is a repeat. Raises
