@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,8 +15,9 @@ from aiokafka import AIOKafkaProducer
 from infra.kafka import aio_producer
 from processors.sweeping import sweep_items
 from schemas.items import item_stream
+from tests.api.conftest import Running
 from tests.api.offering import ITEMS, Student, campus, show, student
-from tests.api.running import Mesh, journal_kinds
+from tests.api.running import Mesh, Process, journal_kinds
 from tests.api.selling import reason_of, token_of
 from tests.waiting import eventually
 
@@ -41,6 +45,33 @@ async def producer(mesh: Mesh) -> AsyncIterator[AIOKafkaProducer]:
     await found.start()
     yield found
     await found.stop()
+
+
+@contextmanager
+def paused(process: Process) -> Iterator[None]:
+    """It does nothing within the block, and no harm is done: nobody has missed it yet."""
+    process.running.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.running.send_signal(signal.SIGCONT)
+
+
+async def test_IT_04_nobody_waits_for_the_worker_that_draws(
+    running: Running, owner: Student
+) -> None:
+    """The quickest of three, for other tests share the machine."""
+    (reactor,) = (each for each in running.processes if each.command == ("reactor",))
+    took, answers = [], []
+    with paused(reactor):
+        for _ in range(3):
+            began = time.perf_counter()
+            answers.append(await owner.offer())
+            took.append(time.perf_counter() - began)
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert min(took) < 0.5
+    for answer in answers:
+        await owner.becomes(answer.json()["item"]["id"], "completed")
 
 
 async def test_IT_05_an_item_waits_no_longer_than_a_minute(
