@@ -37,6 +37,7 @@ from schemas.recorded import Reply
 TRIES = 3  # an owner who is gone makes room for another
 NAME_LENGTH_MAX = 100
 IDENTITIES = CaughtUp(identities.identities)
+PEOPLE = CaughtUp(users.users)
 
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
@@ -173,7 +174,11 @@ async def _join(arrival: Arrival, owner_id: UUID, newcomer: Newcomer) -> Row | N
         if problem.reason != "already_registered":
             raise
     else:
-        await _note_link(arrival, owner_id)
+        reply = await _note_link(arrival, owner_id)
+        if reply.position is not None:
+            # Registering is two facts, of which the row may show the first alone for a moment;
+            # the link is the fact after both.
+            await PEOPLE.reach(arrival.mesh, [reply.position])
     return await awaited_row(
         arrival.mesh, lambda: users.by_id(arrival.mesh.postgres, str(owner_id)), "users"
     )
