@@ -25,6 +25,7 @@ PING_S = 5.0
 SILENCE_MAX_S = 12.0  # two pings without an answer
 RETRY_S = 0.2
 RETRY_MAX_S = 5.0
+CLOSE_S = 5.0
 
 log = structlog.get_logger()
 
@@ -39,15 +40,19 @@ class Rooms(socketio.AsyncRedisManager):  # type: ignore[misc]  # a library with
             settings.redis_url.get_secret_value(), channel=f"mesh.{settings.store_prefix}rooms"
         )
         self.listening = asyncio.Event()
+        self._closing = False
         self._publisher = open_redis(settings)
         self._listener = open_redis(settings)
 
     async def close(self) -> None:
         """Hear and say nothing more."""
+        self._closing = True
         thread: asyncio.Task[None] | None = getattr(self, "thread", None)
         if thread is not None:
             thread.cancel()
-            await asyncio.gather(thread, return_exceptions=True)
+            done, _ = await asyncio.wait([thread], timeout=CLOSE_S)
+            if not done:
+                log.warning("rooms_not_closed")
         await self._listener.aclose()
         await self._publisher.aclose()
 
@@ -59,7 +64,8 @@ class Rooms(socketio.AsyncRedisManager):  # type: ignore[misc]  # a library with
 
     async def _listen(self) -> AsyncIterator[Any]:
         pause = RETRY_S
-        while True:
+        # `_closing` and not only a cancellation: Redis' client may swallow one.
+        while not self._closing:
             try:
                 async with self._listener.pubsub() as subscription:
                     await subscription.subscribe(self.channel)
