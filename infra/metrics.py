@@ -50,5 +50,5 @@ EFFECT_WAITS = Counter("mesh_effect_waits_total", "Times an effect was tried in 
 MAILS = Counter(
     "mesh_mails_total",
     "Mails sent or dropped",
-    ("mail", "outcome"),  # sent, erased, late, needless
+    ("mail", "outcome"),  # sent, erased, late, needless, unwanted
 )

@@ -10,6 +10,7 @@ from uuid import UUID
 from infra.vault import UnsealError
 from processors.effects import EffectRefusedError, OutsideDownError, Tools
 from projections.identity import users
+from projections.profiles import user_preferences
 from projections.reads import Reads
 from schemas.identity import UserStatus
 from schemas.messages import Language
@@ -80,6 +81,14 @@ async def addressee(tools: Tools, recorded: Recorded[Any], user_id: UUID) -> Add
         Language(row["language"]),
         email_verified=row["email_verified"],
     )
+
+
+async def wants_mails(tools: Tools, user_id: UUID) -> bool:
+    """Whether somebody wants mails that they did not ask for; those that they asked for, such as
+    the link for another password, are sent whatever they chose.
+    """
+    found = await user_preferences.by_id(cast("Reads", tools.postgres), str(user_id))
+    return found.notifications and found.email_notifications
 
 
 def _told_by(row: Mapping[str, Any] | None, recorded: Recorded[Any]) -> bool:

@@ -14,7 +14,7 @@ from infra.metrics import MAILS
 from infra.one_time_tokens import OneTimeTokens
 from infra.settings import Settings
 from processors.effects import Effect, Tools, effect_id_of
-from processors.mailing.addressees import Addressee, addressee, unsealed
+from processors.mailing.addressees import Addressee, addressee, unsealed, wants_mails
 from processors.mailing.texts import write
 from schemas.identity import (
     EmailVerificationRequested,
@@ -37,13 +37,16 @@ log = structlog.get_logger()
 
 
 async def welcome(recorded: Recorded[UserRegistered], tools: Tools) -> None:
-    """Greet whoever has joined."""
+    """Greet whoever has joined, unless they have turned mails off meanwhile."""
     event = recorded.event
     person = await unsealed(
         tools, event.user_id, event.email_sealed, event.name_sealed, event.language
     )
     if person is None:
         _drop("welcome", "erased")
+        return
+    if not await wants_mails(tools, event.user_id):
+        _drop("welcome", "unwanted")
         return
     await _send(tools, recorded, "welcome", person)
 

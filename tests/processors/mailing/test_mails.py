@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from infra.settings import Settings
 from infra.vault import PersonKey
 from processors.effects import EffectRefusedError, OutsideDownError, Tools, effect_id_of
 from processors.mailing.mails import MAILING, reset_password, verify_email, welcome
+from projections.profiles.user_preferences import UserPreferences
 from schemas.identity import (
     EmailVerificationRequested,
     PasswordResetRequested,
@@ -44,6 +45,7 @@ class Person:
     language: Language = Language.ENGLISH
     key: PersonKey | None = None
     row: dict[str, Any] | None = None
+    preferences: dict[str, Any] | None = None
     reached: int = 0  # the read model's watermark
 
     def __post_init__(self) -> None:
@@ -67,8 +69,8 @@ class Person:
         assert user_id == self.user_id
         return self.key
 
-    async def fetchrow(self, _query: str, *_values: Any) -> Mapping[str, Any] | None:
-        return self.row
+    async def fetchrow(self, query: str, *_values: Any) -> Mapping[str, Any] | None:
+        return self.preferences if "user_preferences" in query else self.row
 
     async def fetchval(self, _query: str, *_values: Any) -> int | None:
         return self.reached
@@ -146,6 +148,19 @@ async def test_NO_04_whoever_joins_is_welcomed_in_their_language(
     assert mail["Content-Language"] == language
     assert mail["To"].addresses[0].addr_spec == ADDRESS
     assert NAME in text_of(mail)
+
+
+@pytest.mark.parametrize("switch", ["notifications", "email_notifications"])
+async def test_PR_07_turning_mails_off_stops_the_next_one_but_none_that_is_asked_for(
+    outbox: Outbox, switch: str
+) -> None:
+    person = Person()
+    person.preferences = {**asdict(UserPreferences(str(person.user_id))), switch: False}
+    given = tools(person, outbox)
+    await welcome(person.registered(), given)
+    assert outbox.sent == []
+    await reset_password(person.asked(PasswordResetRequested), given)
+    assert len(outbox.sent) == 1
 
 
 @pytest.mark.parametrize(
