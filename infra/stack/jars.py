@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,22 +47,42 @@ def classpath(server: str, progress: Callable[[str], None] = lambda _: None) -> 
     """
     locked = _LOCK.read_bytes()
     stamp = _cache() / f"{server}-{hashlib.sha256(locked).hexdigest()[:16]}.json"
-    try:
-        paths: list[str] = json.loads(stamp.read_text("utf-8"))
-    except (FileNotFoundError, ValueError):
-        paths = []
-    if not paths or not all(Path(path).exists() for path in paths):
+    paths = _stamped(stamp)
+    if not paths:
         progress("fetching jars")
-        jars: list[dict[str, str]] = tomllib.loads(locked.decode())[server]
-        with ThreadPoolExecutor(8) as pool:
-            paths = [str(path) for path in pool.map(_fetch, jars)]
-        stamp.parent.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(json.dumps(paths), "utf-8")
+        with _alone():
+            # Whoever was before us may have fetched them.
+            paths = _stamped(stamp)
+            if not paths:
+                jars: list[dict[str, str]] = tomllib.loads(locked.decode())[server]
+                with ThreadPoolExecutor(8) as pool:
+                    paths = [str(path) for path in pool.map(_fetch, jars)]
+                stamp.write_text(json.dumps(paths), "utf-8")
     return ":".join(paths)
 
 
-def _cache() -> Path:
+def _stamped(stamp: Path) -> list[str]:
+    """The paths that a stamp names; none when there is no stamp, or a file of it is gone."""
+    try:
+        paths: list[str] = json.loads(stamp.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return []
+    return paths if all(Path(path).exists() for path in paths) else []
 
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Be the only one on this machine that fetches: Maven's cache takes no two writers of one
+    file, and the servers share some of their jars. The lock goes with its process.
+    """
+    lock = _cache() / "fetching.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "marketmesh"
 

@@ -19,4 +19,4 @@ def test_a_process_that_gives_way_does_so_with_all_that_it_starts(more: int) -> 
     told = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
-    assert int(told.stdout) == max(10, os.nice(0) + more)
+    assert int(told.stdout) == min(19, max(10, os.nice(0) + more))  # 19 is the most
