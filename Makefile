@@ -12,12 +12,14 @@ LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate
 # records that no one writer could have written. The longest begin first. Much of what they do is
 # waiting, so there are more lanes than cores; the journeys, which ask how soon a whole mesh
 # answers, go before the others.
-ROOMS := journeys rules api flow replay commands
+ROOMS := journeys rules asking answering flow replay commands
 LANES ?= 3
 YIELD = $(if $(filter journeys,$*),,nice -n 10)
 ROOM_journeys := faults journeys --ignore=tests/journeys/test_kills.py
 ROOM_rules := house producers projections infra
-ROOM_api := api
+# The API's tests are too many for one room: by their names, half and half.
+ROOM_asking := $(patsubst tests/%,%,$(sort $(wildcard tests/api/test_[a-l]*.py)))
+ROOM_answering := $(patsubst tests/%,%,$(sort $(wildcard tests/api/test_[m-z]*.py)))
 ROOM_flow := processors --ignore=tests/processors/replay
 ROOM_replay := processors/replay
 ROOM_commands := cli
@@ -53,7 +55,7 @@ test: lint  ## Run every check: house, unit, contract, journeys, small fault run
 		$(ROOMS:%=room-%) types
 
 $(ROOMS:%=room-%): room-%: $(STAMP)
-	@echo "== tests: $(ROOM_$*)"
+	@echo "== tests: $*"
 	@$(YIELD) $(BIN)/python -m pytest --quiet $(foreach word,$(ROOM_$*),$(if $(filter --%,$(word)),,tests/)$(word))
 
 faults: $(STAMP)  ## Kill every process in turn while a file is imported (minutes)

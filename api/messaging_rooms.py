@@ -81,7 +81,7 @@ class Rooms(socketio.AsyncRedisManager):  # type: ignore[misc]  # a library with
     async def _heard(self, subscription: PubSub) -> AsyncIterator[Any]:
         """What other processes say; raises TimeoutError once Redis says nothing at all."""
         heard_at = pinged_at = time.monotonic()
-        while True:
+        while not self._closing:
             message = await subscription.get_message(timeout=PING_S)
             now = time.monotonic()
             if message is not None:

@@ -148,7 +148,10 @@ class Realtime:
         tasks = [*self._watches.values(), *self._tasks]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=CLOSE_S)
+            if late:
+                log.warning("sockets_not_let_go", tasks=len(late))
         await self.server.shutdown()
         await self.rooms.close()
 

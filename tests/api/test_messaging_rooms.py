@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlsplit
 
 import pytest
@@ -115,3 +116,46 @@ async def test_MS_15_without_redis_ones_own_sockets_still_hear(heard) -> None:
     async with listening(settings_on("redis://127.0.0.1:1")) as alone:
         await alone.server.emit("hello", room="anywhere")
     assert heard == ["hello"]
+
+
+class Swallowing:
+    """A subscription on which a cancellation is lost, as with a client whose answer comes at the
+    same moment.
+    """
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.swallowed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    async def subscribe(self, _channel: str) -> None:
+        """Nobody says anything."""
+
+    async def ping(self) -> None:
+        """Nobody answers."""
+
+    async def get_message(self, timeout: float) -> None:  # noqa: ASYNC109 - as the client names it
+        self.asked += 1
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), timeout)
+        except asyncio.CancelledError:
+            self.swallowed = True
+        except TimeoutError:
+            pass
+
+
+async def test_MS_15_a_process_ends_though_its_cancellation_was_lost(monkeypatch) -> None:
+    monkeypatch.setattr("api.messaging_rooms.PING_S", 0.05)
+    subscription = Swallowing()
+    realtime = Realtime(settings_on("redis://127.0.0.1:1"))
+    monkeypatch.setattr(realtime.rooms._listener, "pubsub", lambda: subscription)
+    realtime.start(None)  # type: ignore[arg-type]  # nobody connects
+    await eventually(lambda: subscription.asked > 0)
+    await realtime.close()
+    assert subscription.swallowed
+    assert realtime.rooms.thread.done()
