@@ -120,7 +120,9 @@ async def test_PR_09_whoever_rests_acts_for_themselves_alone(mesh: Mesh, seller:
     ):
         assert problem(await ask(mesh, resting, method, path)) == wanted
     assert (await ask(mesh, other, "GET", "/api/auth/session")).status_code == 200
-    assert (await ask(mesh, resting, "POST", f"{own}/reactivate")).status_code == 204
+    back = await ask(mesh, resting, "POST", f"{own}/reactivate")
+    assert back.status_code == 204
+    await mesh.until_read(back)
     awake = (
         await mesh.client.post("/api/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
     ).json()

@@ -39,6 +39,7 @@ async def test_ID_01_whoever_joins_is_there(mesh: Mesh) -> None:
         "email_verified": False,
         "market": "campus",
         "email_domain": "example.org",
+        "tokens": 2,
     }
     assert answer.headers["ETag"] == '"2"'
     assert parse_token(answer.headers["Consistency-Token"])[0].topic == "events.identity"

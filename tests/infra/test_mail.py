@@ -231,7 +231,7 @@ def settings_with(**values: Any) -> Settings:
         "database_url": nowhere,
         "opensearch_url": nowhere,
         "clickhouse_url": nowhere,
-        "redis_url": nowhere,
+        "redis_url": "redis://127.0.0.1:1",
         "master_key": "bWFzdGVy",
         "lookup_key": "bG9va3Vw",
         "mail_from": SENDER,
