@@ -18,6 +18,8 @@ from infra.stack.state import State
 
 # Everything replicated once, because there is one node. The session bounds are what a
 # killed node waits for before it may register again: 4 s instead of 12 s.
+# An index is made as large as it may become, two for each partition: of such segments one
+# mebibyte is enough, which is a tenth of Kafka's own choice.
 # Consumers ask for 1 s sessions locally so that a killed worker is replaced at once.
 _PROPERTIES: Final = """\
 process.roles=broker,controller
@@ -33,6 +35,7 @@ auto.create.topics.enable=false
 delete.topic.enable=true
 message.max.bytes=1048576
 log.segment.bytes=134217728
+log.index.size.max.bytes=1048576
 log.retention.hours=168
 offsets.retention.minutes=43200
 offsets.topic.replication.factor=1
