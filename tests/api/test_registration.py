@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from api.commands import command_id_of
+from api.consistency import CaughtUp
 from projections.identity import users
+from projections.journal.journal import journal
 from schemas.identity import RegisterUser, ReserveEmail, email_claim_stream, user_stream
 from schemas.messages import Market, Role
 from schemas.positions import parse_token
@@ -99,8 +101,8 @@ async def test_ID_01_a_repeat_with_the_same_key_is_the_same_person(mesh: Mesh) -
     assert again.json() == first.json()
     assert again.headers["ETag"] == first.headers["ETag"]
     user_id = first.json()["user"]["id"]
-    await mesh.until_read(first)
-    assert len(await eventually(lambda: journal_kinds(mesh, user_stream(user_id)))) == 2
+    await CaughtUp(journal).reach(mesh.machines, parse_token(again.headers["Consistency-Token"]))
+    assert len(await journal_kinds(mesh, user_stream(user_id))) == 2
 
 
 async def test_ID_01_a_repeat_never_changes_the_password(mesh: Mesh) -> None:
