@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from api.item_bodies import IMAGES
+from api.pictures import sent_form
 from api.problems import Problem
 from infra.pictures import media_type_of
 from schemas.items import IMAGES_MAX, ItemTerms
@@ -38,25 +39,13 @@ async def sent_item(request: Request) -> AsyncIterator[SentItem]:
     the block. Raises problems: 415 for another kind of body, 422 for a form that is not filled
     in as it should be. All that can be known of the files is known before any is kept.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "multipart/form-data":
-        raise Problem(415, "media_type", f"Send `multipart/form-data` with files named `{IMAGES}`")
-    try:
-        form = await request.form(max_files=IMAGES_MAX, max_fields=FIELDS_MAX)
-    except HTTPException as error:
-        if error.status_code != _NOT_READABLE:
-            raise  # too large, and not unreadable
-        detail = f"This is no form with at most {IMAGES_MAX} files and the fields of an item"
-        raise Problem(400, "bad_request", detail) from error
-    try:
+    detail = f"This is no form with at most {IMAGES_MAX} files and the fields of an item"
+    async with sent_form(
+        request, IMAGES, detail, files_max=IMAGES_MAX, fields_max=FIELDS_MAX
+    ) as form:
         terms = _terms(form)
         files = await _files(form)
         yield SentItem(terms, _price_minor(terms), files)
-    finally:
-        await form.close()
-
-
-_NOT_READABLE = 400
 
 
 def _terms(form: FormData) -> ItemTerms:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
 from fastapi import HTTPException, Path, Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from api.machines import Machines
@@ -51,30 +51,47 @@ def form_of(field: str, files_max: int = 1) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+_NOT_READABLE = 400
+
+
 @asynccontextmanager
-async def sent_files(
-    request: Request, field: str, files_max: int = 1
-) -> AsyncIterator[list[UploadFile]]:
-    """The form's files, of which there is at least one; all are called `field`, and nothing
-    else is in the form. They are on disk when they are large, and gone after the block.
+async def sent_form(
+    request: Request, field: str, detail: str, *, files_max: int, fields_max: int
+) -> AsyncIterator[FormData]:
+    """The form in the request's body, with files called `field`; they are on disk when they are
+    large, and gone after the block. Raises a 415 problem for another kind of body and a 400 one
+    that says `detail` for what is no such form.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
         raise Problem(415, "media_type", f"Send `multipart/form-data` with files named `{field}`")
     try:
-        form = await request.form(max_files=files_max, max_fields=1)
+        form = await request.form(max_files=files_max, max_fields=fields_max)
     except HTTPException as error:
-        detail = f"This is no form with at most {files_max} of `{field}`"
+        if error.status_code != _NOT_READABLE:
+            raise  # too large, and not unreadable
         raise Problem(400, "bad_request", detail) from error
     try:
+        yield form
+    finally:
+        await form.close()
+
+
+@asynccontextmanager
+async def sent_files(
+    request: Request, field: str, files_max: int = 1
+) -> AsyncIterator[list[UploadFile]]:
+    """The form's files, of which there is at least one; all are called `field`, and nothing
+    else is in the form.
+    """
+    detail = f"This is no form with at most {files_max} of `{field}`"
+    async with sent_form(request, field, detail, files_max=files_max, fields_max=1) as form:
         files = [each for each in form.getlist(field) if isinstance(each, UploadFile)]
         if not files or len(files) < len(form.multi_items()):
             wanted = "one file" if files_max == 1 else f"1 to {files_max} files"
             detail = f"is required: send {wanted} under this name, and nothing else"
             raise invalid(field, detail)
         yield files
-    finally:
-        await form.close()
 
 
 def invalid(field: str, detail: str) -> Problem:
