@@ -15,12 +15,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# Generous, as what comes in time costs nothing: a busy machine starts a process in seconds.
+TIMEOUT_S = 30.0
 PAUSE_S = 0.02
 PAUSE_MAX_S = 0.25
 
 
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], timeout_s: float = 10.0, what: str = ""
+    condition: Callable[[], T | Awaitable[T]], timeout_s: float = TIMEOUT_S, what: str = ""
 ) -> T:
     """The first truthy value of `condition()`, awaited where it can be; AssertionError, with the
     last value seen, when none came within `timeout_s` seconds. Exceptions pass through."""
@@ -35,7 +37,9 @@ async def eventually(
         pause = min(pause * 1.5, PAUSE_MAX_S)
 
 
-def eventually_blocking(condition: Callable[[], T], timeout_s: float = 10.0, what: str = "") -> T:
+def eventually_blocking(
+    condition: Callable[[], T], timeout_s: float = TIMEOUT_S, what: str = ""
+) -> T:
     """The same for tests without an event loop."""
     deadline, pause = time.monotonic() + timeout_s, PAUSE_S
     while True:

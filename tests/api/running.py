@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
+from api.export import JOURNAL
 from api.identity import WHO_IS_HERE
 from api.machines import Machines
 from cli.people import send_grant
@@ -171,8 +172,10 @@ class Mesh:
         )
 
     async def until_read(self, answer: httpx.Response) -> None:
-        """Wait until people and sessions can be read up to a write's place in the log."""
-        await WHO_IS_HERE.reach(self.machines, parse_token(answer.headers["Consistency-Token"]))
+        """Wait until people, sessions and the journal are read up to a write's place in the log."""
+        positions = parse_token(answer.headers["Consistency-Token"])
+        await WHO_IS_HERE.reach(self.machines, positions)
+        await JOURNAL.reach(self.machines, positions)
 
     async def _has_role(self, email: str, role: str) -> bool:
         row = await users.by_email(
@@ -204,6 +207,16 @@ async def journal_kinds(mesh: Mesh, stream_id: str) -> list[str]:
         "SELECT kind FROM reads.journal WHERE stream_id = $1 ORDER BY version", stream_id
     )
     return [row["kind"] for row in rows]
+
+
+async def journalled(mesh: Mesh, stream_id: str, kind: str) -> list[str]:
+    """The kinds of a stream's events, once the journal has read one of that kind."""
+
+    async def told() -> list[str]:
+        kinds = await journal_kinds(mesh, stream_id)
+        return kinds if kind in kinds else []
+
+    return await eventually(told, what=f"{kind} of {stream_id} in the journal")
 
 
 def claims_of(token: str) -> dict[str, Any]:

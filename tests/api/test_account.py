@@ -19,7 +19,7 @@ from tests.api.mailbox import (
     reset,
     verify,
 )
-from tests.api.running import PASSWORD, Account, Mesh, api, journal_kinds, new_email, problem
+from tests.api.running import PASSWORD, Account, Mesh, api, journalled, new_email, problem
 from tests.waiting import eventually
 
 
@@ -102,13 +102,8 @@ async def test_ID_09_only_somebody_known_gets_a_token(mesh: Mesh) -> None:
     account = await mesh.account()
     await forget(mesh, account.email)
     assert await mailed(mesh, account.user_id, RESET)
-    kinds = await eventually(lambda: _with_kind(mesh, account.user_id, "password_reset.requested"))
+    kinds = await journalled(mesh, user_stream(account.user_id), "password_reset.requested")
     assert kinds.count("password_reset.requested") == 1
-
-
-async def _with_kind(mesh: Mesh, user_id: str, kind: str) -> list[str]:
-    kinds = await journal_kinds(mesh, user_stream(user_id))
-    return kinds if kind in kinds else []
 
 
 async def test_ID_10_a_reset_ends_every_earlier_session_at_once(mesh: Mesh) -> None:

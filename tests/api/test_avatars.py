@@ -18,7 +18,7 @@ from api.problems import UPLOAD_BYTES_MAX
 from infra.objects import Objects
 from infra.pictures import PicturesBusyError
 from tests.api.profiling import Person, path_to, person_of, photo, stranger_sees
-from tests.api.running import Mesh, api, journal_kinds
+from tests.api.running import Mesh, api, journalled
 from tests.api.selling import pointers_of, reason_of
 from tests.s3 import s3_server
 from tests.waiting import eventually
@@ -152,12 +152,9 @@ async def test_PR_03_a_removed_picture_is_gone(mesh, person) -> None:
     await eventually(lambda: not kept(mesh, person), 30)
     again = await person.ask("DELETE", path_to(person.account, "/avatar"))
     assert again.status_code == 204
-
-    async def told() -> bool:
-        kinds = await journal_kinds(mesh, f"profile/{person.account.user_id}")
-        return kinds == ["profile.avatar_changed", "profile.avatar_removed"]
-
-    await eventually(told)
+    stream = f"profile/{person.account.user_id}"
+    kinds = await journalled(mesh, stream, "profile.avatar_removed")
+    assert kinds == ["profile.avatar_changed", "profile.avatar_removed"]
 
 
 async def test_PR_10_of_whoever_has_left_no_picture_stays(mesh, person) -> None:

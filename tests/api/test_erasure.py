@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.api.running import Account, Mesh, journal_kinds, problem
+from tests.api.running import Account, Mesh, journalled, problem
 from tests.api.selling import Seller, path_of, token_of
 from tests.waiting import eventually
 
@@ -145,12 +145,7 @@ async def test_PR_10_deleting_destroys_the_key_and_withdraws_the_listings(
     assert await mesh.machines.vault.password_hash(UUID(seller.account.user_id)) is None
     await eventually(lambda: found_are(mesh, make, 0), 20, "none is found")
     for listing in (*listings, draft):
-        stream = f"listing/{listing.json()['id']}"
-
-        async def withdrawn(stream: str = stream) -> bool:
-            return "listing.deleted" in await journal_kinds(mesh, stream)
-
-        await eventually(withdrawn, 20, "it is withdrawn")
+        await journalled(mesh, f"listing/{listing.json()['id']}", "listing.deleted")
 
 
 async def test_PR_10_whoever_is_deleted_is_logged_out_and_stays_out(
@@ -217,8 +212,7 @@ async def test_PR_10_deleting_twice_is_deleting_once(
     first = await ask(mesh, admin, "DELETE", mine(seller))
     second = await ask(mesh, admin, "DELETE", mine(seller))
     assert (first.status_code, second.status_code) == (204, 204)
-    await mesh.until_read(first)
-    kinds = await journal_kinds(mesh, f"user/{seller.account.user_id}")
+    kinds = await journalled(mesh, f"user/{seller.account.user_id}", "user.deleted")
     assert kinds.count("user.deleted") == 1
 
 

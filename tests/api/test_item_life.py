@@ -17,7 +17,7 @@ from processors.sweeping import sweep_items
 from schemas.items import item_stream
 from tests.api.conftest import Running
 from tests.api.offering import ITEMS, Student, campus, show, student
-from tests.api.running import Mesh, Process, journal_kinds
+from tests.api.running import Mesh, Process, journalled
 from tests.api.selling import reason_of, token_of
 from tests.waiting import eventually
 
@@ -126,13 +126,8 @@ async def test_PR_10_with_a_person_their_items_go(
         return (await mate.ask("GET", path)).status_code == 410
 
     await eventually(gone, 20, "the item is deleted")
-    kinds = await eventually(lambda: _deleted(mesh, item_id), 20, "the journal says so")
+    kinds = await journalled(mesh, item_stream(item_id), "item.deleted")
     assert kinds.count("item.deleted") == 1
-
-
-async def _deleted(mesh: Mesh, item_id: str) -> list[str]:
-    kinds = await journal_kinds(mesh, item_stream(item_id))
-    return kinds if "item.deleted" in kinds else []
 
 
 async def test_PR_10_an_export_holds_the_items_of_the_person(owner: Student) -> None:

@@ -218,14 +218,9 @@ async def test_MS_04_the_receipt_is_in_the_log_once(mesh, chat) -> None:
     assert (await chat.seller.mark_read(said)).status_code == 204
     assert (await chat.seller.mark_read(said)).status_code == 204
     last = await chat.seller.said(chat.id, "Good day")
-    stream = f"conversation/{chat.id}"
-
-    async def whole() -> bool:
-        return (await journal_kinds(mesh, stream))[-1:] == ["message.sent"]
-
-    await eventually(whole)
     assert last.status_code == 201
-    kinds = await journal_kinds(mesh, stream)
+    await mesh.until_read(last)
+    kinds = await journal_kinds(mesh, f"conversation/{chat.id}")
     assert kinds == ["conversation.opened", "message.sent", "messages.read", "message.sent"]
 
 

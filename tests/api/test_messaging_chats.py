@@ -12,11 +12,10 @@ import pytest
 
 from api.messaging_events import HISTORY_MAX
 from schemas.messaging import conversation_id_of
-from tests.api.running import Mesh, journal_kinds
+from tests.api.running import Mesh, journalled
 from tests.api.selling import token_of
 from tests.api.sockets import Device, Devices, Replicas, served
 from tests.api.talking import Talk, Talker, talk, talker
-from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -187,12 +186,8 @@ async def test_MS_21_the_first_words_of_a_buyer_open_the_conversation(
     claimed = {"recipientId": str(uuid4())}
     sent = await device.ask("send-message", chatId=chat_id, itemId=item, content="Hello", **claimed)
     assert sent["chatId"] == chat_id
-
-    async def whole() -> bool:
-        kinds = await journal_kinds(mesh, f"conversation/{chat_id}")
-        return kinds == ["conversation.opened", "message.sent"]
-
-    await eventually(whole)
+    kinds = await journalled(mesh, f"conversation/{chat_id}", "message.sent")
+    assert kinds == ["conversation.opened", "message.sent"]
 
 
 async def test_MS_18_MS_22_every_device_is_notified_without_having_joined(
@@ -303,12 +298,8 @@ async def test_MS_23_MS_24_the_others_see_somebody_type_and_stop(mesh, room) -> 
     await room.buyer.ask("send-message", chatId=chat.id, content="Hello")
     await room.buyer.hears("new-message")
     assert {name for name, _ in room.buyer.heard} == {"chat-history", "new-message"}
-
-    async def in_the_log() -> list[str]:
-        kinds = await journal_kinds(mesh, f"conversation/{chat.id}")
-        return kinds if "message.sent" in kinds else []
-
-    assert await eventually(in_the_log) == ["conversation.opened", "message.sent"]
+    kinds = await journalled(mesh, f"conversation/{chat.id}", "message.sent")
+    assert kinds == ["conversation.opened", "message.sent"]
 
 
 async def test_MS_24_who_does_not_say_so_again_has_stopped(room, monkeypatch) -> None:

@@ -10,9 +10,7 @@ import httpx
 import pytest
 
 from api.commands import command_id_of
-from api.consistency import CaughtUp
 from projections.identity import users
-from projections.journal.journal import journal
 from schemas.identity import RegisterUser, ReserveEmail, email_claim_stream, user_stream
 from schemas.messages import Market, Role
 from schemas.positions import parse_token
@@ -21,6 +19,7 @@ from tests.api.running import (
     Mesh,
     claims_of,
     journal_kinds,
+    journalled,
     new_email,
     problem,
 )
@@ -49,13 +48,8 @@ async def test_ID_01_whoever_joins_is_there(mesh: Mesh) -> None:
 
 async def test_ID_01_joining_asks_for_a_verified_email(mesh: Mesh) -> None:
     user_id = (await mesh.register()).json()["user"]["id"]
-    expected = ["user.registered", "email_verification.requested"]
-
-    async def kinds() -> list[str] | None:
-        found = await journal_kinds(mesh, user_stream(user_id))
-        return found if len(found) == len(expected) else None
-
-    assert await eventually(kinds) == expected
+    kinds = await journalled(mesh, user_stream(user_id), "email_verification.requested")
+    assert kinds == ["user.registered", "email_verification.requested"]
 
 
 async def test_ID_01_an_email_is_taken_once_in_any_case(mesh: Mesh) -> None:
@@ -101,7 +95,7 @@ async def test_ID_01_a_repeat_with_the_same_key_is_the_same_person(mesh: Mesh) -
     assert again.json() == first.json()
     assert again.headers["ETag"] == first.headers["ETag"]
     user_id = first.json()["user"]["id"]
-    await CaughtUp(journal).reach(mesh.machines, parse_token(again.headers["Consistency-Token"]))
+    await mesh.until_read(again)
     assert len(await journal_kinds(mesh, user_stream(user_id))) == 2
 
 

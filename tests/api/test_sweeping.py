@@ -15,7 +15,7 @@ from infra.kafka import aio_producer
 from processors import sweeping
 from schemas.identity import session_stream, user_stream
 from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
-from tests.api.running import Account, Mesh, api, journal_kinds, problem
+from tests.api.running import Account, Mesh, api, journal_kinds, journalled, problem
 from tests.waiting import eventually
 
 
@@ -83,9 +83,9 @@ async def test_CR_01_sweeping_twice_is_sweeping_once(mesh: Mesh, producer) -> No
     await sweeping.sweep(pool, producer, now + timedelta(seconds=1))
     after = await mesh.account()  # written after the sweeps
     await eventually(lambda: journal_kinds(mesh, user_stream(after.user_id)))
-    kinds = await journal_kinds(mesh, session_stream(past.session_id))
+    kinds = await journalled(mesh, session_stream(past.session_id), "sessions.expired")
     assert kinds.count("sessions.expired") == 1
-    kinds = await journal_kinds(mesh, user_stream(past.user_id))
+    kinds = await journalled(mesh, user_stream(past.user_id), "one_time_token.lapsed")
     assert kinds.count("one_time_token.lapsed") == 1
 
 
