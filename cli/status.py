@@ -7,7 +7,7 @@ Each part is asked for by itself and within a bound: what can't be reached is na
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -81,21 +81,15 @@ async def mesh_status(chosen: Settings) -> dict[str, Any]:
         found.part("parked events", _parked(chosen), None),
     )
     live = _live(known or [])
-    marks = dict(
-        zip(
-            live,
-            await asyncio.gather(
-                *(
-                    found.part(f"{name} watermarks", _marks(chosen, each), None)
-                    for name, each in live.items()
-                )
-            ),
-            strict=True,
+    stores = sorted({store_name(each.projection) for each in live.values()})
+    read = await asyncio.gather(
+        *(
+            found.part(f"watermarks in {store}", _marks(chosen, store, live.values()), {})
+            for store in stores
         )
     )
-    tails = await found.part(
-        "kafka", _tails(chosen, [each for each in marks.values() if each]), None
-    )
+    marks = {name: each for part in read for name, each in part.items()}
+    tails = await found.part("kafka", _tails(chosen, list(marks.values())), None)
     return {
         "urls": {"api": chosen.public_url, "docs": f"{chosen.public_url}/openapi.json"},
         "servers": [_daemon(state, server.name) for server in SERVERS],
@@ -146,9 +140,11 @@ def _live(known: Sequence[Registered]) -> dict[str, Generation]:
     }
 
 
-async def _marks(chosen: Settings, generation: Generation) -> Watermarks:
-    async with opened_stores(chosen, [generation.projection]) as stores:
-        return await stores[store_name(generation.projection)].watermarks(generation)
+async def _marks(chosen: Settings, store: str, live: Iterable[Generation]) -> dict[str, Watermarks]:
+    """How far each of these projections that the store keeps has read, by name."""
+    kept = [each for each in live if store_name(each.projection) == store]
+    async with opened_stores(chosen, [each.projection for each in kept]) as stores:
+        return {each.projection.name: await stores[store].watermarks(each) for each in kept}
 
 
 async def _tails(chosen: Settings, marks: Sequence[Watermarks]) -> Tails:

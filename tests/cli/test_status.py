@@ -75,11 +75,11 @@ async def test_rows_of_an_older_fold_make_a_replay_due(made: Shop) -> None:
     [
         ("kafka_bootstrap", "127.0.0.1:1", "kafka", "listing_page"),
         ("database_url", SecretStr("postgresql://a:b@127.0.0.1:1/x"), "postgres", "listing_page"),
-        ("opensearch_url", "http://127.0.0.1:1", "listing_search watermarks", "listing_search"),
+        ("opensearch_url", "http://127.0.0.1:1", "watermarks in opensearch", "listing_search"),
         (
             "clickhouse_url",
             SecretStr("clickhouse://a:b@127.0.0.1:1/x"),
-            "listing_facts watermarks",
+            "watermarks in clickhouse",
             "listing_facts",
         ),
     ],

@@ -40,7 +40,7 @@ def test_an_import_survives_the_death_of_everything_in_turn(
         job = shop.start("import", *arguments)
         for victim in VICTIMS:
             eventually_blocking(
-                lambda: shop.lag() > chance.randrange(5) or job.poll() is not None, 60
+                lambda: (shop.lag() or 0) > chance.randrange(5) or job.poll() is not None, 60
             )
             shop.kill(victim)
             shop.up()

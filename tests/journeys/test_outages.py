@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.journeys.shop import Shop, open_shop
+from tests.journeys.shop import Shop
 from tests.journeys.test_rebuild import FIELDS
 from tests.waiting import eventually_blocking
 
 ANSWER_S = 2.5  # the promise is two seconds; half a second for a busy machine
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(Path(tmp_path_factory.mktemp("outages")) / "state") as opened:
-        # Repairs are made by `mesh up` here, so that an outage lasts as long as the test wants.
-        opened.kill("supervise")
-        yield opened
-
-
 @pytest.fixture
 def client(shop: Shop) -> Iterator[httpx.Client]:
+    # Repairs are made by `mesh up` here, so that an outage lasts as long as the test wants.
+    shop.kill("supervise")
     with httpx.Client(base_url=shop.url, timeout=10) as opened:
         yield opened
     shop.up()

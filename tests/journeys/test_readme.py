@@ -5,21 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.journeys.shop import ROOT, Shop, open_shop
+from tests.journeys.shop import ROOT, Shop
 
 # Each answer must be a good one: the README's curl is quiet about bad ones.
 STRICT = 'set -euo pipefail\ncurl() { command curl --fail-with-body "$@"; echo; }\n'
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(Path(tmp_path_factory.mktemp("readme")) / "state") as opened:
-        yield opened
 
 
 def block(heading: str) -> str:

@@ -6,15 +6,13 @@ import asyncio
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from tests.journeys.load import Outcome, run_load
-from tests.journeys.shop import Shop, open_shop
+from tests.journeys.shop import Shop
 from tests.waiting import let_pass
 
 READS_PER_S = 100
@@ -30,12 +28,6 @@ FIELDS = {
     "mileage": {"value": 42_000, "unit": "KMT"},
     "fuel_type": "petrol",
 }
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(Path(tmp_path_factory.mktemp("rebuild")) / "state") as opened:
-        yield opened
 
 
 class Traffic:
@@ -116,7 +108,7 @@ async def test_a_rebuild_of_everything_fails_no_read_and_loses_no_write(
     reads, writes, created = await replay_under_load(shop, seller)
     assert reads.failed == []
     assert writes.failed == []
-    shop.wait_until_read()
+    await asyncio.to_thread(shop.wait_until_read)
     async with httpx.AsyncClient(base_url=shop.url, timeout=10) as client:
         assert Counter(await listed(client, seller)) == Counter(created)
 

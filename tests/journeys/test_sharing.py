@@ -5,24 +5,15 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
-import pytest
 from confluent_kafka.admin import AdminClient
 
-from tests.journeys.shop import Shop, open_shop
+from tests.journeys.shop import Shop
 from tests.journeys.test_rebuild import FIELDS
 from tests.waiting import eventually_blocking
 
 WRITERS, PAGES = "mesh.writer", "mesh.pages"
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with open_shop(Path(tmp_path_factory.mktemp("sharing")) / "state") as opened:
-        yield opened
 
 
 def shares(shop: Shop, group: str) -> list[int]:
