@@ -33,7 +33,7 @@ from aiokafka import (
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from infra import postgres
-from infra.kafka import aio_consumer
+from infra.kafka import Gathering, aio_consumer
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError, SmtpMailer
 from infra.metrics import EFFECT_WAITS, EFFECTS
 from infra.pictures import Pictures
@@ -45,14 +45,14 @@ from schemas.recorded import Recorded, UndecodableError, decode_event, header
 from schemas.topics import EVENT_TYPES
 
 BATCH_MAX = 100
-POLL_MS = 500
+POLL_MS = 2_000
 CONNECTIONS_MAX = 4  # to Postgres, of all effects together
 RUN_TIMEOUT_S = 60.0  # of one try: whatever an effect talks to, it must not hang for ever
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.2, 5.0
 TRIES_MAX = 10  # pauses of 0.2, 0.4 … 5 s between them
-# Nobody waits for what follows from an event: the broker may hold events back until a fetch is
-# worth it.
-GATHER_MS, GATHERED_BYTES = 200, 200_000
+# Nobody waits for what follows from an event: where many come, the broker may hold them back
+# until a fetch is worth it.
+GATHER_MS = 200
 PASSED_COMMIT_S = 5.0  # between commits of what led to nothing
 STOP_S = 5.0  # what runs may end within so long, then it is cancelled and repeated later
 # A lane that waits for its outside asks for no records. Heartbeats tell that it lives.
@@ -123,8 +123,7 @@ async def run_effect(
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
         max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-        fetch_min_bytes=GATHERED_BYTES,
-        fetch_max_wait_ms=GATHER_MS,
+        **Gathering.options(),
     )
     lanes = _Lanes(effect, tools, consumer)
     consumer.subscribe(effect.topics, listener=lanes)
@@ -156,6 +155,7 @@ class _Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._effect = effect
         self._tools = tools
         self._consumer = consumer
+        self._gathering = Gathering(consumer, GATHER_MS)
         self._lanes: dict[asyncio.Task[None], Lane] = {}
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
@@ -166,7 +166,7 @@ class _Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Open a lane for each partition."""
         for place in assigned:
-            lane = Lane(self._effect, self._tools, self._consumer, place)
+            lane = Lane(self._effect, self._tools, self._consumer, place, self._gathering)
             task = asyncio.create_task(lane.work(), name=f"{self._effect.name}/{place.partition}")
             task.add_done_callback(self._note)
             self._lanes[task] = lane
@@ -180,8 +180,10 @@ class _Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def end(self) -> None:
         """End every lane, letting what is under way finish if it is quick."""
         tasks = list(self._lanes)
-        for lane in self._lanes.values():
+        for task, lane in self._lanes.items():
             lane.ending.set()
+            if lane.idle:
+                task.cancel()
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=STOP_S)
@@ -198,6 +200,8 @@ class Lane:
     tools: Tools
     consumer: AIOKafkaConsumer
     place: TopicPartition
+    gathering: Gathering
+    idle: bool = False  # it waits for records
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     committed_at: float = 0.0  # time.monotonic()
     passed: int | None = None  # the offset after what nobody hears, where it is not committed
@@ -205,9 +209,18 @@ class Lane:
     async def work(self) -> None:
         """Take events until told to end, or until the partition is another process's."""
         while not self.ending.is_set():
-            got = await self.consumer.getmany(self.place, timeout_ms=POLL_MS, max_records=BATCH_MAX)
-            if not await self._take(got.get(self.place, [])):
+            if not await self._take(await self._records()):
                 return
+
+    async def _records(self) -> list[ConsumerRecord]:
+        self.idle = True
+        try:
+            got = await self.consumer.getmany(self.place, timeout_ms=POLL_MS, max_records=BATCH_MAX)
+        finally:
+            self.idle = False
+        self.gathering.took(some=bool(got))
+        records: list[ConsumerRecord] = got.get(self.place, [])
+        return records
 
     async def _take(self, records: list[ConsumerRecord]) -> bool:
         for record in records:

@@ -31,6 +31,7 @@ from faust.transport.drivers.aiokafka import (
 )
 from faust.types import TP
 
+from infra.kafka import Gathering
 from schemas.positions import TopicPartition
 
 log = structlog.get_logger()
@@ -43,7 +44,6 @@ REBALANCE_TIMEOUT_MS = 30_000
 POLL_INTERVAL_MAX_MS = 600_000  # a store may be away for long, the partitions stay ours
 FETCH_WAIT_MS = 500
 FETCH_BYTES_MAX = 4_000_000  # of one partition at once
-GATHERED_BYTES = 200_000  # so many are worth a fetch at once, however young they are
 
 
 class Starts(Protocol):
@@ -57,9 +57,14 @@ class Starts(Protocol):
 class CommittedConsumerThread(AIOKafkaConsumerThread):
     """The thread with the Kafka client."""
 
+    _gathering: Gathering | None = None
+
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         self._assignor = RoundRobinPartitionAssignor
-        return AIOKafkaConsumer(
+        gathers = (
+            Gathering.options() if transport.gather_ms else {"fetch_max_wait_ms": FETCH_WAIT_MS}
+        )
+        consumer = AIOKafkaConsumer(
             bootstrap_servers=server_list(transport.url, transport.default_port),
             client_id=self.app.conf.broker_client_id,
             group_id=self.app.conf.id,
@@ -72,12 +77,19 @@ class CommittedConsumerThread(AIOKafkaConsumerThread):
             heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
-            fetch_min_bytes=GATHERED_BYTES if transport.gather_ms else 1,
-            fetch_max_wait_ms=transport.gather_ms or FETCH_WAIT_MS,
+            **gathers,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
             retry_backoff_ms=50,
             check_crcs=False,
         )
+        self._gathering = Gathering(consumer, transport.gather_ms) if transport.gather_ms else None
+        return consumer
+
+    async def _fetch_records(self, *arguments: Any, **options: Any) -> Any:
+        records = await super()._fetch_records(*arguments, **options)
+        if self._gathering is not None:
+            self._gathering.took(some=bool(records))
+        return records
 
 
 class CommittedConsumer(Consumer):

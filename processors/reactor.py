@@ -17,14 +17,13 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from infra.kafka import aio_consumer, aio_producer
+from infra.kafka import Gathering, aio_consumer, aio_producer
 from infra.metrics import REACTIONS as REACTED
 from infra.process import announce_ready
 from infra.settings import Settings
 from processors.commands import send_command
 from processors.effect_runner import (
     GATHER_MS,
-    GATHERED_BYTES,
     PASSED_COMMIT_S,
     open_tools,
     run_effect,
@@ -96,9 +95,9 @@ async def _run(
         group_id=reaction.group,
         session_timeout_ms=settings.session_timeout_ms,
         heartbeat_interval_ms=settings.session_timeout_ms // 4,
-        fetch_min_bytes=GATHERED_BYTES,
-        fetch_max_wait_ms=GATHER_MS,
+        **Gathering.options(),
     )
+    gathering = Gathering(consumer, GATHER_MS)
     consumer.subscribe(reaction.topics)
     await consumer.start()
     started.set()
@@ -107,6 +106,7 @@ async def _run(
     try:
         while not stop.is_set():
             batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            gathering.took(some=bool(batches))
             records = [record for batch in batches.values() for record in batch]
             passed |= {place: batch[-1].offset + 1 for place, batch in batches.items()}
             sent = await _send(producer, reaction, records)

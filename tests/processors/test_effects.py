@@ -86,7 +86,7 @@ def lane(run: Run, **how: Any) -> Lane:
     """A lane without Kafka: what it would do with one record."""
     effect = Effect("test", (UserRegistered,), run, **how)
     nothing: Any = None
-    return Lane(effect, nothing, nothing, TopicPartition("events.test", 0))
+    return Lane(effect, nothing, nothing, TopicPartition("events.test", 0), nothing)
 
 
 def failing(*errors: Exception) -> tuple[Run, list[str]]:
@@ -385,7 +385,8 @@ async def test_what_nobody_hears_is_committed_and_seldom(
     def unheard(offset: int) -> Any:
         return SimpleNamespace(offset=offset, headers=(("ce_type", b"nobody.hears"),))
 
-    lane = Lane(bench.effect(), None, Consumer(), TopicPartition("any", 0))  # type: ignore[arg-type]  # not asked for
+    none: Any = None  # not asked for
+    lane = Lane(bench.effect(), none, Consumer(), TopicPartition("any", 0), none)  # type: ignore[arg-type]  # what it needs
     for offset in range(5):
         assert await lane._take([unheard(offset)])
     assert committed_offsets == [1]
