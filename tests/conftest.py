@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +12,10 @@ from hypothesis import settings as hypothesis_settings
 
 from infra.settings import Settings
 from tests.stack import local_stack, stop_started
+
+# What `make up` left in this folder are the settings of another mesh.
+_nowhere = tempfile.TemporaryDirectory(prefix="mesh-nowhere-")
+os.environ["MESH_STATE"] = _nowhere.name
 
 # On a shared machine the time that one example takes says nothing about it.
 hypothesis_settings.register_profile(
