@@ -265,7 +265,8 @@ async def _reopened(open_client: Callable[[], Awaitable[T]]) -> T:
     """The client, as soon as the broker lets it in."""
     while True:
         try:
-            return await asyncio.wait_for(open_client(), START_TIMEOUT_S)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                return await open_client()
         except (KafkaError, TimeoutError) as error:
             log.warning("gateway_reconnects", error=type(error).__name__)
         await asyncio.sleep(RECONNECT_S)
@@ -274,7 +275,8 @@ async def _reopened(open_client: Callable[[], Awaitable[T]]) -> T:
 async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Close a client, within reason; one that failed may fail to close as well."""
     try:
-        await asyncio.wait_for(client.stop(), STOP_TIMEOUT_S)
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await client.stop()
     except (KafkaError, TimeoutError) as error:
         log.warning("client_not_closed", error=type(error).__name__)
 

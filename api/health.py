@@ -77,7 +77,8 @@ async def _probed(probe: Probe) -> tuple[str, dict[str, Any]]:
     name, needed, ask = probe
     began = time.perf_counter()
     try:
-        answer = await asyncio.wait_for(ask(), PROBE_TIMEOUT_S)
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
+            answer = await ask()
         up = answer is not False
     except Exception:  # noqa: BLE001 - whatever it is, it is the answer: not up
         up = False

@@ -87,7 +87,8 @@ class Tracking:
     async def _open(self) -> AIOKafkaProducer | None:
         producer = aio_producer(self._settings, f"mesh-tracking-{uuid4().hex[:8]}")
         try:
-            await asyncio.wait_for(producer.start(), START_TIMEOUT_S)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await producer.start()
         except (KafkaError, TimeoutError) as error:
             log.warning("tracking_not_started", error=type(error).__name__)
             await _stop(producer)
@@ -102,6 +103,7 @@ class Tracking:
 
 async def _stop(producer: AIOKafkaProducer) -> None:
     try:
-        await asyncio.wait_for(producer.stop(), STOP_TIMEOUT_S)
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await producer.stop()
     except (KafkaError, TimeoutError) as error:
         log.warning("client_not_closed", error=type(error).__name__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
@@ -13,7 +12,7 @@ import typer
 
 from cli.tables import print_table
 from infra.postgres import open_pool
-from infra.process import give_way
+from infra.process import give_way, run_command
 from infra.settings import Settings, settings
 from processors.generations import (
     GenerationStatus,
@@ -312,7 +311,7 @@ def _words(chosen: Sequence[Projection[Any]]) -> str:
 def _run(work: Coroutine[Any, Any, T], interrupted: str = "stopped") -> T:
     """Do it; what was to be expected ends the command with code 1 and one line."""
     try:
-        return asyncio.run(work)
+        return run_command(work)
     except _EXPECTED as error:
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise typer.Exit(1) from None

@@ -49,7 +49,8 @@ class _Found:
     async def part(self, name: str, work: Awaitable[T], otherwise: T) -> T:
         """A part's answer, or the other value, noted as an error."""
         try:
-            return await asyncio.wait_for(work, TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                return await work
         except Exception as error:  # noqa: BLE001 - a status must not fail with what it reports
             text = f"{name}: {type(error).__name__}"
             self.errors.append(f"{text}: {error}" if str(error) else text)

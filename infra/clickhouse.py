@@ -79,7 +79,8 @@ class ClickHouse:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:
-        client = await asyncio.wait_for(self._idle.get(), ACQUIRE_TIMEOUT_S)
+        async with asyncio.timeout(ACQUIRE_TIMEOUT_S):
+            client = await self._idle.get()
         try:
             if client is None:
                 client = self._connect()

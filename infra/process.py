@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 import uvloop
@@ -17,6 +18,9 @@ from infra.settings import Settings
 
 Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
+T = TypeVar("T")
+
+CANCEL_AGAIN_S = 10.0  # time enough for a clean end
 GIVEN_WAY = 10  # niceness: about a tenth of a core where everybody wants it all
 
 log = structlog.get_logger()
@@ -49,6 +53,50 @@ def run_process(name: str, settings: Settings, main: Main) -> None:
         log.info("stopped")
 
     uvloop.run(guarded())
+
+
+def run_command(work: Coroutine[Any, Any, T]) -> T:
+    """Run what a command does and return its result. Ctrl-C cancels it and raises
+    KeyboardInterrupt, unless the result was there already.
+
+    It is cancelled anew every CANCEL_AGAIN_S seconds while it goes on: a client that takes a
+    cancellation for an outage, and is then asked again, must not make a command immortal.
+    """
+    interrupted = False
+
+    async def guarded() -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(work)
+
+        def interrupt() -> None:
+            nonlocal interrupted
+            interrupted = True
+            if not task.done():
+                task.cancel()
+                loop.call_later(CANCEL_AGAIN_S, interrupt)
+
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        return await task
+
+    try:
+        return uvloop.run(guarded())
+    except (Exception, asyncio.CancelledError):
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
+
+
+async def first_of(*works: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
+    """Run all of them until the first ends, then end the others; raises what the first raised."""
+    tasks = [asyncio.ensure_future(each) for each in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def give_way() -> None:

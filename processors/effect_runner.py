@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import time
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,17 +29,19 @@ from aiokafka import (
     ConsumerRecord,
     TopicPartition,
 )
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 
 from infra import postgres
 from infra.kafka import Gathering, aio_consumer
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError, SmtpMailer
 from infra.metrics import EFFECT_WAITS, EFFECTS
 from infra.pictures import Pictures
+from infra.process import first_of
 from infra.settings import Settings
 from infra.vault import Vault, VaultUnavailableError
 from processors.commands import Commands
 from processors.effects import Effect, EffectRefusedError, OutsideDownError, Tools
+from processors.offsets import Offsets
 from schemas.recorded import Recorded, UndecodableError, decode_event, header
 from schemas.topics import EVENT_TYPES
 
@@ -52,8 +53,7 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.2, 5.0
 TRIES_MAX = 10  # pauses of 0.2, 0.4 … 5 s between them
 # Nobody waits for what follows from an event: where many come, the broker may hold them back
 # until a fetch is worth it.
-GATHER_MS = 200
-PASSED_COMMIT_S = 5.0  # between commits of what led to nothing
+GATHER_MS = 500
 STOP_S = 5.0  # what runs may end within so long, then it is cancelled and repeated later
 # A lane that waits for its outside asks for no records. Heartbeats tell that it lives.
 POLL_INTERVAL_MAX_MS = 24 * 3_600_000
@@ -130,21 +130,10 @@ async def run_effect(
     await consumer.start()
     started.set()
     try:
-        await _first_of(stop.wait(), asyncio.shield(lanes.failed))
+        await first_of(stop.wait(), asyncio.shield(lanes.failed))
     finally:
         await lanes.end()
         await consumer.stop()
-
-
-async def _first_of(*works: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
-    tasks = [asyncio.ensure_future(each) for each in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 class _Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -203,8 +192,10 @@ class Lane:
     gathering: Gathering
     idle: bool = False  # it waits for records
     ending: asyncio.Event = field(default_factory=asyncio.Event)
-    committed_at: float = 0.0  # time.monotonic()
-    passed: int | None = None  # the offset after what nobody hears, where it is not committed
+    offsets: Offsets = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.offsets = Offsets(self.consumer, self.effect.name)
 
     async def work(self) -> None:
         """Take events until told to end, or until the partition is another process's."""
@@ -224,28 +215,17 @@ class Lane:
 
     async def _take(self, records: list[ConsumerRecord]) -> bool:
         for record in records:
-            if header(record.headers, "ce_type") not in self.effect.kinds:
-                self.passed = record.offset + 1
-                continue
-            outcome = await self.outcome_of(record)
-            if outcome is None or not await self._commit(record.offset + 1):
-                return False
-            EFFECTS.labels(self.effect.name, outcome).inc()
-        # What nobody hears is committed as well, so that the lag that people see is about the
-        # true one; but seldom, as a commit costs the broker more than the event did.
-        if self.passed is None or time.monotonic() - self.committed_at < PASSED_COMMIT_S:
-            return True
-        return await self._commit(self.passed)
-
-    async def _commit(self, offset: int) -> bool:
-        self.passed, self.committed_at = None, time.monotonic()
-        try:
-            await self.consumer.commit({self.place: offset})
-        except (CommitFailedError, IllegalStateError):
-            # The partition has gone to another process, which will run the same effect again.
-            log.info("effect_commit_too_late", effect=self.effect.name)
-            return False
-        return True
+            if header(record.headers, "ce_type") in self.effect.kinds:
+                outcome = await self.outcome_of(record)
+                if outcome is None:
+                    return False
+                self.offsets.done(self.place, record.offset)
+                if not await self.offsets.commit():
+                    return False
+                EFFECTS.labels(self.effect.name, outcome).inc()
+            else:
+                self.offsets.done(self.place, record.offset)
+        return await self.offsets.commit_seldom()
 
     async def outcome_of(self, record: ConsumerRecord) -> str | None:
         """What became of an event: done, late or poisoned; None when told to end before."""
@@ -291,7 +271,8 @@ class Lane:
         pause = min(PAUSE_FIRST_S * 2 ** min(tries - 1, 30), PAUSE_MAX_S)
         pause *= random.uniform(0.75, 1)  # noqa: S311 - a pause
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.ending.wait(), pause)
+            async with asyncio.timeout(pause):
+                await self.ending.wait()
         return self.ending.is_set()
 
 

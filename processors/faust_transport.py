@@ -140,9 +140,8 @@ class CommittedConsumer(Consumer):
         raises TimeoutError when its thread does not answer.
         """
         assigned = self.assignment()
-        positions = await asyncio.wait_for(
-            asyncio.gather(*(self.position(place) for place in assigned)), timeout_s
-        )
+        async with asyncio.timeout(timeout_s):
+            positions = await asyncio.gather(*(self.position(place) for place in assigned))
         return {
             TopicPartition(place.topic, place.partition): position
             for place, position in zip(assigned, positions, strict=True)

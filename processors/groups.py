@@ -61,7 +61,7 @@ GROUPS: Mapping[str, Group] = {
     group.name: group
     for group in (
         # The writer reads the journal, so nothing else may hold it up.
-        Group("journal", (journal, outcomes), gather_ms=50),
+        Group("journal", (journal, outcomes), gather_ms=100),
         # Who has written wants to see it: the first event goes out at once.
         Group("pages", _kept_in("postgres")),
         # A refresh makes documents visible once a second: smaller batches gain nothing.

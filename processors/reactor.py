@@ -10,12 +10,10 @@ replay never comes here: it reads the log without a group and knows none of them
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Sequence
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from infra.kafka import Gathering, aio_consumer, aio_producer
 from infra.metrics import REACTIONS as REACTED
@@ -24,7 +22,6 @@ from infra.settings import Settings
 from processors.commands import send_command
 from processors.effect_runner import (
     GATHER_MS,
-    PASSED_COMMIT_S,
     open_tools,
     run_effect,
 )
@@ -33,6 +30,7 @@ from processors.erasure import DESTROY_KEY
 from processors.items import WITHDRAW_ITEMS
 from processors.mailing.mails import MAILING
 from processors.media import PROCESS_MEDIA
+from processors.offsets import Offsets
 from processors.pictures import DROP_PICTURES
 from processors.reactions import REACTIONS, Reaction
 from processors.standing import SETTLE_LISTING, SETTLE_SELLER
@@ -101,19 +99,18 @@ async def _run(
     consumer.subscribe(reaction.topics)
     await consumer.start()
     started.set()
-    passed: dict[TopicPartition, int] = {}
-    committed_at = 0.0
+    offsets = Offsets(consumer, reaction.name)
     try:
         while not stop.is_set():
             batches = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
             gathering.took(some=bool(batches))
             records = [record for batch in batches.values() for record in batch]
-            passed |= {place: batch[-1].offset + 1 for place, batch in batches.items()}
-            sent = await _send(producer, reaction, records)
-            # What led to nothing may be read again: that is cheaper than a commit for each.
-            if sent or (passed and time.monotonic() - committed_at > PASSED_COMMIT_S):
-                await _commit(consumer, passed)
-                passed, committed_at = {}, time.monotonic()
+            for place, batch in batches.items():
+                offsets.done(place, batch[-1].offset)
+            if await _send(producer, reaction, records):
+                await offsets.commit()
+            else:
+                await offsets.commit_seldom()
     finally:
         await consumer.stop()
 
@@ -154,11 +151,3 @@ def envelopes_of(reaction: Reaction, record: ConsumerRecord) -> list[CommandEnve
         reason=reason,
     )
     return []
-
-
-async def _commit(consumer: AIOKafkaConsumer, passed: dict[TopicPartition, int]) -> None:
-    try:
-        await consumer.commit(passed)
-    except (CommitFailedError, IllegalStateError):
-        # The partitions have gone to another process, which will send the same commands again.
-        log.info("reaction_commit_too_late")

@@ -90,7 +90,8 @@ async def _keep(
             log.warning("sweep_put_off", error=type(error).__name__)
             pause = RETRY_S
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), pause)
+            async with asyncio.timeout(pause):
+                await stop.wait()
 
 
 async def sweep(pool: asyncpg.Pool, producer: AIOKafkaProducer, now: datetime) -> Swept:

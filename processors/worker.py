@@ -13,7 +13,7 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -25,7 +25,7 @@ from mode import CrashingSupervisor
 
 from infra.metrics import LAG_EVENTS
 from infra.postgres import means_down, open_pool
-from infra.process import Main, announce_ready
+from infra.process import Main, announce_ready, first_of
 from infra.settings import Settings
 from processors.faust_transport import CommittedConsumer, CommittedTransport
 from processors.feeding import Feeder
@@ -163,10 +163,10 @@ async def _gathered(stream: Any, batch_max: int) -> AsyncIterator[list[Any]]:
 async def _run(
     app: faust.App, group: Group, settings: Settings, feeder: Feeder, stop: asyncio.Event
 ) -> None:
-    await _first_of(app.start(), _failure(feeder), stop.wait())
+    await first_of(app.start(), _failure(feeder), stop.wait())
     if not stop.is_set():
         announce_ready()
-        await _first_of(
+        await first_of(
             app.wait_until_stopped(),
             _failure(feeder),
             stop.wait(),
@@ -175,19 +175,6 @@ async def _run(
         )
     if not stop.is_set():
         raise app.crash_reason or StuckError("Faust has ended by itself")
-
-
-async def _first_of(*works: Coroutine[Any, Any, Any]) -> None:
-    """Run all of them until the first ends; raises what it raised."""
-    tasks = [asyncio.create_task(each) for each in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _failure(feeder: Feeder) -> None:
@@ -202,14 +189,16 @@ async def _refresh(feeder: Feeder) -> None:
 
 async def _stop_app(app: faust.App) -> None:
     try:
-        await asyncio.wait_for(app.stop(), STOP_S)
+        async with asyncio.timeout(STOP_S):
+            await app.stop()
     except Exception as error:  # noqa: BLE001 - the process ends either way
         log.warning("faust_not_stopped", error=type(error).__name__)
 
 
 async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     return stop.is_set()
 
 

@@ -86,7 +86,8 @@ def _needles(name: str, value: str) -> Iterator[Needle]:
 def _spellings(value: str) -> set[str]:
     """The value as it was given, and as somebody may have normalised it."""
     trimmed = value.strip()
-    forms = {unicodedata.normalize(form, trimmed) for form in ("NFC", "NFD", "NFKC")}
+    # As it was given as well: normal forms replace some letters by others.
+    forms = {trimmed, *(unicodedata.normalize(form, trimmed) for form in ("NFC", "NFD", "NFKC"))}
     digits = re.sub(r"[^0-9]", "", trimmed)
     if trimmed.startswith("+") and len(digits) > BYTES_MIN:
         forms |= {digits, f"+{digits}"}  # a telephone number without its blanks

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import uuid_utils
-import uvloop
 
 from api.commands import fingerprint_of
 from api.gateway import CommandGateway
@@ -25,6 +24,7 @@ from cli.imports.searchable import wait_until_searchable
 from cli.imports.sending import Limits, NoAnswerError, Sender
 from cli.imports.table import Table, count_lines, open_table
 from cli.imports.translate import Order, Translator, check_columns
+from infra.process import run_command
 from infra.settings import Settings
 from schemas.messages import Market
 from schemas.positions import format_token
@@ -74,7 +74,7 @@ def run_import(settings: Settings, job: Job, limits: Limits) -> Summary:
     ):
         check_columns(job.mapping, table.columns)
         noted = _Noted(report, progress)
-        return uvloop.run(_import(settings, job, table, noted, limits))
+        return run_command(_import(settings, job, table, noted, limits))
 
 
 @dataclass

@@ -216,7 +216,8 @@ async def _watch(settings: Settings, builds: Sequence[Build], lost: asyncio.Even
     async with await open_pool(settings, size_max=1) as pool:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(lost.wait(), WATCH_EVERY_S)
+                async with asyncio.timeout(WATCH_EVERY_S):
+                    await lost.wait()
             if lost.is_set():
                 message = "the connection to Postgres broke: resume when it is back"
                 raise LockLostError(message)

@@ -224,7 +224,8 @@ class PartitionWriter:
         """
         turns = self._parts.turns
         try:
-            await asyncio.wait_for(turns.acquire(), TURN_WAIT_S)
+            async with asyncio.timeout(TURN_WAIT_S):
+                await turns.acquire()
         except TimeoutError:
             yield
             return
@@ -319,4 +320,5 @@ class PartitionWriter:
     async def _wait(self, seconds: float) -> None:
         """Let time pass, but not past `stop`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()

@@ -21,9 +21,10 @@ from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError
 from infra.metrics import EFFECTS
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError
-from processors import effect_runner
+from processors import effect_runner, offsets
 from processors.effect_runner import Lane, open_tools
 from processors.effects import Effect, EffectRefusedError, OutsideDownError, Tools, effect_id_of
+from processors.offsets import Offsets
 from processors.reactor import EFFECTS as RUNNING
 from processors.reactor import REACTIONS, run_reactor
 from schemas.identity import UserRegistered, user_stream
@@ -386,11 +387,11 @@ async def test_what_nobody_hears_is_committed_and_seldom(
         return SimpleNamespace(offset=offset, headers=(("ce_type", b"nobody.hears"),))
 
     none: Any = None  # not asked for
-    lane = Lane(bench.effect(), none, Consumer(), TopicPartition("any", 0), none)  # type: ignore[arg-type]  # what it needs
+    lane = Lane(bench.effect(), none, Consumer(), TopicPartition("any", 0), none)
     for offset in range(5):
         assert await lane._take([unheard(offset)])
     assert committed_offsets == [1]
-    monkeypatch.setattr(effect_runner, "PASSED_COMMIT_S", 0.0)
+    monkeypatch.setattr(offsets, "SELDOM_S", 0.0)
     assert await lane._take([])
     assert committed_offsets == [1, 5]
     assert await lane._take([])
@@ -407,7 +408,7 @@ async def test_a_crash_before_the_commit_repeats_the_effect_under_the_same_id(
         raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(Lane, "_commit", crash)
+        patched.setattr(Offsets, "commit", crash)
         with pytest.raises(ExceptionGroup):
             await asyncio.wait_for(
                 run_reactor(bench.settings, asyncio.Event(), (), (bench.effect(),)), 30

@@ -20,6 +20,7 @@ from infra.kafka import aio_consumer, aio_producer, ensure_topics
 from infra.metrics import REACTIONS as REACTED
 from infra.settings import Settings
 from processors import reactor, replay
+from processors.offsets import Offsets
 from processors.reactions import REACTIONS, Reaction, confirm_email, grant_signup_tokens
 from processors.reactor import run_reactor
 from schemas.identity import (
@@ -247,18 +248,17 @@ async def test_a_crash_before_the_commit_repeats_the_same_command(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user_id = uuid4()
-    commit = reactor._commit
 
     async def crash(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(reactor, "_commit", crash)
     await bench.happen(user_id)
-    with pytest.raises(ExceptionGroup):
-        await asyncio.wait_for(
-            run_reactor(bench.settings, asyncio.Event(), (bench.reaction,), ()), 30
-        )
-    monkeypatch.setattr(reactor, "_commit", commit)
+    with monkeypatch.context() as patched:
+        patched.setattr(Offsets, "commit", crash)
+        with pytest.raises(ExceptionGroup):
+            await asyncio.wait_for(
+                run_reactor(bench.settings, asyncio.Event(), (bench.reaction,), ()), 30
+            )
     async with reacting(bench):
         await eventually(asked(bench, user_id, times=2))
     ids = {each.command_id for each in await bench.commands_for(user_id)}

@@ -121,15 +121,17 @@ async def test_cancel_ends_a_running_replay_and_removes_what_it_made(long_log: S
 
 
 async def test_interrupted_by_the_terminal_it_says_how_to_go_on(long_log: Shop) -> None:
-    with replaying(long_log.settings, "start", "listing_page", "--batch", "3") as process:
-        generation = await eventually(lambda: half_built(long_log, "listing_page"), 60)
-        # Held, so that it cannot end before the signal is there.
-        async with long_log.world.pool.acquire() as connection, connection.transaction():
-            await connection.execute("LOCK TABLE mesh.watermarks IN EXCLUSIVE MODE")
-            assert process.poll() is None
+    async with long_log.world.pool.acquire() as connection:
+        # It cannot end before the signal is there: it may write down no step.
+        held = connection.transaction()
+        await held.start()
+        await connection.execute("LOCK TABLE mesh.watermarks IN EXCLUSIVE MODE")
+        with replaying(long_log.settings, "start", "listing_page") as process:
+            generation = await eventually(lambda: half_built(long_log, "listing_page"), 60)
             process.send_signal(signal.SIGINT)
-        assert await asyncio.to_thread(process.wait, 60) == 130
-        assert b"mesh replay resume listing_page" in process.stdout.read()
+            await held.rollback()
+            assert await asyncio.to_thread(process.wait, 60) == 130
+            assert b"mesh replay resume listing_page" in process.stdout.read()
     assert await half_built(long_log, "listing_page") == generation
     assert await engine.resume(long_log.settings, [BY_NAME["listing_page"]]) == [generation]
     await builds.drop(long_log.settings, [BY_NAME["listing_page"]], generation.number)

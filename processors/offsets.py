@@ -1,0 +1,48 @@
+"""The offsets that a consumer of events is done with, and when they are committed."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+# Between commits of what led to nothing. It may be read again: that is cheaper than a commit
+# for each event, and still keeps the lag that people see about the true one.
+SELDOM_S = 5.0
+
+log = structlog.get_logger()
+
+
+class Offsets:
+    """What one reader, named for the log, has done since its last commit."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, reader: str) -> None:
+        self._consumer = consumer
+        self._reader = reader
+        self._done: dict[TopicPartition, int] = {}
+        self._committed_at = 0.0  # time.monotonic()
+
+    def done(self, place: TopicPartition, offset: int) -> None:
+        """Note that the record at this offset, and all before it, need not come again."""
+        self._done[place] = offset + 1
+
+    async def commit(self) -> bool:
+        """Commit what is done. False when a partition is another process's by now, which will
+        read the same again.
+        """
+        done, self._done = self._done, {}
+        self._committed_at = time.monotonic()
+        try:
+            await self._consumer.commit(done)
+        except (CommitFailedError, IllegalStateError):
+            log.info("offsets_commit_too_late", reader=self._reader)
+            return False
+        return True
+
+    async def commit_seldom(self) -> bool:
+        """The same for what led to nothing: every SELDOM_S seconds."""
+        if not self._done or time.monotonic() - self._committed_at < SELDOM_S:
+            return True
+        return await self.commit()
