@@ -35,7 +35,6 @@ class Database:
             size_min=0,
             size_max=CONNECTIONS_MAX,
             command_timeout_s=ANSWER_TIMEOUT_S,
-            reset=_leave_as_is,
         )
 
     async def close(self) -> None:
@@ -84,9 +83,3 @@ def _translated(error: Exception) -> Exception:
     if means_down(error):
         return StoreUnavailableError(STORE)
     return error
-
-
-async def _leave_as_is(_connection: object) -> None:
-    """Between borrowers asyncpg resets a connection with a round trip of its own, a quarter
-    of a short read's time. Routes change no session state, so there is nothing to reset.
-    """

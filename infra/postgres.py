@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -37,10 +36,10 @@ async def open_pool(
     size_min: int = 1,
     size_max: int = 8,
     command_timeout_s: float = COMMAND_TIMEOUT_S,
-    reset: Callable[[Any], Awaitable[None]] | None = None,
 ) -> asyncpg.Pool:
     """A pool of at most `size_max` connections; raises OSError or asyncpg errors when Postgres
-    can't be reached within five seconds.
+    can't be reached within five seconds. Whoever uses a connection leaves nothing on it: what
+    is set is set for a transaction, and no lock outlives one.
     """
     return await asyncpg.create_pool(
         settings.database_url.get_secret_value(),
@@ -48,5 +47,9 @@ async def open_pool(
         max_size=size_max,
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=command_timeout_s,
-        reset=reset,
+        reset=_leave_as_is,
     )
+
+
+async def _leave_as_is(_: Any) -> None:
+    """Asyncpg's own way is one more statement, RESET ALL and the like, after every use."""

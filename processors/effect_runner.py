@@ -2,7 +2,7 @@
 
 Every effect is a consumer group of its own, and every partition has a lane of its own. An
 event's offset is committed when its effect has been taken by the outside, so a crash repeats
-one event a lane at most. What an error leads to:
+one event a lane at most (of effects that are said to be repeatable, some). What an error leads to:
 
 - the outside is down        the lane waits, pauses growing to PAUSE_MAX_S; the others go on
 - certain to come again      told, counted, passed over: it stays in the log
@@ -219,10 +219,10 @@ class Lane:
                 outcome = await self.outcome_of(record)
                 if outcome is None:
                     return False
-                self.offsets.done(self.place, record.offset)
-                if not await self.offsets.commit():
-                    return False
                 EFFECTS.labels(self.effect.name, outcome).inc()
+                self.offsets.done(self.place, record.offset)
+                if not self.effect.repeatable and not await self.offsets.commit():
+                    return False
             else:
                 self.offsets.done(self.place, record.offset)
         return await self.offsets.commit_seldom()

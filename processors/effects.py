@@ -62,12 +62,16 @@ class Effect:
     `within`: an older event has this effect no more. A new effect hears the log from its
     beginning, and a broker forgets groups that sleep for long: nobody should be welcomed twice
     because of that. None: however old it is, what must be done must be done.
+
+    `repeatable`: to run it again does no harm and costs little, so that its offsets are
+    committed seldom. For what is heard often: a commit costs the broker more than an event.
     """
 
     name: str
     hears: tuple[type[Event], ...]
     run: Callable[[Recorded[Any], Tools], Awaitable[None]]
     within: timedelta | None = None
+    repeatable: bool = False
 
     @property
     def kinds(self) -> frozenset[str]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
 from uuid import UUID
 
 from processors.effects import Effect, EffectRefusedError, OutsideDownError, Tools
@@ -38,6 +38,8 @@ from schemas.listings import (
 from schemas.messages import Role
 from schemas.recorded import Recorded
 
+T = TypeVar("T")
+
 READ_WAIT_S = 10.0
 POLL_S = 0.02
 BATCH = 500
@@ -50,6 +52,14 @@ StandingChanged = UserDeactivated | UserReactivated | UserBanned | UserUnbanned 
 _WATERMARK = """
     SELECT next_offset FROM mesh.live_watermarks
     WHERE projection = $1 AND topic = $2 AND partition = $3
+"""
+# The common case of a listing that comes: one look, and so one moment, at all three.
+_LOOK = """
+    SELECT listing.seller_id, seller.status FROM mesh.live_watermarks AS read
+    LEFT JOIN reads.listing_page AS listing ON listing.key = $4
+    LEFT JOIN reads.users AS seller ON seller.key = listing.seller_id
+    WHERE read.projection = $1 AND read.topic = $2 AND read.partition = $3
+        AND read.next_offset > $5
 """
 _STANDING = "SELECT status, version FROM reads.users WHERE key = $1"
 _LISTINGS = """
@@ -68,16 +78,24 @@ async def settle_seller(recorded: Recorded[StandingChanged], tools: Tools) -> No
 
 async def settle_listing(recorded: Recorded[ListingPublished], tools: Tools) -> None:
     """A listing that has come into view."""
-    await until_read(tools, listing_page.listing_page, recorded)
-    row = await tools.postgres.fetchrow(
-        "SELECT seller_id FROM reads.listing_page WHERE key = $1", str(recorded.event.listing_id)
+    listing_id, place = recorded.event.listing_id, recorded.position
+    row = await until(
+        lambda: tools.postgres.fetchrow(
+            _LOOK,
+            listing_page.listing_page.name,
+            place.topic,
+            place.partition,
+            str(listing_id),
+            place.offset,
+        ),
+        listing_page.listing_page,
     )
-    if row is None:
+    if row["seller_id"] is None:
         # Its stream is parked: who mends that has the listing settled by the next change.
         message = "the listing can't be read"
         raise EffectRefusedError(message)
-    listing_id = recorded.event.listing_id
-    await _settle(tools, recorded, "settle_listing", listing_id, row["seller_id"])
+    if row["status"] in _ABSENT:
+        await _settle(tools, recorded, "settle_listing", listing_id, row["seller_id"])
 
 
 async def _settle(
@@ -90,8 +108,6 @@ async def _settle(
         if standing is None or standing == asked:
             return
         status, version = standing
-        if asked is None and recorded.kind.startswith("listing.") and status not in _ABSENT:
-            return  # the common case: nothing was hidden, nothing is to be shown
         command = _command(status, listing_id, recorded)
         # The version is in the name, and so in the command's id: the same wish of a later
         # standing is a command of its own.
@@ -139,17 +155,27 @@ async def _listings_of(tools: Tools, seller_id: str) -> AsyncIterator[UUID]:
 async def until_read(tools: Tools, projection: Projection[Any], recorded: Recorded[Any]) -> None:
     """Return when the event can be read; raises OutsideDownError when that takes too long."""
     place = recorded.position
-    deadline = time.monotonic() + READ_WAIT_S
-    while True:
-        read = await tools.postgres.fetchval(
+
+    async def read() -> bool:
+        next_offset = await tools.postgres.fetchval(
             _WATERMARK, projection.name, place.topic, place.partition
         )
-        if (read or 0) > place.offset:
-            return
+        return (next_offset or 0) > place.offset
+
+    await until(read, projection)
+
+
+async def until(look: Callable[[], Awaitable[T | None]], projection: Projection[Any]) -> T:
+    """What a look at the projection gives, as soon as that is anything; raises OutsideDownError
+    when it takes too long.
+    """
+    deadline = time.monotonic() + READ_WAIT_S
+    while not (found := await look()):
         if time.monotonic() > deadline:
             message = f"{projection.name} has not caught up"
             raise OutsideDownError(message)
         await asyncio.sleep(POLL_S)
+    return found
 
 
 SETTLE_SELLER = Effect(
@@ -157,4 +183,4 @@ SETTLE_SELLER = Effect(
     (UserDeactivated, UserReactivated, UserBanned, UserUnbanned, UserDeleted),
     settle_seller,
 )
-SETTLE_LISTING = Effect("settle_listing", (ListingPublished,), settle_listing)
+SETTLE_LISTING = Effect("settle_listing", (ListingPublished,), settle_listing, repeatable=True)

@@ -60,13 +60,7 @@ def _errors_of_the_port() -> Iterator[None]:
 async def open_postgres_store(settings: Settings, *, pool_size: int = 8) -> PostgresStore:
     """The store on a pool of its own; raises StoreUnavailableError."""
     with _errors_of_the_port():
-        return PostgresStore(await open_pool(settings, size_max=pool_size, reset=_leave_as_is))
-
-
-async def _leave_as_is(_connection: object) -> None:
-    """Asyncpg resets a connection between borrowers with a round trip of its own; rounds
-    change no session state, so there is nothing to reset.
-    """
+        return PostgresStore(await open_pool(settings, size_max=pool_size))
 
 
 class PostgresStore:

@@ -30,7 +30,7 @@ def test_a_process_that_gives_way_does_so_with_all_that_it_starts(more: int) -> 
 
 async def interrupted_itself() -> None:
     os.kill(os.getpid(), signal.SIGINT)
-    await asyncio.sleep(60)
+    await asyncio.Event().wait()
 
 
 def test_ctrl_c_ends_a_command() -> None:
@@ -47,7 +47,7 @@ def test_ctrl_c_ends_a_command_that_takes_it_for_an_outage(monkeypatch) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         for _ in range(3):
             try:
-                await asyncio.sleep(60)
+                await asyncio.Event().wait()
             except asyncio.CancelledError:
                 outages += 1
         message = "no broker"

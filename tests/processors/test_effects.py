@@ -270,7 +270,7 @@ class Bench:
                 raise EffectRefusedError
             self.taken.append((effect_id_of(recorded, group), user_id))
 
-        return Elsewhere(group, (UserRegistered,), run, None, f"events.{self.name}")
+        return Elsewhere(group, (UserRegistered,), run, topic=f"events.{self.name}")
 
     def took(self, user_id: UUID, times: int = 1) -> Callable[[], bool]:
         return lambda: [user for _, user in self.taken].count(user_id) >= times
@@ -396,6 +396,24 @@ async def test_what_nobody_hears_is_committed_and_seldom(
     assert committed_offsets == [1, 5]
     assert await lane._take([])
     assert committed_offsets == [1, 5]
+
+
+@pytest.mark.parametrize(("repeatable", "commits"), [(False, 3), (True, 1)])
+async def test_an_effect_that_may_be_repeated_is_committed_seldom(
+    repeatable: bool, commits: int
+) -> None:
+    committed: list[object] = []
+
+    class Consumer:
+        async def commit(self, offsets: object) -> None:
+            committed.append(offsets)
+
+    run, tries = failing()
+    none: Any = None
+    at_work = Lane(lane(run, repeatable=repeatable).effect, none, Consumer(), none, none)
+    for _ in range(3):
+        assert await at_work._take([record_of(uuid4())])
+    assert (len(tries), len(committed)) == (3, commits)
 
 
 async def test_a_crash_before_the_commit_repeats_the_effect_under_the_same_id(

@@ -61,10 +61,12 @@ class Shop:
         self.looked.append(f"until {projection} has read it")
         return 1_000
 
-    async def fetchrow(self, query: str, _key: str) -> dict[str, Any] | None:
+    async def fetchrow(self, query: str, *_values: object) -> dict[str, Any] | None:
         if "listing_page" in query:
-            return {"seller_id": str(SELLER)}
-        self.looked.append("seller")
+            assert "read.next_offset > " in query
+            self.looked.append("listing once it can be read, and seller, at one moment")
+            status = self.standings[0][0] if self.standings else None
+            return {"seller_id": str(SELLER), "status": status}
         if not self.standings:
             return None
         status, version = self.standings[0]
@@ -135,7 +137,7 @@ async def test_PR_09_each_side_can_be_read_before_it_looks_at_the_other() -> Non
     assert seller.looked[:2] == ["until users has read it", "listings"]
     listing = Shop([("active", 2)])
     await settle_listing(of_listing(uuid4()), listing)
-    assert listing.looked == ["until listing_page has read it", "seller"]
+    assert listing.looked == ["listing once it can be read, and seller, at one moment"]
 
 
 async def test_PR_09_a_seller_who_comes_back_meanwhile_has_the_listing_shown() -> None:
