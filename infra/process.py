@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,7 +76,9 @@ def run_command(work: Coroutine[Any, Any, T]) -> T:
                 task.cancel()
                 loop.call_later(CANCEL_AGAIN_S, interrupt)
 
-        loop.add_signal_handler(signal.SIGINT, interrupt)
+        # Elsewhere nobody is told of signals.
+        if threading.current_thread() is threading.main_thread():
+            loop.add_signal_handler(signal.SIGINT, interrupt)
         return await task
 
     try:

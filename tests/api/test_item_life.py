@@ -60,15 +60,17 @@ def paused(process: Process) -> Iterator[None]:
 async def test_IT_04_nobody_waits_for_the_worker_that_draws(
     running: Running, owner: Student
 ) -> None:
-    """The quickest of three, for other tests share the machine."""
+    """One within half a second is enough, for other tests share the machine: none would be if
+    it waited.
+    """
     (reactor,) = (each for each in running.processes if each.command == ("reactor",))
     took, answers = [], []
     with paused(reactor):
-        for _ in range(3):
+        while len(took) < 20 and min(took, default=1.0) >= 0.5:
             began = time.perf_counter()
             answers.append(await owner.offer())
             took.append(time.perf_counter() - began)
-    assert [answer.status_code for answer in answers] == [201] * 3
+    assert {answer.status_code for answer in answers} == {201}
     assert min(took) < 0.5
     for answer in answers:
         await owner.becomes(answer.json()["item"]["id"], "completed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from infra.kafka import (
 )
 from infra.settings import Settings
 from schemas.topics import FOREVER_MS, Topic
-from tests.waiting import eventually
+from tests.waiting import eventually, let_pass
 
 GATHER_MS = 200
 
@@ -97,15 +98,24 @@ async def test_a_busy_consumer_is_told_in_lots_until_it_is_quiet_again(
 ) -> None:
     await producer.send_and_wait(topic, b"first")
     await reader.look(10, until=1)
-    began, sent = time.monotonic(), 1
-    while time.monotonic() - began < 10 * GATHER_MS / 1_000:
-        await producer.send_and_wait(topic, b"one of many")
-        sent += 1
-        await reader.look(0.01)
-    await reader.look(10, until=sent)
-    assert reader.got == sent
-    assert sent > 20
-    assert reader.asked_since(began) <= 14
+    began = time.monotonic()
+    sent = [await producer.send(topic, b"one of many")]
+
+    async def go_on_sending() -> None:
+        while time.monotonic() - began < 10 * GATHER_MS / 1_000:
+            sent.append(await producer.send(topic, b"one of many"))
+            await let_pass(0.005, because="records keep coming")
+
+    sending = asyncio.create_task(go_on_sending())
+    await reader.look(12 * GATHER_MS / 1_000)
+    await sending
+    await asyncio.gather(*sent)
+    await reader.look(10, until=1 + len(sent))
+    took = time.monotonic() - began
+    assert reader.got == 1 + len(sent)
+    asked = reader.asked_since(began)
+    assert asked <= 1_000 * took / GATHER_MS + 3
+    assert len(sent) > 3 * asked
 
     await reader.look(QUIET_AFTER_S + 1)
     quiet = time.monotonic()
