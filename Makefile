@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate
 # waiting, so there are more lanes than cores; the journeys, which ask how soon a whole mesh
 # answers, go before the others.
 ROOMS := journeys rules asking answering flow replay commands
-LANES ?= 3
+LANES ?= 4
 YIELD = $(if $(filter journeys,$*),,nice -n 10)
 # The rebuild before the import: an empty shop is as good for it, and sooner rebuilt.
 ROOM_journeys := faults journeys/test_rebuild.py journeys --ignore=tests/journeys/test_kills.py \
@@ -54,7 +54,7 @@ status: $(STAMP)  ## Show every process, projection and lag
 
 test: lint  ## Run every check: house, unit, contract, journeys, small fault run
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(LANES) --output-sync=target \
-		$(ROOMS:%=room-%) types
+		types $(ROOMS:%=room-%)
 
 $(ROOMS:%=room-%): room-%: $(STAMP)
 	@echo "== tests: $*"
