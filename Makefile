@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate
 # waiting, so there are more lanes than cores; the journeys, which ask how soon a whole mesh
 # answers, go before the others.
 ROOMS := journeys rules asking answering flow replay commands
-LANES ?= 4
+LANES ?= 3
 YIELD = $(if $(filter journeys,$*),,nice -n 10)
 # The rebuild before the import: an empty shop is as good for it, and sooner rebuilt.
 ROOM_journeys := faults journeys/test_rebuild.py journeys --ignore=tests/journeys/test_kills.py \

@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from api import machines
 from api.policy import LIMITS, POLICY
 from api.rate_limits import COUNT_TIMEOUT_S, POLICIES
 from infra.settings import Settings
@@ -162,11 +163,17 @@ async def test_GW_04_a_policy_that_is_off_tells_nothing() -> None:
 # A crowd.
 
 
-async def test_GW_06_of_a_thousand_at_once_exactly_30_are_let_in(limited: Mesh) -> None:
-    who = named(uuid4().hex)
-    found = await asyncio.gather(
-        *(limited.client.get("/test/items", headers=who) for _ in range(1_000))
-    )
+async def test_GW_06_of_a_thousand_at_once_exactly_30_are_let_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # They are asked and answered in one process here, which on a busy machine takes seconds to
+    # begin with them all: Redis must not seem to be away meanwhile.
+    monkeypatch.setattr(machines, "COUNT_TIMEOUT_S", 30.0)
+    async with limited_api(settings_on(redis_url())) as limited:
+        who = named(uuid4().hex)
+        found = await asyncio.gather(
+            *(limited.client.get("/test/items", headers=who) for _ in range(1_000))
+        )
     assert Counter(each.status_code for each in found) == {200: 30, 429: 970}
 
 
