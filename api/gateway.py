@@ -94,7 +94,7 @@ class CommandGateway:
             try:
                 self._producer = await self._open_producer()
             except BaseException:
-                await _stop(consumer)
+                await stop_client(consumer)
                 raise
         self._tasks = [
             asyncio.create_task(self._read(consumer), name="gateway-replies"),
@@ -111,7 +111,7 @@ class CommandGateway:
             _fail(future, WriteUnavailableError())
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
+            await stop_client(producer)
 
     async def send(self, envelope: CommandEnvelope, timeout_s: float | None = None) -> Reply:
         """The writer's reply, accepted or not. Raises WriteUnavailableError when there is none
@@ -192,7 +192,7 @@ class CommandGateway:
             broken, self._producer = self._producer, None
             self._broken.clear()
             if broken is not None:
-                await _stop(broken)
+                await stop_client(broken)
             self._producer = await _reopened(self._open_producer)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
@@ -203,7 +203,7 @@ class CommandGateway:
             except KafkaError as error:
                 log.warning("replies_unreadable", error=type(error).__name__)
             finally:
-                await _stop(consumer)
+                await stop_client(consumer)
             consumer = await _reopened(self._open_consumer)
 
     async def _read_on(self, consumer: AIOKafkaConsumer) -> None:
@@ -236,7 +236,7 @@ class CommandGateway:
         try:
             await producer.start()
         except BaseException:
-            await _stop(producer)
+            await stop_client(producer)
             raise
         return producer
 
@@ -252,7 +252,7 @@ class CommandGateway:
             for place in self._places:
                 consumer.seek(place, self._next[place])
         except BaseException:
-            await _stop(consumer)
+            await stop_client(consumer)
             raise
         return consumer
 
@@ -272,7 +272,7 @@ async def _reopened(open_client: Callable[[], Awaitable[T]]) -> T:
         await asyncio.sleep(RECONNECT_S)
 
 
-async def _stop(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Close a client, within reason; one that failed may fail to close as well."""
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):

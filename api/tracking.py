@@ -13,7 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from api.gateway import WriteUnavailableError
+from api.gateway import WriteUnavailableError, stop_client
 from infra.kafka import aio_producer
 from infra.settings import Settings
 from schemas.messages import Event
@@ -22,7 +22,6 @@ from schemas.recorded import CommandEnvelope, headers_of_event, value_of
 from schemas.topics import partition_of_stream, topics_of
 
 START_TIMEOUT_S = 15.0
-STOP_TIMEOUT_S = 5.0
 RETRY_S = 0.5
 
 log = structlog.get_logger()
@@ -91,19 +90,11 @@ class Tracking:
                 await producer.start()
         except (KafkaError, TimeoutError) as error:
             log.warning("tracking_not_started", error=type(error).__name__)
-            await _stop(producer)
+            await stop_client(producer)
             return None
         return producer
 
     async def _close(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await producer.stop()
-    except (KafkaError, TimeoutError) as error:
-        log.warning("client_not_closed", error=type(error).__name__)
+            await stop_client(producer)

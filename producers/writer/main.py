@@ -7,12 +7,11 @@ import gc
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 
 import structlog
 
 from infra.metrics import WRITER_PARTITIONS
-from infra.process import announce_ready
+from infra.process import announce_ready, first_of
 from infra.settings import Settings
 from producers.writer.append import KafkaAppender
 from producers.writer.deciders import RULEBOOKS, Rulebook
@@ -90,16 +89,7 @@ class Writer:
     async def run(self, stop: asyncio.Event) -> None:
         """Own partitions until `stop`; raises what no repair helped against."""
         self._source.start(self)
-        stopped = asyncio.create_task(stop.wait())
-        upkeep = asyncio.create_task(self._keep_up())
-        ends: list[asyncio.Future[Any]] = [stopped, upkeep, self._failure]
-        try:
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for each in done:
-                each.result()
-        finally:
-            for each in ends:
-                each.cancel()
+        await first_of(stop.wait(), self._keep_up(), self._failure)
 
     async def close(self) -> None:
         """Finish what is under way and leave the group."""

@@ -17,7 +17,6 @@ import pytest
 from tests.cli.imports.ads import ADS
 from tests.journeys.shop import Shop
 
-IMPORT_BOUND_S = 60.0
 ROWS_AGAIN = 3_000
 QUERY = {"q": "golf", "fuel": "diesel", "price_max": 5000}
 
