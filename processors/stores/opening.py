@@ -7,10 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, assert_never
 
 from infra.settings import Settings
-from processors.stores.clickhouse import open_clickhouse_store
-from processors.stores.opensearch import open_opensearch_store
 from processors.stores.port import Store
-from processors.stores.postgres import open_postgres_store
 from projections.projection import ClickHouseTable, PostgresTable, Projection, SearchIndex
 
 
@@ -29,12 +26,20 @@ def store_name(projection: Projection[Any]) -> str:
 
 async def open_store(settings: Settings, name: str) -> Store:
     """The store of that name on connections of its own; raises StoreUnavailableError."""
+    # Each client's library is imported where it is used: most processes write to one store.
+    # ruff: noqa: PLC0415
     match name:
         case "postgres":
+            from processors.stores.postgres import open_postgres_store
+
             return await open_postgres_store(settings)
         case "opensearch":
+            from processors.stores.opensearch import open_opensearch_store
+
             return open_opensearch_store(settings)
         case "clickhouse":
+            from processors.stores.clickhouse import open_clickhouse_store
+
             return open_clickhouse_store(settings)
         case _:
             message = f"unknown store {name!r}"
