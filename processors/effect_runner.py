@@ -154,8 +154,9 @@ class _Lanes(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Open a lane for each partition."""
+        offsets = Offsets(self._consumer, self._effect.name)
         for place in assigned:
-            lane = Lane(self._effect, self._tools, self._consumer, place, self._gathering)
+            lane = Lane(self._effect, self._tools, self._consumer, place, self._gathering, offsets)
             task = asyncio.create_task(lane.work(), name=f"{self._effect.name}/{place.partition}")
             task.add_done_callback(self._note)
             self._lanes[task] = lane
@@ -190,12 +191,9 @@ class Lane:
     consumer: AIOKafkaConsumer
     place: TopicPartition
     gathering: Gathering
+    offsets: Offsets  # all lanes'
     idle: bool = False  # it waits for records
     ending: asyncio.Event = field(default_factory=asyncio.Event)
-    offsets: Offsets = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.offsets = Offsets(self.consumer, self.effect.name)
 
     async def work(self) -> None:
         """Take events until told to end, or until the partition is another process's."""

@@ -87,7 +87,15 @@ def lane(run: Run, **how: Any) -> Lane:
     """A lane without Kafka: what it would do with one record."""
     effect = Effect("test", (UserRegistered,), run, **how)
     nothing: Any = None
-    return Lane(effect, nothing, nothing, TopicPartition("events.test", 0), nothing)
+    return Lane(effect, nothing, nothing, TopicPartition("events.test", 0), nothing, nothing)
+
+
+def lanes_of(effect: Effect, consumer: Any, count: int) -> list[Lane]:
+    """The lanes of so many partitions, on a consumer of which they only need to commit."""
+    nothing: Any = None
+    shared = Offsets(consumer, effect.name)
+    places = [TopicPartition("events.test", number) for number in range(count)]
+    return [Lane(effect, nothing, consumer, place, nothing, shared) for place in places]
 
 
 def failing(*errors: Exception) -> tuple[Run, list[str]]:
@@ -386,16 +394,17 @@ async def test_what_nobody_hears_is_committed_and_seldom(
     def unheard(offset: int) -> Any:
         return SimpleNamespace(offset=offset, headers=(("ce_type", b"nobody.hears"),))
 
-    none: Any = None  # not asked for
-    lane = Lane(bench.effect(), none, Consumer(), TopicPartition("any", 0), none)
+    consumer: Any = Consumer()
+    both = lanes_of(bench.effect(), consumer, 2)
     for offset in range(5):
-        assert await lane._take([unheard(offset)])
+        for lane in both:
+            assert await lane._take([unheard(offset)])
     assert committed_offsets == [1]
     monkeypatch.setattr(offsets, "SELDOM_S", 0.0)
-    assert await lane._take([])
-    assert committed_offsets == [1, 5]
-    assert await lane._take([])
-    assert committed_offsets == [1, 5]
+    assert await both[0]._take([])
+    assert committed_offsets == [1, 5, 5]  # for both lanes at once
+    assert await both[1]._take([])
+    assert committed_offsets == [1, 5, 5]
 
 
 @pytest.mark.parametrize(("repeatable", "commits"), [(False, 3), (True, 1)])
@@ -409,8 +418,8 @@ async def test_an_effect_that_may_be_repeated_is_committed_seldom(
             committed.append(offsets)
 
     run, tries = failing()
-    none: Any = None
-    at_work = Lane(lane(run, repeatable=repeatable).effect, none, Consumer(), none, none)
+    consumer: Any = Consumer()
+    [at_work] = lanes_of(lane(run, repeatable=repeatable).effect, consumer, 1)
     for _ in range(3):
         assert await at_work._take([record_of(uuid4())])
     assert (len(tries), len(committed)) == (3, commits)
