@@ -10,6 +10,7 @@ from cli.erasing.needles import Needles
 from cli.erasing.searched import Searched
 
 PIECE_BYTES = 4 * 1024 * 1024
+ZEROS_KEPT = 64  # more than any value or digest of one ends in
 
 
 def search_files(
@@ -51,4 +52,5 @@ def _pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
             # Logs' indexes and the like are made large and filled with zeros.
-            yield piece if piece.strip(b"\0") else b""
+            filled = piece.rstrip(b"\0")
+            yield piece[: len(filled) + ZEROS_KEPT] if filled else b""
