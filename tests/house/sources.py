@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +29,10 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.text, self.path)
 
+    @cached_property
+    def all_nodes(self) -> tuple[ast.AST, ...]:
+        return tuple(ast.walk(self.tree))
+
     @property
     def lines(self) -> int:
         return len(self.text.splitlines())
@@ -38,7 +42,7 @@ class Source:
         return any(self.path == each or self.path.startswith(f"{each}/") for each in folders)
 
     def nodes(self, kind: type[ast.AST] | tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, kind))
+        return (node for node in self.all_nodes if isinstance(node, kind))
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -46,16 +50,25 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def sources(*folders: str) -> list[Source]:
     """Every Python file of these folders of the repository."""
-    return [
+    return [source for folder in folders for source in _sources_of(folder)]
+
+
+@cache  # rules are many and read the same trees
+def _sources_of(folder: str) -> tuple[Source, ...]:
+    return tuple(
         Source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
-        for folder in folders
         for path in sorted((ROOT / folder).rglob("*.py"))
         if not _NOT_OURS & set(path.parts)
-    ]
+    )
 
 
-def text_files() -> Iterator[tuple[str, str]]:
+@cache
+def text_files() -> tuple[tuple[str, str], ...]:
     """(path, text) of every text file that a commit may hold."""
+    return tuple(_text_files())
+
+
+def _text_files() -> Iterator[tuple[str, str]]:
     for path in sorted(ROOT.rglob("*")):
         parts = path.relative_to(ROOT).parts
         if not path.is_file() or _is_left_out(parts):

@@ -104,6 +104,7 @@ def test_NS_11_an_audit_that_could_not_ask_fails_in_ci_only(monkeypatch, ci, fin
     monkeypatch.setenv("CI", ci)
     monkeypatch.setattr(audit, "known_vulnerabilities", unreachable)
     monkeypatch.setattr(audit, "code_findings", lambda _folders: iter(()))
+    monkeypatch.setattr(audit, "text_files", tuple)
     assert len(list(audit.audit(PACKAGES))) == findings
 
 
