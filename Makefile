@@ -26,6 +26,9 @@ ROOM_flow := processors --ignore=tests/processors/replay
 ROOM_replay := processors/replay
 ROOM_commands := cli
 
+# Where Python may not keep what it compiled, each of a hundred processes compiles it all again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
 	bench-append bench-replay bench-lag bench-read bench-login bench-restart
