@@ -83,7 +83,7 @@ lint: $(STAMP)  ## Style, spelling and the contracts between folders
 	@$(BIN)/lint-imports
 
 types: $(STAMP)  ## mypy --strict
-	@$(BIN)/mypy
+	@nice -n 10 $(BIN)/mypy
 
 format: $(STAMP)  ## Put every file into the house's form
 	@$(BIN)/ruff check --fix-only --quiet .

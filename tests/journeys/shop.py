@@ -118,9 +118,11 @@ class Shop:
         email = f"{uuid4().hex}@example.org"
         body = {"email": email, "password": PASSWORD, "name": "Test Person", "role": role}
         with httpx.Client(base_url=self.url, timeout=20) as client:
-            # Right after an outage writes may still be away: 503 says so, and to come again.
+            # Right after an outage writes may still be away: 503 says so, and to come again. What
+            # it was said of may be done by then, so the repeat must be known for one.
+            same = {"Idempotency-Key": uuid4().hex}
             eventually_blocking(
-                lambda: client.post("/api/auth/register", json=body).is_success,
+                lambda: client.post("/api/auth/register", json=body, headers=same).is_success,
                 60,
                 "the shop takes people in",
             )
