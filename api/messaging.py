@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api.auth import SignedIn
 from api.commands import Sending, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
-from api.listing_sight import hidden
+from api.listing_sight import hidden, seller_of
 from api.machines import Mesh
 from api.messaging_bodies import (
     CONVERSATION,
@@ -35,11 +35,10 @@ from api.messaging_views import (
     conversation_for,
     conversation_shown,
     message_shown,
-    people_of,
     sealed_content,
-    seller_of,
 )
 from api.paging import Page, Paging
+from api.people import people_of
 from api.problems import Problem, problem_responses
 from api.routing import new_router
 from api.successes import NO_STORE, ok, private_json

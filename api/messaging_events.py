@@ -16,11 +16,12 @@ from asgi_correlation_id import correlation_id
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Caller
-from api.listing_sight import hidden
+from api.listing_sight import hidden, seller_of
 from api.machines import Machines
 from api.messaging_bodies import Content
 from api.messaging_fanout import Fanout, Said, chat_room
-from api.messaging_views import People, Row, people_of, sealed_content, seller_of, unknown
+from api.messaging_views import Row, sealed_content, unknown
+from api.people import People, people_of
 from api.problems import Problem, refusal
 from projections.messaging import conversations, messages
 from schemas.messages import Command, iso

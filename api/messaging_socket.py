@@ -37,8 +37,8 @@ from api.messaging_events import (
 )
 from api.messaging_fanout import Fanout, Said, person_room
 from api.messaging_rooms import Rooms
-from api.messaging_views import people_of
 from api.networks import network_of
+from api.people import people_of
 from api.policy import FROM_ONE_ADDRESS, SOCKET
 from api.problems import Problem, StoreUnavailableError, fault_of, note_surprise
 from api.rate_limits import admit_person

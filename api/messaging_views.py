@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from api.listing_sight import PUBLIC, hidden
+from api.listing_sight import PUBLIC
 from api.machines import Machines
+from api.people import People
 from api.problems import Problem
-from infra.vault import PersonKey
-from projections.listings import listing_page
 from projections.messaging import conversations
-from projections.profiles import user_profiles
-from schemas.identity import UserStatus
 from schemas.listings import ListingStatus
 
-DELETED_NAME = "deleted user"
-
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class People:
-    """Names and keys of those who take part and are still there."""
-
-    names: Mapping[str, str]
-    keys: Mapping[str, PersonKey]
-
-    def name(self, user_id: str) -> str:
-        """By what name somebody goes; one for all who have left."""
-        return self.names.get(user_id, DELETED_NAME)
-
-    def said(self, user_id: str, content_sealed: str) -> str | None:
-        """What somebody said; None once they have left, for nobody can read it any more."""
-        key = self.keys.get(user_id)
-        return None if key is None else key.unseal("content", content_sealed)
-
-
-async def people_of(mesh: Machines, user_ids: Iterable[str]) -> People:
-    """These people, as far as they are still there."""
-    wanted = sorted(set(user_ids))
-    found = await mesh.vault.people(UUID(each) for each in wanted)
-    keys = {str(user_id): key for user_id, key in found.items()}
-    names = {}
-    for row in await user_profiles.names_of(mesh.postgres, wanted):
-        user_id = row["key"]
-        if row["status"] == UserStatus.DELETED:
-            keys.pop(user_id, None)
-        elif user_id in keys:
-            names[user_id] = _name(row, keys[user_id])
-    return People(names, keys)
-
-
-def _name(row: Row, key: PersonKey) -> str:
-    if row["full_name_sealed"] is not None:
-        return key.unseal("full_name", row["full_name_sealed"])
-    return key.unseal("name", row["name_sealed"])
 
 
 async def sealed_content(mesh: Machines, user_id: str, content: str) -> str:
@@ -79,22 +35,6 @@ async def conversation_for(mesh: Machines, conversation_id: UUID, user_id: str) 
     if row is None or user_id not in (row["buyer_id"], row["seller_id"]):
         raise unknown()
     return row
-
-
-async def seller_of(mesh: Machines, listing_id: UUID) -> tuple[UUID, bool]:
-    """Who sells a listing, and whether everybody may ask about it; raises a 404 problem where
-    there is none and a 410 problem where it was taken away.
-    """
-    row = await listing_page.by_id(mesh.postgres, str(listing_id))
-    if row is None:
-        raise hidden()
-    if row["status"] == ListingStatus.DELETED and row["published_at"] is not None:
-        raise Problem(410, "listing_deleted", "This listing was taken away")
-    try:
-        seller_id = UUID(row["seller_id"])
-    except ValueError:  # offered by a tool: there is nobody to talk with
-        raise hidden() from None
-    return seller_id, row["status"] in PUBLIC
 
 
 def message_shown(row: Row, people: People) -> dict[str, Any]:

@@ -18,6 +18,7 @@ TAGS = [
     {"name": "api keys", "description": "Keys with which machines act for people"},
     {"name": "listings", "description": "Something a seller offers at a price"},
     {"name": "messaging", "description": "What buyers and sellers write to each other"},
+    {"name": "reviews", "description": "What people say of sellers, and how many stars"},
     {"name": "items", "description": "Something offered on a campus, for that campus alone"},
     {"name": "search", "description": "Finding listings"},
     {"name": "analytics", "description": "Figures about what happened"},

@@ -93,10 +93,10 @@ PREFERENCES = {
     "show_phone": True,
     "show_email": False,
 }
-STATS = {"id": USER_ID, "listings": 7, "active": 3, "sold": 2, "views": 1480}
+STATS = {"id": USER_ID, "listings": 7, "active": 3, "sold": 2, "views": 1480, "reviews": 4}
 
 
-class _Changes(BaseModel):
+class Changes(BaseModel):
     """A field that is left out stays."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -112,7 +112,7 @@ class _Changes(BaseModel):
         return tuple(sorted(self.model_fields_set - self.stated.keys()))
 
 
-class ProfileChanges(_Changes):
+class ProfileChanges(Changes):
     """What shall be different: a field that is left out stays, null empties it (RFC 7396)."""
 
     model_config = ConfigDict(
@@ -125,7 +125,7 @@ class ProfileChanges(_Changes):
     bio: Bio | None = None
 
 
-class SellerChanges(_Changes):
+class SellerChanges(Changes):
     """What shall be different. Rating and verification are nobody's own to state."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"business_name": "Perera Motors"}]})
@@ -133,7 +133,7 @@ class SellerChanges(_Changes):
     business_name: Line | None = None
 
 
-class PreferenceChanges(_Changes):
+class PreferenceChanges(Changes):
     """What shall be different: a field that is left out stays."""
 
     model_config = ConfigDict(
@@ -213,10 +213,13 @@ class PreferencesAnswer(BaseModel):
 
 
 class StatsAnswer(BaseModel):
-    """A person's figures: listings created ever, on offer now, sold ever, views of all."""
+    """A person's figures: listings created ever, on offer now, sold ever, views of all, and the
+    reviews that stand about them.
+    """
 
     id: UUID
     listings: int
     active: int
     sold: int
     views: int
+    reviews: int

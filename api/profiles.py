@@ -39,6 +39,7 @@ from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views
 from projections.profiles import seller_profiles, user_profiles, user_stats
 from projections.profiles.user_preferences import user_preferences
+from projections.reviews.reviews import reviews
 from schemas.identity import UserStatus
 from schemas.messages import Role
 from schemas.profiles import (
@@ -56,7 +57,7 @@ STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
 SHOWN = frozenset({UserStatus.PENDING, UserStatus.ACTIVE})  # to others
 PROFILES = CaughtUp(users, user_profiles.user_profiles, user_preferences)
 SELLER_PROFILES = CaughtUp(users, seller_profiles.seller_profiles)
-FIGURES = CaughtUp(users, listing_page, listing_views)
+FIGURES = CaughtUp(users, listing_page, listing_views, reviews)
 
 _WRITE_PROBLEMS = problem_responses(400, 401, 403, 409, 410, 412, 415, 428)
 

@@ -26,6 +26,7 @@ from projections.profiles.seller_profiles import seller_profiles
 from projections.profiles.user_preferences import user_preferences
 from projections.profiles.user_profiles import user_profiles
 from projections.projection import Projection
+from projections.reviews.reviews import reviews
 from projections.search.listing_search import listing_search
 from projections.wallet.wallet_entries import wallet_entries
 from projections.wallet.wallets import wallets
@@ -56,4 +57,5 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     messages,
     message_reads,
     items,
+    reviews,
 )

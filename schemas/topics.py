@@ -13,6 +13,7 @@ from schemas import (
     media,
     messaging,
     profiles,
+    reviews,
     tracking,
     wallet,
 )
@@ -89,6 +90,7 @@ CONTEXTS: tuple[Context, ...] = (
     Context("media", get_args(media.MediaCommand), get_args(media.MediaEvent)),
     Context("messaging", get_args(messaging.MessagingCommand), get_args(messaging.MessagingEvent)),
     Context("items", get_args(items.ItemCommand), get_args(items.ItemEvent)),
+    Context("reviews", get_args(reviews.ReviewCommand), get_args(reviews.ReviewEvent)),
     Context("tracking", (), (tracking.ListingViewed,)),
 )
 
@@ -103,6 +105,7 @@ EVENT_TYPES = Registry(
         **media.UPCASTERS,
         **messaging.UPCASTERS,
         **items.UPCASTERS,
+        **reviews.UPCASTERS,
     },
 )
 

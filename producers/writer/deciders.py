@@ -17,6 +17,7 @@ from producers.listings import listings
 from producers.media import media
 from producers.messaging import conversations
 from producers.profiles import preferences, profiles, sellers
+from producers.reviews import reviews
 from producers.wallet import wallets
 from schemas.messages import Command
 from schemas.recorded import EventTypes
@@ -37,6 +38,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "media": media,
     "conversation": conversations,
     "item": items,
+    "review": reviews,
 }
 
 

@@ -1,12 +1,12 @@
 """What sellers tell of their business, and what others say of it. Postgres, one row per seller
-who told something.
+who told something or of whom something was said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias, assert_never, get_args
 
 from sqlalchemy import MetaData, Table
 
@@ -16,12 +16,16 @@ from projections.reads import Reads
 from schemas.identity import UserDeleted
 from schemas.profiles import SellerUpdated
 from schemas.recorded import Recorded
+from schemas.reviews import ReviewCreated, ReviewDeleted, ReviewEvent, ReviewUpdated
+
+Heard: TypeAlias = SellerUpdated | ReviewEvent | UserDeleted
 
 
 @dataclass(frozen=True, slots=True)
 class SellerProfile:
-    """The business's name, sealed with the seller's key. No event tells of reviews or of a
-    verification yet, so there is no rating, and nobody is verified.
+    """The business's name, sealed with the seller's key, and the mean of what `review_count`
+    reviews say, `rating_sum` stars in all. No event tells of a verification yet, so nobody is
+    verified. `version` is that of what the seller told.
     """
 
     user_id: str
@@ -29,35 +33,55 @@ class SellerProfile:
     deleted: bool = False
     business_name_sealed: str | None = None
     rating: float | None = None
+    rating_sum: int = 0
     review_count: int = 0
     verified: bool = False
 
 
-def key(recorded: Recorded[SellerUpdated | UserDeleted]) -> str:
+def key(recorded: Recorded[Heard]) -> str:
     """The seller's id."""
-    return str(recorded.event.user_id)
+    event = recorded.event
+    return str(event.user_id if isinstance(event, SellerUpdated | UserDeleted) else event.seller_id)
 
 
-def fold(
-    row: SellerProfile | None, recorded: Recorded[SellerUpdated | UserDeleted]
-) -> SellerProfile:
-    """The seller's profile after the event; of the deleted nothing is left, whatever comes."""
+def fold(row: SellerProfile | None, recorded: Recorded[Heard]) -> SellerProfile:
+    """The seller's profile after the event; of the deleted nothing is left, whatever comes.
+
+    Reviews come from many streams in any order, so they are counted: what one adds, its change
+    and its end take from whole numbers, and the mean falls back exactly.
+    """
     event = recorded.event
     if isinstance(event, UserDeleted):
-        return SellerProfile(user_id=str(event.user_id), deleted=True)
+        return SellerProfile(user_id=key(recorded), deleted=True)
     if row is None:
-        row = SellerProfile(user_id=str(event.user_id))
+        row = SellerProfile(user_id=key(recorded))
     if row.deleted:
         return row
-    changes: dict[str, Any] = {f"{name}_sealed": None for name in event.cleared}
-    changes |= {f"{name}_sealed": told.text for name, told in event.sealed.stated().items()}
-    return replace(row, version=recorded.version, **changes)
+    match event:
+        case SellerUpdated():
+            changes: dict[str, Any] = {f"{name}_sealed": None for name in event.cleared}
+            changes |= {f"{name}_sealed": told.text for name, told in event.sealed.stated().items()}
+            return replace(row, version=recorded.version, **changes)
+        case ReviewCreated(rating=rating):
+            return _rated(row, rating, 1)
+        case ReviewUpdated(rating=rating, previous_rating=before):
+            return _rated(row, rating - before, 0)
+        case ReviewDeleted(rating=rating):
+            return _rated(row, -rating, -1)
+        case _:
+            assert_never(event)
+
+
+def _rated(row: SellerProfile, stars: int, reviews: int) -> SellerProfile:
+    rating_sum, count = row.rating_sum + stars, row.review_count + reviews
+    rating = rating_sum / count if count else None
+    return replace(row, rating=rating, rating_sum=rating_sum, review_count=count)
 
 
 seller_profiles = Projection(
     name="seller_profiles",
-    version=1,
-    hears=(SellerUpdated, UserDeleted),
+    version=2,
+    hears=(SellerUpdated, *get_args(ReviewEvent), UserDeleted),
     key=key,
     fold=fold,
     row=SellerProfile,

@@ -1,4 +1,6 @@
-"""What a person has done, in figures: counted when asked, from what is kept of listings."""
+"""What a person has done, in figures: counted when asked, from what is kept of listings and
+reviews.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +11,21 @@ from projections.reads import Reads
 
 @dataclass(frozen=True, slots=True)
 class UserStats:
-    """Listings created ever, on offer now and sold ever; views of all of them together."""
+    """Listings created ever, on offer now and sold ever; views of all of them together;
+    and the reviews that stand about them.
+    """
 
     listings: int
     active: int
     sold: int
     views: int
+    reviews: int
 
 
 _OF_SELLER = """
     SELECT count(*) AS listings, count(*) FILTER (WHERE status = 'active') AS active,
-           count(sold_at) AS sold, coalesce(sum(views), 0)::bigint AS views
+           count(sold_at) AS sold, coalesce(sum(views), 0)::bigint AS views,
+           (SELECT count(*) FROM reads.reviews WHERE seller_id = $1 AND NOT deleted) AS reviews
     FROM reads.listing_page LEFT JOIN reads.listing_views USING (key)
     WHERE seller_id = $1
 """

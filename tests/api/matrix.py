@@ -104,6 +104,13 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "replace_item_fields": SIGNED_IN,
     "update_item": SIGNED_IN,
     "delete_item": SIGNED_IN,
+    "create_review": SIGNED_IN,
+    "read_review": EVERYONE,
+    "replace_review_fields": SIGNED_IN,
+    "update_review": SIGNED_IN,
+    "delete_review": SIGNED_IN,
+    "list_seller_reviews": EVERYONE,
+    "list_listing_reviews": EVERYONE,
     "search": EVERYONE,
     "search_listings": EVERYONE,
     "suggest": EVERYONE,
@@ -172,11 +179,17 @@ def _item(**more: Any) -> Thing:
     )
 
 
+def _review(**more: Any) -> Thing:
+    """For all to read; only whoever wrote it changes it."""
+    return Thing("review", owners=SIGNED_IN, **{"others": 403, "staff": NO_STAFF, **more})
+
+
 _ANY_VERSION = {"headers": {"If-Match": "*"}}
 _CHANGE = {"json": {"title": "Another title"}, **_ANY_VERSION}
 _TELL = {"json": {"bio": "Old Porsches"}, **_ANY_VERSION}
 _NAME = {"json": {"business_name": "Perera Motors"}, **_ANY_VERSION}
 _PREFER = {"json": {"theme": "dark"}, **_ANY_VERSION}
+_RATE = {"json": {"rating": 2}, **_ANY_VERSION}
 _PICTURE = {"files": {"avatar": ("me.png", photo())}}
 
 THINGS: Final[Mapping[str, Thing]] = {
@@ -201,6 +214,12 @@ THINGS: Final[Mapping[str, Thing]] = {
     "finish_oauth": _provider(),
     "start_linking": _provider(),
     "unlink_identity": _provider(),
+    "read_review": _review(others=0),
+    "replace_review_fields": _review(ask=_RATE),
+    "update_review": _review(ask=_RATE),
+    "delete_review": _review(staff=STAFF),
+    "list_seller_reviews": _person(others=0, none=404),
+    "list_listing_reviews": Thing("draft", others=404),
     # What people tell of themselves: for all to read, theirs to change, no staff's either.
     "read_user": _person(others=0, none=404),
     "replace_user_fields": _person(staff=NO_STAFF, ask=_TELL),

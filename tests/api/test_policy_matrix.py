@@ -13,7 +13,7 @@ from tests.api.operations import NOBODYS, OPERATIONS, Operation
 from tests.api.picturing import Uploader, image_of
 from tests.api.profiling import path_to, photo
 from tests.api.running import Account, Mesh, claims_of
-from tests.api.selling import CAR, token_of
+from tests.api.selling import CAR, Seller, review, token_of
 from tests.api.talking import Talker, talk, talker
 from tests.waiting import eventually
 
@@ -95,12 +95,9 @@ async def test_ID_24_NS_09_each_role_at_each_door(
 
 async def made(mesh: Mesh, kind: str, owner: Account) -> str:
     """A thing of that kind, readable by all; its id."""
-    if kind == "person":
-        return owner.user_id
-    if kind == "provider":
-        return "nowhere"
-    if kind == "item":
-        return NOBODYS
+    known = {"person": owner.user_id, "provider": "nowhere", "item": NOBODYS}
+    if kind in known:
+        return known[kind]
     if kind == "session":
         tokens = (await mesh.log_in(owner.email)).json()
         return str(claims_of(tokens["access_token"])["sid"])
@@ -120,6 +117,8 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
         return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
     if kind in ("conversation", "message"):
         return await said(mesh, kind, owner)
+    if kind == "review":
+        return await reviewed(mesh, owner)
     if kind == "api key":
         body = {"label": "matrix", "operations": ["search"], "days": 1}
         answer = await mesh.client.post("/api/auth/keys", json=body, headers=owner.headers)
@@ -138,6 +137,17 @@ async def said(mesh: Mesh, kind: str, owner: Account) -> str:
     message = await found.buyer.said(found.id, "Hello")
     await found.buyer.contents(found.id, message)  # readable from now on
     return found.id if kind == "conversation" else str(message.json()["id"])
+
+
+async def reviewed(mesh: Mesh, owner: Account) -> str:
+    """What its owner says of somebody's listing."""
+    seller = Seller(mesh, await mesh.account("seller"))
+    reviewer = Seller(mesh, owner)
+    answer = await review(reviewer, await seller.offer())
+    assert answer.status_code == 201, answer.text
+    found = await reviewer.read(f"/api/reviews/{answer.json()['id']}", answer)
+    assert found.status_code == 200, found.text
+    return str(answer.json()["id"])
 
 
 async def asked(mesh: Mesh, operation: Operation, path: str, who: Account | None) -> int:

@@ -13,25 +13,31 @@ from processors.reading import open_log
 from producers.listings import Active, listings
 from schemas.listings import ListingCreated, ListingSold
 from schemas.recorded import decode_event
+from schemas.reviews import ReviewCreated, ReviewDeleted, ReviewUpdated
 from schemas.topics import EVENT_TYPES
 from schemas.tracking import ListingViewed
 from tests.api.profiling import Person, path_to, person_of
 from tests.api.running import Mesh
-from tests.api.selling import path_of, reason_of
+from tests.api.selling import path_of, reason_of, review
 
 
 async def counted_over_the_log(mesh: Mesh, seller_id: str) -> dict[str, int]:
     """What the log itself says of a seller, without any read model."""
     listed: dict[str, list[Any]] = defaultdict(list)
     views: dict[str, int] = defaultdict(int)
+    reviews = 0
     async with open_log(mesh.settings) as log:
-        everything = await log.bounds(["events.listings", "events.tracking"])
+        everything = await log.bounds(["events.listings", "events.tracking", "events.reviews"])
         async with aclosing(log.read(everything)) as batches:
             async for batch in batches:
                 for record in batch.records:
                     event = decode_event(record, EVENT_TYPES).event
                     if isinstance(event, ListingViewed):
                         views[str(event.listing_id)] += 1
+                    elif isinstance(event, ReviewCreated | ReviewDeleted | ReviewUpdated):
+                        if str(event.seller_id) == seller_id:
+                            reviews += isinstance(event, ReviewCreated)
+                            reviews -= isinstance(event, ReviewDeleted)
                     else:
                         listed[str(event.listing_id)].append(event)
     own = {
@@ -44,6 +50,7 @@ async def counted_over_the_log(mesh: Mesh, seller_id: str) -> dict[str, int]:
         "active": sum(isinstance(listings.fold(events), Active) for events in own.values()),
         "sold": sum(isinstance(each, ListingSold) for events in own.values() for each in events),
         "views": sum(views[name] for name in own),
+        "reviews": reviews,
     }
 
 
@@ -63,10 +70,14 @@ async def test_PR_08_the_figures_equal_a_count_over_the_log(mesh) -> None:
         look = {"User-Agent": uuid4().hex}
         seen = await mesh.client.post(f"{path_of(offer)}/view", headers=look)
         tokens.append(seen.headers["Consistency-Token"])
+    buyer = Person(mesh, await mesh.account("buyer"))
+    said = [await review(buyer, offer) for offer in (offers[3], offers[4])]
+    gone = await buyer.ask("DELETE", f"/api/reviews/{said[0].json()['id']}")
+    tokens += [each.headers["Consistency-Token"] for each in (said[1], gone)]
     headers = {"Consistency-Token": ",".join(tokens)}
     found = person_of(await seller.ask("GET", path_to(seller.account, "/stats"), headers=headers))
     assert found.pop("id") == seller.account.user_id
-    assert found == {"listings": 7, "active": 2, "sold": 2, "views": 3}
+    assert found == {"listings": 7, "active": 2, "sold": 2, "views": 3, "reviews": 1}
     assert found == await counted_over_the_log(mesh, seller.account.user_id)
 
 
@@ -81,7 +92,7 @@ async def test_PR_08_figures_are_for_the_person_and_staff(mesh) -> None:
     assert reason_of(await mesh.client.get(path)) == (401, "token_missing")
 
 
-FIGURES = ("listings", "active", "sold", "views")
+FIGURES = ("listings", "active", "sold", "views", "reviews")
 
 
 async def test_PR_08_nobody_has_no_figures(mesh) -> None:

@@ -54,6 +54,8 @@ NUMBERS = {
     "lat": 6.9271,
     "lon": 79.8612,
     "status": 409,
+    "rating": 4,
+    "previous_rating": 5,
 }
 
 
