@@ -89,7 +89,7 @@ def test_RV_01_there_is_one_review_of_a_listing_by_one_reviewer() -> None:
     spec.given(CREATED).when(create(rating=5)).refused("review_exists")
 
 
-def test_RV_01_nobody_writes_in_anothers_name_or_place() -> None:
+def test_RV_01_nobody_writes_in_the_name_or_place_of_another() -> None:
     spec.given().when(create(**asked(OTHER))).refused("review_unknown", 404)
     spec.given().when(create(**asked(role=Role.SYSTEM))).refused("role_not_allowed", 403)
 
