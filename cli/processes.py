@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT_S = 15.0
 CHILD_POLL_S = 0.2
+# Longer than whoever is in front keeps a connection (nginx: 60 s): it is theirs to end. A server
+# that closes first does so now and then just as the next request comes.
+KEEP_ALIVE_S = 75
 
 
 def register(app: typer.Typer) -> None:
@@ -86,6 +89,7 @@ def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
         access_log=False,  # the app writes its own line, with ids
         server_header=False,
         proxy_headers=False,  # whom to believe of the client's address, api.addresses knows
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=5,
     )
 

@@ -18,6 +18,7 @@ from infra.http_server import HEAD_BYTES_MAX, bounded_protocol
 from tests.infra.test_vault_keys import settings_with
 from tests.waiting import eventually, let_pass
 
+NGINX_KEEPS_S = 60  # its default for connections to those behind it
 LIMIT_S = 0.3
 PATIENCE_S = 10.0
 ASKED = b"GET / HTTP/1.1\r\nHost: mesh.test\r\n\r\n"
@@ -239,3 +240,8 @@ def test_V13_4_6_the_server_names_neither_itself_nor_a_proxy_it_believes() -> No
     assert not config.server_header
     assert not config.proxy_headers
     assert config.http.request_timeout_s == 30
+
+
+def test_GW_03_who_is_in_front_ends_a_connection_and_not_we() -> None:
+    config = _uvicorn_config(settings_with(bytes(32), bytes(32)))
+    assert config.timeout_keep_alive > NGINX_KEEPS_S
