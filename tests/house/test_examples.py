@@ -5,9 +5,10 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
+from producers.writer.deciders import DECIDERS
 from projections import PROJECTIONS
 from projections.projection import Projection
-from schemas.messages import Event
+from schemas.messages import Event, category_of
 from schemas.topics import CONTEXTS, EVENT_TYPES
 from tests.house.accept import accept
 from tests.house.examples import (
@@ -54,6 +55,13 @@ def test_accept_writes_the_newest_example_and_no_old_one(tmp_path: Path) -> None
     ]
     assert [line for line in missing_examples((ThingHappened,), tmp_path) if "v2" in line] == []
     assert list(accept((ThingHappened,), (), tmp_path)) == []
+
+
+@pytest.mark.parametrize("example", ALL, ids=lambda each: each.name)
+def test_an_example_stands_in_a_stream_that_somebody_judges(example: Example) -> None:
+    """Else tests of the read side mix it into a stream of nobody's: name its id in accept.py."""
+    stream_id = example.recorded().stream_id
+    assert category_of(stream_id) in DECIDERS, stream_id
 
 
 def test_every_command_has_an_example() -> None:

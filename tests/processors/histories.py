@@ -38,6 +38,7 @@ _FIRST = (
     "email_claim.reserved",
     "media.uploaded",
     "conversation.opened",
+    "review.created",
 )
 
 
