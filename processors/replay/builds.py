@@ -14,6 +14,7 @@ from infra.settings import Settings
 from processors.generations import (
     GenerationStatus,
     Registered,
+    TransitionError,
     list_generations,
     move_generations,
     note_detail,
@@ -26,6 +27,7 @@ from processors.stores.port import Generation
 from projections.projection import Projection
 
 CANCEL_TIMEOUT_S = 30.0
+CANCELLED = "the replay was cancelled"
 _POLL_S = 0.2
 _GONE = "gone"  # in a dropped generation's detail: its rows are removed, too
 
@@ -129,21 +131,25 @@ async def none_cancelled(pool: asyncpg.Pool, builds: Sequence[Build]) -> bool:
 
 
 async def finish(settings: Settings, builds: Sequence[Build]) -> None:
-    """Builds of the whole log become ready, the others are for inspection."""
-    async with (
-        await open_pool(settings, size_max=1) as pool,
-        pool.acquire() as connection,
-        connection.transaction(),
-    ):
-        await move_generations(
-            connection,
-            {
-                build.identity: GenerationStatus.READY
-                if build.limits.whole
-                else GenerationStatus.INSPECTION
-                for build in builds
-            },
-        )
+    """Builds of the whole log become ready, the others are for inspection. Raises ReplayError
+    when a cancel came just before.
+    """
+    moves = {
+        build.identity: GenerationStatus.READY
+        if build.limits.whole
+        else GenerationStatus.INSPECTION
+        for build in builds
+    }
+    try:
+        async with (
+            await open_pool(settings, size_max=1) as pool,
+            pool.acquire() as connection,
+            connection.transaction(),
+        ):
+            await move_generations(connection, moves)
+    except TransitionError as error:
+        # Nobody but who cancels touches what is half built.
+        raise ReplayError(CANCELLED) from error
 
 
 async def cancel(settings: Settings, projections: Sequence[Projection[Any]]) -> list[Generation]:

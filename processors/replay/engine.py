@@ -222,8 +222,7 @@ async def _watch(settings: Settings, builds: Sequence[Build], lost: asyncio.Even
                 message = "the connection to Postgres broke: resume when it is back"
                 raise LockLostError(message)
             if not await registry.none_cancelled(pool, builds):
-                message = "the replay was cancelled"
-                raise ReplayError(message)
+                raise ReplayError(registry.CANCELLED)
 
 
 class _Tally:

@@ -109,7 +109,7 @@ async def test_a_killed_replay_leaves_no_shard_at_work(long_log: Shop) -> None:
 
 async def test_cancel_ends_a_running_replay_and_removes_what_it_made(long_log: Shop) -> None:
     live = await long_log.live("listing_page")
-    with replaying(long_log.settings, "start", "listing_page", "--batch", "100") as process:
+    with replaying(long_log.settings, "start", "listing_page", "--batch", "10") as process:
         generation = await eventually(lambda: half_built(long_log, "listing_page"), 60)
         await eventually(lambda: reached(long_log, generation), 60)
         assert await builds.cancel(long_log.settings, CHOSEN) == [generation]
@@ -118,6 +118,13 @@ async def test_cancel_ends_a_running_replay_and_removes_what_it_made(long_log: S
     assert (await long_log.generations("listing_page"))[generation.number].status is Status.DROPPED
     assert await reached(long_log, generation) == 0
     assert await long_log.live("listing_page") == live
+
+
+async def test_a_cancel_that_comes_as_a_build_ends_is_told_as_one(long_log: Shop) -> None:
+    begun = await builds.begin(long_log.settings, CHOSEN, Limits())
+    assert len(await builds.cancel(long_log.settings, CHOSEN)) == len(begun)
+    with pytest.raises(builds.ReplayError, match="was cancelled"):
+        await builds.finish(long_log.settings, begun)
 
 
 async def test_interrupted_by_the_terminal_it_says_how_to_go_on(long_log: Shop) -> None:
