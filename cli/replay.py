@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
@@ -166,8 +166,15 @@ def verify_command(
     names: Names = None,
     every: All = False,
     generation: Annotated[
-        int | None, typer.Option(help="A generation's number. Default: the live one.")
+        int | None,
+        typer.Option(
+            help="A generation's number. Default: the newest that waits to be switched to,"
+            " else the live one."
+        ),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="The live one, whatever waits to be switched to.")
+    ] = False,
     passes: Annotated[int, typer.Option(min=0, help="More of them need less memory.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -179,7 +186,7 @@ def verify_command(
         view.show({what: Stand(done, max(done, of))})
 
     async def work() -> list[Verdict]:
-        targets = await _targets(settings(), chosen, generation)
+        targets = await _targets(settings(), chosen, generation, live=live)
         with view.showing():
             return await verify(settings(), targets, report, passes)
 
@@ -195,30 +202,42 @@ def verify_command(
 
 
 async def _targets(
-    chosen_settings: Settings, chosen: Sequence[Projection[Any]], number: int | None
+    chosen_settings: Settings,
+    chosen: Sequence[Projection[Any]],
+    number: int | None,
+    *,
+    live: bool,
 ) -> list[tuple[Generation, Limits]]:
     async with await open_pool(chosen_settings, size_max=1) as pool:
         known = await list_generations(pool, projections=[each.name for each in chosen])
     targets = []
     for projection in chosen:
-        own = [
-            each
-            for each in known
-            if each.projection == projection.name
-            and (each.number == number if number else each.status is GenerationStatus.LIVE)
-        ]
-        if not own or own[0].status in {GenerationStatus.DROPPED, GenerationStatus.BUILDING}:
+        own = {each.number: each for each in known if each.projection == projection.name}
+        target = own.get(number) if number else _shown_next(own.values(), live=live)
+        if target is None or target.status in {GenerationStatus.DROPPED, GenerationStatus.BUILDING}:
             what = f"generation {number}" if number else "live generation"
             message = f"{projection.name} has no complete {what}"
             raise ReplayError(message)
-        if own[0].version != projection.version:
+        if target.version != projection.version:
             message = (
-                f"generation {own[0].number} of {projection.name} was made by version"
-                f" {own[0].version} of its fold, and this code has version {projection.version}"
+                f"generation {target.number} of {projection.name} was made by version"
+                f" {target.version} of its fold, and this code has version {projection.version}"
             )
             raise ReplayError(message)
-        targets.append((own[0].of(projection), Limits.of(own[0].detail)))
+        targets.append((target.of(projection), Limits.of(target.detail)))
     return targets
+
+
+def _shown_next(own: Collection[Registered], *, live: bool) -> Registered | None:
+    """What a switch would show, as it is to be looked at before; else what is shown."""
+    shown = next((each for each in own if each.status is GenerationStatus.LIVE), None)
+    waiting = [
+        each
+        for each in own
+        if each.status is GenerationStatus.READY
+        and (shown is None or each.number > shown.number)  # a switch leads forward only
+    ]
+    return shown if live or not waiting else max(waiting, key=lambda each: each.number)
 
 
 def _tell_verdict(each: Verdict) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
 
 import cli.replay
 from infra.settings import Settings
+from processors.generations import GenerationStatus, Registered
 from processors.replay.locks import only_replay
 from processors.stores.port import Change, Held
 from tests.cli.commands import Mesh, commands_on
@@ -41,9 +43,10 @@ async def replay_told(mesh: Mesh) -> None:
     started = await mesh("replay", "start", "listing_page")
     assert started.exit_code == 0, started.output
     assert "generation 2 of listing_page is built" in started.stderr
-    verified = await mesh("replay", "verify", "listing_page", "--generation", "2")
-    assert "listing_page generation 2 (postgres): equal" in verified.stdout
-    assert verified.exit_code == 0
+    for asked, generation in ((["--generation", "2"], 2), ([], 2), (["--live"], 1)):
+        verified = await mesh("replay", "verify", "listing_page", *asked)
+        assert f"listing_page generation {generation} (postgres): equal" in verified.stdout
+        assert verified.exit_code == 0
     assert "listing_page: generation 2 is live" in (await mesh("replay", "switch", "--all")).stdout
     status = json.loads((await mesh("replay", "status", "listing_page", "--json")).stdout)
     assert [(each["generation"], each["status"]) for each in status] == [
@@ -52,6 +55,29 @@ async def replay_told(mesh: Mesh) -> None:
     ]
     dropped = await mesh("replay", "drop", "listing_page")
     assert "listing_page: generation 1 is removed" in dropped.stdout
+
+
+@pytest.mark.parametrize(
+    ("statuses", "live", "chosen"),
+    [
+        (["live"], False, 1),
+        (["live", "ready", "ready"], False, 3),
+        (["live", "ready"], True, 1),
+        (["previous", "ready", "live"], False, 3),  # nobody can switch back to what was built
+        (["ready"], False, 1),
+        (["building", "dropped"], False, None),
+    ],
+)
+def test_what_a_switch_would_show_is_looked_at_first(
+    statuses: list[str], live: bool, chosen: int | None
+) -> None:
+    now = datetime.now(UTC)
+    own = [
+        Registered("any", number, 1, "postgres", GenerationStatus(status), now, now)
+        for number, status in enumerate(statuses, start=1)
+    ]
+    found = cli.replay._shown_next(own, live=live)
+    assert (found and found.number) == chosen
 
 
 async def test_verify_ends_with_1_and_names_the_row_that_differs(mesh: Mesh, made: Shop) -> None:

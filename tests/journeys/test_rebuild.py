@@ -115,5 +115,5 @@ async def test_a_rebuild_of_everything_fails_no_read_and_loses_no_write(
 
 def test_after_a_rebuild_every_read_model_equals_an_independent_fold(shop: Shop) -> None:
     shop.wait_until_read()
-    verdict = json.loads(shop.mesh("replay", "verify", "--all", "--json"))
+    verdict = json.loads(shop.mesh("replay", "verify", "--all", "--live", "--json"))
     assert verdict
