@@ -8,6 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from infra.common_passwords import is_common
+from schemas.texts import LINE
 
 EMAIL_LENGTH_MAX = 254
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 256
@@ -52,8 +53,6 @@ NewPassword = Annotated[
 Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)]
 Name = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
-    ),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=LINE),
 ]
 MailedToken = Annotated[SecretStr, Field(min_length=1, max_length=TOKEN_LENGTH_MAX)]

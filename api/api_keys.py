@@ -26,6 +26,7 @@ from projections.identity import api_keys
 from schemas.api_keys import OPERATIONS_MAX, IssueApiKey, RevokeApiKey
 from schemas.messages import Fault
 from schemas.positions import Position
+from schemas.texts import LINE
 
 KEYS_MAX = 20  # that one person has at a time
 DAYS_DEFAULT, DAYS_MAX = 90, 365
@@ -35,9 +36,7 @@ router = new_router("api keys", prefix="/api/auth/keys")
 
 Label = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$"
-    ),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=LINE),
 ]
 _KEY = {
     "id": "01980000-0000-7000-8000-000000000003",

@@ -8,15 +8,15 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.messaging import CONTENT_LENGTH_MAX
+from schemas.texts import LINES
 
-# Tabs and line breaks are text, other control characters are not.
 Content = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
         min_length=1,
         max_length=CONTENT_LENGTH_MAX,
-        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+$",
+        pattern=LINES,
     ),
 ]
 

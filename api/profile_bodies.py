@@ -19,11 +19,11 @@ from pydantic import (
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
 from schemas.profiles import Theme
+from schemas.texts import LINE
 
 # A sealed text has at most 4,000 characters of base64: 600 characters of any script fit.
 BIO_LENGTH_MAX = 600
 
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 _PHONE = re.compile(r"^\+[1-9]\d{6,14}$")  # E.164
 _PHONE_FILLERS = re.compile(r"[\s().-]")
 
@@ -45,7 +45,7 @@ def _not_null(value: Any) -> Any:
 
 Line = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=_NO_CONTROLS),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=LINE),
 ]
 Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_normal_phone)]
 Bio = Annotated[

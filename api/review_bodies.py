@@ -9,15 +9,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from api.profile_bodies import Changes, Chosen
 from schemas.reviews import CONTENT_LENGTH_MAX, TITLE_LENGTH_MAX, Rating, review_id_of
+from schemas.texts import LINE, LINES
 
-# Texts keep their tabs and line breaks, other control characters are none.
 Title = Annotated[
     str,
     StringConstraints(
         strip_whitespace=True,
         min_length=1,
         max_length=TITLE_LENGTH_MAX,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
+        pattern=LINE,
     ),
 ]
 Content = Annotated[
@@ -26,7 +26,7 @@ Content = Annotated[
         strip_whitespace=True,
         min_length=1,
         max_length=CONTENT_LENGTH_MAX,
-        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+$",
+        pattern=LINES,
     ),
 ]
 

@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from schemas.identity import EmailDomain
 from schemas.messages import Command, Event
 from schemas.registry import Upcasters
+from schemas.texts import LINE, LINES
 from schemas.vehicles import Currency
 
 IMAGES_MAX = 10
@@ -67,9 +68,7 @@ class ImageProcessing(StrEnum):
 
 Title = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, min_length=3, max_length=160, pattern=r"^[^\x00-\x1f\x7f]+$"
-    ),
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=160, pattern=LINE),
 ]
 Description = Annotated[
     str,
@@ -77,7 +76,7 @@ Description = Annotated[
         strip_whitespace=True,
         min_length=1,
         max_length=5_000,
-        pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+$",
+        pattern=LINES,
     ),
 ]
 # As people write it: 1250.50. What the currency has no small unit for is refused by the rules.
