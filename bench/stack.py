@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -139,8 +139,9 @@ def cpu_s(pids: Sequence[int]) -> float:
         times = process.cpu_times()
         total += times.user + times.system + times.children_user + times.children_system
         for child in process.children(recursive=True):
-            with_child = child.cpu_times()
-            total += with_child.user + with_child.system
+            with suppress(psutil.NoSuchProcess):  # ended between two looks, as Postgres' do
+                with_child = child.cpu_times()
+                total += with_child.user + with_child.system
     return total
 
 
