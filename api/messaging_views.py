@@ -10,6 +10,7 @@ from api.listing_sight import PUBLIC
 from api.machines import Machines
 from api.people import People
 from api.problems import Problem
+from api.profiles import key_of
 from projections.messaging import conversations
 from schemas.listings import ListingStatus
 
@@ -18,10 +19,7 @@ Row = Mapping[str, Any]
 
 async def sealed_content(mesh: Machines, user_id: str, content: str) -> str:
     """What somebody says, sealed with their own key; raises a 410 problem for the erased."""
-    key = await mesh.vault.person(UUID(user_id))
-    if key is None:
-        raise Problem(410, "user_deleted", "This person has left")
-    return key.seal("content", content)
+    return (await key_of(mesh, UUID(user_id))).seal("content", content)
 
 
 def unknown() -> Problem:
