@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
@@ -212,8 +212,12 @@ async def _targets(
         known = await list_generations(pool, projections=[each.name for each in chosen])
     targets = []
     for projection in chosen:
-        own = {each.number: each for each in known if each.projection == projection.name}
-        target = own.get(number) if number else _shown_next(own.values(), live=live)
+        own = [each for each in known if each.projection == projection.name]
+        target = (
+            next((each for each in own if each.number == number), None)
+            if number
+            else _to_verify(own, live=live)
+        )
         if target is None or target.status in {GenerationStatus.DROPPED, GenerationStatus.BUILDING}:
             what = f"generation {number}" if number else "live generation"
             message = f"{projection.name} has no complete {what}"
@@ -228,16 +232,10 @@ async def _targets(
     return targets
 
 
-def _shown_next(own: Collection[Registered], *, live: bool) -> Registered | None:
+def _to_verify(own: Sequence[Registered], *, live: bool) -> Registered | None:
     """What a switch would show, as it is to be looked at before; else what is shown."""
-    shown = next((each for each in own if each.status is GenerationStatus.LIVE), None)
-    waiting = [
-        each
-        for each in own
-        if each.status is GenerationStatus.READY
-        and (shown is None or each.number > shown.number)  # a switch leads forward only
-    ]
-    return shown if live or not waiting else max(waiting, key=lambda each: each.number)
+    following = None if live else switching.shown_next(own)
+    return following or switching.live_of(own)
 
 
 def _tell_verdict(each: Verdict) -> None:

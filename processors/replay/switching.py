@@ -146,14 +146,12 @@ class _Move:
         exchanges, without = [], []
         for projection in projections:
             own = [each for each in known if each.projection == projection.name]
-            live = next((each for each in own if each.status is GenerationStatus.LIVE), None)
-            found = [each for each in own if each.status is self.source and self._fits(each, live)]
-            if not found:
+            following = shown_next(own, self.source)
+            if following is None:
                 without.append(projection.name)
                 continue
-            newest = max(found, key=lambda each: (each.changed_at, each.number))
-            _check_version(newest, projection)
-            exchanges.append(_Exchange(projection, live, newest))
+            _check_version(following, projection)
+            exchanges.append(_Exchange(projection, live_of(own), following))
         if without and exchanges and not self.partly:
             message = (
                 f"no generation that is {self.source}: {', '.join(without)}"
@@ -162,10 +160,25 @@ class _Move:
             raise SwitchRefusedError(message)
         return exchanges
 
-    def _fits(self, found: Registered, live: Registered | None) -> bool:
-        """A switch only leads forward: a ready generation may be older than the live one."""
-        forward = self.source is GenerationStatus.READY
-        return not forward or live is None or found.number > live.number
+
+def live_of(own: Iterable[Registered]) -> Registered | None:
+    """Which of one projection's generations readers see."""
+    return next((each for each in own if each.status is GenerationStatus.LIVE), None)
+
+
+def shown_next(
+    own: Sequence[Registered], source: GenerationStatus = GenerationStatus.READY
+) -> Registered | None:
+    """Which of one projection's generations a switch would show, or a rollback with PREVIOUS."""
+    live = live_of(own)
+    found = [
+        each
+        for each in own
+        if each.status is source
+        # A switch only leads forward: a ready generation may be older than the live one.
+        and (source is not GenerationStatus.READY or live is None or each.number > live.number)
+    ]
+    return max(found, key=lambda each: (each.changed_at, each.number), default=None)
 
 
 def _check_version(found: Registered, projection: Projection[Any]) -> None:

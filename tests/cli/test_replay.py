@@ -76,8 +76,20 @@ def test_what_a_switch_would_show_is_looked_at_first(
         Registered("any", number, 1, "postgres", GenerationStatus(status), now, now)
         for number, status in enumerate(statuses, start=1)
     ]
-    found = cli.replay._shown_next(own, live=live)
+    found = cli.replay._to_verify(own, live=live)
     assert (found and found.number) == chosen
+
+
+def test_what_was_rolled_back_last_is_what_a_switch_would_show() -> None:
+    moments = [datetime(2026, 3, day, tzinfo=UTC) for day in (1, 3, 2)]
+    statuses = [GenerationStatus.LIVE, GenerationStatus.READY, GenerationStatus.READY]
+    own = [
+        Registered("any", number, 1, "postgres", status, moment, moment)
+        for number, (status, moment) in enumerate(zip(statuses, moments, strict=True), start=1)
+    ]
+    found = cli.replay._to_verify(own, live=False)
+    assert found is not None
+    assert found.number == 2
 
 
 async def test_verify_ends_with_1_and_names_the_row_that_differs(mesh: Mesh, made: Shop) -> None:
