@@ -25,7 +25,6 @@ from api.stores import clickhouse_answering, opensearch_answering
 from infra.opensearch import alias_of, watermark_id
 from projections.projection import ClickHouseTable, PostgresTable, Projection, SearchIndex
 from schemas.positions import Position, TopicPartition, parse_token
-from schemas.topics import topics_of
 
 HEADER = "consistency-token"
 POLL_S = 0.002
@@ -55,10 +54,7 @@ class CaughtUp:
     """Waits for the projections that one read uses."""
 
     def __init__(self, *projections: Projection[Any]) -> None:
-        self._projections = [
-            (projection, {topic for heard in projection.hears for topic in topics_of(heard)})
-            for projection in projections
-        ]
+        self._projections = [(each, frozenset(each.topics)) for each in projections]
 
     async def wait(self, request: Request) -> None:
         """Return once the request's token, if it has one, is covered; raises a 400 problem for

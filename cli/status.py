@@ -33,7 +33,7 @@ from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation, Watermarks
 from projections import PROJECTIONS
 from projections.projection import Projection
-from schemas.topics import TOPICS, topics_of
+from schemas.topics import TOPICS
 
 T = TypeVar("T")
 
@@ -162,8 +162,7 @@ def _projection(
     """One line: null stands for what could not be found out."""
     own = [each for each in known if each.projection == projection.name]
     live = next((each for each in own if each.status is GenerationStatus.LIVE), None)
-    topics = {topic for heard in projection.hears for topic in topics_of(heard)}
-    lag = None if marks is None or tails is None else lag_of(marks, topics, tails)
+    lag = None if marks is None or tails is None else lag_of(marks, projection.topics, tails)
     return {
         "name": projection.name,
         "store": store_name(projection),

@@ -81,7 +81,7 @@ class Effect:
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics that hold them."""
-        return tuple(sorted({topic for each in self.hears for topic in topics_of(each)}))
+        return topics_of(*self.hears)
 
     def group(self, settings: Settings) -> str:
         """The consumer group: how far this effect has come. Of one set of stores: another has

@@ -33,16 +33,7 @@ class Group:
     @property
     def topics(self) -> tuple[str, ...]:
         """Every topic that one of the projections hears."""
-        return tuple(
-            sorted(
-                {
-                    topic
-                    for projection in self.projections
-                    for heard in projection.hears
-                    for topic in topics_of(heard)
-                }
-            )
-        )
+        return topics_of(*(heard for each in self.projections for heard in each.hears))
 
     def consumer_group(self, settings: Settings) -> str:
         """The Kafka group that shares the partitions among this group's workers."""

@@ -44,7 +44,7 @@ class Reaction:
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics that hold them."""
-        return tuple(sorted({topic for each in self.hears for topic in topics_of(each)}))
+        return topics_of(*self.hears)
 
     @property
     def group(self) -> str:

@@ -38,7 +38,6 @@ from processors.stores.port import (
 )
 from schemas.positions import TopicPartition
 from schemas.registry import kind_of
-from schemas.topics import topics_of
 
 WAIT_MIN_S, WAIT_MAX_S = 0.05, 2.0
 CONFLICTS_MAX = 50  # one after another on the same batch: no race lasts that long
@@ -71,9 +70,7 @@ class Runner:
     ) -> None:
         self.generation = generation
         self.projection = generation.projection
-        self.topics = frozenset(
-            topic for heard in self.projection.hears for topic in topics_of(heard)
-        )
+        self.topics = frozenset(self.projection.topics)
         self.waiting_since: float | None = None  # time.monotonic() of the store's absence
         self.recorded_at = 0.0  # epoch seconds of the newest event folded
         self._store = store

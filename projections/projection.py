@@ -10,6 +10,7 @@ from sqlalchemy import Table
 
 from schemas.messages import Event
 from schemas.recorded import Recorded
+from schemas.topics import topics_of
 
 R = TypeVar("R")
 
@@ -65,3 +66,8 @@ class Projection(Generic[R]):
     row: type[R]
     target: Target
     insert_only: bool = False
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that hold what it hears."""
+        return topics_of(*self.hears)

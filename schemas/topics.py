@@ -121,11 +121,17 @@ def context_of_command(command: Command) -> Context:
     return _COMMAND_CONTEXT[command.kind]
 
 
-def topics_of(event_type: type[Event]) -> tuple[str, ...]:
-    """The topics that hold events of this class: one, but for replies, which every context has."""
-    if event_type is Reply:
-        return _REPLY_TOPICS
-    return (_EVENT_CONTEXT[kind_of(event_type)].events_topic,)
+def topics_of(*event_types: type[Event]) -> tuple[str, ...]:
+    """The topics that hold events of these classes, sorted: one for each class, but for replies,
+    which every context has.
+    """
+    found: set[str] = set()
+    for each in event_types:
+        if each is Reply:
+            found.update(_REPLY_TOPICS)
+        else:
+            found.add(_EVENT_CONTEXT[kind_of(each)].events_topic)
+    return tuple(sorted(found))
 
 
 def partition_of_stream(stream_id: str) -> int:

@@ -81,7 +81,7 @@ async def begin_at_the_end(mesh: World, projections: Sequence[Projection[Any]]) 
     """Make the first generations, with watermarks at the ends of the log: what other tests have
     written is not theirs to read."""
     await ensure_generations(mesh.settings, projections)
-    topics = {topic for each in projections for heard in each.hears for topic in topics_of(heard)}
+    topics = topics_of(*(heard for each in projections for heard in each.hears))
     async with open_log(mesh.settings) as log:
         ends = {place: each.end for place, each in (await log.bounds(topics)).items()}
     live = await list_generations(mesh.pool, projections=[each.name for each in projections])
@@ -89,8 +89,8 @@ async def begin_at_the_end(mesh: World, projections: Sequence[Projection[Any]]) 
         for projection, registered in ((p, r) for p in projections for r in live):
             if registered.projection != projection.name:
                 continue
-            own = {topic for heard in projection.hears for topic in topics_of(heard)}
-            marks = {place: Watermark(end) for place, end in ends.items() if place.topic in own}
+            own = {place: end for place, end in ends.items() if place.topic in projection.topics}
+            marks = {place: Watermark(end) for place, end in own.items()}
             async with stores[registered.store].session(registered.of(projection)) as session:
                 await session.write([], marks)
 

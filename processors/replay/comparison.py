@@ -22,7 +22,7 @@ from projections.projection import ClickHouseTable, Projection
 from schemas.positions import TopicPartition
 from schemas.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
 from schemas.registry import kind_of
-from schemas.topics import EVENT_TYPES, topics_of
+from schemas.topics import EVENT_TYPES
 
 DIFFERENCES_MAX = 50  # told one by one; all are counted
 ROUNDS_MAX = 8
@@ -185,10 +185,9 @@ class Comparison:
 
     async def _go_on(self, log: Log) -> dict[str, set[bytes | None]]:
         """Fold what the log has got since, for open keys; each one's states on the way."""
-        topics = {topic for each in self._projection.hears for topic in topics_of(each)}
         ahead = {
             place: Stretch(max(bound.start, self.marks.get(place, 0)), bound.end)
-            for place, bound in (await log.bounds(topics)).items()
+            for place, bound in (await log.bounds(self._projection.topics)).items()
         }
         guards = {place: Guard(start=each.start) for place, each in ahead.items()}
         passed: dict[str, set[bytes | None]] = {}

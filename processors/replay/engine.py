@@ -69,8 +69,9 @@ async def start(
     async with only_replay(settings, [each.name for each in projections]) as lost:
         if not limits.whole:
             # Positions that are not in the log are told before anything is registered.
+            heard = {event for each in projections for event in each.hears}
             async with open_log(settings) as log:
-                await stretches(log, _topics(projections), limits)
+                await stretches(log, topics_of(*heard), limits)
         builds = await registry.begin(settings, projections, limits)
         return await _build(settings, builds, lost, view or View(quiet=True), pace)
 
@@ -145,7 +146,7 @@ async def _whole(settings: Settings, builds: Sequence[Build]) -> Ends:
     whole: dict[str, Mapping[TopicPartition, Stretch]] = {}
     async with open_log(settings) as log:
         for build in builds:
-            own = await stretches(log, _topics([build.projection]), build.limits)
+            own = await stretches(log, build.projection.topics, build.limits)
             if not build.limits.whole:
                 ends = build.ends or {_named(place): each.end for place, each in own.items()}
                 await registry.note_ends(settings, build, ends)
@@ -155,10 +156,6 @@ async def _whole(settings: Settings, builds: Sequence[Build]) -> Ends:
                 }
             whole[build.name] = own
     return whole
-
-
-def _topics(projections: Sequence[Projection[Any]]) -> set[str]:
-    return {topic for each in projections for heard in each.hears for topic in topics_of(heard)}
 
 
 def _named(place: TopicPartition) -> str:

@@ -41,7 +41,7 @@ from processors.stores.port import (
 from processors.stores.rows import plain_row, row_of
 from projections.projection import SearchIndex
 from schemas.positions import TopicPartition
-from schemas.topics import PARTITIONS, topics_of
+from schemas.topics import PARTITIONS
 
 APPLIED, DELETED = "mesh_applied", "mesh_deleted"
 BULK_BYTES_MAX = 8_000_000
@@ -121,7 +121,7 @@ class OpenSearchStore:
 
     async def watermarks(self, generation: Generation) -> Watermarks:
         """Every stored watermark of a generation."""
-        topics = {topic for heard in generation.projection.hears for topic in topics_of(heard)}
+        topics = generation.projection.topics
         places = [TopicPartition(topic, each) for topic in topics for each in range(PARTITIONS)]
         async with self.session(generation) as session:
             return await session.watermarks(places)

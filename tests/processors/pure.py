@@ -8,12 +8,12 @@ from typing import Any
 from projections.projection import Projection
 from schemas.recorded import RawRecord, decode_event
 from schemas.registry import kind_of
-from schemas.topics import EVENT_TYPES, topics_of
+from schemas.topics import EVENT_TYPES
 
 
 def pure_fold(projection: Projection[Any], records: Iterable[RawRecord]) -> dict[str, Any]:
     """Rows by key, folded one event after another with nothing in between."""
-    topics = {topic for heard in projection.hears for topic in topics_of(heard)}
+    topics = projection.topics
     kinds = {kind_of(heard) for heard in projection.hears}
     rows: dict[str, Any] = {}
     for record in records:

@@ -27,7 +27,6 @@ from projections import PROJECTIONS
 from projections.projection import Projection
 from schemas.positions import TopicPartition
 from schemas.recorded import Record
-from schemas.topics import topics_of
 from tests.processors.histories import interleaved, streams
 from tests.processors.pure import pure_fold
 from tests.worlds import World, world
@@ -61,7 +60,7 @@ class Live:
         self.generation = Generation(projection, next(_numbers))
         self.store = store
         self.parking = Parking(mesh.pool)
-        self.topics = {topic for heard in projection.hears for topic in topics_of(heard)}
+        self.topics = projection.topics
         self.runner = Runner(self.generation, store, self.parking)
         self.guards: dict[TopicPartition, Guard] = {}
 
