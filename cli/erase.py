@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 import typer
 import uuid_utils
 
 from api.database import Database
 from api.gateway import CommandGateway, WriteUnavailableError
-from api.person_data import BATCH, sealed_texts
 from api.problems import StoreUnavailableError
 from cli.erasing.documents import search_opensearch, search_redis
 from cli.erasing.files import search_files
+from cli.erasing.known import BehindError, known_by, until_folded
 from cli.erasing.log_records import search_records
 from cli.erasing.needles import Needles
 from cli.erasing.pictures import search_objects
@@ -31,18 +30,16 @@ from cli.erasing.rows import search_clickhouse, search_postgres
 from cli.erasing.searched import Searched
 from cli.tables import print_table
 from infra.settings import Settings, settings, state_folder
-from infra.vault import PersonKey, Vault, VaultUnavailableError
-from producers.writer.deciders import DECIDERS
+from infra.vault import Vault, VaultUnavailableError
+from processors.reading import LogUnavailableError
 from schemas.identity import DeleteUser
 from schemas.messages import Role
 from schemas.recorded import CommandEnvelope
 
 ASKED_BY = "cli/erase"
 VALUES_MAX = 100
-# Of what somebody said in chats the longest is looked for, by its beginning: "yes" is everywhere.
-MESSAGES_MAX = 20
-MESSAGE_LENGTH_MIN, MESSAGE_LENGTH_MAX = 24, 200  # characters
 MEGA = 1_000_000
+READ_WAIT_S = 60.0  # for the workers, to have read what stands in the log
 STORES: Mapping[str, str] = {
     "kafka": "Kafka's files",
     "postgres": "Postgres' files",
@@ -50,25 +47,22 @@ STORES: Mapping[str, str] = {
     "clickhouse": "ClickHouse's files",
     "valkey": "Redis' files",
 }
+GIVE_TEXTS = "Give the texts to look for with --values-on-stdin."
 # Mails that the local sink has taken have been delivered: they are in people's own mailboxes.
 MAILBOXES = "mail/box"
-
-_SEALED = """
-    SELECT stream_id, version, data FROM reads.journal WHERE stream_id = ANY($1) AND (stream_id, version) > ($2, $3)
-    ORDER BY stream_id, version LIMIT $4
-"""
-_SAID = """
-    SELECT data FROM reads.journal
-    WHERE kind = 'message.sent' AND actor = $1 AND stream_id IN (
-        SELECT stream_id FROM reads.audit
-        WHERE actor = $1 AND outcome = 'accepted' AND stream_id LIKE 'conversation/%'
-    )
-    ORDER BY length(data) DESC LIMIT $2
-"""
 
 
 class ErasureError(Exception):
     """The person can't be erased or looked for; the text says what to do."""
+
+
+_TOLD = (
+    ErasureError,
+    BehindError,
+    LogUnavailableError,
+    StoreUnavailableError,
+    VaultUnavailableError,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -93,17 +87,14 @@ def erase_command(
     """
     given = _given() if values_on_stdin else {}
     try:
-        values = asyncio.run(erase(settings(), user))
+        values = asyncio.run(erase(settings(), user, remember=prove))
         typer.echo(f"{user} is erased")
         if not prove:
             return
         if not values | given:
-            message = (
-                "Nothing is known to look for: the key was destroyed before."
-                " Give the texts with --values-on-stdin."
-            )
-            raise ErasureError(message)  # noqa: TRY301 - one way out for all
-    except (ErasureError, StoreUnavailableError, VaultUnavailableError) as error:
+            message = f"Nothing is known to look for: the key was destroyed before. {GIVE_TEXTS}"
+            raise ErasureError(message)
+    except _TOLD as error:
         typer.echo(str(error) or "The vault does not answer; try again.", err=True)
         raise typer.Exit(1) from None
     except WriteUnavailableError:
@@ -120,56 +111,33 @@ def _given() -> dict[str, str]:
     return {f"value {number}": text for number, text in enumerate(texts, start=1)}
 
 
-async def erase(chosen: Settings, user_id: UUID) -> dict[str, str]:
-    """Delete the person and destroy their key. Returns what they were known by; nothing when
-    the key was gone before.
+async def erase(chosen: Settings, user_id: UUID, *, remember: bool) -> dict[str, str]:
+    """Delete the person and destroy their key. Returns what they were known by, if that is to be
+    remembered; nothing when the key was gone before.
     """
     database = Database(chosen)
     await database.open()
     try:
         vault = Vault(database.pool, chosen)
         key = await vault.person(user_id)
-        values = {} if key is None else await known_by(database, key)
-        await _delete(chosen, user_id)
-        # The effect does the same; here it is certain when the command ends.
-        await vault.erase(user_id)
+        if key is None or not remember:
+            await _delete(chosen, user_id, vault)
+            return {}
+        # Before anything is done, for without readers nothing would be known afterwards; and
+        # again when nothing more of theirs can come. The key in hand still opens what was sealed.
+        await until_folded(chosen, database, READ_WAIT_S)
+        await _delete(chosen, user_id, vault)
+        try:
+            await until_folded(chosen, database, READ_WAIT_S)
+        except (BehindError, LogUnavailableError) as error:
+            message = f"{user_id} is erased, but {error}. {GIVE_TEXTS}"
+            raise ErasureError(message) from error
+        return await known_by(database, key)
     finally:
         await database.close()
-    return values
 
 
-async def known_by(database: Database, key: PersonKey) -> dict[str, str]:
-    """Every text that was ever sealed in the person's own streams, by its field's name, and the
-    longest of what they said in chats.
-    """
-    streams = [f"{category}/{key.user_id}" for category in DECIDERS]
-    texts: dict[tuple[str, str], None] = {}
-    last = ("", 0)
-    while True:
-        rows = await database.fetch(_SEALED, streams, *last, BATCH)
-        for row in rows:
-            last = (row["stream_id"], row["version"])
-            texts |= dict.fromkeys(sealed_texts(key, orjson.loads(row["data"])).items())
-        if len(rows) < BATCH:
-            break
-    for row in await database.fetch(_SAID, str(key.user_id), MESSAGES_MAX):
-        for name, text in sealed_texts(key, orjson.loads(row["data"])).items():
-            if len(text) >= MESSAGE_LENGTH_MIN:
-                texts[name, text[:MESSAGE_LENGTH_MAX]] = None
-    return {f"{name} {number}" if number else name: text for name, number, text in _numbered(texts)}
-
-
-def _numbered(texts: Mapping[tuple[str, str], None]) -> list[tuple[str, int, str]]:
-    counts: dict[str, int] = {}
-    found = []
-    for name, text in texts:
-        number = counts.get(name, 0)
-        counts[name] = number + 1
-        found.append((name, number + 1 if number else 0, text))
-    return found
-
-
-async def _delete(chosen: Settings, user_id: UUID) -> None:
+async def _delete(chosen: Settings, user_id: UUID, vault: Vault) -> None:
     command_id = str(uuid_utils.uuid7())
     command = DeleteUser(
         user_id=user_id,
@@ -188,6 +156,8 @@ async def _delete(chosen: Settings, user_id: UUID) -> None:
     if reply.outcome != "accepted":
         message = f"Refused: {reply.reason}"
         raise ErasureError(message)
+    # The effect does the same; here it is certain when the command ends.
+    await vault.erase(user_id)
 
 
 async def searched(chosen: Settings, needles: Needles, folder: Path | None) -> list[Searched]:

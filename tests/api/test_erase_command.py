@@ -13,9 +13,10 @@ from uuid import UUID, uuid4
 import pytest
 
 import cli.erase
-from cli.erase import known_by, searched
+from cli.erase import searched
 from cli.erasing.documents import search_opensearch, search_redis
 from cli.erasing.files import search_files
+from cli.erasing.known import BehindError, known_by, until_folded
 from cli.erasing.log_records import search_records
 from cli.erasing.needles import Needles
 from cli.erasing.pictures import search_objects
@@ -30,7 +31,8 @@ from tests.api.selling import Seller, token_of
 from tests.cli.commands import Mesh as Command
 from tests.cli.commands import commands_on
 from tests.stack import session_state
-from tests.waiting import eventually
+
+HOLD_THE_JOURNAL = "SELECT FROM mesh.watermarks WHERE projection = 'journal' FOR UPDATE"
 
 pytestmark = pytest.mark.usefixtures("all_readers")
 
@@ -110,7 +112,7 @@ async def test_PR_10_whoever_is_erased_is_found_nowhere(mesh: Mesh, command: Com
 async def test_PR_10_what_a_person_wrote_for_all_to_see_is_found_and_told(
     mesh: Mesh, command: Command
 ) -> None:
-    email, account = "", await mesh.account("seller")
+    account = await mesh.account("seller")
     email = account.email
     await Seller(mesh, account).offer(description=f"Write to {email.upper()}")
     result = await command("erase", account.user_id, "--prove", "--disks-elsewhere")
@@ -130,6 +132,44 @@ async def test_PR_10_once_the_key_is_gone_what_to_look_for_must_be_given(
     assert "--values-on-stdin" in again.stderr
 
 
+async def test_PR_10_nobody_is_erased_before_all_of_theirs_is_known(
+    mesh: Mesh, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli.erase, "READ_WAIT_S", 3.0)
+    account = await mesh.account()
+    async with mesh.machines.postgres.pool.acquire() as connection, connection.transaction():
+        await connection.execute(HOLD_THE_JOURNAL)
+        told = await mesh.client.patch(
+            f"/api/users/{account.user_id}",
+            json={"bio": "I tell of myself"},
+            headers={**account.headers, "If-Match": "*"},
+        )
+        assert told.status_code == 200, told.text
+        result = await command("erase", account.user_id, "--prove", "--disks-elsewhere")
+    assert result.exit_code == 1
+    assert "events behind the log: are the workers running?" in result.stderr
+    assert await mesh.machines.vault.person(UUID(account.user_id)) is not None
+
+
+async def test_PR_10_who_is_erased_and_not_known_is_told_so(
+    mesh: Mesh, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = iter([None, BehindError("journal is 1 events behind the log")])
+
+    async def until_folded(*_: object) -> None:
+        trouble = next(readers)
+        if trouble is not None:
+            raise trouble
+
+    monkeypatch.setattr(cli.erase, "until_folded", until_folded)
+    account = await mesh.account()
+    result = await command("erase", account.user_id, "--prove", "--disks-elsewhere")
+    assert result.exit_code == 1
+    assert f"{account.user_id} is erased, but journal is 1 events behind" in result.stderr
+    assert "--values-on-stdin" in result.stderr
+    assert await mesh.machines.vault.person(UUID(account.user_id)) is None
+
+
 async def test_an_unknown_person_is_not_erased(command: Command) -> None:
     result = await command("erase", str(uuid4()))
     assert (result.exit_code, "user_unknown" in result.stderr) == (1, True)
@@ -139,13 +179,9 @@ async def test_PR_10_a_person_is_known_by_all_that_was_sealed_for_them(mesh: Mes
     user_id, email, name = await somebody(mesh)
     key = await mesh.machines.vault.person(UUID(user_id))
     assert key is not None
-    words = f"I am {name}, and I want that car"
-
-    async def known() -> dict[str, str]:
-        found = await known_by(mesh.machines.postgres, key)
-        return found if words in found.values() else {}
-
-    found = await eventually(known, 20, "what they said is known")
+    await until_folded(mesh.settings, mesh.machines.postgres, 20)
+    found = await known_by(mesh.machines.postgres, key)
+    assert f"I am {name}, and I want that car" in found.values()
     assert {"email": email, "name": name, "bio": f"I am {name}"}.items() <= found.items()
     assert found["phone"].startswith("+9477")
 
