@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Depends, Query
@@ -91,15 +90,6 @@ _ENTRY = {
 )
 async def read_audit(mesh: Mesh, page: Paging, wanted: Filters, _caller: SignedIn) -> Response:
     """Every command that was judged, refused ones too, the last first."""
-    after = None
-    if page.after is not None:
-        moment, command_id = page.after
-        after = (datetime.fromisoformat(moment), command_id)
-    rows = await audit.entries(
-        mesh.postgres, wanted, page.limit + 1, after=after, offset=page.offset
-    )
-    last = None
-    if len(rows) > page.limit:
-        rows = rows[: page.limit]
-        last = (rows[-1]["at"].isoformat(), rows[-1]["command_id"])
+    found = await audit.entries(mesh.postgres, wanted, page.part)
+    rows, last = page.shown(found, "at", "command_id")
     return page.response([dict(row) for row in rows], last, headers=NO_STORE)

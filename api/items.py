@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -129,9 +128,8 @@ async def list_items(
 ) -> Response:
     """What is on offer on your campus, the newest first."""
     await ITEMS.wait(request)
-    wanted = _wanted(page, campus, category, search)
-    rows = await items.newest(mesh.postgres, wanted)
-    return _page(page, rows)
+    wanted = items.Wanted(campus.email_domain, category, search or None)
+    return _page(page, await items.newest(mesh.postgres, wanted, page.part))
 
 
 @router.get(
@@ -289,24 +287,8 @@ def _clear(body: ItemUpdate) -> tuple[Any, ...]:
     return body.nulls
 
 
-def _wanted(
-    page: Page, campus: CampusPerson, category: ItemCategory | None, search: str | None
-) -> items.Wanted:
-    """One row more than is shown tells whether more follow."""
-    after = None
-    if page.after is not None:
-        moment, item_id = page.after
-        after = (datetime.fromisoformat(moment), item_id)
-    return items.Wanted(
-        campus.email_domain, page.limit + 1, page.offset, after, category, search or None
-    )
-
-
-def _page(page: Page, rows: Sequence[Any]) -> Response:
-    last = None
-    if len(rows) > page.limit:
-        rows = rows[: page.limit]
-        last = (rows[-1]["created_at"].isoformat(), rows[-1]["key"])
+def _page(page: Page, found: Sequence[Any]) -> Response:
+    rows, last = page.shown(found, "created_at", "key")
     return page.response([shown(row) for row in rows], last, headers=PRIVATE, success=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -210,7 +209,7 @@ async def mark_listing_sold(
 async def list_listings(request: Request, mesh: Mesh, page: Paging) -> Response:
     """Every active listing, the last published first."""
     await PAGES.wait(request)
-    rows = await listing_page.newest(mesh.postgres, Market.EXOTICS, _slice(page))
+    rows = await listing_page.newest(mesh.postgres, Market.EXOTICS, page.part)
     return _list(page, rows, "published_at", {})
 
 
@@ -236,22 +235,10 @@ async def list_my_listings(
     """
     await PAGES.wait(request)
     statuses = status or NOT_DELETED
-    rows = await listing_page.mine(mesh.postgres, caller.user_id, statuses, _slice(page))
+    rows = await listing_page.mine(mesh.postgres, caller.user_id, statuses, page.part)
     return _list(page, rows, "created_at", {"Cache-Control": PRIVATE})
 
 
-def _slice(page: Page) -> listing_page.Slice:
-    """One row more than is shown tells whether more follow."""
-    after = None
-    if page.after is not None:
-        moment, listing_id = page.after
-        after = (datetime.fromisoformat(moment), listing_id)
-    return listing_page.Slice(page.limit + 1, page.offset, after)
-
-
-def _list(page: Page, rows: Sequence[Row], order: str, headers: dict[str, str]) -> Response:
-    last = None
-    if len(rows) > page.limit:
-        rows = rows[: page.limit]
-        last = (rows[-1][order].isoformat(), rows[-1]["key"])
+def _list(page: Page, found: Sequence[Row], order: str, headers: dict[str, str]) -> Response:
+    rows, last = page.shown(found, order, "key")
     return page.response([shown(row) for row in rows], last, headers=headers)

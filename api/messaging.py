@@ -4,7 +4,6 @@ no conversation exists. `/api/chat` is the same by another name.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -120,16 +119,8 @@ async def list_conversations(
     and how many messages wait.
     """
     await LIST.wait(request)
-    after = None
-    if page.after is not None:
-        moment, conversation_id = page.after
-        after = (datetime.fromisoformat(moment), conversation_id)
-    part = conversations.Slice(page.limit + 1, page.offset, after)
-    rows = await conversations.of_person(mesh.postgres, caller.user_id, part)
-    last = None
-    if len(rows) > page.limit:
-        rows = rows[: page.limit]
-        last = (rows[-1]["active_at"].isoformat(), rows[-1]["key"])
+    found = await conversations.of_person(mesh.postgres, caller.user_id, page.part)
+    rows, last = page.shown(found, "active_at", "key")
     sides = [row[side] for row in rows for side in ("buyer_id", "seller_id")]
     people = await people_of(mesh, sides)
     items = [conversation_shown(row, people, caller.user_id) for row in rows]
@@ -186,14 +177,8 @@ async def read_messages(
 
 
 async def _messages(mesh: Mesh, conversation: Any, page: Page) -> Response:
-    before = None if page.after is None else page.after[0]
-    rows = await messages.page(
-        mesh.postgres, conversation["key"], page.limit + 1, before=before, offset=page.offset
-    )
-    last = None
-    if len(rows) > page.limit:
-        rows = rows[: page.limit]
-        last = (rows[-1]["number"],)
+    found = await messages.latest(mesh.postgres, conversation["key"], page.part)
+    rows, last = page.shown(found, "number")
     people = await people_of(mesh, (conversation["buyer_id"], conversation["seller_id"]))
     items = [message_shown(row, people) for row in rows]
     return page.response(items, last, headers=NO_STORE)

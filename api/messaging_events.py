@@ -24,6 +24,7 @@ from api.messaging_views import Row, sealed_content, unknown
 from api.people import People, people_of
 from api.problems import Problem, refusal
 from projections.messaging import conversations, messages
+from projections.reads import Slice
 from schemas.messages import Command, iso
 from schemas.messaging import OpenConversation, SendMessage, conversation_id_of
 from schemas.positions import format_token
@@ -120,7 +121,7 @@ class Events:
         connection.chats[chat_id] = chat
         # First the room, then the history: what is said meanwhile may be in both, by one id.
         await self.fanout.server.enter_room(connection.sid, chat_room(chat_id))
-        rows = await messages.page(self.machines.postgres, chat_id, HISTORY_MAX)
+        rows = await messages.latest(self.machines.postgres, chat_id, Slice(HISTORY_MAX))
         history = [_shown(row, chat, people) for row in reversed(rows)]
         told = {"chatId": chat_id, "messages": history}
         await self.fanout.server.emit("chat-history", told, to=connection.sid)

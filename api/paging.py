@@ -7,8 +7,9 @@ nor carried to another filter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -20,13 +21,18 @@ from starlette.responses import Response
 from api.machines import machines_of
 from api.problems import Problem
 from infra.settings import Settings
+from projections.reads import Slice
 from schemas.messages import Fault
 
 LIMIT_MAX = 100
 LIMIT_DEFAULT = 20
 DEPTH_MAX = 10_000
 CURSOR_LENGTH_MAX = 2_000
+_MOMENT = "at"
 _OWN = frozenset({"cursor", "limit", "page"})
+
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,22 @@ class Page:
     after: tuple[Any, ...] | None
     number: int
     request: Request
+
+    @property
+    def part(self) -> Slice:
+        """The rows to ask for: one more than is shown tells whether more follow."""
+        return Slice(self.limit + 1, self.offset, self.after)
+
+    def shown(
+        self, rows: Sequence[Row], *order: str
+    ) -> tuple[Sequence[Row], tuple[Any, ...] | None]:
+        """Of the rows that `part` gave those to show and, when others follow, the last one's
+        values of the columns that the list is sorted by.
+        """
+        if len(rows) <= self.limit:
+            return rows, None
+        rows = rows[: self.limit]
+        return rows, tuple(rows[-1][name] for name in order)
 
     def response(
         self,
@@ -78,12 +100,12 @@ def _serializer(request: Request) -> URLSafeSerializer:
 
 
 def _seal(request: Request, values: Sequence[Any]) -> str:
-    return str(_serializer(request).dumps(list(values)))
+    return str(_serializer(request).dumps([_told(each) for each in values]))
 
 
 def _open(request: Request, cursor: str) -> tuple[Any, ...]:
     try:
-        return tuple(_serializer(request).loads(cursor))
+        return tuple(_meant(each) for each in _serializer(request).loads(cursor))
     except (BadSignature, TypeError):
         raise Problem(
             422,
@@ -91,6 +113,15 @@ def _open(request: Request, cursor: str) -> tuple[Any, ...]:
             "Take `cursor` from the last answer's `next_cursor`, with the same filters",
             faults=[Fault(pointer="?cursor", detail="is not a cursor of this query")],
         ) from None
+
+
+def _told(value: Any) -> Any:
+    """JSON knows no moments."""
+    return {_MOMENT: value.isoformat()} if isinstance(value, datetime) else value
+
+
+def _meant(value: Any) -> Any:
+    return datetime.fromisoformat(value[_MOMENT]) if isinstance(value, dict) else value
 
 
 async def _page(

@@ -5,7 +5,6 @@ wrote one changes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -208,17 +207,9 @@ async def list_listing_reviews(
 async def _listed(
     mesh: Machines, page: Page, subject: reviews.Subject, subject_id: UUID, rating: int | None
 ) -> Response:
-    """One row more than is shown tells whether more follow."""
-    after = None
-    if page.after is not None:
-        moment, review_id = page.after
-        after = (datetime.fromisoformat(moment), review_id)
-    wanted = reviews.Wanted(subject, str(subject_id), page.limit + 1, page.offset, after, rating)
-    rows = await reviews.newest(mesh.postgres, wanted)
-    last = None
-    if len(rows) > page.limit:
-        rows = rows[: page.limit]
-        last = (rows[-1]["created_at"].isoformat(), rows[-1]["key"])
+    wanted = reviews.Wanted(subject, str(subject_id), rating)
+    found = await reviews.newest(mesh.postgres, wanted, page.part)
+    rows, last = page.shown(found, "created_at", "key")
     people = await people_of(mesh, (row["reviewer_id"] for row in rows))
     return page.response([_shown(row, people) for row in rows], last, headers=NO_STORE)
 

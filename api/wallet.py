@@ -97,12 +97,6 @@ async def list_wallet_entries(
     tokens that are in it.
     """
     await ENTRIES.wait(request)
-    below = None if page.after is None else page.after[0]
-    rows = await wallet_entries.of_owner(
-        mesh.postgres, caller.user_id, page.limit + 1, below=below, offset=page.offset
-    )
-    last = None
-    if len(rows) > page.limit:
-        rows = rows[: page.limit]
-        last = (rows[-1]["version"],)
+    found = await wallet_entries.of_owner(mesh.postgres, caller.user_id, page.part)
+    rows, last = page.shown(found, "version")
     return page.response([dict(row) for row in rows], last, headers=NO_STORE)

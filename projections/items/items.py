@@ -17,7 +17,7 @@ from sqlalchemy import Index, MetaData, Table
 
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
-from projections.reads import Reads
+from projections.reads import Reads, Slice, fetch_slice
 from schemas.frozen import changed, frozen
 from schemas.items import (
     ImageProcessing,
@@ -183,7 +183,7 @@ _NEWEST = f"""
     SELECT {_COLUMNS} {_VISIBLE}
       AND ($2::text IS NULL OR item.category = $2)
       AND ($3::text IS NULL OR strpos(item.searched, $3) > 0) {{after}}
-    ORDER BY item.created_at DESC, item.key DESC LIMIT $4 OFFSET $5
+    ORDER BY item.created_at DESC, item.key DESC {{limit}}
 """
 _CATEGORIES = f"""
     SELECT item.category, count(*) AS count {_VISIBLE} GROUP BY item.category
@@ -193,14 +193,10 @@ _CATEGORIES = f"""
 @dataclass(frozen=True)
 class Wanted:
     """Which items of a campus: of one category, and with a text in title or description; None
-    asks for nothing. Of these `limit`, after the moment and id of `after`, or without it from
-    row `offset` on.
+    asks for nothing.
     """
 
     email_domain: str
-    limit: int
-    offset: int = 0
-    after: tuple[datetime, str] | None = None
     category: ItemCategory | None = None
     search: str | None = None
 
@@ -210,14 +206,11 @@ async def by_id(reads: Reads, item_id: str) -> Mapping[str, Any] | None:
     return await reads.fetchrow(_BY_ID, item_id)
 
 
-async def newest(reads: Reads, wanted: Wanted) -> Sequence[Mapping[str, Any]]:
+async def newest(reads: Reads, wanted: Wanted, part: Slice) -> Sequence[Mapping[str, Any]]:
     """What a campus sees, the last created first."""
     search = None if wanted.search is None else folded(wanted.search)
-    values = (wanted.email_domain, wanted.category, search, wanted.limit, wanted.offset)
-    if wanted.after is None:
-        return await reads.fetch(_NEWEST.format(after=""), *values)
-    sql = _NEWEST.format(after="AND (item.created_at, item.key) < ($6, $7)")
-    return await reads.fetch(sql, *values, *wanted.after)
+    values = (wanted.email_domain, wanted.category, search)
+    return await fetch_slice(reads, _NEWEST, "item.created_at, item.key", part, *values)
 
 
 async def categories(reads: Reads, email_domain: str) -> dict[ItemCategory, int]:

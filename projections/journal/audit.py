@@ -16,7 +16,7 @@ from sqlalchemy import Index, MetaData, Table
 
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
-from projections.reads import Reads
+from projections.reads import Reads, Slice, fetch_slice
 from schemas.recorded import Recorded, Reply
 
 
@@ -90,8 +90,8 @@ _ENTRIES = """
     WHERE ($1::text IS NULL OR actor = $1) AND ($2::text IS NULL OR stream_id = $2)
       AND ($3::text IS NULL OR asked = $3) AND ($4::text IS NULL OR outcome = $4)
       AND ($5::timestamptz IS NULL OR at >= $5) AND ($6::timestamptz IS NULL OR at < $6)
-      AND ($7::timestamptz IS NULL OR (at, key) < ($7, $8))
-    ORDER BY at DESC, key DESC LIMIT $9 OFFSET $10
+      {after}
+    ORDER BY at DESC, key DESC {limit}
 """
 
 
@@ -107,26 +107,17 @@ class Wanted:
     until: datetime | None = None
 
 
-async def entries(
-    reads: Reads,
-    wanted: Wanted,
-    limit: int,
-    *,
-    after: tuple[datetime, str] | None = None,
-    offset: int = 0,
-) -> Sequence[Mapping[str, Any]]:
-    """Entries, the last first, below `after`'s moment and id."""
-    moment, command_id = after or (None, None)
-    return await reads.fetch(
+async def entries(reads: Reads, wanted: Wanted, part: Slice) -> Sequence[Mapping[str, Any]]:
+    """Entries, the last first."""
+    return await fetch_slice(
+        reads,
         _ENTRIES,
+        "at, key",
+        part,
         wanted.actor,
         wanted.stream_id,
         wanted.asked,
         wanted.outcome,
         wanted.since,
         wanted.until,
-        moment,
-        command_id,
-        limit,
-        offset,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any, get_args
 
@@ -12,7 +12,7 @@ from sqlalchemy import Index, MetaData, Table
 from projections.listings.listings_view import LISTINGS_VIEW
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
-from projections.reads import Reads
+from projections.reads import Reads, Slice, fetch_slice
 from projections.vehicle_columns import changed_columns, stated_columns
 from schemas.frozen import changed, frozen
 from schemas.listings import (
@@ -170,24 +170,13 @@ _BY_ID = f"""
 _NEWEST = f"""
     SELECT {_LISTED} FROM reads.listing_page
     WHERE status = 'active' AND market = $1 {{after}}
-    ORDER BY published_at DESC, key DESC LIMIT $2 OFFSET $3
+    ORDER BY published_at DESC, key DESC {{limit}}
 """  # noqa: S608 - our own names
 _MINE = f"""
     SELECT {_LISTED} FROM reads.listing_page
-    WHERE seller_id = $1 AND status = ANY($4) {{after}}
-    ORDER BY created_at DESC, key DESC LIMIT $2 OFFSET $3
+    WHERE seller_id = $1 AND status = ANY($2) {{after}}
+    ORDER BY created_at DESC, key DESC {{limit}}
 """  # noqa: S608 - our own names
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Which rows of a list: `limit` of them after the moment and id of `after`, or, without
-    it, from row `offset` on.
-    """
-
-    limit: int
-    offset: int = 0
-    after: tuple[datetime, str] | None = None
 
 
 async def by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:
@@ -197,18 +186,11 @@ async def by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:
 
 async def newest(reads: Reads, market: Market, part: Slice) -> Sequence[Mapping[str, Any]]:
     """What everyone can see of a market, the last published first."""
-    if part.after is None:
-        return await reads.fetch(_NEWEST.format(after=""), market, part.limit, part.offset)
-    sql = _NEWEST.format(after="AND (published_at, key) < ($4, $5)")
-    return await reads.fetch(sql, market, part.limit, part.offset, *part.after)
+    return await fetch_slice(reads, _NEWEST, "published_at, key", part, market)
 
 
 async def mine(
     reads: Reads, seller_id: str, statuses: Sequence[ListingStatus], part: Slice
 ) -> Sequence[Mapping[str, Any]]:
     """A seller's listings in these states, the last created first."""
-    values = (seller_id, part.limit, part.offset, statuses)
-    if part.after is None:
-        return await reads.fetch(_MINE.format(after=""), *values)
-    sql = _MINE.format(after="AND (created_at, key) < ($5, $6)")
-    return await reads.fetch(sql, *values, *part.after)
+    return await fetch_slice(reads, _MINE, "created_at, key", part, seller_id, statuses)

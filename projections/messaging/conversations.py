@@ -13,7 +13,7 @@ from sqlalchemy import Index, MetaData, Table
 
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
-from projections.reads import Reads
+from projections.reads import Reads, Slice, fetch_slice
 from schemas.messaging import (
     ConversationHidden,
     ConversationOpened,
@@ -110,7 +110,7 @@ conversations = Projection(
 # Each side has an index of its own, so each is asked by itself.
 _SIDE = """
     SELECT *, {other}_sent - {own}_read AS unread FROM reads.conversations
-    WHERE {own}_id = $1 AND NOT {own}_hidden {more}
+    WHERE {own}_id = $1 AND NOT {own}_hidden {after}
 """
 _BUYER = _SIDE.replace("{own}", "buyer").replace("{other}", "seller")
 _SELLER = _SIDE.replace("{own}", "seller").replace("{other}", "buyer")
@@ -126,27 +126,16 @@ _LIST = f"""
     ) AS own
     LEFT JOIN reads.messages AS last ON last.key = own.last_message_id
     LEFT JOIN reads.listing_page AS listing ON listing.key = own.listing_id
-    ORDER BY own.active_at DESC, own.key DESC LIMIT $2::bigint OFFSET $3::bigint
+    ORDER BY own.active_at DESC, own.key DESC {{limit}}
 """  # noqa: S608 - our own names
 _UNREAD = f"""
     SELECT key, unread FROM ({_BUYER} UNION ALL {_SELLER}) AS own
     WHERE unread > 0 ORDER BY active_at DESC, key DESC LIMIT $2
-""".replace("{more}", "")  # noqa: S608 - our own names
+""".replace("{after}", "")  # noqa: S608 - our own names
 _BY_ID = """
     SELECT key, listing_id, buyer_id, seller_id, buyer_sent, seller_sent
     FROM reads.conversations WHERE key = $1
 """
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Which conversations: `limit` of them after the moment and id of `after`, or, without it,
-    from the `offset`th on.
-    """
-
-    limit: int
-    offset: int = 0
-    after: tuple[datetime, str] | None = None
 
 
 async def by_id(reads: Reads, conversation_id: str) -> Mapping[str, Any] | None:
@@ -156,10 +145,7 @@ async def by_id(reads: Reads, conversation_id: str) -> Mapping[str, Any] | None:
 
 async def of_person(reads: Reads, user_id: str, part: Slice) -> Sequence[Mapping[str, Any]]:
     """Somebody's conversations with their listing and last message, the last moved first."""
-    if part.after is None:
-        return await reads.fetch(_LIST.replace("{more}", ""), user_id, part.limit, part.offset)
-    sql = _LIST.replace("{more}", "AND (active_at, key) < ($4, $5)")
-    return await reads.fetch(sql, user_id, part.limit, part.offset, *part.after)
+    return await fetch_slice(reads, _LIST, "active_at, key", part, user_id)
 
 
 async def unread(reads: Reads, user_id: str, limit: int) -> Sequence[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from sqlalchemy import Index, MetaData, Table
 
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
-from projections.reads import Reads
+from projections.reads import Reads, Slice, fetch_slice
 from schemas.messaging import MessageSent
 from schemas.recorded import Recorded
 
@@ -68,13 +68,13 @@ messages = Projection(
 )
 
 # The first reading that went so far is the one in which this message was read.
-_PAGE = """
+_LATEST = """
     SELECT message.key, message.conversation_id, message.number, message.sender_id,
            message.recipient_id, message.content_sealed, message.created_at, reading.read_at
     FROM (
         SELECT * FROM reads.messages
-        WHERE conversation_id = $1 AND ($2::bigint IS NULL OR number < $2)
-        ORDER BY number DESC LIMIT $3 OFFSET $4
+        WHERE conversation_id = $1 {after}
+        ORDER BY number DESC {limit}
     ) AS message
     LEFT JOIN LATERAL (
         SELECT read_at FROM reads.message_reads
@@ -90,11 +90,9 @@ _BY_ID = """
 """
 
 
-async def page(
-    reads: Reads, conversation_id: str, limit: int, *, before: int | None = None, offset: int = 0
-) -> Sequence[Mapping[str, Any]]:
-    """A conversation's messages, the last first, all with a number below `before`."""
-    return await reads.fetch(_PAGE, conversation_id, before, limit, offset)
+async def latest(reads: Reads, conversation_id: str, part: Slice) -> Sequence[Mapping[str, Any]]:
+    """A conversation's messages, the last first."""
+    return await fetch_slice(reads, _LATEST, "number", part, conversation_id)
 
 
 async def by_id(reads: Reads, message_id: str) -> Mapping[str, Any] | None:

@@ -12,7 +12,7 @@ from sqlalchemy import Index, MetaData, Table
 
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
-from projections.reads import Reads
+from projections.reads import Reads, Slice, fetch_slice
 from schemas.recorded import Recorded
 from schemas.reviews import (
     ReviewCreated,
@@ -108,15 +108,10 @@ class Subject(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which reviews of a subject: with `rating` stars, or None for any. Of these `limit`, after
-    the moment and id of `after`, or without it from row `offset` on.
-    """
+    """Which reviews of a subject: with `rating` stars, or None for any."""
 
     subject: Subject
     id: str
-    limit: int
-    offset: int = 0
-    after: tuple[datetime, str] | None = None
     rating: int | None = None
 
 
@@ -128,7 +123,7 @@ _REVIEW = """
 _NEWEST = f"""
     {_REVIEW} WHERE review.{{subject}} = $1 AND NOT review.deleted
       AND ($2::bigint IS NULL OR review.rating = $2) {{after}}
-    ORDER BY review.created_at DESC, review.key DESC LIMIT $3 OFFSET $4
+    ORDER BY review.created_at DESC, review.key DESC {{limit}}
 """
 
 
@@ -137,12 +132,8 @@ async def by_id(reads: Reads, review_id: str) -> Mapping[str, Any] | None:
     return await reads.fetchrow(f"{_REVIEW} WHERE review.key = $1", review_id)
 
 
-async def newest(reads: Reads, wanted: Wanted) -> Sequence[Mapping[str, Any]]:
+async def newest(reads: Reads, wanted: Wanted, part: Slice) -> Sequence[Mapping[str, Any]]:
     """The reviews that stand, the last written first."""
-    values = (wanted.id, wanted.rating, wanted.limit, wanted.offset)
-    if wanted.after is None:
-        return await reads.fetch(_NEWEST.format(subject=wanted.subject, after=""), *values)
-    sql = _NEWEST.format(
-        subject=wanted.subject, after="AND (review.created_at, review.key) < ($5, $6)"
-    )
-    return await reads.fetch(sql, *values, *wanted.after)
+    query = _NEWEST.replace("{subject}", wanted.subject)
+    order = "review.created_at, review.key"
+    return await fetch_slice(reads, query, order, part, wanted.id, wanted.rating)

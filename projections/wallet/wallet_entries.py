@@ -11,7 +11,7 @@ from sqlalchemy import Index, MetaData, Table
 
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
-from projections.reads import Reads
+from projections.reads import Reads, Slice, fetch_slice
 from projections.wallet.wallets import change_of
 from schemas.recorded import Recorded
 from schemas.wallet import WalletCredited, WalletDebited, WalletEvent, WalletRefunded
@@ -80,13 +80,10 @@ wallet_entries = Projection(
 
 _OF_OWNER = """
     SELECT key AS id, version, kind, change, reason, reference, at FROM reads.wallet_entries
-    WHERE user_id = $1 AND ($2::bigint IS NULL OR version < $2)
-    ORDER BY version DESC LIMIT $3 OFFSET $4
+    WHERE user_id = $1 {after} ORDER BY version DESC {limit}
 """
 
 
-async def of_owner(
-    reads: Reads, user_id: str, limit: int, *, below: int | None = None, offset: int = 0
-) -> Sequence[Mapping[str, Any]]:
-    """One person's entries, the last first, those below the version `below`."""
-    return await reads.fetch(_OF_OWNER, user_id, below, limit, offset)
+async def of_owner(reads: Reads, user_id: str, part: Slice) -> Sequence[Mapping[str, Any]]:
+    """One person's entries, the last first."""
+    return await fetch_slice(reads, _OF_OWNER, "version", part, user_id)

@@ -14,10 +14,11 @@ from infra.settings import Settings
 from processors.stores.port import Change, Generation, Held
 from processors.stores.postgres import open_postgres_store
 from projections.listings import listing_page as pages
-from projections.listings.listing_page import ListingPage, Slice, listing_page
+from projections.listings.listing_page import ListingPage, listing_page
 from projections.listings.listing_views import ListingViews, listing_views
 from projections.listings.price_history import facts_of, price_history
 from projections.projection import Projection
+from projections.reads import Slice
 from schemas.listings import ListingStatus
 from schemas.messages import Market
 from tests.projections.cars import SELLER, STREAM, created, day, published, repriced
