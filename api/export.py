@@ -24,10 +24,14 @@ from api.problems import Problem, problem_responses
 from api.routing import new_router
 from api.successes import NO_STORE, ok
 from infra.vault import PersonKey
+from projections.items.items import items
 from projections.journal.journal import journal
+from projections.listings.listing_page import listing_page
+from projections.media.media_files import media_files
 
 EVENTS_MAX = 100_000
-JOURNAL = CaughtUp(journal)
+# What was written, and by whose listings, items and uploads it is found.
+READ = CaughtUp(journal, listing_page, items, media_files)
 
 router = new_router("identity")
 
@@ -85,7 +89,7 @@ async def export_user(
     """Everything that we hold of you, as it stands in the log, readable."""
     if caller.user_id != str(user_id):
         raise Problem(403, "not_yours", "Only the person gets their data")
-    await JOURNAL.wait(request)
+    await READ.wait(request)
     key = await mesh.vault.person(user_id)
     if key is None:
         raise Problem(410, "user_deleted", "This account is no longer there")

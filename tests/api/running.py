@@ -22,12 +22,13 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
-from api.export import JOURNAL
+from api.consistency import CaughtUp
 from api.identity import WHO_IS_HERE
 from api.machines import Machines
 from cli.people import send_grant
 from infra.settings import Settings
 from projections.identity import users
+from projections.journal.journal import journal
 from schemas.messages import Role
 from schemas.positions import parse_token
 from tests.waiting import eventually, eventually_blocking
@@ -36,6 +37,7 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 READY_S = 120.0
 STOP_S = 15.0
+JOURNAL = CaughtUp(journal)
 PROCESSES = (("writer",), ("worker", "journal"), ("worker", "pages"), ("reactor",))
 
 

@@ -9,8 +9,10 @@ import orjson
 import pytest
 
 from api.export import exported
-from tests.api.running import PASSWORD, Account, Mesh, problem
+from tests.api.running import PASSWORD, Account, Mesh, api, problem
 from tests.api.selling import Seller, path_of, token_of
+
+HOLD_THE_PAGES = "SELECT FROM mesh.watermarks WHERE projection = 'listing_page' FOR UPDATE"
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,21 @@ async def test_PR_10_an_export_holds_every_event_of_the_person_readable(
     assert (registered["email"], registered["name"]) == (seller.account.email, seller.account.role)
     assert by_kind["listing.created"]["data"]["fields"]["make"] == "Porsche"
     assert by_kind["listing.created"]["by_oneself"] is True
+
+
+async def test_an_export_waits_for_what_tells_whose_listings_they_are(
+    mesh: Mesh, seller: Seller
+) -> None:
+    path = f"/api/users/{seller.account.user_id}/export"
+    pool = mesh.machines.postgres.pool
+    hasty = api(mesh.settings.model_copy(update={"read_wait_s": 0.2}))
+    async with hasty as asked, pool.acquire() as connection, connection.transaction():
+        await connection.execute(HOLD_THE_PAGES)
+        offered = await seller.offer()
+        headers = {**seller.account.headers, **token_of(offered)}
+        answer = await asked.client.get(path, headers=headers)
+    assert problem(answer) == (503, "store_unavailable")
+    assert "listing_page" in answer.json()["detail"]
 
 
 async def test_an_export_holds_no_secret_and_no_hash(mesh: Mesh, seller: Seller) -> None:
