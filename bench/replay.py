@@ -36,11 +36,12 @@ import uvloop
 
 from bench.listing_log import TOPIC, write_log
 from bench.stack import ROOT, Figure, cpu_s, environment, own_stack, server_pids, spread, table
+from infra.garbage import without_collector
 from infra.postgres import open_pool
 from infra.settings import Settings, load_settings
 from infra.stack.state import State
 from processors.generations import GenerationStatus, ensure_generations, list_generations
-from processors.reading import open_log, without_collector
+from processors.reading import open_log
 from processors.replay import builds, engine
 from processors.replay.progress import View
 from projections import PROJECTIONS

@@ -9,18 +9,16 @@ the work itself: call `without_collector` in a process that does nothing else.
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Collection,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -266,19 +264,3 @@ def kind_of_record(record: RawRecord) -> bytes:
     if len(headers) > _KIND_PLACE and headers[_KIND_PLACE][0] == "ce_type":
         return headers[_KIND_PLACE][1]
     return next((value for name, value in headers if name == "ce_type"), b"")
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Leave reclaiming to reference counts, which suffice for records and rows.
-
-    What little forms cycles is collected where the caller says so, between two batches.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.unfreeze()

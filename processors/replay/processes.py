@@ -18,8 +18,8 @@ from multiprocessing.context import SpawnProcess
 
 import uvloop
 
+from infra.garbage import without_collector
 from infra.logs import configure_logging
-from processors.reading import without_collector
 from processors.replay.shard import Report, Task, run_shard
 from schemas.positions import TopicPartition
 

@@ -122,6 +122,11 @@ class PartitionWriter:
         """Whether enough commands wait here for now."""
         return not self._paused and len(self._queue) >= QUEUED_MAX
 
+    @property
+    def idle(self) -> bool:
+        """Whether no command waits here."""
+        return not (self._queue or self._held)
+
     def offer(self, records: Sequence[Record]) -> None:
         """Take commands in from the source."""
         self._queue.extend(records)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
+from weakref import ref
 
 import pytest
 
+import producers.writer.main
 from schemas.partitioning import partition_of
 from schemas.recorded import Reply, event_id_of, header, headers_of_command, value_of
 from schemas.topics import PARTITIONS, RECORD_BYTES_MAX, partition_of_stream
@@ -325,3 +328,22 @@ async def test_a_thousand_commands_of_one_stream_get_versions_without_gap(shop: 
     assert [each.version for each in replies] == list(range(1, 1_002))
     versions = [each.version for each in await shop.events() if each.stream_id == f"box/{box}"]
     assert versions == list(range(1, 1_002))
+
+
+class Loop:
+    """It holds itself: counting references never frees it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+async def test_an_idle_writer_frees_what_only_the_collector_can(
+    shop: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gc.disable()
+    try:
+        loop = ref(Loop())
+        monkeypatch.setattr(producers.writer.main, "COLLECT_EVERY_S", 0.0)
+        await eventually(lambda: loop() is None, what="the loop is freed")
+    finally:
+        gc.enable()
