@@ -114,6 +114,7 @@ async def _owner(arrival: Arrival) -> UUID:
     wanted = arrival.sending.new_id("user")
     reply = await _claim(arrival, wanted)
     if reply.outcome == "accepted":
+        await _until_seen(arrival.mesh, reply)
         return wanted
     return UUID((await _taken_by(arrival, reply))["owner_id"])
 
@@ -155,6 +156,11 @@ async def release(
         ),
         step=step,
     )
+    await _until_seen(mesh, reply)
+
+
+async def _until_seen(mesh: Machines, reply: Reply) -> None:
+    """Wait, so that whoever looks, logs in or unlinks right after this finds it done."""
     if reply.position is not None:
         await IDENTITIES.reach(mesh, [reply.position])
 
@@ -229,9 +235,7 @@ async def link(arrival: Arrival, user_id: UUID) -> Reply:
     except Problem:
         await _release(arrival, user_id, "release unlinked")
         raise
-    if reply.position is not None:
-        # So that whoever looks, or unlinks, right after this sees it.
-        await IDENTITIES.reach(arrival.mesh, [reply.position])
+    await _until_seen(arrival.mesh, reply)
     return linked
 
 
