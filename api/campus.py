@@ -1,7 +1,8 @@
 """Who is let in on a campus: people of its market who have proved their e-mail to be theirs.
 
 The campus is the domain of that e-mail, as it stands in the read model of people: no client
-names one, and an e-mail that nobody has proved opens none.
+names one, and an e-mail that nobody has proved opens none. Which domains are campuses
+CAMPUS_DOMAINS says: with an address that anybody can get, anybody would be on one campus.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ class CampusPerson:
     email_domain: str
 
 
+def is_campus(domains: str, domain: str) -> bool:
+    """Whether a mail domain is among these: `cs.uni.edu`, or `*.ac.lk` for all below."""
+    names = (each.strip() for each in filter(None, domains.split(",")))
+    return any(domain.endswith(each[1:]) if each[:1] == "*" else domain == each for each in names)
+
+
 async def _campus_person(request: Request, caller: SignedIn) -> CampusPerson:
     if caller.market != Market.CAMPUS:
         raise Problem(403, "market_not_allowed", "This is for people of the campus market")
@@ -38,6 +45,8 @@ async def _campus_person(request: Request, caller: SignedIn) -> CampusPerson:
         raise Problem(
             403, "email_not_verified", "Follow the link that was mailed to you, then repeat"
         )
+    if not is_campus(mesh.settings.campus_domains, row["email_domain"]):
+        raise Problem(403, "campus_unknown", "Your e-mail's domain is none of our campuses")
     return CampusPerson(caller.user_id, Role(row["role"]), row["email_domain"])
 
 

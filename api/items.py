@@ -42,6 +42,7 @@ from api.profiles import key_of
 from api.rate_limits import spend
 from api.routing import new_router
 from api.successes import ok
+from projections.identity.users import users
 from projections.items import items
 from schemas.items import (
     CreateItem,
@@ -57,7 +58,7 @@ from schemas.recorded import Reply
 
 # The id is matched by its form, so that no other path under /api/items can be taken for one.
 ONE = "/api/items/{item_id:uuid}"
-ITEMS = CaughtUp(items.items)
+ITEMS = CaughtUp(items.items, users)
 AT_ONCE_MAX = 4  # files of one form in memory
 PRIVATE = {"Cache-Control": "private, no-cache"}
 MESSAGE = "Your item is taken; it is shown as soon as its images are drawn"

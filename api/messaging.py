@@ -41,6 +41,7 @@ from api.people import people_of
 from api.problems import Problem, problem_responses
 from api.routing import new_router
 from api.successes import NO_STORE, ok, private_json
+from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.messaging import conversations, messages
 from projections.messaging.message_reads import message_reads
@@ -56,8 +57,8 @@ ONE = "/api/messages/{conversation_id:uuid}"
 UNREAD_MAX = 1_000  # conversations that are told one by one
 
 LISTING = CaughtUp(listing_page)
-LIST = CaughtUp(conversations.conversations, messages.messages)
-MESSAGES = CaughtUp(conversations.conversations, messages.messages, message_reads)
+LIST = CaughtUp(conversations.conversations, messages.messages, listing_page, users)
+MESSAGES = CaughtUp(conversations.conversations, messages.messages, message_reads, users)
 
 _READS = problem_responses(400, 401, 403)
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from api.auth import Caller
+from api.campus import is_campus
 from api.commands import CommandSender
 from api.machines import Machines
 from api.problems import Problem, refusal
@@ -49,10 +50,14 @@ class Newcomer:
 async def register(
     mesh: Machines, sending: CommandSender, newcomer: Newcomer, user_id: UUID | None = None
 ) -> tuple[UUID, Reply]:
-    """The new person's id and the writer's reply; raises a 409 problem for a taken e-mail.
+    """The new person's id and the writer's reply; raises a 409 problem for a taken e-mail, 422
+    where an e-mail belongs to no campus.
 
     `user_id`: the id that they are to have, which may be registered by somebody else meanwhile.
     """
+    domain = newcomer.campus_domain
+    if domain is not None and not is_campus(mesh.settings.campus_domains, domain):
+        raise _campus_unknown()
     ours_alone = user_id is None
     user_id = user_id or sending.new_id("user")
     email_hash = mesh.vault.wrapping.lookup_hash(newcomer.email)
@@ -76,7 +81,7 @@ async def register(
             user_id=user_id,
             email_sealed=key.seal("email", newcomer.email),
             email_hash=email_hash,
-            email_domain=newcomer.campus_domain,
+            email_domain=domain,
             name_sealed=key.seal("name", newcomer.name),
             role=newcomer.role,
             market=newcomer.market,
@@ -125,6 +130,11 @@ async def _abandon_others(
         if reply.outcome != "accepted":
             raise refusal(reply)
     return others
+
+
+def _campus_unknown() -> Problem:
+    fault = Fault(pointer="/email", detail="is of no campus here: take your university's address")
+    return Problem(422, "campus_unknown", "The e-mail says which campus is yours", faults=[fault])
 
 
 def _email_taken() -> Problem:

@@ -49,7 +49,8 @@ from schemas.reviews import (
 
 ONE = "/api/reviews/{review_id:uuid}"
 LISTING = CaughtUp(listing_page)
-REVIEWS = CaughtUp(reviews.reviews, users, listing_page)
+REVIEWS = CaughtUp(reviews.reviews, users)
+OF_LISTING = CaughtUp(reviews.reviews, users, listing_page)
 
 _CHANGED = ok("Done; `version` is the review's version now", CHANGED)
 _PAGE = ok("A page", {"items": [REVIEW], "next_cursor": None})
@@ -199,7 +200,7 @@ async def list_listing_reviews(
     rating: Stars = None,
 ) -> Response:
     """What is said about a listing, the last written first."""
-    await REVIEWS.wait(request)
+    await OF_LISTING.wait(request)
     await listing_for(request, listing_id)
     return await _listed(mesh, page, reviews.Subject.LISTING, listing_id, rating)
 

@@ -24,6 +24,9 @@ from infra import production
 
 # How a limit is written: `10 per 15 minutes`, or `off`.
 LIMIT_FORM = r"^(off|[1-9]\d{0,5} per ([1-9]\d{0,3} )?(second|minute|hour|day)s?)$"
+# How mail domains are listed: `cs.uni.edu,*.ac.lk`.
+_DOMAIN = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*"
+DOMAINS_FORM = rf"^({_DOMAIN}(, ?{_DOMAIN})*)?$"
 
 
 class SettingsError(Exception):
@@ -136,6 +139,13 @@ class Settings(BaseSettings):
     oidc_providers: SecretStr = Field(
         default=SecretStr("{}"),
         description='JSON: {"name": {"issuer": "https://…", "client_id": "…", "client_secret": "…"}}',
+    )
+
+    # The campus market.
+    campus_domains: str = Field(
+        default="",
+        pattern=DOMAINS_FORM,
+        description="whose e-mail is a campus: cs.uni.edu[,*.ac.lk], * for all below; empty: none",
     )
 
     # How often who may do what; api/policy.py says which operation spends which.

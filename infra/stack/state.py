@@ -164,6 +164,7 @@ def settings_of(ports: Mapping[str, int], known: Mapping[str, str]) -> dict[str,
         "LOOKUP_KEY": known["LOOKUP_KEY"],
         "PORT": ports["api"],
         "PUBLIC_URL": f"http://127.0.0.1:{ports['api']}",
+        "CAMPUS_DOMAINS": "example.org,*.example.org,*.example",  # RFC 2606: nobody's
         # Written into secrets.json by whoever changes the master key, else not there.
         **{name: known[name] for name in ("OTHER_MASTER_KEYS",) if name in known},
         # On one's own machine everybody has one address, and a script is soon a crowd.

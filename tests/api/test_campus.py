@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
+import pytest
+
+from api.campus import is_campus
 from tests.api.mailbox import look
-from tests.api.running import PASSWORD, Mesh, new_email, problem
+from tests.api.offering import campus, student
+from tests.api.running import PASSWORD, Mesh, api, new_email, problem
 
 
 def campus_email() -> str:
@@ -59,6 +63,43 @@ async def test_ID_02_off_campus_nobody_is_told_of_tokens(mesh: Mesh) -> None:
     joined = await mesh.register(new_email())
     assert "tokens" not in joined.json()["user"]
     assert "tokens" not in (await mesh.log_in(joined.json()["user"]["email"])).json()["user"]
+
+
+async def test_X_29_an_address_that_anybody_can_get_is_of_no_campus(mesh: Mesh) -> None:
+    email = f"{uuid4().hex}@gmail.com"
+    refused = await mesh.register(email, market="campus")
+    assert problem(refused) == (422, "campus_unknown")
+    assert [each["pointer"] for each in refused.json()["errors"]] == ["/email"]
+    assert (await mesh.register(email, market="exotics")).status_code == 201
+
+
+async def test_X_29_a_campus_that_no_longer_takes_part_is_closed(mesh: Mesh) -> None:
+    someone = await student(mesh, campus())
+    assert (await someone.ask("GET", "/api/items")).status_code == 200
+    others = mesh.settings.model_copy(update={"campus_domains": "cs.uni.edu"})
+    async with api(others) as elsewhere:
+        answer = await elsewhere.client.get("/api/items", headers=someone.account.headers)
+    assert problem(answer) == (403, "campus_unknown")
+
+
+@pytest.mark.parametrize(
+    ("domains", "domain", "found"),
+    [
+        ("cs.uni.edu", "cs.uni.edu", True),
+        ("cs.uni.edu", "uni.edu", False),
+        ("cs.uni.edu", "x.cs.uni.edu", False),
+        ("uni.edu, *.ac.lk", "cmb.ac.lk", True),
+        ("uni.edu,*.ac.lk", "stu.cmb.ac.lk", True),
+        ("*.ac.lk", "ac.lk", False),
+        ("*.ac.lk", "not-ac.lk", False),
+        ("", "cmb.ac.lk", False),
+        ("", "", False),
+    ],
+)
+def test_X_29_a_campus_is_a_domain_that_the_setting_names(
+    domains: str, domain: str, *, found: bool
+) -> None:
+    assert is_campus(domains, domain) is found
 
 
 async def test_ID_05_logging_in_on_campus_answers_with_the_sources_fields(mesh: Mesh) -> None:

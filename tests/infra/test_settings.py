@@ -93,3 +93,28 @@ def test_the_command_line_ends_with_code_2_and_the_list(
         cli.main()
     assert ended.value.code == 2
     assert "Settings are missing or wrong" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("", True),
+        ("cs.uni.edu", True),
+        ("cs.uni.edu, *.ac.lk,*.edu", True),
+        ("*", False),
+        ("uni.*.edu", False),
+        ("CS.uni.edu", False),
+        ("cs.uni.edu,", False),
+        ("@uni.edu", False),
+    ],
+)
+def test_X_29_the_domains_of_campuses_are_checked_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, text: str, *, fits: bool
+) -> None:
+    for name, value in {**WHOLE, "CAMPUS_DOMAINS": text}.items():
+        monkeypatch.setenv(name, value)
+    if fits:
+        assert load_settings().campus_domains == text
+        return
+    with pytest.raises(SettingsError, match="CAMPUS_DOMAINS"):
+        load_settings()
