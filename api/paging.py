@@ -28,9 +28,9 @@ LIMIT_MAX = 100
 LIMIT_DEFAULT = 20
 DEPTH_MAX = 10_000
 CURSOR_LENGTH_MAX = 2_000
+_FORM = "cursor 2"  # another number with each new form: what was sealed in an older one is refused
 _MOMENT = "at"
 _OWN = frozenset({"cursor", "limit", "page"})
-
 
 Row = Mapping[str, Any]
 
@@ -96,7 +96,7 @@ def _serializer(request: Request) -> URLSafeSerializer:
     settings: Settings = machines_of(request).settings
     filters = sorted((k, v) for k, v in request.query_params.multi_items() if k not in _OWN)
     salt = orjson.dumps([request.url.path, filters]).decode()
-    return URLSafeSerializer(settings.lookup_key.get_secret_value(), salt=f"cursor {salt}")
+    return URLSafeSerializer(settings.lookup_key.get_secret_value(), salt=f"{_FORM} {salt}")
 
 
 def _seal(request: Request, values: Sequence[Any]) -> str:

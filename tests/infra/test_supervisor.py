@@ -138,6 +138,7 @@ def test_settings_name_every_server(running: State) -> None:
         *("KAFKA_BOOTSTRAP", "DATABASE_URL", "OPENSEARCH_URL", "CLICKHOUSE_URL", "REDIS_URL"),
         *("MASTER_KEY", "LOOKUP_KEY", "PORT", "PUBLIC_URL"),
         *("SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY"),
+        "CAMPUS_DOMAINS",
         *("LIMIT_ADDRESS", "LIMIT_DEFAULT", "LIMIT_JOINING", "LIMIT_SEARCH"),
     }
 
