@@ -86,6 +86,8 @@ def erase_command(
     1 when something was found, or when some place could not be searched.
     """
     given = _given() if values_on_stdin else {}
+    if prove:
+        _say("looking up what they are known by")
     try:
         values = asyncio.run(erase(settings(), user, remember=prove))
         typer.echo(f"{user} is erased")
@@ -129,10 +131,10 @@ async def erase(chosen: Settings, user_id: UUID, *, remember: bool) -> dict[str,
         await _delete(chosen, user_id, vault)
         try:
             await until_folded(chosen, database, READ_WAIT_S)
-        except (BehindError, LogUnavailableError) as error:
+            return await known_by(database, key)
+        except (BehindError, LogUnavailableError, StoreUnavailableError) as error:
             message = f"{user_id} is erased, but {error}. {GIVE_TEXTS}"
             raise ErasureError(message) from error
-        return await known_by(database, key)
     finally:
         await database.close()
 
@@ -172,16 +174,27 @@ async def searched(chosen: Settings, needles: Needles, folder: Path | None) -> l
         search_redis,
         search_objects,
     )
-    found = [await search(chosen, needles) for search in searches]
+    found = []
+    for search in searches:
+        found.append(await search(chosen, needles))
+        _say_searched(found[-1])
     if folder is None:
         return found
-    for name, place in STORES.items():
-        found.append(await asyncio.to_thread(search_files, place, folder / name, needles))
     rest = (*STORES, MAILBOXES)
-    found.append(
-        await asyncio.to_thread(search_files, "Logs and other files", folder, needles, rest)
-    )
+    places = [(place, folder / name, ()) for name, place in STORES.items()]
+    for place, files, without in (*places, ("Logs and other files", folder, rest)):
+        found.append(await asyncio.to_thread(search_files, place, files, needles, without))
+        _say_searched(found[-1])
     return found
+
+
+def _say_searched(each: Searched) -> None:
+    _say(f"searched {each.place}: {each.count} {each.of_what}")
+
+
+def _say(what: str) -> None:
+    """Progress; what comes of it stands on the other stream."""
+    typer.echo(f"  {what}", err=True)
 
 
 def _told(places: Sequence[Searched]) -> bool:

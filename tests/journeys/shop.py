@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -129,6 +130,15 @@ class Shop:
             answer = client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
             answer.raise_for_status()
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@contextlib.contextmanager
+def folder_apart() -> Iterator[Path]:
+    """A folder for a shop's state. Not one of pytest's: each of its sessions that begins closes
+    them all to other users, and so to the one whom Postgres may have to run as.
+    """
+    with TemporaryDirectory(prefix="mesh-journeys-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "state"
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.imports.ads import ADS
 from tests.faults.checkers import read_log, violations
-from tests.journeys.shop import open_shop
+from tests.journeys.shop import folder_apart, open_shop
 from tests.waiting import eventually_blocking
 
 VICTIMS = (
@@ -33,7 +33,7 @@ def test_an_import_survives_the_death_of_everything_in_turn(
     seed = random.randrange(10**9)
     record_property("seed", seed)
     chance = random.Random(seed)
-    with open_shop(tmp_path / "state") as shop:
+    with folder_apart() as folder, open_shop(folder) as shop:
         ads = ADS[-1]  # the full file where it is at hand
         report = tmp_path / "report.jsonl"
         arguments = (str(ads.file), "--mapping", str(ads.mapping_file), "--report", str(report))
