@@ -21,11 +21,12 @@ from api.listing_bodies import LISTING_ID
 from api.listing_sight import PUBLIC, Row, hidden, listing_for, sees_all
 from api.machines import Mesh, machines_of
 from api.paging import Paging
+from api.people import awaited_row
 from api.problems import Problem, problem_responses
 from api.routing import new_router
 from api.successes import ok
 from projections.journal.journal import journal
-from projections.journal.streams import events_of
+from projections.journal.streams import events_of, reaches
 from projections.listings import listing_page, price_history
 from projections.listings.listing_page import ListingPage
 from schemas.listings import ListingStatus, listing_stream
@@ -160,6 +161,7 @@ async def as_it_was(request: Request, now: Row, past: Past) -> dict[str, Any]:
     from this caller.
     """
     await JOURNAL.wait(request)
+    await _until_told(request, now)
     found: ListingPage | None = None
     async for _, page, recorded in _pages(request, now["key"]):
         if past.as_of is not None and recorded.recorded_at > past.as_of:
@@ -172,6 +174,16 @@ async def as_it_was(request: Request, now: Row, past: Past) -> dict[str, Any]:
     if found.status not in PUBLIC and not sees_all(request.scope["caller"], found.seller_id):
         raise hidden()
     return {"key": now["key"], **{each.name: getattr(found, each.name) for each in fields(found)}}
+
+
+async def _until_told(request: Request, now: Row) -> None:
+    """Wait until the journal has all that the page shows: with the last versions missing, what is
+    told of the past would be wrong. Raises StoreUnavailableError when that takes too long.
+    """
+    mesh, stream_id = machines_of(request), listing_stream(now["key"])
+    await awaited_row(
+        mesh, lambda: reaches(mesh.postgres, stream_id, now["version"]), "past events"
+    )
 
 
 async def _pages(
@@ -198,6 +210,7 @@ async def read_listing_history(listing_id: UUID, request: Request, page: Paging)
     """What happened to the listing, version by version: what changed, when and from where."""
     await JOURNAL.wait(request)
     row = await listing_for(request, listing_id, deleted=True)
+    await _until_told(request, row)
     insider = sees_all(request.scope["caller"], row["seller_id"])
     start = page.offset if page.after is None else page.after[0]
     entries: list[dict[str, Any]] = []

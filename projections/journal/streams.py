@@ -20,6 +20,14 @@ _EVENTS = """
 """
 
 
+_REACHES = "SELECT version FROM reads.journal WHERE stream_id = $1 AND version = $2"
+
+
+async def reaches(reads: Reads, stream_id: str, version: int) -> Mapping[str, Any] | None:
+    """Something once the journal has this version of the stream."""
+    return await reads.fetchrow(_REACHES, stream_id, version)
+
+
 async def events_of(reads: Reads, stream_id: str) -> AsyncIterator[Recorded[Any]]:
     """Every event of a stream from the first on, in batches inside; stop when you have enough."""
     last = 0

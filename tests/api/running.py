@@ -38,6 +38,8 @@ PASSWORD = "correct horse battery"
 READY_S = 120.0
 STOP_S = 15.0
 JOURNAL = CaughtUp(journal)
+# In a transaction: its reader stands still as long as that is open.
+HOLD_THE_JOURNAL = "SELECT FROM mesh.watermarks WHERE projection = 'journal' FOR UPDATE"
 PROCESSES = (("writer",), ("worker", "journal"), ("worker", "pages"), ("reactor",))
 
 

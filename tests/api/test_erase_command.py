@@ -26,13 +26,11 @@ from infra.kafka import aio_producer
 from infra.objects import open_objects
 from infra.opensearch import open_opensearch
 from infra.settings import Settings
-from tests.api.running import Mesh
+from tests.api.running import HOLD_THE_JOURNAL, Mesh
 from tests.api.selling import Seller, token_of
 from tests.cli.commands import Mesh as Command
 from tests.cli.commands import commands_on
 from tests.stack import session_state
-
-HOLD_THE_JOURNAL = "SELECT FROM mesh.watermarks WHERE projection = 'journal' FOR UPDATE"
 
 pytestmark = pytest.mark.usefixtures("all_readers")
 

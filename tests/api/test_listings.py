@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from api.listings import router
-from tests.api.running import Mesh
+from tests.api.running import HOLD_THE_JOURNAL, Mesh, api
 from tests.api.selling import CAR, Seller, path_of, pointers_of, reason_of, token_of
 
 UNKNOWN = f"/api/listings/{uuid4()}"
@@ -361,6 +361,24 @@ async def test_a_past_without_a_clear_address_is_refused(mesh, seller, wrong, po
     offered = await seller.offer()
     answer = await mesh.client.get(path_of(offered), params=wrong, headers=token_of(offered))
     assert (answer.status_code, pointers_of(answer)) == (422, [pointer])
+
+
+async def test_no_past_is_told_that_lacks_what_the_listing_shows(mesh, seller) -> None:
+    offered = await seller.offer()
+    await seller.read(path_of(offered), offered)
+    hasty = api(mesh.settings.model_copy(update={"read_wait_s": 0.2}))
+    pool = mesh.machines.postgres.pool
+    async with hasty as asked, pool.acquire() as connection, connection.transaction():
+        await connection.execute(HOLD_THE_JOURNAL)
+        changed = await seller.change(2, path_of(offered), price_minor=1_234)
+        path = path_of(offered)
+        await seller.read(path, changed)
+        headers = seller.account.headers
+        for url in (f"{path}/history", f"{path}?version=3"):
+            answer = await asked.client.get(url, headers=headers)
+            assert reason_of(answer) == (503, "store_unavailable")
+    entries = (await mesh.client.get(f"{path}/history", headers=headers)).json()["items"]
+    assert [each["version"] for each in entries] == [1, 2, 3]
 
 
 async def test_the_history_tells_versions_actors_causes_and_changes(mesh, seller, admin) -> None:
