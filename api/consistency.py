@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from fastapi import Request
 
-from api.database import Database
+from api.database import LIVE_WATERMARKS, Database
 from api.machines import Machines, machines_of
 from api.problems import Problem, StoreUnavailableError
 from api.stores import clickhouse_answering, opensearch_answering
@@ -30,9 +30,6 @@ HEADER = "consistency-token"
 POLL_S = 0.002
 POLL_MAX_S = 0.05
 
-LIVE_WATERMARKS = """
-    SELECT topic, partition, next_offset FROM mesh.live_watermarks WHERE projection = $1
-"""
 LIVE_GENERATION = "SELECT number FROM mesh.generations WHERE projection = $1 AND status = 'live'"
 CLICKHOUSE_WATERMARKS = """
     SELECT topic, partition, max(next_offset) FROM mesh_watermarks

@@ -56,7 +56,7 @@ class ErasureError(Exception):
     """The person can't be erased or looked for; the text says what to do."""
 
 
-_TOLD = (
+_FAILURES = (
     ErasureError,
     BehindError,
     LogUnavailableError,
@@ -96,7 +96,7 @@ def erase_command(
         if not values | given:
             message = f"Nothing is known to look for: the key was destroyed before. {GIVE_TEXTS}"
             raise ErasureError(message)
-    except _TOLD as error:
+    except _FAILURES as error:
         typer.echo(str(error) or "The vault does not answer; try again.", err=True)
         raise typer.Exit(1) from None
     except WriteUnavailableError:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import orjson
 
-from api.database import Database
+from api.database import LIVE_WATERMARKS, Database
 from api.person_data import BATCH, sealed_texts
 from cli.lags import lag_of, read_tails
 from infra.settings import Settings
@@ -30,7 +30,6 @@ MESSAGE_LENGTH_MIN, MESSAGE_LENGTH_MAX = 24, 200  # characters
 KNOWN_FROM = (journal, audit)
 POLL_S = 0.1
 
-_READ = "SELECT topic, partition, next_offset FROM mesh.live_watermarks WHERE projection = $1"
 _SEALED = """
     SELECT stream_id, version, data FROM reads.journal WHERE stream_id = ANY($1) AND (stream_id, version) > ($2, $3)
     ORDER BY stream_id, version LIMIT $4
@@ -71,7 +70,7 @@ async def until_folded(chosen: Settings, database: Database, wait_s: float) -> N
 
 
 async def _marks(database: Database, name: str) -> Watermarks:
-    rows = await database.fetch(_READ, name)
+    rows = await database.fetch(LIVE_WATERMARKS, name)
     return {
         TopicPartition(row["topic"], row["partition"]): Watermark(row["next_offset"])
         for row in rows

@@ -38,8 +38,6 @@ PASSWORD = "correct horse battery"
 READY_S = 120.0
 STOP_S = 15.0
 JOURNAL = CaughtUp(journal)
-# In a transaction: its reader stands still as long as that is open.
-HOLD_THE_JOURNAL = "SELECT FROM mesh.watermarks WHERE projection = 'journal' FOR UPDATE"
 PROCESSES = (("writer",), ("worker", "journal"), ("worker", "pages"), ("reactor",))
 
 
@@ -203,6 +201,16 @@ async def api(settings: Settings) -> AsyncIterator[Mesh]:
             transport=transport, base_url="http://mesh.test", timeout=30
         ) as client:
             yield Mesh(settings, app, client)
+
+
+@asynccontextmanager
+async def held_back(mesh: Mesh, projection: str) -> AsyncIterator[None]:
+    """A read model of Postgres that stands still: whoever writes its rows waits for this block's
+    end. The table is locked, as a partition without events has no watermark to lock.
+    """
+    async with mesh.machines.postgres.pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"LOCK TABLE reads.{projection} IN EXCLUSIVE MODE")
+        yield
 
 
 async def journal_kinds(mesh: Mesh, stream_id: str) -> list[str]:

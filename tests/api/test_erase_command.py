@@ -26,7 +26,7 @@ from infra.kafka import aio_producer
 from infra.objects import open_objects
 from infra.opensearch import open_opensearch
 from infra.settings import Settings
-from tests.api.running import HOLD_THE_JOURNAL, Mesh
+from tests.api.running import Mesh, held_back
 from tests.api.selling import Seller, token_of
 from tests.cli.commands import Mesh as Command
 from tests.cli.commands import commands_on
@@ -135,8 +135,7 @@ async def test_PR_10_nobody_is_erased_before_all_of_theirs_is_known(
 ) -> None:
     monkeypatch.setattr(cli.erase, "READ_WAIT_S", 3.0)
     account = await mesh.account()
-    async with mesh.machines.postgres.pool.acquire() as connection, connection.transaction():
-        await connection.execute(HOLD_THE_JOURNAL)
+    async with held_back(mesh, "journal"):
         told = await mesh.client.patch(
             f"/api/users/{account.user_id}",
             json={"bio": "I tell of myself"},

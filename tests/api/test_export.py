@@ -9,10 +9,8 @@ import orjson
 import pytest
 
 from api.export import exported
-from tests.api.running import PASSWORD, Account, Mesh, api, problem
+from tests.api.running import PASSWORD, Account, Mesh, api, held_back, problem
 from tests.api.selling import Seller, path_of, token_of
-
-HOLD_THE_PAGES = "SELECT FROM mesh.watermarks WHERE projection = 'listing_page' FOR UPDATE"
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +56,8 @@ async def test_an_export_waits_for_what_tells_whose_listings_they_are(
     mesh: Mesh, seller: Seller
 ) -> None:
     path = f"/api/users/{seller.account.user_id}/export"
-    pool = mesh.machines.postgres.pool
     hasty = api(mesh.settings.model_copy(update={"read_wait_s": 0.2}))
-    async with hasty as asked, pool.acquire() as connection, connection.transaction():
-        await connection.execute(HOLD_THE_PAGES)
+    async with hasty as asked, held_back(mesh, "listing_page"):
         offered = await seller.offer()
         headers = {**seller.account.headers, **token_of(offered)}
         answer = await asked.client.get(path, headers=headers)

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from api.listings import router
-from tests.api.running import HOLD_THE_JOURNAL, Mesh, api
+from tests.api.running import Mesh, api, held_back
 from tests.api.selling import CAR, Seller, path_of, pointers_of, reason_of, token_of
 
 UNKNOWN = f"/api/listings/{uuid4()}"
@@ -367,9 +367,7 @@ async def test_no_past_is_told_that_lacks_what_the_listing_shows(mesh, seller) -
     offered = await seller.offer()
     await seller.read(path_of(offered), offered)
     hasty = api(mesh.settings.model_copy(update={"read_wait_s": 0.2}))
-    pool = mesh.machines.postgres.pool
-    async with hasty as asked, pool.acquire() as connection, connection.transaction():
-        await connection.execute(HOLD_THE_JOURNAL)
+    async with hasty as asked, held_back(mesh, "journal"):
         changed = await seller.change(2, path_of(offered), price_minor=1_234)
         path = path_of(offered)
         await seller.read(path, changed)
