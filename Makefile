@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
-	bench-append bench-replay bench-lag bench-read bench-login bench-restart
+	bench-append bench-replay bench-lag bench-read bench-login bench-restart bench-recover
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,9 @@ bench-login: $(STAMP)  ## Logging in, against the password hash alone
 
 bench-restart: $(STAMP)  ## The writer's restart, writer's and worker's memory as the log grows
 	@$(BIN)/python -m bench.restart
+
+bench-recover: $(STAMP)  ## From a kill -9 of each process and server to the shop being whole again
+	@$(BIN)/python -m bench.recover
 
 clean: down  ## Take away the mesh's data and everything that is made anew
 	@rm -rf .mesh .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -185,6 +185,17 @@ def aio_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
     )
 
 
+def membership(settings: Settings) -> dict[str, Any]:
+    """How an asyncio consumer is a member of its group. One with a name is known again after
+    its death and given its partitions at once, not when its session has lapsed.
+    """
+    return {
+        "group_instance_id": settings.instance or None,
+        "session_timeout_ms": settings.session_timeout_ms,
+        "heartbeat_interval_ms": settings.session_timeout_ms // 4,
+    }
+
+
 def aio_consumer(settings: Settings, client_id: str, **options: Any) -> AIOKafkaConsumer:
     """An asyncio consumer of committed records, without a group unless `group_id` is given;
     not yet started. Offsets are never committed behind the caller's back.
@@ -272,12 +283,17 @@ def committed_reader_config(settings: Settings, group: str) -> dict[str, Any]:
     """A confluent consumer of committed records. Its offsets are fetched stable, which means
     after every transaction that holds some has ended, and never committed on its own.
     """
-    return client_config(settings, group) | {
-        "group.id": group,
-        "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "earliest",
-        "fetch.wait.max.ms": 500,
-        "fetch.queue.backoff.ms": 20,
-    }
+    named = {"group.instance.id": settings.instance} if settings.instance else {}
+    return (
+        client_config(settings, group)
+        | named
+        | {
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 500,
+            "fetch.queue.backoff.ms": 20,
+        }
+    )

@@ -177,6 +177,12 @@ class Settings(BaseSettings):
     session_timeout_ms: int = Field(
         default=6_000, ge=1_000, description="how soon a dead consumer is replaced"
     )
+    instance: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        description="a name that a process and its restarts share, and no other of its kind: it"
+        " takes its partitions back at once when it was killed",
+    )
     topic_replication: int = Field(default=1, ge=1, description="3 in production")
     store_prefix: str = Field(
         default="", pattern="^[a-z0-9_]*$", description="before every OpenSearch index name"

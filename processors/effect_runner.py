@@ -32,7 +32,7 @@ from aiokafka import (
 from aiokafka.errors import KafkaError
 
 from infra import postgres
-from infra.kafka import Gathering, aio_consumer
+from infra.kafka import Gathering, aio_consumer, membership
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError, SmtpMailer
 from infra.metrics import EFFECT_WAITS, EFFECTS
 from infra.pictures import Pictures
@@ -119,10 +119,9 @@ async def run_effect(
         settings,
         f"mesh-{effect.name}",
         group_id=effect.group(settings),
-        session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=settings.session_timeout_ms // 4,
         max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
         rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+        **membership(settings),
         **Gathering.options(),
     )
     lanes = _Lanes(effect, tools, consumer)

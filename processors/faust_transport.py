@@ -37,9 +37,6 @@ from schemas.positions import TopicPartition
 log = structlog.get_logger()
 
 REQUEST_TIMEOUT_MS = 15_000
-# A killed worker's partitions wait so long for another; the broker allows no less than 6 s.
-SESSION_TIMEOUT_MS = 6_000
-HEARTBEAT_MS = 1_500
 REBALANCE_TIMEOUT_MS = 30_000
 POLL_INTERVAL_MAX_MS = 600_000  # a store may be away for long, the partitions stay ours
 FETCH_WAIT_MS = 500
@@ -73,9 +70,8 @@ class CommittedConsumerThread(AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=REQUEST_TIMEOUT_MS,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=HEARTBEAT_MS,
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            **transport.member,
             max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
             **gathers,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
@@ -154,9 +150,18 @@ class CommittedTransport(Transport):
 
     Consumer = CommittedConsumer
 
-    def __init__(self, url: Any, app: Any, starts: Starts, gather_ms: int = 0) -> None:
+    def __init__(
+        self,
+        url: Any,
+        app: Any,
+        starts: Starts,
+        gather_ms: int = 0,
+        *,
+        member: Mapping[str, Any],
+    ) -> None:
         super().__init__(url, app)
         self.gather_ms = gather_ms
+        self.member = member
         self._starts = starts
 
     def create_consumer(self, callback: Any, **options: Any) -> CommittedConsumer:

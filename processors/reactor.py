@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
-from infra.kafka import Gathering, aio_consumer, aio_producer
+from infra.kafka import Gathering, aio_consumer, aio_producer, membership
 from infra.metrics import REACTIONS as REACTED
 from infra.process import announce_ready
 from infra.settings import Settings
@@ -91,8 +91,7 @@ async def _run(
         settings,
         f"mesh-{reaction.name}",
         group_id=reaction.group,
-        session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=settings.session_timeout_ms // 4,
+        **membership(settings),
         **Gathering.options(),
     )
     gathering = Gathering(consumer, GATHER_MS)

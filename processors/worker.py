@@ -23,6 +23,7 @@ import faust
 import structlog
 from mode import CrashingSupervisor
 
+from infra.kafka import membership
 from infra.metrics import LAG_EVENTS
 from infra.postgres import means_down, open_pool
 from infra.process import Main, announce_ready, first_of
@@ -120,7 +121,9 @@ def make_app(group: Group, settings: Settings, feeder: Feeder, folder: str) -> f
         web_enabled=False,
         datadir=folder,
     )
-    app.transport = CommittedTransport(app.conf.broker_consumer, app, feeder, group.gather_ms)
+    app.transport = CommittedTransport(
+        app.conf.broker_consumer, app, feeder, group.gather_ms, member=membership(settings)
+    )
     # Faust's own acknowledgements cost 1.3 ms an event here: it keeps every gap in the offsets
     # (each transaction's marker is one) in a tree that it makes anew each time. They would only
     # lead to the group's offsets, which `_look` notes from what the stores have.

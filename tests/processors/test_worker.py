@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient
 
 from infra.kafka import client_config, ensure_topics, transactional_config
 from infra.settings import Settings
+from processors.faust_transport import REBALANCE_TIMEOUT_MS
 from processors.generations import GenerationStatus, move_generations, register_building
 from processors.groups import GROUPS
 from processors.parking import STREAMS_MIN
@@ -91,7 +92,7 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def process(group: str, mesh: World) -> AsyncIterator[WorkerProcess]:
+async def process(group: str, mesh: World, **more: str) -> AsyncIterator[WorkerProcess]:
     """A worker of this group in a process of its own, killed at the end."""
     secrets = ("database_url", "clickhouse_url", "redis_url", "master_key", "lookup_key")
     plain = mesh.settings.model_dump(include={"kafka_bootstrap", "opensearch_url", "store_prefix"})
@@ -104,7 +105,7 @@ async def process(group: str, mesh: World) -> AsyncIterator[WorkerProcess]:
         "-m",
         "tests.processors.worker_process",
         group,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, **more},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -135,13 +136,15 @@ async def pages(mesh: World) -> set[str]:
     return {each["key"] for each in await mesh.pool.fetch("SELECT key FROM reads.listing_page")}
 
 
-async def wait_for(mesh: World, names: list[str], task: asyncio.Task[None] | None = None) -> None:
+async def wait_for(
+    mesh: World, names: list[str], task: asyncio.Task[None] | None = None, timeout_s: float = 60
+) -> None:
     async def all_there() -> bool:
         if task is not None and task.done():
             task.result()
         return set(names) <= await pages(mesh)
 
-    await eventually(all_there, 60, f"{len(names)} listings on pages")
+    await eventually(all_there, timeout_s, f"{len(names)} listings on pages")
 
 
 async def equal_to_the_pure_fold(
@@ -263,6 +266,17 @@ async def test_a_worker_killed_again_and_again_leaves_the_rows_of_the_pure_fold(
     async with process("pages", mesh) as worker:
         await worker.ready()
         await equal_to_the_pure_fold(mesh, listing_page, starts)
+
+
+async def test_a_named_worker_is_given_its_partitions_back_before_the_group_gives_its_dead_up(
+    mesh: World,
+) -> None:
+    named = {"INSTANCE": "worker-pages", "SESSION_TIMEOUT_MS": "600000"}
+    async with process("pages", mesh, **named) as worker:
+        await worker.ready()
+    names = await append(mesh, 20)
+    async with process("pages", mesh, **named):
+        await wait_for(mesh, names, timeout_s=0.9 * REBALANCE_TIMEOUT_MS / 1000)
 
 
 async def flow(mesh: World) -> None:

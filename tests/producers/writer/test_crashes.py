@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -154,6 +155,27 @@ async def test_a_killed_writers_partitions_are_taken_over_within_seconds(
 
             await eventually(done, session_s + 6, "the takeover")
     await counted_once(crash_room, first + second)
+
+
+async def test_a_named_writer_is_given_its_partitions_back_long_before_its_session_lapses(
+    crash_room: Room, tmp_path: Path
+) -> None:
+    named = replace(
+        crash_room,
+        settings=crash_room.settings.model_copy(
+            update={"instance": "writer", "session_timeout_ms": 10 * 1000 * int(WAIT_S)}
+        ),
+    )
+    log = tmp_path / "victim.log"
+    with writer_process(named, log) as victim:
+        await eventually(log.with_suffix(".ready").exists, WAIT_S, "the victim")
+        victim.kill()
+    commands = one_box_each(20)
+    with writer_process(named, tmp_path / "successor.log"):
+        await crash_room.send(*commands)
+        await answered(crash_room, commands)
+
+    await counted_once(crash_room, commands)
 
 
 async def test_a_writer_asked_to_stop_ends_cleanly_and_at_once(
