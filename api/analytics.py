@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 import uuid_utils
 from asgi_correlation_id import correlation_id
 from fastapi import Query, Request
@@ -18,6 +17,7 @@ from starlette.responses import Response
 
 from api.auth import Caller, MaybeCaller, SignedIn
 from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.emitted import json_of
 from api.listing_bodies import LISTING_ID
 from api.listing_sight import Row, hidden, listing_for, sees_all
 from api.machines import Machines, Mesh
@@ -191,7 +191,7 @@ async def read_listing_figures(
         "days": days,
     }
     headers = {"Cache-Control": "private, no-cache"}
-    return Response(orjson.dumps(body), headers=headers, media_type="application/json")
+    return Response(json_of(body), headers=headers, media_type="application/json")
 
 
 def _span(first: date | None, last: date | None) -> tuple[date, date]:

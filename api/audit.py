@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from api.auth import SignedIn
+from api.emitted import MomentParameter
 from api.machines import Mesh
 from api.paging import Paging
 from api.problems import problem_responses
@@ -53,8 +54,8 @@ async def _wanted(
     stream: Annotated[str | None, Query(max_length=TEXT_LENGTH_MAX)] = None,
     kind: Annotated[str | None, Query(max_length=TEXT_LENGTH_MAX)] = None,
     outcome: Annotated[Literal["accepted", "refused", "failed"] | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query()] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Not included")] = None,
+    since: Annotated[MomentParameter | None, Query()] = None,
+    until: Annotated[MomentParameter | None, Query(description="Not included")] = None,
 ) -> audit.Wanted:
     return audit.Wanted(actor, stream, kind, outcome, since, until)
 
@@ -64,7 +65,7 @@ Filters = Annotated[audit.Wanted, Depends(_wanted)]
 _ID = "01980000-0000-7000-8000-000000000001"
 _ENTRY = {
     "command_id": _ID,
-    "at": "2026-03-01T12:00:00+00:00",
+    "at": "2026-03-01T12:00:00Z",
     "actor": "01980000-0000-7000-8000-000000000002",
     "asked": "listing.publish",
     "stream_id": "listing/01980000-0000-7000-8000-000000000003",

@@ -8,12 +8,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import orjson
 from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 
 from api.auth import MaybeCaller
+from api.emitted import json_of
 from api.machines import Machines, Mesh
 from api.policy import OPERATORS
 from api.problems import MEDIA_TYPE, Problem, body_of, problem_responses
@@ -38,7 +38,7 @@ def _example(body: Any) -> dict[str, Any]:
 )
 async def live() -> Response:
     """Whether the process answers. Nothing else: a store that is down is no reason to kill it."""
-    return Response(orjson.dumps(_LIVE), media_type="application/json")
+    return Response(json_of(_LIVE), media_type="application/json")
 
 
 @router.get(
@@ -53,9 +53,9 @@ async def ready(mesh: Mesh) -> Response:
     if down:
         body = body_of(503, "not_ready", f"down: {', '.join(down)}", (), "")
         body["dependencies"] = found
-        return Response(orjson.dumps(body), 503, {"Retry-After": "1"}, MEDIA_TYPE)
+        return Response(json_of(body), 503, {"Retry-After": "1"}, MEDIA_TYPE)
     return Response(
-        orjson.dumps({"status": "ready", "dependencies": found}), media_type="application/json"
+        json_of({"status": "ready", "dependencies": found}), media_type="application/json"
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from api.account_fields import Body, Email, Name, NewPassword, Password
 from api.auth import SignedIn
 from api.commands import Sending, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.emitted import json_of
 from api.machines import Mesh
 from api.people import Person, awaited_row, unsealed
 from api.problems import Problem, problem_responses, unauthenticated
@@ -297,7 +297,7 @@ async def read_account(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
 )
 async def list_signing_keys(mesh: Mesh) -> Response:
     """The public keys that verify our access tokens (RFC 7517)."""
-    body = orjson.dumps({"keys": await mesh.tokens.public_keys()})
+    body = json_of({"keys": await mesh.tokens.public_keys()})
     return Response(body, headers={"Cache-Control": JWKS_CACHE}, media_type="application/json")
 
 

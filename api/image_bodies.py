@@ -96,7 +96,7 @@ IMAGE: dict[str, Any] = {
             ("large", "3", 1200),
         )
     },
-    "created_at": "2026-03-01T12:00:00+00:00",
+    "created_at": "2026-03-01T12:00:00Z",
     "failure": None,
     "filename": "desk.jpg",
     "type": "image/jpeg",

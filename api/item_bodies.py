@@ -50,8 +50,8 @@ ITEM: dict[str, Any] = {
     "images": [
         {"id": _MEDIA, "thumbnail": _url("1"), "medium": _url("2"), "large": _url("3")},
     ],
-    "createdAt": "2026-03-01T12:00:00+00:00",
-    "updatedAt": "2026-03-01T12:00:10+00:00",
+    "createdAt": "2026-03-01T12:00:00Z",
+    "updatedAt": "2026-03-01T12:00:10Z",
     "version": 4,
 }
 _BLANK = {"id": _MEDIA, "thumbnail": None, "medium": None, "large": None}

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import Query, Request
 from pydantic import StringConstraints
 from starlette.datastructures import UploadFile
@@ -18,6 +17,7 @@ from api.auth import SignedIn
 from api.campus import CampusPerson, OnCampus
 from api.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
 from api.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
+from api.emitted import json_of
 from api.etags import json_response
 from api.images import Refused, Taken, refused_all, take_image
 from api.item_bodies import (
@@ -35,9 +35,9 @@ from api.item_bodies import (
     shown,
 )
 from api.item_form import SentItem, sent_item
-from api.machines import Machines, Mesh
-from api.paging import Page, Paging
-from api.problems import Problem, problem_responses
+from api.machines import Machines, Mesh, machines_of
+from api.paging import Page, Paging, Row
+from api.problems import Problem, problem_responses, refusal
 from api.profiles import key_of
 from api.rate_limits import spend
 from api.routing import new_router
@@ -171,12 +171,11 @@ async def read_item(item_id: UUID, request: Request, mesh: Mesh, campus: OnCampu
     row = await items.by_id(mesh.postgres, str(item_id))
     if row is None or row["email_domain"] != campus.email_domain:
         raise _unknown()
+    if row["owner_id"] != campus.user_id and not _seen(row):
+        raise _unknown()
     if row["status"] == ItemStatus.DELETED:
         raise Problem(410, "item_deleted", "This item was taken away")
-    seen = row["status"] == ItemStatus.ACTIVE and row["owner_is_here"]
-    if not seen and row["owner_id"] != campus.user_id:
-        raise _unknown()
-    body = orjson.dumps({"success": True, "item": shown(row)})
+    body = json_of({"success": True, "item": shown(row)})
     return json_response(request, body, row["version"], cache_control=PRIVATE["Cache-Control"])
 
 
@@ -205,7 +204,7 @@ async def update_item(
         clear=_clear(body),
         **sending.asked,
     )
-    reply = await sending.send(command, if_match_required=True)
+    reply = await _sent(sending, command, required=True)
     return answer(reply, 200, changed(item_id, reply))
 
 
@@ -221,7 +220,30 @@ async def delete_item(
 ) -> Response:
     """Take the item away for good. Its history stays."""
     command = DeleteItem(item_id=item_id, email_domain=campus.email_domain, **sending.asked)
-    return answer(await sending.send(command, if_match=True), 204)
+    return answer(await _sent(sending, command, required=False), 204)
+
+
+async def _sent(
+    sending: CommandSender, command: UpdateItem | DeleteItem, *, required: bool
+) -> Reply:
+    """The reply to a change; with `required` it must name the version. What is not one's own, of
+    somebody who is away, nobody else sees: that it is refused must not say that it is there.
+    """
+    reply = await sending.reply_to(command, if_match=True, if_match_required=required)
+    if reply.outcome == "accepted":
+        return reply
+    if reply.reason == "not_owner":
+        row = await items.by_id(machines_of(sending.request).postgres, str(command.item_id))
+        if row is not None and not _seen(row):
+            raise refusal(reply.model_copy(update={"reason": "item_unknown", "status": 404}))
+    raise refusal(reply)
+
+
+def _seen(row: Row) -> bool:
+    """Whether others of its campus see the item, or have seen it."""
+    if row["status"] == ItemStatus.DELETED:
+        return bool(row["image_processing_status"] != ImageProcessing.PENDING)
+    return bool(row["status"] == ItemStatus.ACTIVE and row["owner_is_here"])
 
 
 def _unknown() -> Problem:
@@ -294,4 +316,4 @@ def _page(page: Page, found: Sequence[Any]) -> Response:
 
 
 def _json(body: Any) -> Response:
-    return Response(orjson.dumps(body), headers=PRIVATE, media_type="application/json")
+    return Response(json_of(body), headers=PRIVATE, media_type="application/json")

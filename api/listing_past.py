@@ -4,31 +4,31 @@ journal with the folds that make the present.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.emitted import MomentParameter, json_of
 from api.listing_bodies import LISTING_ID
 from api.listing_sight import PUBLIC, Row, hidden, listing_for, sees_all
-from api.machines import Mesh, machines_of
+from api.machines import Machines, Mesh, machines_of
 from api.paging import Paging
 from api.people import awaited_row
 from api.problems import Problem, problem_responses
 from api.routing import new_router
 from api.successes import ok
 from projections.journal.journal import journal
-from projections.journal.streams import events_of, reaches
+from projections.journal.streams import reaches, version_at
 from projections.listings import listing_page, price_history
 from projections.listings.listing_page import ListingPage
+from projections.listings.price_stretches import EXACT_MAX
 from schemas.listings import ListingStatus, listing_stream
 from schemas.messages import Fault
 from schemas.recorded import Recorded
@@ -36,7 +36,6 @@ from schemas.recorded import Recorded
 ONE = "/api/listings/{listing_id:uuid}"
 JOURNAL = CaughtUp(listing_page.listing_page, journal)
 PRICES = CaughtUp(listing_page.listing_page, price_history.price_history)
-LOW_SPAN = timedelta(days=30)
 _NOT_SHOWN = frozenset({"version", "updated_at"})  # each entry says both itself
 
 router = new_router("listings")
@@ -91,16 +90,21 @@ class Low(BaseModel):
 
 
 class PriceHistoryAnswer(BaseModel):
-    """Every public price, and the lowest: of the last 30 days, and of the 30 days before the
-    present price began (what EU Directive 98/6/EC, Article 6a, asks sellers to name).
+    """The latest public prices, the first one, and the lowest: of the last 30 days, and of the 30
+    days before the present price began (what EU Directive 98/6/EC, Article 6a, asks sellers to
+    name). `items` lack nothing from `observed_since` on; with `truncated` there were prices
+    before that, which the lowest ones count nevertheless.
     """
 
     items: list[PublicPrice]
+    first: PublicPrice | None
+    observed_since: AwareDatetime | None
+    truncated: bool
     lowest_30_days: Low | None
     lowest_before_change: Low | None
 
 
-_AT = "2026-03-01T12:00:00+00:00"
+_AT = "2026-03-01T12:00:00Z"
 _ENTRY = {
     "version": 3,
     "kind": "listing.price_changed",
@@ -111,13 +115,20 @@ _ENTRY = {
 }
 _PRICE = {"price_minor": 8_500_000, "currency": "USD", "since": _AT, "until": None}
 _LOW = {"price_minor": 8_500_000, "currency": "USD", "observed_since": _AT, "complete": False}
-_PRICES = {"items": [_PRICE], "lowest_30_days": _LOW, "lowest_before_change": None}
+_PRICES = {
+    "items": [_PRICE],
+    "first": _PRICE,
+    "observed_since": _AT,
+    "truncated": False,
+    "lowest_30_days": _LOW,
+    "lowest_before_change": None,
+}
 
 
 class Past(BaseModel):
     """Which past of a listing is wanted: by moment or by version."""
 
-    as_of: AwareDatetime | None = None
+    as_of: MomentParameter | None = None
     version: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -162,18 +173,22 @@ async def as_it_was(request: Request, now: Row, past: Past) -> dict[str, Any]:
     """
     await JOURNAL.wait(request)
     await _until_told(request, now)
-    found: ListingPage | None = None
-    async for _, page, recorded in _pages(request, now["key"]):
-        if past.as_of is not None and recorded.recorded_at > past.as_of:
-            break
-        found = page
-        if recorded.version == past.version:
-            break
-    if found is None or past.version not in {None, found.version}:
+    mesh = machines_of(request)
+    version = await _version_of(mesh, now, past)
+    found = await mesh.pasts.page_at(mesh.postgres, now["key"], version)
+    if found is None:
         raise Problem(404, "version_unknown", "The listing was not there then")
     if found.status not in PUBLIC and not sees_all(request.scope["caller"], found.seller_id):
         raise hidden()
     return {"key": now["key"], **{each.name: getattr(found, each.name) for each in fields(found)}}
+
+
+async def _version_of(mesh: Machines, now: Row, past: Past) -> int:
+    """Which version is meant; 0: none. What the page does not show yet is not told either."""
+    if past.as_of is not None:
+        stream_id = listing_stream(now["key"])
+        return await version_at(mesh.postgres, stream_id, now["version"], past.as_of)
+    return past.version if past.version is not None and past.version <= now["version"] else 0
 
 
 async def _until_told(request: Request, now: Row) -> None:
@@ -184,16 +199,6 @@ async def _until_told(request: Request, now: Row) -> None:
     await awaited_row(
         mesh, lambda: reaches(mesh.postgres, stream_id, now["version"]), "past events"
     )
-
-
-async def _pages(
-    request: Request, listing_id: str
-) -> AsyncIterator[tuple[ListingPage | None, ListingPage | None, Recorded[Any]]]:
-    """The page before and after each event of a listing."""
-    page: ListingPage | None = None
-    async for recorded in events_of(machines_of(request).postgres, listing_stream(listing_id)):
-        before, page = page, listing_page.fold(page, recorded)
-        yield before, page, recorded
 
 
 @router.get(
@@ -212,15 +217,13 @@ async def read_listing_history(listing_id: UUID, request: Request, page: Paging)
     row = await listing_for(request, listing_id, deleted=True)
     await _until_told(request, row)
     insider = sees_all(request.scope["caller"], row["seller_id"])
-    start = page.offset if page.after is None else page.after[0]
-    entries: list[dict[str, Any]] = []
-    async for before, after, recorded in _pages(request, str(listing_id)):
-        if recorded.version <= start:
-            continue
-        if len(entries) == page.limit:
-            return page.response(entries, [entries[-1]["version"]])
-        entries.append(_entry(before, after, recorded, insider=insider))
-    return page.response(entries, None)
+    asked = page.offset if page.after is None else page.after[0]
+    mesh, start = machines_of(request), min(asked, row["version"])
+    steps = mesh.pasts.steps(mesh.postgres, row["key"], start, page.limit + 1)
+    entries = [_entry(*step, insider=insider) async for step in steps]
+    shown = entries[: page.limit]
+    last = [shown[-1]["version"]] if len(entries) > page.limit else None
+    return page.response(shown, last)
 
 
 def _entry(
@@ -259,19 +262,19 @@ async def read_listing_prices(
     listing_id: UUID,
     request: Request,
     mesh: Mesh,
-    limit: Annotated[int, Query(ge=1, le=1_000, description="The latest so many prices")] = 100,
+    limit: Annotated[int, Query(ge=1, le=EXACT_MAX, description="The latest so many prices")] = 100,
 ) -> Response:
     """What the listing cost for everyone to see, and the lowest of it, honestly: nothing is
     claimed of days on which there was no public price.
     """
     await PRICES.wait(request)
     await listing_for(request, listing_id)
-    facts = await price_history.facts_of(mesh.postgres, str(listing_id))
-    prices = price_history.public_prices(facts)
-    lows = {
-        "lowest_30_days": price_history.lowest(prices, datetime.now(UTC), LOW_SPAN),
-        "lowest_before_change": price_history.lowest_before_change(prices, LOW_SPAN),
+    row = await price_history.by_listing(mesh.postgres, str(listing_id))
+    prices = row or price_history.ListingPrices()
+    body = {
+        **asdict(price_history.public_prices(prices, limit)),
+        "lowest_30_days": price_history.lowest_lately(prices, datetime.now(UTC)),
+        "lowest_before_change": price_history.lowest_before_change(prices),
     }
-    body = {"items": prices[-limit:], **lows}
     headers = {"Cache-Control": "no-cache"}
-    return Response(orjson.dumps(body), headers=headers, media_type="application/json")
+    return Response(json_of(body), headers=headers, media_type="application/json")

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 from fastapi import Body, Query, Request
 from starlette.responses import Response
 
 from api.auth import SignedIn
 from api.commands import Sending, answer
 from api.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
+from api.emitted import json_of
 from api.etags import json_response
 from api.listing_bodies import (
     CHANGED,
@@ -29,9 +29,10 @@ from api.listing_bodies import (
 )
 from api.listing_past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listing_sight import PUBLIC, Row, listing_for
-from api.machines import Mesh
+from api.machines import Mesh, machines_of
 from api.paging import Page, Paging
 from api.problems import problem_responses
+from api.rate_limits import spend
 from api.routing import new_router
 from api.successes import ok
 from projections.listings import listing_page
@@ -74,12 +75,14 @@ router = new_router("listings")
 async def read_listing(listing_id: UUID, request: Request) -> Response:
     """One listing, as it is or as it was. Its ETag is its version, which views do not raise."""
     past = past_wanted(request)
+    if past is not None:
+        await spend(machines_of(request).rate_limits, request, "search", 1)
     await PAGES.wait(request)
     row = await listing_for(request, listing_id, deleted=past is not None)
     if past is not None:
         row = await as_it_was(request, row, past)
     cache = {} if row["status"] in PUBLIC else {"cache_control": PRIVATE}
-    return json_response(request, orjson.dumps(shown(row)), row["version"], **cache)
+    return json_response(request, json_of(shown(row)), row["version"], **cache)
 
 
 @router.post(

@@ -19,8 +19,10 @@ from redis.asyncio import Redis
 
 from api.database import Database
 from api.denylist import Denylist
+from api.export_turns import ExportTurns
 from api.gateway import CommandGateway, WriteUnavailableError
 from api.keyring import Keyring
+from api.listing_pasts import Pasts
 from api.rate_limits import COUNT_TIMEOUT_S, RateLimits
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
@@ -108,6 +110,8 @@ class Machines:
     password_changes: PasswordChanges
     objects: Objects
     pictures: Pictures
+    pasts: Pasts = field(default_factory=Pasts)
+    exports: ExportTurns = field(default_factory=ExportTurns)
 
 
 @asynccontextmanager

@@ -38,7 +38,7 @@ MESSAGE = {
     "sender_name": "Nimal Perera",
     "recipient_id": _SELLER_ID,
     "content": "Is it still there?",
-    "created_at": "2026-03-01T12:00:00+00:00",
+    "created_at": "2026-03-01T12:00:00Z",
     "read_at": None,
 }
 CONVERSATION = {
@@ -53,8 +53,8 @@ CONVERSATION = {
     },
     "other": {"id": _BUYER_ID, "name": "Nimal Perera"},
     "unread": 1,
-    "opened_at": "2026-03-01T11:59:00+00:00",
-    "last_message_at": "2026-03-01T12:00:00+00:00",
+    "opened_at": "2026-03-01T11:59:00Z",
+    "last_message_at": "2026-03-01T12:00:00Z",
     "last_message": {
         "id": MESSAGE["id"],
         "sender_id": _BUYER_ID,

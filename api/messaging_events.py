@@ -16,6 +16,7 @@ from asgi_correlation_id import correlation_id
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Caller
+from api.emitted import moment
 from api.listing_sight import hidden, seller_of
 from api.machines import Machines
 from api.messaging_bodies import Content
@@ -25,7 +26,7 @@ from api.people import People, people_of
 from api.problems import Problem, refusal
 from projections.messaging import conversations, messages
 from projections.reads import Slice
-from schemas.messages import Command, iso
+from schemas.messages import Command
 from schemas.messaging import OpenConversation, SendMessage, conversation_id_of
 from schemas.positions import format_token
 from schemas.recorded import CommandEnvelope, Reply
@@ -272,8 +273,8 @@ def _shown(row: Row, chat: Chat, people: People) -> dict[str, Any]:
         "sender": {"id": sender, "name": people.name(sender)},
         "recipientId": row["recipient_id"],
         "content": people.said(sender, row["content_sealed"]),
-        "timestamp": iso(row["created_at"]),
-        "readAt": None if read_at is None else iso(read_at),
+        "timestamp": moment(row["created_at"]),
+        "readAt": None if read_at is None else moment(read_at),
     }
 
 

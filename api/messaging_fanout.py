@@ -11,7 +11,7 @@ from typing import Any
 
 import socketio
 
-from schemas.messages import iso
+from api.emitted import moment
 from schemas.messaging import MarkRead, SendMessage
 
 
@@ -45,7 +45,7 @@ class Said:
             "itemId": self.listing_id,
             "sender": {"id": self.command.asked_by, "name": self.sender_name},
             "content": self.content,
-            "timestamp": iso(self.command.asked_at),
+            "timestamp": moment(self.command.asked_at),
             "consistencyToken": self.token,
         }
 
@@ -70,7 +70,7 @@ class Fanout:
             "chatId": str(command.conversation_id),
             "messageId": message_id,
             "readerId": command.asked_by,
-            "readAt": iso(command.asked_at),
+            "readAt": moment(command.asked_at),
         }
         await self.server.emit("messages-read", receipt, room=person_room(sender_id))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import orjson
 from starlette.responses import Response
 
+from api.emitted import json_of
 from api.problems import problem_responses
 from api.routing import new_router
 from api.successes import ok
@@ -46,7 +46,7 @@ ENUMS: dict[str, type[StrEnum]] = {
 }
 
 _INTERNAL = {Role.SYSTEM}  # never a person's
-_BODY = orjson.dumps(
+_BODY = json_of(
     {name: [each for each in values if each not in _INTERNAL] for name, values in ENUMS.items()}
 )
 

@@ -18,6 +18,7 @@ from fastapi import Depends, Query, Request
 from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.responses import Response
 
+from api.emitted import json_of
 from api.machines import machines_of
 from api.problems import Problem
 from infra.settings import Settings
@@ -75,7 +76,7 @@ class Page:
         cursor, link = self.next_of(last)
         body = {"items": items, "next_cursor": cursor, **more}
         sent = {"Cache-Control": "no-cache", **link, **(headers or {})}
-        return Response(orjson.dumps(body), 200, sent, "application/json")
+        return Response(json_of(body), 200, sent, "application/json")
 
     def next_of(self, last: Sequence[Any] | None) -> tuple[str | None, dict[str, str]]:
         """The cursor of the page that follows and the header that links to it; none without

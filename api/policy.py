@@ -237,9 +237,9 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "unpublish_listing": CHANGES,
     "mark_listing_sold": CHANGES,
     "list_listings": SEARCHES,
-    "list_my_listings": UNLIMITED,
-    "read_listing": UNLIMITED,
-    "read_listing_history": UNLIMITED,
+    "list_my_listings": SEARCHES,
+    "read_listing": UNLIMITED,  # its past spends "search": that is more than a row
+    "read_listing_history": SEARCHES,
     "read_listing_prices": UNLIMITED,
     "create_item": (*ITEMS, Limit("images", cost=0)),  # files, and not requests
     "list_items": ITEMS,
@@ -262,7 +262,7 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "update_preferences": CHANGES,
     "read_user_stats": SEARCHES,
     "read_wallet": UNLIMITED,
-    "list_wallet_entries": UNLIMITED,
+    "list_wallet_entries": SEARCHES,
     "upload_images": (Limit("images", cost=0),),  # by the file
     "upload_media_images": (Limit("images", cost=0),),
     "read_image": UNLIMITED,

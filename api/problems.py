@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 import structlog
 from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request
@@ -21,6 +20,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.emitted import json_of
 from api.gateway import WriteUnavailableError
 from api.successes import NO_STORE
 from infra.objects import ObjectsUnavailableError
@@ -155,7 +155,7 @@ def problem_response(problem: Problem) -> Response:
         correlation_id.get() or "",
     )
     headers = {**NO_STORE, **problem.headers}
-    return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
+    return Response(json_of(body), problem.status, headers, MEDIA_TYPE)
 
 
 def unavailable(reason: str, detail: str) -> Problem:

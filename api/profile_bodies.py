@@ -70,7 +70,7 @@ USER = {
     "location": "Colombo",
     "bio": "Old Porsches, honestly described.",
     **AVATAR,
-    "created_at": "2026-03-01T12:00:00+00:00",
+    "created_at": "2026-03-01T12:00:00Z",
 }
 CHANGED = {"id": USER_ID, "version": 2}
 SELLER = {
@@ -79,7 +79,7 @@ SELLER = {
     "rating": None,
     "review_count": 0,
     "verified": False,
-    "created_at": "2026-03-01T12:00:00+00:00",
+    "created_at": "2026-03-01T12:00:00Z",
 }
 PREFERENCES = {
     "id": USER_ID,

@@ -46,8 +46,8 @@ REVIEW = {
     "reviewer_id": _REVIEWER_ID,
     "reviewer_name": "Nimal Perera",
     **_SAID,
-    "created_at": "2026-03-01T12:00:00+00:00",
-    "updated_at": "2026-03-01T12:00:00+00:00",
+    "created_at": "2026-03-01T12:00:00Z",
+    "updated_at": "2026-03-01T12:00:00Z",
     "version": 1,
 }
 CHANGED = {"id": _REVIEW_ID, "version": 2}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import orjson
 from starlette.responses import Response
+
+from api.emitted import json_of
 
 NO_STORE: Final = {"Cache-Control": "no-store"}  # no cache may keep it
 
@@ -21,4 +22,4 @@ def private_json(
     body: Any, status: int = 200, *, headers: Mapping[str, str] | None = None
 ) -> Response:
     """The body as JSON, for whoever asked and no cache."""
-    return Response(orjson.dumps(body), status, {**NO_STORE, **(headers or {})}, "application/json")
+    return Response(json_of(body), status, {**NO_STORE, **(headers or {})}, "application/json")

@@ -264,7 +264,7 @@ def _to_postgres(kind: TypeEngine[Any], hint: Any) -> Converter | None:
     if isinstance(kind, JSON):
         return _json_text
     if isinstance(kind, ARRAY):
-        return _plain_list
+        return _texts if isinstance(kind.item_type, String) else _values
     if isinstance(kind, String) and not _is_text(hint):
         return _text
     return None
@@ -280,8 +280,12 @@ def _json_text(value: Any) -> str | None:
     return None if value is None else orjson.dumps(plain_value(value)).decode()
 
 
-def _plain_list(value: Any) -> list[Any] | None:
+def _texts(value: Any) -> list[Any] | None:
     return None if value is None else [_text(each) for each in value]
+
+
+def _values(value: Any) -> list[Any] | None:
+    return None if value is None else list(value)
 
 
 def _text(value: Any) -> Any:

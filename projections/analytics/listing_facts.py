@@ -59,26 +59,26 @@ def key(recorded: Recorded[ListingEvent]) -> str:
 
 def fold(row: ListingFacts | None, recorded: Recorded[ListingEvent]) -> ListingFacts | None:
     """The facts after the event; those of a deleted listing stay, for it was there."""
-    event = recorded.event
+    event, at = recorded.event, recorded.recorded_at
     if isinstance(event, ListingCreated):
         return ListingFacts(
             seller_id=event.seller_id,
             market=event.market,
             status=ListingStatus.DRAFT,
-            created_at=event.created_at,
+            created_at=at,
             **_known(stated_columns(event.fields)),
         )
-    return row and changed(row, **_changes(row, event))
+    return row and changed(row, **_changes(row, event, at))
 
 
-def _changes(row: ListingFacts, event: ListingEvent) -> dict[str, Any]:
+def _changes(row: ListingFacts, event: ListingEvent, at: datetime) -> dict[str, Any]:
     match event:
         case ListingUpdated(fields=fields, cleared=cleared):
             return _known(changed_columns(fields, cleared))
         case ListingPriceChanged(price_minor=price_minor, currency=currency):
             changes = row.price_changes + 1
             return {"price_minor": price_minor, "currency": currency, "price_changes": changes}
-        case ListingPublished(published_at=at):
+        case ListingPublished():
             return {"status": ListingStatus.ACTIVE, "published_at": row.published_at or at}
         case ListingUnpublished():
             return {"status": ListingStatus.DRAFT}
@@ -86,9 +86,9 @@ def _changes(row: ListingFacts, event: ListingEvent) -> dict[str, Any]:
             return {"status": ListingStatus.HIDDEN}
         case ListingShown():
             return {"status": ListingStatus.ACTIVE}
-        case ListingSold(sold_at=at, price_minor=price_minor):
+        case ListingSold(price_minor=price_minor):
             return {"status": ListingStatus.SOLD, "sold_at": at, "sold_minor": price_minor}
-        case ListingDeleted(deleted_at=at):
+        case ListingDeleted():
             return {"status": ListingStatus.DELETED, "deleted_at": at}
         case ListingCreated():
             return {}
@@ -102,7 +102,7 @@ _MOMENT = "DateTime64(6, 'UTC')"
 
 listing_facts = Projection(
     name="listing_facts",
-    version=2,
+    version=3,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

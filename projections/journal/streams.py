@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from projections.reads import Reads
@@ -20,6 +21,17 @@ _EVENTS = """
 """
 
 
+_VERSION_AT = """
+    WITH RECURSIVE halved (low, high) AS (
+        SELECT 0, $2::integer
+        UNION ALL
+        SELECT CASE WHEN event.recorded_at <= $3 THEN part.middle ELSE part.low END,
+               CASE WHEN event.recorded_at <= $3 THEN part.high ELSE part.middle - 1 END
+        FROM (SELECT low, high, (low + high + 1) / 2 AS middle FROM halved WHERE low < high) AS part
+        JOIN reads.journal AS event ON event.stream_id = $1 AND event.version = part.middle
+    )
+    SELECT low AS version FROM halved WHERE low = high
+"""
 _REACHES = "SELECT version FROM reads.journal WHERE stream_id = $1 AND version = $2"
 
 
@@ -28,15 +40,26 @@ async def reaches(reads: Reads, stream_id: str, version: int) -> Mapping[str, An
     return await reads.fetchrow(_REACHES, stream_id, version)
 
 
-async def events_of(reads: Reads, stream_id: str) -> AsyncIterator[Recorded[Any]]:
-    """Every event of a stream from the first on, in batches inside; stop when you have enough."""
-    last = 0
-    while rows := await reads.fetch(_EVENTS, stream_id, last, BATCH):
+async def events_of(
+    reads: Reads, stream_id: str, *, after: int = 0, count: int
+) -> AsyncIterator[Recorded[Any]]:
+    """The next `count` events of a stream after a version, in batches inside."""
+    last = after
+    while wanted := min(BATCH, after + count - last):
+        rows = await reads.fetch(_EVENTS, stream_id, last, wanted)
         for row in rows:
             yield _recorded(row)
-        last = rows[-1]["version"]
-        if len(rows) < BATCH:
+        if len(rows) < wanted:
             return
+        last = rows[-1]["version"]
+
+
+async def version_at(reads: Reads, stream_id: str, newest: int, at: datetime) -> int:
+    """The last version up to `newest` that the log took until that moment; 0: there was none.
+    The log's time never goes back within a stream, so halving finds it: a row a step.
+    """
+    row = await reads.fetchrow(_VERSION_AT, stream_id, newest, at)
+    return 0 if row is None else int(row["version"])
 
 
 def _recorded(row: Mapping[str, Any]) -> Recorded[Any]:

@@ -36,8 +36,9 @@ from schemas.recorded import Recorded
 class ListingPage:
     """Everything that is stated of a listing; None means "not stated".
 
-    `published_at` is the first time: whoever hides and shows a listing again does not get
-    back to the top of the newest.
+    Times are those at which the log took each event: the one clock that prices, history and
+    reads of the past go by, too. `published_at` is the first time: whoever hides and shows a
+    listing again does not get back to the top of the newest.
     """
 
     seller_id: str
@@ -95,39 +96,39 @@ def key(recorded: Recorded[ListingEvent]) -> str:
 
 def fold(row: ListingPage | None, recorded: Recorded[ListingEvent]) -> ListingPage | None:
     """The page after the event. A deleted listing keeps its row: links to it answer 410."""
-    event = recorded.event
+    event, at = recorded.event, recorded.recorded_at
     if isinstance(event, ListingCreated):
         return ListingPage(
             seller_id=event.seller_id,
             market=event.market,
             status=ListingStatus.DRAFT,
             version=recorded.version,
-            created_at=event.created_at,
-            updated_at=event.created_at,
+            created_at=at,
+            updated_at=at,
             **stated_columns(event.fields),
         )
-    return row and changed(row, version=recorded.version, **_changes(row, event))
+    changes = {} if row is None else _changes(row, event, at)
+    return row and changed(row, version=recorded.version, updated_at=at, **changes)
 
 
-def _changes(row: ListingPage, event: ListingEvent) -> dict[str, Any]:
+def _changes(row: ListingPage, event: ListingEvent, at: datetime) -> dict[str, Any]:
     match event:
-        case ListingUpdated(fields=stated, cleared=cleared, updated_at=at):
-            return {"updated_at": at, **changed_columns(stated, cleared)}
-        case ListingPriceChanged(price_minor=price_minor, currency=currency, changed_at=at):
-            return {"updated_at": at, "price_minor": price_minor, "currency": currency}
-        case ListingPublished(published_at=at):
-            first = row.published_at or at
-            return {"updated_at": at, "status": ListingStatus.ACTIVE, "published_at": first}
-        case ListingUnpublished(unpublished_at=at):
-            return {"updated_at": at, "status": ListingStatus.DRAFT}
-        case ListingHidden(hidden_at=at):
-            return {"updated_at": at, "status": ListingStatus.HIDDEN}
-        case ListingShown(shown_at=at):
-            return {"updated_at": at, "status": ListingStatus.ACTIVE}
-        case ListingSold(sold_at=at):
-            return {"updated_at": at, "status": ListingStatus.SOLD, "sold_at": at}
-        case ListingDeleted(deleted_at=at):
-            return {"updated_at": at, "status": ListingStatus.DELETED}
+        case ListingUpdated(fields=stated, cleared=cleared):
+            return changed_columns(stated, cleared)
+        case ListingPriceChanged(price_minor=price_minor, currency=currency):
+            return {"price_minor": price_minor, "currency": currency}
+        case ListingPublished():
+            return {"status": ListingStatus.ACTIVE, "published_at": row.published_at or at}
+        case ListingUnpublished():
+            return {"status": ListingStatus.DRAFT}
+        case ListingHidden():
+            return {"status": ListingStatus.HIDDEN}
+        case ListingShown():
+            return {"status": ListingStatus.ACTIVE}
+        case ListingSold():
+            return {"status": ListingStatus.SOLD, "sold_at": at}
+        case ListingDeleted():
+            return {"status": ListingStatus.DELETED}
         case ListingCreated():
             return {}
 
@@ -150,7 +151,7 @@ FEATURES_VIEW = """
 
 listing_page = Projection(
     name="listing_page",
-    version=2,
+    version=3,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

@@ -1,23 +1,24 @@
-"""What a listing has cost, when, and what of that anyone could see. Postgres, a row a fact.
+"""What a listing has cost for anyone to see, and when. Postgres, a row a listing.
 
 A price that nobody saw was never asked: the public prices are the stretches during which the
-listing was shown, and nothing is claimed of days on which it was not.
+listing was shown, and nothing is claimed of days on which it was not. However often a price
+changes, the row keeps what the answers need (projections.listings.price_stretches).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any, TypeAlias, get_args
 
-from sqlalchemy import Index, MetaData, Table
+from sqlalchemy import MetaData, Table
 
+from projections.listings.price_stretches import EXACT_MAX, Low, Stretch, compacted, lowest
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
-from schemas.frozen import frozen
+from schemas.frozen import changed, frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -30,7 +31,7 @@ from schemas.listings import (
 )
 from schemas.recorded import Recorded
 
-FACTS_MAX = 5_000  # of one listing; more is no price history but an attack
+LOW_SPAN = timedelta(days=30)
 
 Heard: TypeAlias = (
     ListingCreated
@@ -45,67 +46,140 @@ Heard: TypeAlias = (
 
 
 @frozen
-class PriceFact:
-    """A new price, or the listing appearing (`shown` true) or disappearing (false)."""
+class ListingPrices:
+    """What the listing costs and, since `public_since`, what anyone sees of that; since when
+    that price stands for them (`price_since`), and what it cost before: parallel columns, a place a
+    stretch, of which the first `merged` stand for several prices each. `first_*` is the price
+    at publication.
+    """
 
-    listing_id: str
-    version: int
-    at: datetime
     price_minor: int | None = None
     currency: str | None = None
-    shown: bool | None = None
+    shown: bool = False
+    public_since: datetime | None = None
+    price_since: datetime | None = None
+    first_price_minor: int | None = None
+    first_currency: str | None = None
+    first_since: datetime | None = None
+    first_until: datetime | None = None
+    past_prices: tuple[int, ...] = ()
+    past_currencies: tuple[str, ...] = ()
+    past_begun: tuple[datetime, ...] = ()
+    past_ended: tuple[datetime, ...] = ()
+    past_whole: tuple[bool, ...] = ()
+    merged: int = 0
 
 
 def key(recorded: Recorded[Heard]) -> str:
-    """The event's own id: every fact has a row."""
-    return recorded.event_id
+    """The listing's id."""
+    return str(recorded.event.listing_id)
 
 
-def fold(_row: PriceFact | None, recorded: Recorded[Heard]) -> PriceFact:
-    """The fact that an event states."""
-    listing, version = str(recorded.event.listing_id), recorded.version
+def fold(row: ListingPrices | None, recorded: Recorded[Heard]) -> ListingPrices:
+    """The prices after the event. Its time is the log's, as everywhere."""
+    row, at = row or ListingPrices(), recorded.recorded_at
     match recorded.event:
-        case ListingCreated(fields=fields, created_at=at):
-            return PriceFact(listing, version, at, fields.price_minor, fields.currency)
-        case ListingPriceChanged(price_minor=price_minor, currency=currency, changed_at=at):
-            return PriceFact(listing, version, at, price_minor, currency)
-        case ListingPublished(published_at=at) | ListingShown(shown_at=at):
-            return PriceFact(listing, version, at, shown=True)
-        case (
-            ListingUnpublished(unpublished_at=at)
-            | ListingSold(sold_at=at)
-            | ListingDeleted(deleted_at=at)
-            | ListingHidden(hidden_at=at)
-        ):
-            return PriceFact(listing, version, at, shown=False)
+        case ListingCreated(fields=fields):
+            return _now(row, at, fields.price_minor, fields.currency, shown=row.shown)
+        case ListingPriceChanged(price_minor=price_minor, currency=currency):
+            return _now(row, at, price_minor, currency, shown=row.shown)
+        case ListingPublished() | ListingShown():
+            return _now(row, at, row.price_minor, row.currency, shown=True)
+        case ListingUnpublished() | ListingSold() | ListingDeleted() | ListingHidden():
+            return _now(row, at, row.price_minor, row.currency, shown=False)
 
 
-table = Table("price_history", MetaData(), *columns_of(PriceFact))
-Index("of_listing", table.c.listing_id, table.c.version, unique=True)
+def _now(
+    row: ListingPrices, at: datetime, price: int | None, currency: str | None, *, shown: bool
+) -> ListingPrices:
+    if (price, currency, shown) == (row.price_minor, row.currency, row.shown):
+        return row
+    row = changed(_ended(row, at), price_minor=price, currency=currency, shown=shown)
+    if not shown or price is None or currency is None:
+        return row
+    return changed(_begun(row, at, price, currency), public_since=at)
+
+
+def _ended(row: ListingPrices, at: datetime) -> ListingPrices:
+    """The row once what was public is past. What nobody had time to see was not public."""
+    if row.public_since is None or row.price_minor is None or row.currency is None:
+        return row
+    row, since = changed(row, public_since=None), row.public_since
+    if since == at:
+        return row
+    row = changed(
+        row,
+        first_until=row.first_until or at,
+        past_prices=(*row.past_prices, row.price_minor),
+        past_currencies=(*row.past_currencies, row.currency),
+        past_begun=(*row.past_begun, since),
+        past_ended=(*row.past_ended, at),
+        past_whole=(*row.past_whole, True),
+    )
+    return row if len(row.past_prices) - row.merged <= EXACT_MAX else _compacted(row, at)
+
+
+def _begun(row: ListingPrices, at: datetime, price: int, currency: str) -> ListingPrices:
+    if not row.past_prices:
+        first = {"first_price_minor": price, "first_currency": currency, "first_since": at}
+        return changed(row, price_since=at, **first)
+    if (row.past_prices[-1], row.past_currencies[-1]) == (price, currency):
+        return row  # Hiding and showing a listing again changes no price.
+    return changed(row, price_since=at)
+
+
+def _compacted(row: ListingPrices, now: datetime) -> ListingPrices:
+    """The same answers from fewer stretches: those of the last 30 days, and of the 30 days
+    before the present price began.
+    """
+    began = row.price_since or now
+    past, merged = compacted(
+        _past(row),
+        row.merged,
+        lambda each: (
+            each.until > now - LOW_SPAN or (each.since < began and each.until > began - LOW_SPAN)
+        ),
+    )
+    return changed(
+        row,
+        past_prices=tuple(each.price_minor for each in past),
+        past_currencies=tuple(each.currency for each in past),
+        past_begun=tuple(each.since for each in past),
+        past_ended=tuple(each.until for each in past),
+        past_whole=tuple(each.whole for each in past),
+        merged=merged,
+    )
+
+
+def _past(row: ListingPrices) -> list[Stretch]:
+    columns = (row.past_prices, row.past_currencies, row.past_begun, row.past_ended)
+    return list(map(Stretch, *columns, row.past_whole))
+
 
 price_history = Projection(
     name="price_history",
-    version=2,
+    version=3,
     hears=get_args(Heard),
     key=key,
     fold=fold,
-    row=PriceFact,
-    target=PostgresTable(table),
-    insert_only=True,
+    row=ListingPrices,
+    target=PostgresTable(Table("price_history", MetaData(), *columns_of(ListingPrices))),
 )
 
 
-async def facts_of(reads: Reads, listing_id: str) -> list[PriceFact]:
-    """A listing's latest facts in their order."""
-    rows: Sequence[Mapping[str, Any]] = await reads.fetch(
-        """
-        SELECT listing_id, version, at, price_minor, currency, shown FROM reads.price_history
-        WHERE listing_id = $1 ORDER BY version DESC LIMIT $2
-        """,
-        listing_id,
-        FACTS_MAX,
+async def by_listing(reads: Reads, listing_id: str) -> ListingPrices | None:
+    """A listing's prices."""
+    row: Mapping[str, Any] | None = await reads.fetchrow(
+        "SELECT * FROM reads.price_history WHERE key = $1", listing_id
     )
-    return [PriceFact(**row) for row in reversed(rows)]
+    if row is None:
+        return None
+    columns = {name: value for name, value in row.items() if name != "key"}
+    return ListingPrices(**{name: _column(value) for name, value in columns.items()})
+
+
+def _column(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,68 +193,47 @@ class PublicPrice:
 
 
 @dataclass(frozen=True, slots=True)
-class Low:
-    """The lowest public price of a span. `observed_since` is the first moment in it at which
-    there was one; `complete` says whether there was one at every moment of it.
+class PublicPrices:
+    """The latest public prices in order. With `truncated` there were others before them;
+    `observed_since` is the moment from which none is missing.
     """
 
-    price_minor: int
-    currency: str
-    observed_since: datetime
-    complete: bool
+    items: list[PublicPrice]
+    first: PublicPrice | None
+    observed_since: datetime | None
+    truncated: bool
 
 
-def public_prices(facts: Sequence[PriceFact]) -> list[PublicPrice]:
-    """The stretches during which one price stood for everyone, in order. None without facts: a
-    listing's page may be there a moment before its prices are.
-    """
-    if not facts:
-        return []
-    found: list[PublicPrice] = []
-    amount: int | None = None
-    currency: str | None = None
-    shown = False
-    for fact, until in zip(facts, [*(each.at for each in facts[1:]), None], strict=True):
-        if fact.shown is None:
-            amount, currency = fact.price_minor, fact.currency
-        else:
-            shown = fact.shown
-        if shown and amount is not None and currency is not None and until != fact.at:
-            found.append(PublicPrice(amount, currency, fact.at, until))
-    return found
-
-
-def lowest(prices: Sequence[PublicPrice], until: datetime, span: timedelta) -> Low | None:
-    """The lowest price that stood within `span` before `until`, in the last one's currency:
-    others can't be compared with it. None where nothing was public.
-    """
-    start = until - span
-    within = [
-        price
-        for price in prices
-        if price.since < until and (price.until is None or price.until > start)
+def public_prices(row: ListingPrices, limit: int) -> PublicPrices:
+    """The latest `limit` stretches during which one price stood for everyone, and the first."""
+    told = [
+        PublicPrice(each.price_minor, each.currency, each.since, each.until)
+        for each in _past(row)[row.merged :]
     ]
-    within = [price for price in within if price.currency == within[-1].currency]
-    if not within:
+    if row.public_since is not None and row.price_minor is not None and row.currency is not None:
+        told.append(PublicPrice(row.price_minor, row.currency, row.public_since, None))
+    items = told[-limit:]
+    first = _first(row)
+    since = items[0].since if items else None
+    return PublicPrices(items, first, since, truncated=first is not None and first.since != since)
+
+
+def _first(row: ListingPrices) -> PublicPrice | None:
+    if row.first_price_minor is None or row.first_currency is None or row.first_since is None:
         return None
-    no_gap = all(one.until == next_one.since for one, next_one in pairwise(within))
-    end = within[-1].until
-    return Low(
-        price_minor=min(price.price_minor for price in within),
-        currency=within[-1].currency,
-        observed_since=max(start, within[0].since),
-        complete=no_gap and within[0].since <= start and (end is None or end >= until),
-    )
+    return PublicPrice(row.first_price_minor, row.first_currency, row.first_since, row.first_until)
 
 
-def lowest_before_change(prices: Sequence[PublicPrice], span: timedelta) -> Low | None:
-    """The lowest price within `span` before the present one began; None when it never changed.
-    Hiding and showing a listing again changes no price.
-    """
-    for place in reversed(range(len(prices))):
-        if (prices[place].price_minor, prices[place].currency) != (
-            prices[-1].price_minor,
-            prices[-1].currency,
-        ):
-            return lowest(prices[: place + 1], prices[place + 1].since, span)
-    return None
+def lowest_lately(row: ListingPrices, now: datetime) -> Low | None:
+    """The lowest price that stood within 30 days before now; None where nothing was public."""
+    past = _past(row)
+    if row.public_since is not None and row.price_minor is not None and row.currency is not None:
+        past.append(Stretch(row.price_minor, row.currency, row.public_since, now))
+    return lowest(past, now, LOW_SPAN)
+
+
+def lowest_before_change(row: ListingPrices) -> Low | None:
+    """The lowest price within 30 days before the present one began; None when it never changed."""
+    if row.price_since is None or row.price_since == row.first_since:
+        return None
+    return lowest(_past(row), row.price_since, LOW_SPAN)

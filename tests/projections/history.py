@@ -13,6 +13,20 @@ from schemas.recorded import Recorded, event_id_of, value_of
 from schemas.topics import partition_of_stream, topics_of
 
 BEGINNING = datetime(2026, 3, 1, tzinfo=UTC)
+_MOMENTS = frozenset(
+    f"{word}_at"
+    for word in [
+        "created",
+        "updated",
+        "changed",
+        "published",
+        "unpublished",
+        "sold",
+        "deleted",
+        "hidden",
+        "shown",
+    ]
+)
 
 
 def recorded(stream_id: str, version: int, event: Event, *, offset: int = 0) -> Recorded[Any]:
@@ -25,7 +39,7 @@ def recorded(stream_id: str, version: int, event: Event, *, offset: int = 0) -> 
         kind=event.kind,
         stream_id=stream_id,
         version=version,
-        recorded_at=BEGINNING + timedelta(seconds=offset),
+        recorded_at=_moment_of(event) or BEGINNING + timedelta(seconds=offset),
         command_id=command_id,
         index=0,
         count=1,
@@ -38,6 +52,12 @@ def recorded(stream_id: str, version: int, event: Event, *, offset: int = 0) -> 
         schema_version=event.SCHEMA,
         value=value_of(event),
     )
+
+
+def _moment_of(event: Event) -> datetime | None:
+    """When it happened: the log takes it at once."""
+    moments = (getattr(event, name) for name in type(event).model_fields if name in _MOMENTS)
+    return next(moments, None)
 
 
 def history(stream_id: str, *events: Event) -> list[Recorded[Any]]:

@@ -2,63 +2,53 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from projections.listings.price_history import (
-    Low,
-    PriceFact,
+    ListingPrices,
     PublicPrice,
-    lowest,
     lowest_before_change,
+    lowest_lately,
     price_history,
     public_prices,
 )
+from projections.listings.price_stretches import EXACT_MAX, MERGED_MAX, Low, Stretch, lowest
 from schemas.messages import Event
 from schemas.vehicles import VehicleFields
 from tests.projections.cars import (
-    ID,
     STREAM,
     created,
     day,
-    deleted,
     hidden,
     published,
     repriced,
     shown,
     sold,
     unpublished,
-    updated,
 )
 from tests.projections.history import history, rows_of
 
 MONTH = timedelta(days=30)
+MINUTE = 1 / 24 / 60  # in days
 
 
-def facts(*events: Event) -> list[PriceFact]:
-    rows = rows_of(price_history, history(STREAM, *events))
-    return sorted(rows.values(), key=lambda fact: fact.version)
+def kept(*events: Event) -> ListingPrices:
+    (row,) = rows_of(price_history, history(STREAM, *events)).values()
+    assert isinstance(row, ListingPrices)
+    return row
 
 
 def prices(*events: Event) -> list[PublicPrice]:
-    return public_prices(facts(*events))
+    return public_prices(kept(*events), EXACT_MAX).items
 
 
 def low(*events: Event, until: float) -> Low | None:
-    return lowest(prices(*events), day(until), MONTH)
-
-
-def test_every_price_and_every_appearance_is_a_fact() -> None:
-    found = facts(created(), published(1), repriced(900, on=2), updated(), deleted(3))
-    assert found == [
-        PriceFact(str(ID), 1, day(0), price_minor=8_500_000, currency="USD"),
-        PriceFact(str(ID), 2, day(1), shown=True),
-        PriceFact(str(ID), 3, day(2), price_minor=900, currency="USD"),
-        PriceFact(str(ID), 5, day(3), shown=False),
-    ]
-
-
-def test_before_the_first_fact_is_read_nothing_was_public() -> None:
-    assert prices() == []
+    return lowest_lately(kept(*events), day(until))
 
 
 def test_a_price_is_public_from_publication_until_it_changes() -> None:
@@ -115,7 +105,7 @@ def test_what_was_never_public_has_no_low() -> None:
 
 
 def before_change(*events: Event) -> Low | None:
-    return lowest_before_change(prices(*events), MONTH)
+    return lowest_before_change(kept(*events))
 
 
 def test_the_low_before_a_change_leaves_the_present_price_out() -> None:
@@ -138,3 +128,100 @@ def test_showing_a_listing_again_is_no_change_of_its_price() -> None:
 def test_PR_09_no_price_is_claimed_while_the_seller_is_away() -> None:
     found = prices(created(), published(1), hidden(2), shown(5))
     assert [(each.since, each.until) for each in found] == [(day(1), day(2)), (day(5), None)]
+
+
+def many(number: int, cents: Sequence[int], *, first: float, apart: float) -> Iterator[Event]:
+    """So many changes of the price, through these amounts again and again."""
+    for place in range(number):
+        yield repriced(1_000 + cents[place % len(cents)] + place, on=first + place * apart)
+
+
+@pytest.mark.parametrize("number", [1_100, 6_000])
+def test_no_number_of_changes_hides_the_low_of_30_days(number: int) -> None:
+    changes = many(number, [7, 3], first=2, apart=MINUTE)
+    row = kept(created(), published(0), repriced(500, on=1), *changes)
+    found = lowest_lately(row, day(30.5))
+    assert found == Low(500, "USD", observed_since=day(0.5), complete=True)
+
+
+def test_no_number_of_showings_hides_the_low_of_30_days() -> None:
+    events: list[Event] = [created(), published(0), repriced(500, on=1), repriced(900, on=1.5)]
+    for number in range(6_000):
+        events += [unpublished(2 + number * MINUTE), published(2 + (number + 0.5) * MINUTE)]
+    found = lowest_lately(kept(*events), day(20))
+    assert found is not None
+    assert (found.price_minor, found.complete) == (500, False)
+
+
+def test_no_number_of_showings_hides_the_low_before_an_old_change() -> None:
+    events: list[Event] = [created(), published(0), repriced(500, on=10), repriced(900, on=20)]
+    for number in range(6_000):
+        events += [unpublished(400 + number * MINUTE), published(400 + (number + 0.5) * MINUTE)]
+    found = lowest_before_change(kept(*events))
+    assert found == Low(500, "USD", observed_since=day(0), complete=False)
+
+
+def test_the_price_at_publication_is_told_after_any_number_of_changes() -> None:
+    row = kept(created(), published(1), *many(5_000, [1], first=2, apart=MINUTE))
+    found = public_prices(row, 100)
+    assert found.first == PublicPrice(8_500_000, "USD", day(1), day(2))
+    assert (found.truncated, len(found.items)) == (True, 100)
+    assert found.observed_since == found.items[0].since
+
+
+def test_prices_that_are_all_told_are_not_truncated() -> None:
+    found = public_prices(kept(created(), published(1), repriced(900, on=2)), 2)
+    assert (found.truncated, found.observed_since) == (False, day(1))
+
+
+def test_a_row_stays_small_however_often_the_price_changes() -> None:
+    row = kept(created(), published(0), *many(6_000, [9, 1, 5], first=1, apart=6 * MINUTE))
+    assert row.merged > 0
+    assert len(row.past_prices) <= EXACT_MAX + MERGED_MAX
+
+
+def test_prices_older_than_any_answer_needs_are_let_go() -> None:
+    early = many(1_500, [1], first=1, apart=MINUTE)
+    late = many(1_500, [1], first=100, apart=MINUTE)
+    row = kept(created(), published(0), *early, *late)
+    assert row.past_ended[0] >= day(70)
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Event]:
+    """A listing's life in steps of minutes to days."""
+    steps = draw(st.lists(st.sampled_from([MINUTE, 20 * MINUTE, 0.2, 3, 20]), max_size=30))
+    events, on, public = [created()], 0.0, False
+    for step in steps:
+        on += step
+        kind = draw(st.integers(0, 4))
+        if kind:
+            currency = "LKR" if kind == 1 else "USD"
+            events.append(repriced(draw(st.integers(1, 9)), currency, on=on))
+        else:
+            events.append(unpublished(on) if public else published(on))
+            public = not public
+    return events
+
+
+def recounted(events: Sequence[Event], until: datetime) -> list[Stretch]:
+    """The public stretches of one price each, told by looking at every fact in turn."""
+    facts = history(STREAM, *events)
+    amount = currency = None
+    public, found = False, list[Stretch]()
+    for fact, end in zip(facts, [*(each.recorded_at for each in facts[1:]), until], strict=True):
+        if fact.kind == "listing.price_changed":
+            amount, currency = fact.event.price_minor, fact.event.currency
+        elif fact.kind == "listing.created":
+            amount, currency = fact.event.fields.price_minor, fact.event.fields.currency
+        else:
+            public = fact.kind == "listing.published"
+        if public and end > fact.recorded_at:
+            found.append(Stretch(amount, currency, fact.recorded_at, end))
+    return found
+
+
+@given(lives(), st.sampled_from([0.001, 1, 25, 40]))
+def test_the_low_equals_a_recount(events: list[Event], later: float) -> None:
+    now = history(STREAM, *events)[-1].recorded_at + timedelta(days=later)
+    assert lowest_lately(kept(*events), now) == lowest(recounted(events, now), now, MONTH)
