@@ -16,6 +16,7 @@ from fastapi import FastAPI, HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.caching import for_caches
 from api.problems import (
     BODY_BYTES_MAX,
     IMAGES_BYTES_MAX,
@@ -36,7 +37,6 @@ _UPLOADS = (
     (re.compile(r"/api/(media/)?images|/api/items"), IMAGES_BYTES_MAX),
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_NO_STORE = (b"cache-control", b"no-store")
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -67,6 +67,7 @@ class Edge:
         began, status = time.perf_counter(), 0
         looked_at = [each for each in scope["headers"] if each[0] in _ONCE]
         sent = dict(looked_at)
+        signed = any(name == b"authorization" for name, _ in scope["headers"])
         request_id = _request_id(sent.get(_REQUEST_ID))
         correlation_id.set(request_id)
 
@@ -74,7 +75,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _add_headers(message["headers"], request_id)
+                _add_headers(message["headers"], request_id, signed=signed)
                 if TOLD in scope:
                     message["headers"] += headers_of(scope[TOLD])
             await send(message)
@@ -140,11 +141,8 @@ def _request_id(sent: bytes | None) -> str:
     return uuid4().hex
 
 
-def _add_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> None:
-    # Answers are private unless their route says otherwise: a forgotten header must not
-    # leave somebody's page in a shared cache.
-    if not any(name == b"cache-control" for name, _ in headers):
-        headers.append(_NO_STORE)
+def _add_headers(headers: list[tuple[bytes, bytes]], request_id: str, *, signed: bool) -> None:
+    for_caches(headers, signed=signed)
     own = {name for name, _ in headers}  # a page says itself which script is its own
     headers += [each for each in _SECURITY if each[0] not in own]
     headers.append((_REQUEST_ID, request_id.encode("ascii")))

@@ -73,9 +73,13 @@ class Active:
 
 @dataclass(frozen=True)
 class Deleted:
-    """The end. Other campuses do not even learn that it was."""
+    """The end. Other campuses do not even learn that it was, nor, unless it was `seen`, do others
+    of its own.
+    """
 
+    owner_id: UUID
     email_domain: str
+    seen: bool
 
 
 Existing: TypeAlias = Processing | Active
@@ -202,11 +206,19 @@ def _changeable(command: UpdateItem | DeleteItem, item: Item) -> Existing:
         raise Rejected("item_unknown", 404)
     if command.email_domain != item.email_domain and command.asked_role is not Role.SYSTEM:
         raise Rejected("item_unknown", 404)
+    own = command.asked_by == str(item.owner_id) or command.asked_role in STAFF
+    if not own and not _seen(item):
+        raise Rejected("item_unknown", 404)
     if isinstance(item, Deleted):
         raise Rejected("item_deleted", 410)
-    if command.asked_by != str(item.owner_id) and command.asked_role not in STAFF:
+    if not own:
         raise Rejected("not_owner", 403)
     return item
+
+
+def _seen(item: Existing | Deleted) -> bool:
+    """Whether others of its campus have seen it."""
+    return item.seen if isinstance(item, Deleted) else isinstance(item, Active)
 
 
 def _repriced(changes: ItemChanges, before: ItemFields) -> int:
@@ -329,7 +341,7 @@ def _evolved(item: Existing, event: ItemEvent) -> Item:
         case ItemActivated() | ItemCreated():
             return item  # settled images come with it, in the same breath
         case ItemDeleted():
-            return Deleted(item.email_domain)
+            return Deleted(item.owner_id, item.email_domain, seen=isinstance(item, Active))
         case _:
             assert_never(event)
 

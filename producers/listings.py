@@ -77,6 +77,8 @@ class Sold:
 class Deleted:
     """The end."""
 
+    seller_id: str
+
 
 Existing: TypeAlias = Draft | Active | Hidden | Sold
 Listing: TypeAlias = Unlisted | Existing | Deleted
@@ -223,14 +225,21 @@ def _changeable(command: ListingCommand, listing: Listing) -> Existing:
     match listing:
         case Unlisted():
             raise Rejected("listing_unknown", 404)
-        case Deleted():
-            raise Rejected("listing_deleted", 410)
-        case Draft() | Active() | Hidden() | Sold():
+        case Draft() | Active() | Hidden() | Sold() | Deleted():
             if command.asked_by != listing.seller_id and command.asked_role not in STAFF:
-                raise Rejected("not_owner", 403)
+                raise _not_theirs(listing)
+            if isinstance(listing, Deleted):
+                raise Rejected("listing_deleted", 410)
             return listing
         case _:
             assert_never(listing)
+
+
+def _not_theirs(listing: Existing | Deleted) -> Rejected:
+    """What is said to others: of what they can't see, no more than of what there is not."""
+    if isinstance(listing, Active | Sold):
+        return Rejected("not_owner", 403)
+    return Rejected("listing_unknown", 404)
 
 
 def _changes(
@@ -332,7 +341,7 @@ def evolve(listing: Listing, event: ListingEvent) -> Listing:
         case ListingSold():
             return Sold(listing.seller_id, listing.fields)
         case ListingDeleted():
-            return Deleted()
+            return Deleted(listing.seller_id)
         case _:
             assert_never(event)
 

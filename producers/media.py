@@ -57,6 +57,8 @@ class Failed:
 class Deleted:
     """The end."""
 
+    owner_id: UUID
+
 
 Media: TypeAlias = Unknown | Waiting | Processed | Failed | Deleted
 
@@ -148,12 +150,13 @@ def delete(command: DeleteMedia, media: Media) -> Sequence[MediaEvent]:
     match media:
         case Unknown():
             raise Rejected("media_unknown", 404)
-        case Deleted():
-            raise Rejected("media_deleted", 410)
-        case Waiting() | Processed() | Failed():
+        case Waiting() | Processed() | Failed() | Deleted():
             own = command.asked_by == str(media.owner_id)
             if not own and command.asked_role is not Role.SYSTEM:
-                raise Rejected("not_owner", 403)
+                # Others may not even learn that there is one.
+                raise Rejected("media_unknown", 404)
+            if isinstance(media, Deleted):
+                raise Rejected("media_deleted", 410)
             return [
                 MediaDeleted(
                     media_id=command.media_id,
@@ -175,8 +178,8 @@ def evolve(_media: Media, event: MediaEvent) -> Media:
             return Processed(owner_id, subject)
         case MediaFailed(owner_id=owner_id, subject=subject):
             return Failed(owner_id, subject)
-        case MediaDeleted():
-            return Deleted()
+        case MediaDeleted(owner_id=owner_id):
+            return Deleted(owner_id)
         case _:
             assert_never(event)
 

@@ -286,6 +286,13 @@ def test_IT_11_another_student_is_refused(command) -> None:
     spec.given(*ON_OFFER).when(command).refused("not_owner", 403)
 
 
+@pytest.mark.parametrize("command", [update(by=OTHER, title="Mine"), delete(by=OTHER)])
+def test_IT_11_another_student_does_not_learn_of_what_was_never_shown(command) -> None:
+    spec.given(created()).when(command).refused("item_unknown", 404)
+    spec.given(created(), DELETED).when(command).refused("item_unknown", 404)
+    spec.given(*ON_OFFER, DELETED).when(command).refused("item_deleted", 410)
+
+
 @pytest.mark.parametrize("command", [update(ELSEWHERE, OTHER, title="Mine"), delete(ELSEWHERE)])
 def test_IT_11_another_campus_does_not_learn_that_it_is_there(command) -> None:
     spec.given(*ON_OFFER).when(command).refused("item_unknown", 404)

@@ -207,13 +207,21 @@ def test_LI_02_an_active_listing_keeps_its_mandatory_fields() -> None:
     ids=lambda command: command.kind,
 )
 @pytest.mark.parametrize(
-    "history",
-    [[], [published], [published, ListingHidden(listing_id=ID, hidden_at=NOW)], [published, sold]],
-    ids=["draft", "active", "hidden", "sold"],
+    ("history", "told"),
+    [
+        ([], ("listing_unknown", 404)),
+        ([published], ("not_owner", 403)),
+        ([published, ListingHidden(listing_id=ID, hidden_at=NOW)], ("listing_unknown", 404)),
+        ([published, sold], ("not_owner", 403)),
+        ([published, deleted], ("listing_unknown", 404)),
+    ],
+    ids=["draft", "active", "hidden", "sold", "deleted"],
 )
-def test_LI_02_only_the_owner_may_change(command, history) -> None:
-    """Whatever else is wrong: what strangers are told must not say how the listing is."""
-    draft.given(*history).when(command).refused("not_owner", 403)
+def test_LI_02_only_the_owner_may_change(command, history, told) -> None:
+    """Whatever else is wrong: what strangers are told must not say how the listing is, nor, where
+    they can't see it, that there is one.
+    """
+    draft.given(*history).when(command).refused(*told)
 
 
 @pytest.mark.parametrize("role", [Role.MODERATOR, Role.ADMIN])
