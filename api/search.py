@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from starlette.responses import Response
 
 from api.consistency import OPENAPI_EXTRA, CaughtUp
+from api.emitted import json_of
 from api.listing_bodies import LISTING_ID
 from api.machines import Machines, Mesh
 from api.paging import Page, Paging
@@ -20,7 +20,7 @@ from api.stores import opensearch_answering
 from api.successes import ok
 from infra.opensearch import alias_of
 from projections.search.listing_search import listing_search
-from projections.search.query import Sort, facets_of, search_body
+from projections.search.query import Sort, by_currency, facets_of, search_body, truncated_facets
 from projections.search.suggestions import (
     SUGGESTIONS_MAX,
     TEXT_LENGTH_MAX,
@@ -50,7 +50,8 @@ class Hit(BaseModel):
     model: str | None
     mileage_km: int
     place: GeoPoint | None
-    distance_km: float | None
+    fuel_type: str | None = None
+    distance_km: float | None = None
 
 
 class FacetValue(BaseModel):
@@ -65,13 +66,17 @@ class FacetValue(BaseModel):
 
 class SearchAnswer(BaseModel):
     """A page of hits. `typos` says that no listing has the words as typed, and that each of
-    them was allowed one wrong letter.
+    them was allowed one wrong letter. `by_currency` says that hits sorted by price come one currency
+    after another, for prices in several can't be compared: choose one with `currency`.
+    `truncated_facets` have more values than the 50 most frequent, which are told.
     """
 
     hits: list[Hit]
     total: int
     typos: bool
+    by_currency: bool
     facets: dict[str, list[FacetValue]]
+    truncated_facets: list[str]
     next: str | None
 
 
@@ -106,7 +111,9 @@ _SEARCHED = {
     "hits": [_HIT],
     "total": 1,
     "typos": False,
+    "by_currency": False,
     "facets": {"make": [{"value": "porsche", "label": "Porsche", "count": 1}]},
+    "truncated_facets": [],
     "next": None,
 }
 
@@ -138,7 +145,9 @@ async def _search(
     ] = None,
 ) -> Response:
     """Listings that fit all filters, with counts for every facet. Values of one facet are
-    alternatives. Prices are in major units: `price_max=5000` means $5,000.00.
+    alternatives. Prices are in major units: `price_max=5000` means 5,000.00 in whatever currency a
+    listing is priced in, unless `currency` chooses one; sorted by price, hits of several come one
+    currency after another. Hyphens, points, spaces, accents and capitals make no difference.
     """
     await INDEX.wait(request)
     order = sort or (Sort.RELEVANCE if filters.q else Sort.NEWEST)
@@ -198,11 +207,13 @@ def _answer(asked: Asked, found: dict[str, Any]) -> Response:
         "hits": [_hit(hit, asked.order) for hit in hits],
         "total": total,
         "typos": asked.typos,
+        "by_currency": by_currency(asked.order, asked.filters),
         "facets": facets_of(found),
+        "truncated_facets": truncated_facets(found),
         "next": cursor,
     }
     headers = {"Cache-Control": "no-cache", **link}
-    return Response(orjson.dumps(body), 200, headers, "application/json")
+    return Response(json_of(body), 200, headers, "application/json")
 
 
 def _total(found: dict[str, Any]) -> int:
@@ -248,6 +259,6 @@ async def suggest(
 ) -> Response:
     """Makes and models that begin like this, one typo tolerated."""
     found = await _run(mesh, suggestions_body(q, Market.EXOTICS, limit))
-    body = orjson.dumps({"items": suggestions_of(found, limit)})
+    body = json_of({"items": suggestions_of(found, limit)})
     headers = {"Cache-Control": "public, max-age=60"}
     return Response(body, headers=headers, media_type="application/json")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from projections.projection import Projection, SearchIndex
+from projections.search.spelling import compact, folded, prose, spellings
 from projections.vehicle_columns import changed_columns, stated_columns
 from schemas.frozen import changed, frozen, names_of
 from schemas.listings import (
@@ -31,8 +32,10 @@ from schemas.vehicles import GeoPoint
 
 @frozen
 class ListingDocument:
-    """What can be searched for, and what a hit shows. `price` is in major units, for ranges
-    over any currency; `name` is make and model, for suggestions.
+    """What can be searched for, and what a hit shows. `price` is in major units, for ranges;
+    `name` is make and model, for suggestions. A `…_key` is what all spellings of a value have in
+    common, `…_begun` what somebody may begin to type; `words` are those of all short texts.
+    `description` holds the words of the description alone.
     """
 
     listing_id: str
@@ -62,9 +65,26 @@ class ListingDocument:
     location: str | None = None
     place: GeoPoint | None = None
     features: tuple[str, ...] | None = None
+    words: str | None = None
+    make_key: str | None = None
+    model_key: str | None = None
+    name_key: str | None = None
+    make_begun: str | None = None
+    name_begun: str | None = None
+    color_key: str | None = None
+    location_key: str | None = None
+    feature_keys: tuple[str, ...] | None = None
 
 
-_STATED = frozenset(names_of(ListingDocument)) - {"name", "price", "place"}
+DERIVED = frozenset(
+    {
+        "name", "price", "place", "words", "make_key", "model_key", "name_key", "make_begun",
+        "name_begun", "color_key", "location_key", "feature_keys",
+    }
+)  # fmt: skip
+_STATED = frozenset(names_of(ListingDocument)) - DERIVED
+_SHORT = ("title", "make", "model", "name", "trim", "body_type", "fuel_type", "transmission",
+          "drivetrain", "condition", "exterior_color", "location")  # fmt: skip
 
 
 def key(recorded: Recorded[ListingEvent]) -> str:
@@ -82,7 +102,7 @@ def fold(row: ListingDocument | None, recorded: Recorded[ListingEvent]) -> Listi
                     seller_id=created.seller_id,
                     market=created.market,
                     status=ListingStatus.DRAFT,
-                    created_at=created.created_at,
+                    created_at=recorded.recorded_at,
                 ),
                 stated_columns(created.fields),
             )
@@ -90,10 +110,9 @@ def fold(row: ListingDocument | None, recorded: Recorded[ListingEvent]) -> Listi
             return row and _changed(row, changed_columns(fields, cleared))
         case ListingPriceChanged(price_minor=price_minor, currency=currency):
             return row and _changed(row, {"price_minor": price_minor, "currency": currency})
-        case ListingPublished(published_at=at):
-            return row and changed(
-                row, status=ListingStatus.ACTIVE, published_at=row.published_at or at
-            )
+        case ListingPublished():
+            first = row and (row.published_at or recorded.recorded_at)
+            return row and changed(row, status=ListingStatus.ACTIVE, published_at=first)
         case ListingUnpublished():
             return row and changed(row, status=ListingStatus.DRAFT)
         case ListingHidden():
@@ -108,6 +127,8 @@ def fold(row: ListingDocument | None, recorded: Recorded[ListingEvent]) -> Listi
 
 def _changed(row: ListingDocument, columns: dict[str, Any]) -> ListingDocument:
     """The document with these columns, and with what follows from them."""
+    if columns.get("description") is not None:
+        columns = {**columns, "description": prose(columns["description"])}
     stated = changed(row, **{name: columns[name] for name in columns.keys() & _STATED})
     place = stated.place
     if "lat" in columns:
@@ -116,54 +137,61 @@ def _changed(row: ListingDocument, columns: dict[str, Any]) -> ListingDocument:
     price = None
     if stated.price_minor is not None and stated.currency is not None:
         price = float(major_units(stated.price_minor, stated.currency))
-    words = [word for word in (stated.make, stated.model) if word is not None]
-    return changed(stated, place=place, price=price, name=" ".join(words) or None)
+    names = [word for word in (stated.make, stated.model) if word is not None]
+    stated = changed(stated, place=place, price=price, name=" ".join(names) or None)
+    return changed(stated, words=_words(stated), **_keys(stated))
+
+
+def _words(row: ListingDocument) -> str | None:
+    texts = [*(getattr(row, name) for name in _SHORT), *(row.features or ())]
+    found = {word: None for text in texts if text for word in spellings(text)}
+    whole = [compact(text) for text in (row.model, row.name) if text]
+    return " ".join([*found, *(each for each in whole if each not in found)]) or None
+
+
+def _keys(row: ListingDocument) -> dict[str, Any]:
+    return {
+        "make_key": row.make and compact(row.make),
+        "model_key": row.model and compact(row.model),
+        "name_key": row.name and compact(row.name),
+        "make_begun": row.make and _begun(row.make),
+        "name_begun": row.name and _begun(row.name),
+        "color_key": row.exterior_color and folded(row.exterior_color),
+        "location_key": row.location and folded(row.location),
+        "feature_keys": row.features and tuple(dict.fromkeys(map(folded, row.features))),
+    }
+
+
+def _begun(name: str) -> str:
+    return " ".join(dict.fromkeys([*spellings(name), compact(name)]))
 
 
 _KEYWORD = {"type": "keyword"}
 _NUMBER = {"type": "long"}
 _MOMENT = {"type": "date"}
 _TEXT = {"type": "text", "analyzer": "words"}
-_WORD = {**_KEYWORD, "copy_to": "words"}
-# Read only together with everything else, in `words`.
-_PROSE = {"type": "text", "index": False, "copy_to": "words"}
-
-
-def _name(**subfields: Any) -> dict[str, Any]:
-    """One facet value however it is spelt, `BMW` or `bmw`; `raw` keeps a spelling to show."""
-    return {
-        "type": "keyword",
-        "normalizer": "folded",
-        "ignore_above": 100,
-        "fields": {"raw": {**_KEYWORD, "ignore_above": 100}, **subfields},
-    }
-
-
-_BEGUN = {"type": "text", "analyzer": "begun", "search_analyzer": "words"}
-_FREE = {**_name(), "copy_to": "words"}
+_LABEL = {**_KEYWORD, "ignore_above": 100}
+# Shown with a hit, or kept for the next change: found by what is derived from it.
+_SHOWN = {"type": "keyword", "index": False, "doc_values": False}
+_BEGUN = {"type": "text", "analyzer": "begun", "search_analyzer": "spelt"}
 
 INDEX = SearchIndex(
     settings={
         "number_of_shards": 1,
         "analysis": {
-            "char_filter": {
-                # Sinhala writes conjuncts with joiners that people leave out when they search.
-                "joiners": {"type": "mapping", "mappings": ["\\u200D=>", "\\u200C=>"]}
-            },
-            "normalizer": {"folded": {"type": "custom", "filter": ["lowercase", "asciifolding"]}},
-            "filter": {"beginnings": {"type": "edge_ngram", "min_gram": 1, "max_gram": 15}},
+            "filter": {"beginnings": {"type": "edge_ngram", "min_gram": 1, "max_gram": 60}},
             "analyzer": {
                 "words": {
                     "type": "custom",
-                    "char_filter": ["joiners"],
                     "tokenizer": "standard",
                     "filter": ["lowercase", "asciifolding"],
                 },
+                # What projections.search.spelling has made ready.
+                "spelt": {"type": "custom", "tokenizer": "whitespace"},
                 "begun": {
                     "type": "custom",
-                    "char_filter": ["joiners"],
-                    "tokenizer": "standard",
-                    "filter": ["lowercase", "asciifolding", "beginnings"],
+                    "tokenizer": "whitespace",
+                    "filter": ["beginnings"],
                 },
             },
         },
@@ -173,7 +201,7 @@ INDEX = SearchIndex(
         "properties": {
             "words": {
                 "type": "text",
-                "analyzer": "words",
+                "analyzer": "spelt",
                 "index_prefixes": {"min_chars": 3, "max_chars": 10},
             },
             "listing_id": _KEYWORD,
@@ -182,34 +210,42 @@ INDEX = SearchIndex(
             "status": _KEYWORD,
             "created_at": _MOMENT,
             "published_at": _MOMENT,
-            "title": {**_TEXT, "copy_to": "words"},
-            "description": _PROSE,
+            "title": _TEXT,
+            "description": {"type": "text", "index": False, "copy_to": "words"},
             "price_minor": {**_NUMBER, "index": False},
             "currency": _KEYWORD,
             "price": {"type": "scaled_float", "scaling_factor": 1_000},
             "year": _NUMBER,
-            "make": {**_name(words=_TEXT, begun=_BEGUN), "copy_to": "words"},
-            "model": {**_name(words=_TEXT), "copy_to": "words"},
-            "name": _name(begun=_BEGUN),
-            "trim": _PROSE,
-            "body_type": _WORD,
+            "make": _LABEL,
+            "model": _LABEL,
+            "name": {**_KEYWORD, "ignore_above": 201},
+            "make_key": _KEYWORD,
+            "model_key": _KEYWORD,
+            "name_key": _KEYWORD,
+            "make_begun": _BEGUN,
+            "name_begun": _BEGUN,
+            "trim": _SHOWN,
+            "body_type": _KEYWORD,
             "mileage_km": _NUMBER,
-            "fuel_type": _WORD,
-            "transmission": _WORD,
-            "drivetrain": _WORD,
-            "condition": _WORD,
+            "fuel_type": _KEYWORD,
+            "transmission": _KEYWORD,
+            "drivetrain": _KEYWORD,
+            "condition": _KEYWORD,
             "power_kw": _NUMBER,
-            "exterior_color": _FREE,
-            "location": _FREE,
+            "exterior_color": _LABEL,
+            "color_key": _KEYWORD,
+            "location": _LABEL,
+            "location_key": _KEYWORD,
             "place": {"type": "geo_point"},
-            "features": _FREE,
+            "features": _LABEL,
+            "feature_keys": _KEYWORD,
         },
     },
 )
 
 listing_search = Projection(
     name="listing_search",
-    version=2,
+    version=3,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

@@ -7,11 +7,12 @@ will be with that value alone chosen in its facet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from projections.search.listing_search import ListingDocument
+from projections.search.listing_search import DERIVED, ListingDocument
+from projections.search.spelling import Asked, asked, compact, folded
 from schemas.frozen import names_of
 from schemas.listings import ListingStatus
 from schemas.search import Filters
@@ -20,23 +21,41 @@ FACET_VALUES_MAX = 50
 PREFIX_LENGTH_MIN = 3  # the last word of a text is taken as unfinished from here on
 SEARCH_TIMEOUT = "2s"
 
-# Facet → field. The free ones fold spellings, so they carry one to show.
+# Facet → field. What is free to spell is counted and chosen by what its spellings have in common,
+# and carries one of them to show, from the field in LABELS.
 FACETS = {
-    "make": "make",
-    "model": "model",
+    "make": "make_key",
+    "model": "model_key",
     "body": "body_type",
     "fuel": "fuel_type",
     "transmission": "transmission",
     "drivetrain": "drivetrain",
     "condition": "condition",
+    "color": "color_key",
+    "location": "location_key",
+    "features": "feature_keys",
+    "currency": "currency",
+}
+LABELS = {
+    "make": "make",
+    "model": "model",
     "color": "exterior_color",
     "location": "location",
     "features": "features",
 }
-FREE = frozenset({"make", "model", "color", "location", "features"})
+KEYS: dict[str, Callable[[str], str]] = {
+    "make": compact,
+    "model": compact,
+    "color": folded,
+    "location": folded,
+    "features": folded,
+}
+# The spellings looked through for one to show. A listing has many features, so that the most
+# frequent beside a value need not be one of its own.
+_LABELS_MAX = {"features": 200}
 RANGES = {"price": "price", "year": "year", "mileage": "mileage_km", "power": "power_kw"}
 
-SHOWN = sorted({*names_of(ListingDocument)} - {"listing_id", "description", "name", "price"})
+SHOWN = sorted({*names_of(ListingDocument)} - DERIVED - {"listing_id", "description"} | {"place"})
 
 Clause = dict[str, Any]
 
@@ -89,30 +108,41 @@ def candidates(filters: Filters, *, typos: bool = False) -> Clause:
         {"term": {"market": filters.market}},
         *_ranges(filters),
     ]
-    if filters.currency is not None:
-        fitting.append({"term": {"currency": filters.currency}})
     if filters.radius_km is not None:
         center = {"lat": filters.lat, "lon": filters.lon}
         fitting.append({"geo_distance": {"distance": f"{filters.radius_km}km", "place": center}})
     query: Clause = {"filter": fitting}
     if filters.q:
-        query["must"] = [_all_words(filters.q, typos=typos)]
+        wanted = asked(filters.q)
+        query["must"] = [_all_words(wanted, typos=typos)]
+        names = sorted({part for each in wanted for part in (each.word, *each.parts_of)})
         query["should"] = [
-            {"match": {"make.words": {"query": filters.q, "boost": 3}}},
-            {"match": {"model.words": {"query": filters.q, "boost": 3}}},
-            {"match": {"title": {"query": filters.q, "boost": 2}}},
+            {"terms": {"make_key": names, "boost": 3}},
+            {"terms": {"model_key": names, "boost": 3}},
+            {"match": {"title": {"query": folded(filters.q), "boost": 2}}},
         ]
     return {"bool": query}
 
 
-def _all_words(text: str, *, typos: bool) -> Clause:
+def _all_words(wanted: Sequence[Asked], *, typos: bool) -> Clause:
+    if not wanted:
+        return {"match_none": {}}
+    last = wanted[-1]
+    return {"bool": {"must": [_word(each, typos=typos, last=each is last) for each in wanted]}}
+
+
+def _word(wanted: Asked, *, typos: bool, last: bool) -> Clause:
+    ways: list[Clause] = [{"term": {"words": wanted.word}}]
+    if wanted.parts_of:
+        ways.append({"terms": {"words": list(wanted.parts_of)}})
     if typos:
         # Short words have too many neighbours: `golf` and `gold` both mean what they say.
-        fuzzy = {"query": text, "operator": "and", "fuzziness": "AUTO:4,100", "prefix_length": 1}
-        return {"match": {"words": fuzzy}}
-    unfinished = len(text.rsplit(maxsplit=1)[-1]) >= PREFIX_LENGTH_MIN
-    kind = "match_bool_prefix" if unfinished else "match"
-    return {kind: {"words": {"query": text, "operator": "and"}}}
+        fuzzy = {"query": wanted.word, "fuzziness": "AUTO:4,100", "prefix_length": 1}
+        ways.append({"match": {"words": fuzzy}})
+    else:
+        begun = [*wanted.unfinished, *([wanted.word] if last else [])]
+        ways += [{"prefix": {"words": each}} for each in begun if len(each) >= PREFIX_LENGTH_MIN]
+    return {"bool": {"should": ways, "minimum_should_match": 1}}
 
 
 def _ranges(filters: Filters) -> Iterable[Clause]:
@@ -128,21 +158,36 @@ def _number(value: Any) -> float | None:
 
 
 def _chosen(filters: Filters) -> dict[str, Clause]:
-    return {
-        facet: {"terms": {field: list(values)}}
-        for facet, field in FACETS.items()
-        if (values := getattr(filters, facet))
+    chosen = {
+        facet: [KEYS[facet](value) for value in values] if facet in KEYS else list(values)
+        for facet in FACETS
+        if (values := _values(filters, facet))
     }
+    return {facet: {"terms": {FACETS[facet]: values}} for facet, values in chosen.items()}
+
+
+def _values(filters: Filters, facet: str) -> Sequence[str]:
+    if facet == "currency":
+        return () if filters.currency is None else (filters.currency,)
+    values: Sequence[str] = getattr(filters, facet)
+    return values
 
 
 def _facet(facet: str, filters: Filters) -> Clause:
     others = [clause for name, clause in _chosen(filters).items() if name != facet]
-    field = FACETS[facet]
     order = [{"_count": "desc"}, {"_key": "asc"}]
-    values: Clause = {"terms": {"field": field, "size": FACET_VALUES_MAX, "order": order}}
-    if facet in FREE:
-        values["aggs"] = {"label": {"terms": {"field": f"{field}.raw", "size": 1}}}
+    values: Clause = {"terms": {"field": FACETS[facet], "size": FACET_VALUES_MAX, "order": order}}
+    if facet in LABELS:
+        labels = {"field": LABELS[facet], "size": _LABELS_MAX.get(facet, 1)}
+        values["aggs"] = {"label": {"terms": labels}}
     return {"filter": {"bool": {"filter": others}}, "aggs": {"values": values}}
+
+
+def by_currency(sort: Sort, filters: Filters) -> bool:
+    """Whether hits come one currency after another: prices in several are no numbers that could
+    be compared.
+    """
+    return sort in (Sort.PRICE, Sort.PRICE_DOWN) and filters.currency is None
 
 
 def _order(sort: Sort, filters: Filters) -> list[Clause]:
@@ -158,7 +203,8 @@ def _order(sort: Sort, filters: Filters) -> list[Clause]:
         case _:
             field = RANGES[sort.removeprefix("-")]
             direction = "desc" if sort.startswith("-") else "asc"
-            return [{field: {"order": direction, "missing": "_last"}}, tie_break]
+            found: list[Clause] = [{field: {"order": direction, "missing": "_last"}}, tie_break]
+            return [{"currency": "asc"}, *found] if by_currency(sort, filters) else found
 
 
 def facets_of(answer: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -167,7 +213,7 @@ def facets_of(answer: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
         facet: [
             {
                 "value": bucket["key"],
-                "label": _label(bucket),
+                "label": _label(facet, bucket),
                 "count": bucket["doc_count"],
             }
             for bucket in answer["aggregations"][facet]["values"]["buckets"]
@@ -176,6 +222,14 @@ def facets_of(answer: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _label(bucket: Mapping[str, Any]) -> str:
-    spellings = bucket.get("label", {}).get("buckets") or [bucket]
-    return str(spellings[0]["key"])
+def truncated_facets(answer: Mapping[str, Any]) -> list[str]:
+    """The facets that have more values than are told, the most frequent ones."""
+    found = answer["aggregations"]
+    return [facet for facet in FACETS if found[facet]["values"].get("sum_other_doc_count")]
+
+
+def _label(facet: str, bucket: Mapping[str, Any]) -> str:
+    """The spelling that most people use; the value itself where none of its own is known."""
+    spellings = [str(each["key"]) for each in bucket.get("label", {}).get("buckets", [])]
+    own = (each for each in spellings if KEYS[facet](each) == bucket["key"])
+    return next(own, str(bucket["key"]))

@@ -6,25 +6,27 @@ what fits without a typo comes first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from projections.search.spelling import Asked, asked
 from schemas.listings import ListingStatus
 from schemas.messages import Market
 
 SUGGESTIONS_MAX = 10
 TEXT_LENGTH_MAX = 60
 TIMEOUT = "1s"
-# Where a suggestion is read from, and which answer comes first.
+# Of what a suggestion is one, and which answer comes first.
 _SOURCES = {"make": "make", "model": "name"}
-_FITS = {"exact": {}, "typo": {"fuzziness": "AUTO:3,100", "prefix_length": 1}}
+_FITS = ("exact", "typo")
 
 
 def suggestions_body(text: str, market: Market, size: int) -> dict[str, Any]:
     """Counts of the makes and models that begin like `text`, over active listings."""
+    wanted = asked(text)
     matches = {
-        (fit, kind): {"match": {f"{field}.begun": {"query": text, "operator": "and", **how}}}
-        for fit, how in _FITS.items()
+        (fit, kind): _begun(f"{field}_begun", wanted, typos=fit == "typo")
+        for fit in _FITS
         for kind, field in _SOURCES.items()
     }
     return {
@@ -40,18 +42,32 @@ def suggestions_body(text: str, market: Market, size: int) -> dict[str, Any]:
             }
         },
         "aggs": {
-            f"{fit} {kind}": {
-                "filter": match,
-                "aggs": {
-                    "values": {
-                        "terms": {"field": _SOURCES[kind], "size": size},
-                        "aggs": {"label": {"terms": {"field": f"{_SOURCES[kind]}.raw", "size": 1}}},
-                    }
-                },
-            }
+            f"{fit} {kind}": {"filter": match, "aggs": {"values": _counts(_SOURCES[kind], size)}}
             for (fit, kind), match in matches.items()
         },
     }
+
+
+def _counts(field: str, size: int) -> dict[str, Any]:
+    return {
+        "terms": {"field": f"{field}_key", "size": size},
+        "aggs": {"label": {"terms": {"field": field, "size": 1}}},
+    }
+
+
+def _begun(field: str, wanted: Sequence[Asked], *, typos: bool) -> dict[str, Any]:
+    """Every word begins one of the name's, or is a part of such a beginning."""
+    if not wanted:
+        return {"match_none": {}}
+    return {"bool": {"must": [_word(field, each, typos=typos) for each in wanted]}}
+
+
+def _word(field: str, wanted: Asked, *, typos: bool) -> dict[str, Any]:
+    ways: list[dict[str, Any]] = [{"terms": {field: [wanted.word, *wanted.parts_of]}}]
+    if typos:
+        fuzzy = {"query": wanted.word, "fuzziness": "AUTO:3,100", "prefix_length": 1}
+        ways.append({"match": {field: fuzzy}})
+    return {"bool": {"should": ways, "minimum_should_match": 1}}
 
 
 def suggestions_of(answer: Mapping[str, Any], size: int) -> list[dict[str, Any]]:

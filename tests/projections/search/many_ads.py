@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from projections.search.listing_search import ListingDocument
-from projections.search.query import FACETS, FREE
+from projections.search.query import FACETS, KEYS, LABELS
 from schemas.listings import ListingSold, ListingUnpublished
 from schemas.messages import Event
 from schemas.search import Filters
@@ -38,6 +38,7 @@ MODELS = {
 CITIES = {"Colombo": (6.93, 79.86), "Kandy": (7.29, 80.63), "Galle": (6.05, 80.22)}
 FEATURES = ["Sunroof", "sunroof", "Tow bar", "Heated seats", "Navigation"]
 COLORS = ["Black", "black", "Red", None]
+_FIELDS = LABELS | {"body": "body_type", "fuel": "fuel_type"}
 WORDS = ["clean", "family", "sport", "first owner", "garage", "urgent"]
 
 
@@ -107,7 +108,6 @@ def _is_candidate(ad: ListingDocument, filters: Filters) -> bool:
     return (
         ad.status == "active"
         and ad.market == filters.market
-        and (filters.currency is None or ad.currency == filters.currency)
         and all(
             _within(value, *filters.bounds(name))
             for name, value in [
@@ -138,18 +138,21 @@ def distance_km(ad: ListingDocument, filters: Filters) -> float:
 
 
 def _chosen(ad: ListingDocument, facet: str, filters: Filters) -> bool:
-    chosen = {_folded(facet, value) for value in getattr(filters, facet)}
+    asked = (filters.currency,) if facet == "currency" else getattr(filters, facet)
+    chosen = {_folded(facet, value) for value in asked if value is not None}
     return not chosen or not chosen.isdisjoint(_values(ad, facet))
 
 
 def _values(ad: ListingDocument, facet: str) -> list[str]:
-    value = getattr(ad, FACETS[facet])
+    value = getattr(ad, _FIELDS.get(facet, facet))
     values = value if isinstance(value, tuple) else [value]
     return [_folded(facet, each) for each in values if each is not None]
 
 
 def _folded(facet: str, value: str) -> str:
-    return _plain(value) if facet in FREE else str(value)
+    if facet in ("make", "model"):
+        return re.sub(r"[\W_]+", "", _plain(value))
+    return _plain(value) if facet in KEYS else str(value)
 
 
 def _plain(text: str) -> str:

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from projections.search.query import FACETS, Sort, candidates, facets_of, search_body
+from projections.search.query import (
+    FACETS,
+    Sort,
+    by_currency,
+    candidates,
+    facets_of,
+    search_body,
+    truncated_facets,
+)
 from projections.search.suggestions import suggestions_of
 from schemas.search import Filters
 from schemas.vehicles import FuelType
@@ -35,14 +43,14 @@ def test_SE_01_only_active_listings_of_one_market_are_candidates() -> None:
 def test_SE_02_values_of_one_facet_are_alternatives_and_facets_add_up() -> None:
     found = body(fuel=["diesel", "petrol"], make=["BMW"])["post_filter"]["bool"]["filter"]
     assert found == [
-        {"terms": {"make": ["BMW"]}},
+        {"terms": {"make_key": ["bmw"]}},
         {"terms": {"fuel_type": [FuelType.DIESEL, FuelType.PETROL]}},
     ]
 
 
 def test_SE_02_a_facet_is_counted_under_the_choices_of_all_others() -> None:
     chosen = {"fuel": ["diesel"], "make": ["BMW"]}
-    assert others_of("fuel", **chosen) == [{"terms": {"make": ["BMW"]}}]
+    assert others_of("fuel", **chosen) == [{"terms": {"make_key": ["bmw"]}}]
     assert others_of("make", **chosen) == [{"terms": {"fuel_type": ["diesel"]}}]
     assert len(others_of("features", **chosen)) == 2
 
@@ -62,7 +70,17 @@ def test_SE_02_bounds_are_ranges_and_prices_are_in_major_units() -> None:
 
 
 def test_SE_02_a_currency_leaves_only_its_own_prices() -> None:
-    assert {"term": {"currency": "LKR"}} in fitting(currency="LKR")
+    assert body(currency="LKR")["post_filter"]["bool"]["filter"] == [
+        {"terms": {"currency": ["LKR"]}}
+    ]
+
+
+@pytest.mark.parametrize("sort", [Sort.PRICE, Sort.PRICE_DOWN])
+def test_prices_of_different_currencies_are_not_sorted_as_bare_numbers(sort: Sort) -> None:
+    assert body(sort)["sort"][0] == {"currency": "asc"}
+    assert list(body(sort, currency="LKR")["sort"][0]) == ["price"]
+    assert by_currency(sort, Filters())
+    assert not by_currency(sort, Filters(currency="LKR"))
 
 
 def test_SE_01_a_radius_is_a_filter_and_a_place_alone_is_not() -> None:
@@ -73,9 +91,15 @@ def test_SE_01_a_radius_is_a_filter_and_a_place_alone_is_not() -> None:
     }
 
 
+def prefixes(text: str) -> list[str]:
+    (words,) = candidates(Filters(q=text))["bool"]["must"]
+    ways = [way for word in words["bool"]["must"] for way in word["bool"]["should"]]
+    return [way["prefix"]["words"] for way in ways if "prefix" in way]
+
+
 def test_SE_01_the_last_word_may_be_unfinished_once_it_has_three_letters() -> None:
-    assert "match_bool_prefix" in candidates(Filters(q="bmw tour"))["bool"]["must"][0]
-    assert "match" in candidates(Filters(q="bmw m"))["bool"]["must"][0]
+    assert "tour" in prefixes("bmw tour")
+    assert "m" not in prefixes("bmw m")
 
 
 @pytest.mark.parametrize("sort", Sort)
@@ -99,6 +123,13 @@ def test_SE_02_facets_are_read_with_a_spelling_to_show() -> None:
     assert found["make"] == [{"value": "bmw", "label": "BMW", "count": 3}]
     assert found["fuel"] == [{"value": "diesel", "label": "diesel", "count": 2}]
     assert found["model"] == []
+
+
+def test_facets_with_more_values_than_are_told_say_so() -> None:
+    found: dict[str, Any] = {facet: {"values": {"buckets": []}} for facet in FACETS}
+    found["make"]["values"]["sum_other_doc_count"] = 3
+    found["fuel"]["values"]["sum_other_doc_count"] = 0
+    assert truncated_facets({"aggregations": found}) == ["make"]
 
 
 @pytest.mark.parametrize(

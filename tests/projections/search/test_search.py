@@ -102,8 +102,8 @@ def _in_order(ads: list[ListingDocument], sort: Sort, filters: Filters) -> list[
     values = {
         Sort.NEWEST: lambda ad: -ad.published_at.timestamp(),
         Sort.DISTANCE: lambda ad: distance_km(ad, filters),
-        Sort.PRICE: lambda ad: ad.price,
-        Sort.PRICE_DOWN: lambda ad: -ad.price,
+        Sort.PRICE: lambda ad: (ad.currency, ad.price),
+        Sort.PRICE_DOWN: lambda ad: (ad.currency, -ad.price),
         Sort.YEAR: lambda ad: ad.year,
         Sort.YEAR_DOWN: lambda ad: -ad.year,
         Sort.MILEAGE: lambda ad: ad.mileage_km,
