@@ -1,0 +1,141 @@
+"""What the costliest request to each operation makes the shop do: writes `docs/worst-cases.md`.
+
+    python -m tests.house.worst_cases
+
+What a request may ask for is read from the OpenAPI document and the policy. What it then costs is
+said here, an operation a row, and held by the tests that are named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from api.policy import LIMITS
+from api.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX
+from tests.api.operations import OPERATIONS, Operation
+from tests.house.sources import ROOT
+
+PAGE = ROOT / "docs" / "worst-cases.md"
+
+MEMORY = "no store: from memory"
+ROW = "one row by its key"
+COMMAND = "one command: its stream folded by the writer, at most 500 events appended"
+COMMANDS = "two or three commands, one after another, within one time-out"
+PASSWORD = "a password's hash in a thread, at most 16 waiting (503 beyond); then a command"
+LIST = "one page by an index, one row more than is shown; no deeper than 10,000 by number"
+UNSEALED = f"{LIST}; each row unsealed with its people's keys, one query for all"
+PAST = (
+    "fewer than 100 events beside what is shown; the first far read of a listing folds all of its "
+    "events once, one listing at a time, giving way after every 50 (test_listing_pasts)"
+)
+SEARCH = (
+    "one search of at most 100 hits and 11 counts of at most 50 values, 2 s in the engine; again with "
+    "typos when nothing is found; at most 100 words of 9 spellings (test_spelling)"
+)
+FILES = "at most 10 files of 10 MiB, 4 in memory; drawn elsewhere, later"
+PICTURE = (
+    "one picture of at most 25 million pixels drawn in a thread, at most 8 waiting (503 beyond)"
+)
+OUTSIDE = "one exchange with the provider, answers of at most 512 KiB, with a time-out"
+
+WORK: dict[str, str] = {
+    **dict.fromkeys(("list_signing_keys", "list_enums", "health_live", "read_metrics"), MEMORY),
+    **dict.fromkeys(("show_verify_email", "show_reset_password", "start_oauth"), MEMORY),
+    "health_ready": "one cheap question to each store, all at once, each with a time-out",
+    **dict.fromkeys(
+        ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
+         "read_seller", "read_review", "read_image", "read_item"), ROW),
+    "read_listing": f"{ROW}; with `as_of` or `version` as `read_listing_history`",
+    "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
+    "(test_price_history)",
+    "read_listing_history": PAST,
+    "read_user_stats": "four counts by an index",
+    "read_listing_figures": "at most 366 days of one listing, counted in ClickHouse within 10 s",
+    **dict.fromkeys(("read_avatar", "read_variant"), "one file of the object store, in pieces"),
+    **dict.fromkeys(
+        ("list_listings", "list_my_listings", "list_items", "list_wallet_entries",
+         "read_audit"), LIST),
+    "list_identities": "at most 100 rows by an index; the rules allow 10",
+    "list_sessions": "at most 100 rows by an index",
+    "list_api_keys": "at most 20 rows by an index",
+    "list_item_categories": "a count by an index over one campus' items",
+    **dict.fromkeys(
+        ("list_conversations", "list_chats", "read_messages", "read_chat_messages",
+         "list_seller_reviews", "list_listing_reviews"), UNSEALED),
+    "count_unread": "at most 1,000 conversations by an index",
+    **dict.fromkeys(("search", "search_listings"), SEARCH),
+    "suggest": "one search without hits, four counts of at most 10 names, 1 s in the engine; at most "
+    "60 characters",
+    "export_user": "at most 100,000 events, 500 in memory; one a person and process, all of them "
+    "taking turns at pieces of 8 kB (test_export_turns)",
+    "view_listing": "one row; one event in a batch of many",
+    **dict.fromkeys(
+        ("log_out", "log_out_everywhere", "revoke_session", "ban_user", "unban_user", "grant_role",
+         "log_out_user", "deactivate_user", "reactivate_user", "update_user",
+         "replace_user_fields", "update_seller", "replace_seller_fields", "update_preferences",
+         "replace_preferences", "remove_avatar", "delete_media", "issue_api_key",
+         "revoke_api_key", "create_listing", "update_listing", "replace_listing_fields",
+         "delete_listing", "publish_listing", "unpublish_listing", "mark_listing_sold",
+         "update_item", "replace_item_fields", "delete_item", "open_conversation",
+         "send_message", "mark_messages_read", "hide_conversation", "create_review",
+         "update_review", "replace_review_fields", "delete_review", "refresh_session",
+         "verify_email", "unlink_identity"), COMMAND),
+    **dict.fromkeys(("resend_verification", "delete_user"), COMMANDS),
+    **dict.fromkeys(
+        ("register_user", "log_in", "forgot_password", "reset_password", "change_password"),
+        PASSWORD),
+    "start_linking": f"{ROW}; the provider's addresses from memory",
+    "finish_oauth": f"{OUTSIDE}; then two or three commands",
+    "upload_avatar": PICTURE,
+    **dict.fromkeys(("upload_images", "upload_media_images"), f"{FILES}; a command a file"),
+    "create_item": f"{FILES}; a command a file and one more",
+}  # fmt: skip
+
+_INTRODUCTION = """# The worst cases
+
+Written by `python -m tests.house.worst_cases`; do not edit. What the costliest request to each
+operation makes the shop do, whoever sends it. Every wait on a store has a time-out, and a body that
+is larger than said here is refused with 413. *Limit* is counted for each person, or address
+(`api/policy.py`); nginx bounds the rate of everything.
+
+| operation | asks for at most | does at most | limit |
+|---|---|---|---|
+"""
+
+
+def page(operations: Iterable[Operation] = OPERATIONS) -> str:
+    """The whole document."""
+    return _INTRODUCTION + "".join(
+        f"| `{each.id}` | {_asks_for(each)} | {WORK[each.id]} | {_limit(each)} |\n"
+        for each in sorted(operations, key=lambda one: one.id)
+    )
+
+
+def _asks_for(operation: Operation) -> str:
+    parameters = {each["name"]: each["schema"] for each in operation.document.get("parameters", [])}
+    parts = list(_page_size(parameters))
+    if "requestBody" in operation.document:
+        parts.append(f"a body of {_body_bytes(operation):,} bytes")
+    return ", ".join(parts) or "one thing"
+
+
+def _page_size(parameters: dict[str, dict[str, object]]) -> Iterator[str]:
+    if "limit" in parameters:
+        yield f"{parameters['limit']['maximum']:,} rows"
+
+
+def _body_bytes(operation: Operation) -> int:
+    content = operation.document["requestBody"]["content"]
+    if "multipart/form-data" not in content:
+        return BODY_BYTES_MAX
+    return UPLOAD_BYTES_MAX if operation.id == "upload_avatar" else IMAGES_BYTES_MAX
+
+
+def _limit(operation: Operation) -> str:
+    names = [re.sub(r"_", " ", each.policy) for each in LIMITS[operation.id]]
+    return ", ".join(names) or "none"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
