@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 from uuid import UUID
 
 import typer
 
-from cli.imports.job import Job, Summary, run_import
+from cli.imports.checking import Checked, check_import
+from cli.imports.job import Job, LooksWrongError, Summary, run_import
 from cli.imports.mapping_file import MappingError, load_mapping
+from cli.imports.report_place import (
+    ReportError,
+    ReportPlaceError,
+    check_report_place,
+    default_report,
+)
 from cli.imports.sending import Limits, NoAnswerError
 from cli.imports.table import TableError
 from infra.logs import configure_logging
@@ -20,8 +31,11 @@ from schemas.messages import Market
 
 SAMPLE = "ads"  # infra/sample/ads.csv and its mapping
 SAMPLE_WAIT_S = 30.0
-EXIT_UNFINISHED = 75  # EX_TEMPFAIL: the same command again goes on
+# Those of sysexits.h, as far as it has one.
 EXIT_USAGE = 2
+EXIT_DATA = 65  # EX_DATAERR: rows that would be refused, or a file that looks wrong
+EXIT_OUTPUT = 74  # EX_IOERR: the report could not be written to its end
+EXIT_UNFINISHED = 75  # EX_TEMPFAIL: the same command again goes on
 EXIT_INTERRUPTED = 130
 
 
@@ -38,6 +52,13 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     report: Annotated[
         Path | None, typer.Option(help="Where each row's outcome is written (.jsonl or .csv).")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what would be accepted; send nothing.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Import though most of the file looks wrong.")
+    ] = False,
     wait: Annotated[
         float, typer.Option(help="Wait so many seconds at most until a search finds every row.")
     ] = 0.0,
@@ -47,37 +68,86 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """List every row of FILE. Running it again adds nothing, so after any trouble: run it again."""
-    try:
+    with _telling_what_ends_it():
         found = load_mapping(mapping)
         job = Job(
             file=file,
             mapping=found,
             market=market or found.market,
             seller_id=str(seller) if seller is not None else found.seller_id,
-            report=report or state_folder() / "imports" / f"{file.stem}.report.jsonl",
+            report=report if check else report or default_report(_reports(), file),
             wait_s=wait,
+            limit=limit,
+            anyway=anyway,
         )
+        if job.report is not None:
+            check_report_place(job.report, file, mapping)
+        if check:
+            _end_check(check_import(job), as_json=as_json)
+            return
         summary = _run(job, Limits(retry_for_s=retry_for))
-    except (MappingError, TableError, OSError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(EXIT_USAGE) from None
+    _say(json.dumps(summary.as_json()) if as_json else _told(summary))
+
+
+@contextmanager
+def _telling_what_ends_it() -> Iterator[None]:
+    """Whatever ends an import early is told without a traceback, and by the exit code."""
+    try:
+        yield
+    except (MappingError, TableError) as error:
+        _end(str(error), EXIT_USAGE)
+    except LooksWrongError as error:
+        cure = "Nothing was sent. Mend the mapping, or say --anyway."
+        _end(f"{error}\n{cure}", EXIT_DATA)
+    except ReportError as error:
+        _end(str(error), EXIT_USAGE if isinstance(error, ReportPlaceError) else EXIT_OUTPUT)
     except NoAnswerError as error:
-        typer.echo(f"The mesh takes no writes ({error}). Run the same command again.", err=True)
-        raise typer.Exit(EXIT_UNFINISHED) from None
+        _end(f"The mesh takes no writes ({error}). Run the same command again.", EXIT_UNFINISHED)
+    except OSError as error:
+        _end(f"{error.filename or 'the file'}: {error.strerror or error}", EXIT_USAGE)
     except KeyboardInterrupt:
-        typer.echo("Interrupted. Run the same command again: nothing is listed twice.", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    typer.echo(json.dumps(summary.as_json()) if as_json else _told(summary))
+        cure = "Interrupted. Run the same command again: nothing is listed twice."
+        _end(cure, EXIT_INTERRUPTED)
+
+
+def _end(told: str, code: int) -> NoReturn:
+    with suppress(BrokenPipeError):
+        typer.echo(told, err=True)
+    raise typer.Exit(code) from None
+
+
+def _end_check(checked: Checked, *, as_json: bool) -> None:
+    tally = checked.tally
+    if as_json:
+        _say(json.dumps({**tally.as_json(), "suspicions": checked.suspicions}))
+    else:
+        sums = f"{tally.accepted} would be accepted, {tally.refused.total()} refused"
+        _say("\n".join([*checked.suspicions, f"{tally.read} rows read: {sums}", *tally.told()]))
+    if not checked.is_clean:
+        raise typer.Exit(EXIT_DATA)
+
+
+def _say(told: str) -> None:
+    """Print it, or not, when nobody reads on: what was done is done all the same."""
+    try:
+        sys.stdout.write(f"{told}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _reports() -> Path:
+    return state_folder() / "imports"
 
 
 def import_sample() -> Summary:
     """Import the shipped sample into the running mesh, as `mesh up` does the first time."""
     folder = Path(str(files("infra") / "sample"))
     mapping = load_mapping(folder / f"{SAMPLE}.mapping.yaml")
-    report = state_folder() / "imports" / f"{SAMPLE}.report.jsonl"
-    job = Job(
-        folder / f"{SAMPLE}.csv", mapping, mapping.market, mapping.seller_id, report, SAMPLE_WAIT_S
-    )
+    file = folder / f"{SAMPLE}.csv"
+    report = default_report(_reports(), file)
+    job = Job(file, mapping, mapping.market, mapping.seller_id, report, SAMPLE_WAIT_S)
     return _run(job, Limits())
 
 
@@ -91,7 +161,7 @@ def _told(summary: Summary) -> str:
     tally = summary.tally
     sums = f"{tally.accepted} accepted, {tally.refused.total()} refused"
     lines = [f"{tally.read} rows read: {sums} ({summary.seconds:.1f} s)"]
-    lines += [f"  {rows:>7}  {by}: {why}" for (by, why), rows in tally.refused.most_common()]
+    lines += tally.told()
     if summary.searchable_s is not None:
         lines.append(f"A search finds all of it, {summary.searchable_s:.1f} s after the start.")
     return "\n".join([*lines, f"Each row's outcome: {summary.report}"])

@@ -1,23 +1,17 @@
-"""Reading single cells: numbers with symbols and units, words, cases. Pure functions."""
+"""Single cells as texts: how they are shown, stripped, put together and spelt. Pure functions."""
 
 from __future__ import annotations
 
 import re
-from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
-
-from cli.imports.outcomes import RefusedBy, RefusedError
 
 SHOWN_MAX = 60
-NUMBER_LENGTH_MAX = 60
-DIGITS_MAX = 18  # Decimal computes with 28, so that no amount is ever rounded
-KW_PER = {
-    "kw": Decimal(1),
-    "ps": Decimal("0.73549875"),  # metric horse-power, by definition
-    "hp": Decimal("0.74569987"),  # mechanical horse-power
-}
-
-_SPACES = "\u0020\u00a0\u2009\u202f'\u2019"  # put between thousands, with no meaning
+# Blanks only. Python's own strip and split take control characters for blanks, too, and would
+# take away without a word what no listing may hold.
+BLANKS = " \t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_AROUND = re.compile(rf"^[{BLANKS}\r\n]+|[{BLANKS}\r\n]+$")
+_BETWEEN = re.compile(rf"[{BLANKS}\r\n]+")
+_IN_LINE = re.compile(rf"[{BLANKS}]+")
+_LINE_END = re.compile(rf"[{BLANKS}]*(?:\r\n|\r|\n)[{BLANKS}]*")
 
 
 def shown(cell: str) -> str:
@@ -25,44 +19,27 @@ def shown(cell: str) -> str:
     return repr(cell if len(cell) <= SHOWN_MAX else cell[:SHOWN_MAX] + "…")
 
 
-@lru_cache
-def _number_pattern(decimal_mark: str) -> re.Pattern[str]:
-    """One number among other characters. Groups must be groups of three (or two, in lakhs): in
-    a file of decimal points `1,23` is no 123 but somebody else's decimal comma.
-    """
-    group = re.escape(_SPACES + ("," if decimal_mark == "." else "."))
-    mark = re.escape(decimal_mark)
-    whole = rf"\d{{1,3}}(?:[{group}]\d{{2,3}})*[{group}]\d{{3}}|\d+"
-    before = r"(?:[^\d+\-.,]|[.,](?=\D))*"  # `Rs. 8,500` too
-    return re.compile(rf"{before}([+-]?)({whole})(?:{mark}(\d+|--?))?\D*", re.ASCII)
+def stripped(cell: str) -> str:
+    """The cell without the blanks and line breaks around it."""
+    # The common case spares the search: most cells have none.
+    if cell and (cell[0] <= " " or cell[-1] <= " " or cell[0] > "~" or cell[-1] > "~"):
+        return _AROUND.sub("", cell)
+    return cell
 
 
-def number(cell: str, decimal_mark: str = ".") -> Decimal:
-    """The one number in a cell: `$8,500` → 8500, `150,000km` → 150000. Raises RefusedError
-    when there is none, more than one, or its marks don't fit `decimal_mark`.
-    """
-    found = None
-    if len(cell) <= NUMBER_LENGTH_MAX:
-        found = _number_pattern(decimal_mark).fullmatch(cell)
-    if found is not None:
-        sign, integer, fraction = found.groups()
-        digits = re.sub(r"\D", "", integer, flags=re.ASCII)
-        decimals = (fraction or "").replace("-", "")
-        if len(digits) + len(decimals) <= DIGITS_MAX:
-            return Decimal(f"{sign}{digits}.{decimals or '0'}")
-    raise RefusedError(RefusedBy.MAPPING, "not_a_number", shown(cell))
+def words_of(text: str) -> list[str]:
+    """The words of a text, between blanks and line breaks."""
+    return [word for word in _BETWEEN.split(text) if word]
 
 
-def whole(value: Decimal, cell: str) -> int:
-    """A number that must have no fraction."""
-    if value != value.to_integral_value():
-        raise RefusedError(RefusedBy.MAPPING, "not_a_whole_number", shown(cell))
-    return int(value)
+def one_line(text: str) -> str:
+    """The text on one line, with single spaces."""
+    return " ".join(words_of(text))
 
 
-def rounded(value: Decimal) -> int:
-    """The nearest whole number, a half away from zero."""
-    return int(value.to_integral_value(ROUND_HALF_UP))
+def lines_kept(text: str) -> str:
+    """The text with its line breaks, each of them one line feed, and single spaces."""
+    return _IN_LINE.sub(" ", _LINE_END.sub("\n", text)).strip(" \n")
 
 
 def title_case(text: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,16 @@ import uuid_utils
 
 from api.commands import fingerprint_of
 from api.gateway import CommandGateway
+from cli.imports.file_kind import explain
+from cli.imports.first_look import suspicions
 from cli.imports.mapping import Mapping
 from cli.imports.outcomes import Outcome
 from cli.imports.progress import Progress, showing_progress
 from cli.imports.report import Report, Tally, open_report
 from cli.imports.searchable import wait_until_searchable
 from cli.imports.sending import Limits, NoAnswerError, Sender
-from cli.imports.table import Table, count_lines, open_table
-from cli.imports.translate import Order, Translator, check_columns
+from cli.imports.table import Table, TableError, count_lines, open_table
+from cli.imports.translate import Order, Translator, missing_columns
 from infra.process import run_command
 from infra.settings import Settings
 from schemas.messages import Market
@@ -40,8 +44,14 @@ class Job:
     mapping: Mapping
     market: Market
     seller_id: str
-    report: Path
+    report: Path | None = None  # None: a check that writes none
     wait_s: float = 0.0  # how long to wait until the search has everything; 0: don't
+    limit: int | None = None  # only so many rows
+    anyway: bool = False  # though most of the file looks wrong
+
+
+class LooksWrongError(Exception):
+    """Most of the file looks as if the mapping meant another; nothing has been sent."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +76,34 @@ class Summary:
 
 
 def run_import(settings: Settings, job: Job, limits: Limits) -> Summary:
-    """Do the job; raises TableError, NoAnswerError, OSError, KeyboardInterrupt."""
-    with (
-        open_table(job.file, job.mapping.file) as table,
-        open_report(job.report) as report,
-        showing_progress(job.file.name, count_lines(job.file)) as progress,
-    ):
-        check_columns(job.mapping, table.columns)
-        noted = _Noted(report, progress)
-        return run_command(_import(settings, job, table, noted, limits))
+    """Do the job; raises TableError, LooksWrongError, ReportError, NoAnswerError,
+    KeyboardInterrupt.
+    """
+    report_path = job.report
+    assert report_path is not None
+    with open_checked(job) as (table, found):
+        if found and not job.anyway:
+            raise LooksWrongError("\n".join(found))
+        rows = min(count_lines(job.file), job.limit or sys.maxsize)
+        with (
+            open_report(report_path, job.file) as report,
+            showing_progress(job.file.name, rows) as progress,
+        ):
+            noted = _Noted(report, progress)
+            return run_command(_import(settings, job, table, noted, limits))
+
+
+@contextmanager
+def open_checked(job: Job) -> Iterator[tuple[Table, list[str]]]:
+    """The table, which has the mapping's columns, and what looks wrong about most of it. Raises
+    TableError.
+    """
+    with open_table(job.file, job.mapping.file) as table:
+        if missing := missing_columns(job.mapping, table.columns):
+            hint = explain(job.file, job.mapping.file, job.mapping.columns_used())
+            has = f"the file has: {', '.join(table.columns)}"
+            raise TableError("\n".join([f"{job.file}: {hint}"] if hint else [*missing, has]))
+        yield table, suspicions(job.file, job.mapping)
 
 
 @dataclass
@@ -105,13 +134,15 @@ async def _import(
     )
     async with _gateway(settings, limits) as gateway:
         sender = Sender(gateway.send, noted, limits)
-        noted.tally.read = await sender.run(table, Translator(order).translate)
+        rows = islice(table, job.limit)
+        noted.tally.read = await sender.run(rows, Translator(order).translate)
     noted.progress.finish(noted.tally)
     seconds, positions = time.monotonic() - started, list(sender.latest.values())
     searchable_s = None
     if job.wait_s and await wait_until_searchable(settings, positions, job.wait_s):
         searchable_s = time.monotonic() - started
-    return Summary(noted.tally, seconds, job.report, format_token(positions), searchable_s)
+    token = format_token(positions)
+    return Summary(noted.tally, seconds, job.report or Path(), token, searchable_s)
 
 
 def _end_if_cancelled() -> None:

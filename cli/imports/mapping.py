@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import re
+import csv
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
 
-from cli.imports.cells import number
-from cli.imports.outcomes import RefusedError
-from cli.imports.rules import (
-    Cells,
-    Column,
-    Part,
-    Rule,
-    TemplateRule,
-    Texts,
-    columns_of,
-    names_in,
-)
+from cli.imports.amounts import check_beside, check_plain, read_amount
+from cli.imports.patterns import check_pattern, matches
+from cli.imports.rules import Cells, Column, NumberForm, Part, Rule, Texts, columns_of
 from schemas.messages import Market
-from schemas.vehicles import VehicleFields
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,59}$")]
 LINES_PER_ROW_MAX = 1_000
+SKIPPED_LINES_MAX = 100
+REJECTS_MAX = 200
 
 
 def _one_character(text: str) -> str:
-    if len(text) != 1:
-        message = "exactly one character"
+    if len(text) != 1 or text.isalnum() or text == "\0":
+        message = "exactly one character, and no letter or digit"
         raise ValueError(message)
     return text
 
@@ -39,7 +31,8 @@ class FileShape(Part):
     encoding: str = "utf-8"
     delimiter: str = ","
     quote: str = '"'
-    header: Texts | None = None  # the columns' names, for a file whose first line is a row
+    skip_lines: Annotated[int, Field(ge=0, le=SKIPPED_LINES_MAX)] = 0  # before the header
+    header: Annotated[Texts, Field(min_length=1)] | None = None  # the columns' names, without one
     lines_per_row_max: Annotated[int, Field(ge=1, le=LINES_PER_ROW_MAX)] = 20
 
     _delimiter = field_validator("delimiter", "quote")(_one_character)
@@ -49,6 +42,11 @@ class FileShape(Part):
         if self.delimiter == self.quote or {self.delimiter, self.quote} & set("\r\n"):
             message = "delimiter and quote must differ, and be no ends of line"
             raise ValueError(message)
+        try:
+            csv.reader([], delimiter=self.delimiter, quotechar=self.quote, strict=True)
+        except (TypeError, ValueError) as error:
+            message = f"delimiter and quote can't be used together: {error}"
+            raise ValueError(message) from None
         return self
 
     @field_validator("encoding")
@@ -62,26 +60,31 @@ class FileShape(Part):
             raise ValueError(message) from None
         return encoding
 
+    @field_validator("header")
+    @classmethod
+    def _names_stand_once(cls, header: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        twice = sorted({name for name in header or () if (header or ()).count(name) > 1})
+        if twice:
+            message = f"columns that stand twice: {', '.join(twice)}"
+            raise ValueError(message)
+        return header
 
-class RejectRule(Part):
+
+class RejectRule(NumberForm):
     """Rows that shall not become listings: one test of one column, and the reason's code."""
 
     reason: Code
     column: Column
-    equals: Annotated[str | None, BeforeValidator(lambda v: v if v is None else str(v))] = None
+    equals: str | None = None
     one_of: Texts | None = None
     matches: str | None = None  # a regular expression, anywhere in the cell
-    outside: tuple[float, float] | None = None  # the smallest and largest number to take
-    decimal: Literal[".", ","] = "."
+    outside: tuple[FiniteFloat, FiniteFloat] | None = None  # the smallest and largest to take
 
     @field_validator("matches")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            message = f"not a regular expression: {error}"
-            raise ValueError(message) from None
+        if pattern is not None:
+            check_pattern(pattern)
         return pattern
 
     @model_validator(mode="after")
@@ -96,45 +99,39 @@ class RejectRule(Part):
         return self
 
     def hits(self, cells: Cells) -> bool:
-        """Whether this rule rejects the row. What is no number is outside every range."""
+        """Whether this rule rejects the row. What holds no digit is outside every range; raises
+        RefusedError for what does but is no number that can be understood.
+        """
         cell = cells[self.column]
         if self.equals is not None:
             return cell == self.equals
         if self.one_of is not None:
             return cell in self.one_of
         if self.matches is not None:
-            return re.search(self.matches, cell) is not None
-        smallest, largest = self.outside or (0.0, 0.0)
-        try:
-            return not smallest <= number(cell, self.decimal) <= largest
-        except RefusedError:
+            return matches(self.matches, cell)
+        return self._is_outside(cell)
+
+    def _is_outside(self, cell: str) -> bool:
+        if not any(each.isdecimal() for each in cell):
             return True
+        amount = read_amount(cell, self.notation)
+        check_beside(amount, (), cell)
+        check_plain(amount, self.notation, cell)
+        smallest, largest = self.outside or (0.0, 0.0)
+        return not smallest <= amount.value <= largest
 
 
 class Mapping(Part):
     """A whole mapping file, format 1. See docs/importing.md."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(lambda v: 1 if v == "1" else v)]
     source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
     seller: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     market: Market = Market.EXOTICS
     file: FileShape = FileShape()
-    key: Literal["row"] | Annotated[tuple[Column, ...], Field(min_length=1)]
-    reject: tuple[RejectRule, ...] = ()
+    key: Literal["row"] | Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]
+    reject: Annotated[tuple[RejectRule, ...], Field(max_length=REJECTS_MAX)] = ()
     fields: Annotated[dict[str, Rule], Field(min_length=1)]
-
-    @field_validator("fields")
-    @classmethod
-    def _are_fields(cls, fields: dict[str, Rule]) -> dict[str, Rule]:
-        unknown = sorted(set(fields) - set(VehicleFields.model_fields))
-        if unknown:
-            known = ", ".join(VehicleFields.model_fields)
-            message = f"no such field: {', '.join(unknown)}; there are {known}"
-            raise ValueError(message)
-        for name, rule in fields.items():
-            if isinstance(rule, TemplateRule):
-                _check_template(name, rule, fields)
-        return fields
 
     @property
     def seller_id(self) -> str:
@@ -150,10 +147,3 @@ class Mapping(Part):
         for name, rule in self.fields.items():
             used |= dict.fromkeys(columns_of(rule), f"fields.{name}")
         return used
-
-
-def _check_template(name: str, rule: TemplateRule, fields: dict[str, Rule]) -> None:
-    for used in names_in(rule.template):
-        if used not in fields or isinstance(fields[used], TemplateRule):
-            message = f"{name}: {{{used}}} is no field of this mapping, or a template itself"
-            raise ValueError(message)

@@ -1,88 +1,114 @@
-"""Mapping files: YAML in, a checked Mapping out, or every fault with its place."""
+"""Mapping files: YAML in, a checked Mapping out, or every fault with its line, place and cure."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from cli.imports.fitting import faults_of
 from cli.imports.mapping import Mapping
-from cli.imports.rules import KINDS
+from cli.imports.rules import RULES, AnyRule, Rule
+from cli.imports.strict_yaml import SIZE_MAX, Document, Fault, read_yaml
 
 _RULE_DEPTH = 2  # fields.<name>.<kind>.…: pydantic puts the rule's kind into the place
+_FAULTS_MAX = 100
+_RULE: TypeAdapter[AnyRule] = TypeAdapter(Rule)
 
 
 class MappingError(Exception):
-    """The mapping can't be used; the text names every fault by its place in the file."""
+    """The mapping can't be used; the text names every fault by line and place."""
 
-
-class _Loader(yaml.SafeLoader):
-    """YAML whose only booleans are true and false, and whose keys stand once.
-
-    With YAML 1.1's rules the vocabulary `no: false` would be read as `False: false`.
-    """
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-
-def _construct_once(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            line = key_node.start_mark.line + 1
-            message = f"line {line}: {key!r} stands twice"
-            raise MappingError(message)
-        seen.add(key)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
-
-
-def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    return _construct_once(loader, node, deep=True)
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
+    def __init__(self, faults: list[Fault], name: str = "") -> None:
+        told = [f"{name}: {each}" if name else str(each) for each in faults[:_FAULTS_MAX]]
+        if len(faults) > _FAULTS_MAX:
+            told.append(f"… and {len(faults) - _FAULTS_MAX} more")
+        super().__init__("\n".join(told))
+        self.faults = faults
 
 
 def load_mapping(path: Path) -> Mapping:
     """The mapping in a file; raises MappingError."""
     try:
-        return parse_mapping(path.read_text("utf-8"))
+        return parse_mapping(_text_of(path))
     except OSError as error:
-        message = f"{path}: {error.strerror}"
-        raise MappingError(message) from error
-    except (MappingError, UnicodeDecodeError) as error:
-        message = f"{path}:\n{error}"
-        raise MappingError(message) from error
+        raise MappingError([Fault(0, "", error.strerror or str(error))], str(path)) from error
+    except MappingError as error:
+        raise MappingError(error.faults, str(path)) from None
 
 
 def parse_mapping(text: str) -> Mapping:
     """The mapping that a YAML text holds; raises MappingError."""
+    document = read_yaml(text)
+    if document.faults and document.data is None:
+        raise MappingError(document.faults)
+    faults = [*document.faults, *_unfitting(document)]
+    mapping = None
     try:
-        found = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader with fewer booleans
-    except yaml.YAMLError as error:
-        message = f"not YAML: {error}"
-        raise MappingError(message) from error
-    try:
-        return Mapping.model_validate(found)
+        mapping = Mapping.model_validate(document.data)
     except ValidationError as error:
-        raise MappingError("\n".join(_fault(each) for each in error.errors())) from None
+        faults += [_fault(document, each) for each in error.errors(include_url=False)]
+    if faults or mapping is None:
+        raise MappingError(sorted(set(faults)))
+    return mapping
 
 
-def _fault(fault: Any) -> str:
-    """`fields.price_minor.decimal: Input should be '.' or ','`."""
-    place = list(fault["loc"])
-    if place[:1] == ["fields"] and len(place) > _RULE_DEPTH and place[_RULE_DEPTH] in KINDS:
+def _text_of(path: Path) -> str:
+    with path.open("rb") as file:
+        found = file.read(SIZE_MAX * 4 + 1)  # as many bytes as so many characters may take
+    try:
+        return found.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = found.count(b"\n", 0, error.start) + 1
+        message = f"the byte 0x{found[error.start]:02X} is no UTF-8: save the mapping as UTF-8"
+        raise MappingError([Fault(line, "", message)]) from None
+
+
+def _unfitting(document: Document) -> Iterator[Fault]:
+    """What a rule promises its field and can't keep. Asked of each rule that can be read, so
+    that a fault elsewhere hides nothing.
+    """
+    rules = _readable(document.data)
+    for name, rule in rules.items():
+        if rule is None:
+            continue
+        for place, message in faults_of(name, rule, rules):
+            path = ("fields", name, *place)
+            yield Fault(document.line_of(path), ".".join(path), message)
+
+
+def _readable(data: Any) -> dict[str, AnyRule | None]:
+    """The fields' rules; None for one that is told where the whole mapping is judged."""
+    found = data.get("fields") if isinstance(data, dict) else None
+    return {
+        name: _rule_or_none(rule)
+        for name, rule in (found.items() if isinstance(found, dict) else ())
+    }
+
+
+def _rule_or_none(found: Any) -> AnyRule | None:
+    try:
+        return _RULE.validate_python(found)
+    except ValidationError:
+        return None
+
+
+def _fault(document: Document, fault: Any) -> Fault:
+    """`line 12: fields.price_minor.decimal: Input should be '.' or ','`."""
+    place = [str(part) for part in fault["loc"]]
+    if place[:1] == ["fields"] and len(place) > _RULE_DEPTH and place[_RULE_DEPTH] in RULES:
         del place[_RULE_DEPTH]
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"  {'.'.join(str(part) for part in place) or 'the file'}: {message}"
+    line = document.line_of(tuple(place))
+    return Fault(line, ".".join(place) or "the file", _message(fault))
+
+
+def _message(fault: Any) -> str:
+    if fault["type"] == "union_tag_not_found":
+        return f"as: is missing; there are {', '.join(RULES)}"
+    if fault["type"] == "extra_forbidden":
+        return "Extra inputs are not permitted: there is no such name here"
+    if fault["type"] == "model_type":
+        return "names and values are needed here"
+    return str(fault["msg"]).removeprefix("Value error, ")

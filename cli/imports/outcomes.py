@@ -15,21 +15,37 @@ class RefusedBy(StrEnum):
     WRITER = "writer"  # the rules of listings, judged by the writer
 
 
+class Unread(StrEnum):
+    """Why a rule can't read a cell: the stable codes that reports show."""
+
+    NOT_A_NUMBER = "not_a_number"
+    AMBIGUOUS = "ambiguous_number"
+    UNKNOWN_UNIT = "unknown_unit"
+    OTHER_CURRENCY = "other_currency"
+    NOT_WHOLE = "not_a_whole_number"
+    UNKNOWN_WORD = "unknown_word"
+    NOT_A_PLACE = "not_a_place"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A row that will not become a listing. `reason` is a stable code, `detail` is for people."""
+    """A row that will not become a listing. `reason` is a stable code, `detail` is for people;
+    `field` and `column` say where, as far as there is one such place.
+    """
 
     by: RefusedBy
     reason: str
     detail: str = ""
+    field: str = ""
+    column: str = ""
 
 
 class RefusedError(Exception):
     """Leaves a rule when a row can't be used; carries the refusal."""
 
-    def __init__(self, by: RefusedBy, reason: str, detail: str = "") -> None:
-        super().__init__(f"{by}: {reason}: {detail}")
-        self.refusal = Refusal(by, reason, detail)
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.by}: {refusal.reason}: {refusal.detail}")
+        self.refusal = refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from cli.imports.outcomes import Outcome
+from cli.imports.report_place import COLUMNS, ReportError, written_beside
 
-COLUMNS = ("row", "line", "outcome", "listing_id", "refused_by", "reason", "detail")
+Reason = tuple[str, str, str]  # who refused, why, and the column where there is one
 
 
 class Report(Protocol):
@@ -30,14 +31,15 @@ class Tally:
 
     read: int = 0
     accepted: int = 0
-    refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # (who, reason) → rows
+    refused: Counter[Reason] = field(default_factory=Counter)
 
     def count(self, outcome: Outcome) -> None:
         """Add one row's outcome."""
         if outcome.refusal is None:
             self.accepted += 1
         else:
-            self.refused[outcome.refusal.by.value, outcome.refusal.reason] += 1
+            refusal = outcome.refusal
+            self.refused[refusal.by.value, refusal.reason, refusal.column or refusal.field] += 1
 
     @property
     def answered(self) -> int:
@@ -56,18 +58,41 @@ class Tally:
             "accepted": self.accepted,
             "refused": self.refused.total(),
             "reasons": [
-                {"refused_by": by, "reason": reason, "rows": rows}
-                for (by, reason), rows in self.refused.most_common()
+                {"refused_by": by, "reason": reason, "column": column, "rows": rows}
+                for (by, reason, column), rows in self.refused.most_common()
             ],
         }
 
+    def told(self) -> list[str]:
+        """The reasons for people, a line each."""
+        return [
+            f"  {rows:>7}  {by}: {why}{f' ({column})' if column else ''}"
+            for (by, why, column), rows in self.refused.most_common()
+        ]
+
 
 @contextmanager
-def open_report(path: Path) -> Iterator[Report]:
-    """A report file: CSV when the name ends so, else JSON lines. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        yield _CsvReport(file) if path.suffix == ".csv" else _JsonLinesReport(file)
+def open_report(path: Path, file: Path, accepted: str = "accepted") -> Iterator[Report]:
+    """The report on what becomes of a file: CSV when its name ends so, else JSON lines. It gets
+    its name when it is whole. Raises ReportError, also when it is written to.
+    """
+    with written_beside(path) as text:
+        kind = _CsvReport if path.suffix.lower() == ".csv" else _JsonLinesReport
+        yield _Told(path, kind(text), str(file.resolve()), accepted)
+
+
+@dataclass
+class _Told:
+    path: Path
+    lines: _CsvReport | _JsonLinesReport
+    file: str
+    accepted: str
+
+    def write(self, outcome: Outcome) -> None:
+        try:
+            self.lines.write(_plain(outcome, self.file, self.accepted))
+        except OSError as error:
+            raise ReportError.of(self.path, error) from error
 
 
 class _CsvReport:
@@ -75,31 +100,36 @@ class _CsvReport:
         self._writer = csv.DictWriter(file, COLUMNS)
         self._writer.writeheader()
 
-    def write(self, outcome: Outcome) -> None:
-        self._writer.writerow(_plain(outcome))
+    def write(self, line: dict[str, object]) -> None:
+        self._writer.writerow(line)
 
 
 class _JsonLinesReport:
     def __init__(self, file: TextIO) -> None:
         self._file = file
 
-    def write(self, outcome: Outcome) -> None:
-        self._file.write(json.dumps(_plain(outcome), ensure_ascii=False) + "\n")
+    def write(self, line: dict[str, object]) -> None:
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def _plain(outcome: Outcome) -> dict[str, object]:
+def _plain(outcome: Outcome, file: str, accepted: str) -> dict[str, object]:
     refusal = outcome.refusal
     return {
         "row": outcome.row,
         "line": outcome.line,
-        "outcome": "accepted" if refusal is None else "refused",
+        "outcome": accepted if refusal is None else "refused",
         "listing_id": outcome.listing_id,
         "refused_by": "" if refusal is None else refusal.by.value,
         "reason": "" if refusal is None else refusal.reason,
+        "field": "" if refusal is None else _printable(refusal.field),
+        "column": "" if refusal is None else _printable(refusal.column),
         "detail": "" if refusal is None else _printable(refusal.detail),
+        "file": _printable(file),
     }
 
 
 def _printable(text: str) -> str:
-    """Half surrogates can't be written to any file."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Half surrogates can't be written to any file, and control characters must be seen."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

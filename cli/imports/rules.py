@@ -1,46 +1,53 @@
-"""The rules by which a mapping fills a listing's fields, and how each gets its value.
-
-A rule is what stands under `fields.<name>` in a mapping file; `as` says which kind it is. A
-value is plain data (text, number, list, mapping); VehicleFields judges it afterwards. None
-means "not stated".
+"""The rules by which a mapping fills a listing's fields: what may stand under `fields.<name>`
+in a mapping file. `as` says which kind it is. `values` tells what each gives for a row.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cached_property
 from string import Formatter
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from unicodedata import category
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
-
-from cli.imports.cells import (
-    KW_PER,
-    number,
-    rounded,
-    shown,
-    title_case,
-    whole,
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
 )
-from cli.imports.outcomes import RefusedBy, RefusedError
-from schemas.money import minor_units
+
+from cli.imports.amounts import Notation
+from cli.imports.strict_yaml import is_nothing, word_of
 
 Cells: TypeAlias = Mapping[str, str]  # column name → the cell, stripped
 
+NAME_LENGTH_MAX = 200
+TEXTS_MAX = 5_000
+BESIDE_LENGTH_MAX = 30
+DECIMALS_MAX = 9
+MULTIPLIER_MAX = Decimal(10**12)
 
-def _text_keys(found: object) -> object:
-    """YAML reads `3:` as a number; a cell is always text."""
-    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else found
+
+def _marks(found: Any) -> Any:
+    """`none`, one mark, or several."""
+    if isinstance(found, str):
+        return () if found == "none" else (str(found),)
+    return found
 
 
 def _texts(found: object) -> object:
-    return [str(each) for each in found] if isinstance(found, list) else found
+    return (found,) if isinstance(found, str) else found
 
 
-Column = Annotated[str, Field(min_length=1)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
-Word = str | bool | int | None
-Words = Annotated[dict[str, Word], BeforeValidator(_text_keys)]
+Column = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), Field(max_length=TEXTS_MAX)]
+Word = Annotated[str | bool | int | None, BeforeValidator(word_of)]
+Words = Annotated[dict[str, Word], Field(max_length=TEXTS_MAX)]
 
 
 class Part(BaseModel):
@@ -48,15 +55,74 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_not_stated(cls, found: object) -> object:
+        if not isinstance(found, dict):
+            return found
+        return {name: value for name, value in found.items() if not is_nothing(value)}
+
 
 class _FromColumn(Part):
     column: Column
     absent: Texts = ()  # cells that mean "not stated", besides the empty one
-    default: str | bool | int | None = None  # the value where the cell is absent
+    default: Word = None  # the value where the cell is absent
 
 
-class _FromNumber(_FromColumn):
+class NumberForm(Part):
+    """How a column writes its numbers. What isn't declared here refuses the cell."""
+
     decimal: Literal[".", ","] = "."
+    thousands: Annotated[
+        tuple[Literal[",", ".", " ", "'"], ...] | None, BeforeValidator(_marks)
+    ] = None
+    decimals: Annotated[int, Field(ge=0, le=DECIMALS_MAX)] | None = None
+    multipliers: dict[str, Annotated[Decimal, Field(gt=0, le=MULTIPLIER_MAX, decimal_places=9)]] = (
+        Field({}, max_length=50)
+    )
+    ignore: Annotated[Texts, Field(max_length=50)] = ()
+
+    @field_validator("multipliers")
+    @classmethod
+    def _multipliers_are_words(cls, found: dict[str, Decimal]) -> dict[str, Decimal]:
+        for word in found:
+            _check_beside(word)
+        return found
+
+    @field_validator("ignore")
+    @classmethod
+    def _ignored_are_words(cls, found: tuple[str, ...]) -> tuple[str, ...]:
+        for word in found:
+            _check_beside(word)
+        return found
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> Self:
+        if self.thousands is not None and self.decimal in self.thousands:
+            message = f"thousands and decimal can't both be {self.decimal!r}"
+            raise ValueError(message)
+        both = {_folded(each) for each in self.multipliers} & {
+            _folded(each) for each in self.ignore
+        }
+        if both:
+            message = f"multipliers and ignore both have {', '.join(sorted(both))}"
+            raise ValueError(message)
+        return self
+
+    @cached_property
+    def notation(self) -> Notation:
+        """The same, as `amounts` reads by it."""
+        return Notation(
+            self.decimal,
+            self.thousands,
+            self.decimals,
+            {_folded(word): factor for word, factor in self.multipliers.items()},
+            frozenset(_folded(word) for word in self.ignore),
+        )
+
+
+class _FromNumber(_FromColumn, NumberForm):
+    """A rule that reads a number; its default is written as the cell would be."""
 
 
 class TextRule(_FromColumn):
@@ -64,7 +130,7 @@ class TextRule(_FromColumn):
 
     kind: Literal["text"] = Field("text", alias="as")
     words: Words = {}
-    spaces_for: str = ""  # each of these characters becomes a space
+    spaces_for: Annotated[str, Field(max_length=50)] = ""  # each of these becomes a space
     case: Literal["keep", "title", "lower", "upper"] = "keep"
 
 
@@ -79,19 +145,29 @@ class WordRule(_FromColumn):
 
     @field_validator("words")
     @classmethod
-    def _fold_case(cls, words: dict[str, Word]) -> dict[str, Word]:
-        return {key.casefold(): value for key, value in words.items()}
+    def _are_apart(cls, words: dict[str, Word]) -> dict[str, Word]:
+        folded = [key.casefold() for key in words]
+        twice = sorted({key for key in folded if folded.count(key) > 1})
+        if twice:
+            message = f"the same word in other letters: {', '.join(twice)}"
+            raise ValueError(message)
+        return words
+
+    @cached_property
+    def by_small_letters(self) -> dict[str, Word]:
+        """The vocabulary as cells are looked up in it."""
+        return {key.casefold(): value for key, value in self.words.items()}
 
 
 class IntegerRule(_FromNumber):
-    """A whole number, whatever symbols stand around it."""
+    """A whole number."""
 
     kind: Literal["integer"] = Field("integer", alias="as")
 
 
 class MoneyRule(_FromNumber):
     """An amount in major units. The field gets minor units, exactly, as many as the row's
-    currency has: that is `in_minor_units`, once both are known.
+    currency has; a currency's sign in the cell must be that of the row.
     """
 
     kind: Literal["money"] = Field("money", alias="as")
@@ -127,18 +203,43 @@ class MonthRule(Part):
     absent: Texts = ("0",)
 
 
+class GeoRule(Part):
+    """A place: latitude and longitude in degrees, from two columns or from a single one."""
+
+    kind: Literal["geo"] = Field("geo", alias="as")
+    lat: Column | None = None
+    lon: Column | None = None
+    column: Column | None = None
+    separator: Annotated[str, Field(min_length=1, max_length=5)] = ","
+    order: Literal["lat_lon", "lon_lat"] = "lat_lon"
+    decimal: Literal[".", ","] = "."
+    absent: Texts = ()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        two = self.lat is not None and self.lon is not None
+        if (self.column is not None) == two or (self.lat is None) != (self.lon is None):
+            message = "either lat and lon, two columns, or column, one that holds both"
+            raise ValueError(message)
+        if self.column is not None and self.separator.strip() in {self.decimal, "+", "-"}:
+            message = f"separator and decimal can't both be {self.separator!r}"
+            raise ValueError(message)
+        return self
+
+
 class ListRule(_FromColumn):
     """Several texts in one cell."""
 
     kind: Literal["list"] = Field("list", alias="as")
-    separator: Annotated[str, Field(min_length=1)]
+    separator: Annotated[str, Field(min_length=1, max_length=20)]
+    default: Texts | None = None  # type: ignore[assignment] # a list's default is a list
 
 
 class TemplateRule(Part):
     """Text composed of other fields: `{make} {model} {year}`; what is absent leaves no gap."""
 
     kind: Literal["template"] = Field("template", alias="as")
-    template: Annotated[str, Field(min_length=1)]
+    template: Annotated[str, Field(min_length=1, max_length=1_000)]
 
     @field_validator("template")
     @classmethod
@@ -151,10 +252,11 @@ class ConstantRule(Part):
     """The same value for every row."""
 
     kind: Literal["constant"] = Field("constant", alias="as")
-    value: str | bool | int
+    value: Annotated[str | bool | int, BeforeValidator(word_of)]
 
 
-Rule: TypeAlias = Annotated[
+NumberRule: TypeAlias = IntegerRule | MoneyRule | DistanceRule | PowerRule | DisplacementRule
+AnyRule: TypeAlias = (
     TextRule
     | WordRule
     | IntegerRule
@@ -163,53 +265,29 @@ Rule: TypeAlias = Annotated[
     | PowerRule
     | DisplacementRule
     | MonthRule
+    | GeoRule
     | ListRule
     | TemplateRule
-    | ConstantRule,
-    Field(discriminator="kind"),
-]
+    | ConstantRule
+)
+Rule: TypeAlias = Annotated[AnyRule, Field(discriminator="kind")]
 
-KINDS = frozenset(str(each.model_fields["kind"].default) for each in get_args(get_args(Rule)[0]))
+RULES: dict[str, type[Part]] = {
+    str(each.model_fields["kind"].default): each for each in get_args(AnyRule)
+}
 
 
-def columns_of(rule: Rule) -> tuple[str, ...]:
+def columns_of(rule: AnyRule) -> tuple[str, ...]:
     """The columns that a rule reads."""
     match rule:
         case TemplateRule() | ConstantRule():
             return ()
         case MonthRule(year=year, month=month):
             return (year, month)
+        case GeoRule():
+            return tuple(each for each in (rule.lat, rule.lon, rule.column) if each is not None)
         case _:
             return (rule.column,)
-
-
-def value_of(rule: Rule, cells: Cells) -> Any:
-    """The value of a field; raises RefusedError. Templates are filled later, by `compose`."""
-    match rule:
-        case ConstantRule(value=value):
-            return value
-        case TemplateRule():
-            return None
-        case MonthRule():
-            return _month(rule, cells)
-        case _:
-            cell = cells[rule.column]
-            return rule.default if _is_absent(cell, rule.absent) else _of_cell(rule, cell)
-
-
-def compose(template: str, values: Mapping[str, object]) -> str | None:
-    """A template filled with the values there are; None when there are none."""
-    texts = {name: _plain(values.get(name)) for name in names_in(template)}
-    filled = " ".join(template.format_map(texts).split())
-    return filled or None
-
-
-def in_minor_units(amount: Decimal, currency: object) -> int:
-    """What a money rule read, as a field holds it; two digits where no currency is stated."""
-    try:
-        return minor_units(amount, str(currency or ""))
-    except ValueError:
-        raise RefusedError(RefusedBy.MAPPING, "not_a_whole_number", shown(str(amount))) from None
 
 
 def names_in(template: str) -> tuple[str, ...]:
@@ -225,72 +303,25 @@ def names_in(template: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _is_absent(cell: str, absent: tuple[str, ...]) -> bool:
-    return not cell or cell in absent
+def _folded(word: str) -> str:
+    return " ".join(word.casefold().split())
 
 
-_NumberRule: TypeAlias = IntegerRule | MoneyRule | DistanceRule | PowerRule | DisplacementRule
+def _check_beside(word: str) -> None:
+    """Raises ValueError for a word that would make a number mean something else."""
+    if not 0 < len(word.strip()) <= BESIDE_LENGTH_MAX:
+        message = f"a word beside a number has 1 to {BESIDE_LENGTH_MAX} characters"
+        raise ValueError(message)
+    says_something = any(category(each)[0] == "L" or _is_sign(each) for each in word)
+    if not says_something or re.search(r"[\d+\u2212\x00-\x1f\x7f]|^[-\u2013\u2014.,]|-$", word):
+        message = (
+            f"{word!r} would change the number: digits, signs and bare marks can't be declared"
+        )
+        raise ValueError(message)
+    if word[-1] in ".," and category(word[-2])[0] != "L":
+        message = f"{word!r} ends with what may belong to the number"
+        raise ValueError(message)
 
 
-def _of_cell(rule: TextRule | WordRule | ListRule | _NumberRule, cell: str) -> Any:
-    match rule:
-        case TextRule():
-            return _text(rule, cell)
-        case WordRule():
-            return _word(rule, cell)
-        case ListRule(separator=separator):
-            return [part.strip() for part in cell.split(separator) if part.strip()]
-        case _:
-            return _of_number(rule, number(cell, rule.decimal), cell)
-
-
-def _of_number(rule: _NumberRule, amount: Decimal, cell: str) -> Any:
-    match rule:
-        case IntegerRule():
-            return whole(amount, cell)
-        case MoneyRule():
-            return amount
-        case DistanceRule():
-            return {"value": rounded(amount), "unit": "KMT" if rule.unit == "km" else "SMI"}
-        case PowerRule():
-            return rounded(amount * KW_PER[rule.unit])
-        case DisplacementRule():
-            return rounded(amount * (1000 if rule.unit == "l" else 1))
-
-
-def _text(rule: TextRule, cell: str) -> Word:
-    if cell in rule.words:
-        return rule.words[cell]
-    text = cell
-    for character in rule.spaces_for:
-        text = text.replace(character, " ")
-    text = " ".join(text.split())
-    match rule.case:
-        case "title":
-            return title_case(text)
-        case "lower":
-            return text.lower()
-        case "upper":
-            return text.upper()
-        case "keep":
-            return text
-
-
-def _word(rule: WordRule, cell: str) -> Word:
-    word = cell.casefold()
-    if word in rule.words:
-        return rule.words[word]
-    if rule.unknown == "absent":
-        return None
-    raise RefusedError(RefusedBy.MAPPING, "unknown_word", f"{rule.column}: {shown(cell)}")
-
-
-def _month(rule: MonthRule, cells: Cells) -> str | None:
-    year, month = cells[rule.year], cells[rule.month]
-    if _is_absent(year, rule.absent) or _is_absent(month, rule.absent):
-        return None
-    return f"{whole(number(year), year):04d}-{whole(number(month), month):02d}"
-
-
-def _plain(value: object) -> str:
-    return "" if value is None else str(value)
+def _is_sign(character: str) -> bool:
+    return category(character) == "Sc" or character in "%#*~≈°"

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
+from difflib import get_close_matches
 from hashlib import blake2b, sha256
 from typing import Any
 from uuid import UUID, uuid5
 
 from pydantic import ValidationError
 
+from cli.imports.cells import shown
+from cli.imports.fitting import FIELDS, Kind, as_held, fault_of
 from cli.imports.mapping import Mapping
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError
-from cli.imports.rules import MoneyRule, TemplateRule, compose, in_minor_units, value_of
-from cli.imports.table import Row, TableError
+from cli.imports.rules import TemplateRule, columns_of
+from cli.imports.table import Row
+from cli.imports.values import compose, value_of
 from schemas.listings import CreateListing
 from schemas.messages import Market, Role
 from schemas.recorded import CommandEnvelope
@@ -104,51 +107,82 @@ def listing_id_of(source: str, key: str, occurrence: int) -> UUID:
 
 def fields_of(mapping: Mapping, cells: MappingOf[str, str]) -> VehicleFields:
     """What the row states of the vehicle; raises RefusedError."""
+    values = _values(mapping, cells)
     try:
-        return VehicleFields.model_validate(_values(mapping, cells))
+        return VehicleFields.model_validate(values)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        detail = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in faults)
-        raise RefusedError(RefusedBy.VALIDATION, "invalid_field", detail) from error
+        detail = "; ".join(_told(fault, values) for fault in faults)
+        name = str(faults[0]["loc"][0]) if faults[0]["loc"] else ""
+        refusal = Refusal(RefusedBy.VALIDATION, "invalid_field", detail, name)
+        raise RefusedError(replace(refusal, column=column_of(mapping, name))) from error
+
+
+def column_of(mapping: Mapping, name: str) -> str:
+    """The column that a field is filled from, or no name when there is none or there are two."""
+    rule = mapping.fields.get(name)
+    columns = columns_of(rule) if rule is not None else ()
+    return columns[0] if len(columns) == 1 else ""
+
+
+def currency_of(mapping: Mapping, cells: MappingOf[str, str]) -> object:
+    """The currency that the row states; raises RefusedError."""
+    rule = mapping.fields.get("currency")
+    return None if rule is None else value_of("currency", rule, cells)
 
 
 def _values(mapping: Mapping, cells: MappingOf[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    name = ""
-    try:
-        for name, rule in mapping.fields.items():
-            values[name] = value_of(rule, cells)
-        # What hangs on other fields comes once they are known.
-        for name, rule in mapping.fields.items():
-            if isinstance(rule, TemplateRule):
-                values[name] = compose(rule.template, values)
-            elif isinstance(rule, MoneyRule) and values[name] is not None:
-                values[name] = in_minor_units(Decimal(values[name]), values.get("currency"))
-    except RefusedError as error:
-        found = error.refusal
-        raise RefusedError(found.by, found.reason, f"{name}: {found.detail}") from error
+    currency = currency_of(mapping, cells)
+    for name, rule in mapping.fields.items():
+        found = value_of(name, rule, cells, currency)
+        values[name] = as_held(name, found)
+        if found is not None and FIELDS[name] is Kind.DATE and (fault := fault_of(name, found)):
+            raise _invalid(mapping, name, f"{name}: {shown(str(found))}: {fault}")
+    # What hangs on other fields comes once they are known.
+    for name, rule in mapping.fields.items():
+        if isinstance(rule, TemplateRule):
+            values[name] = compose(rule.template, values)
     return values
 
 
-def check_columns(mapping: Mapping, columns: tuple[str, ...]) -> None:
-    """Raises TableError when the mapping reads columns that the file doesn't have."""
-    missing = [
-        f"{place}: no column {column!r} in the file"
+def _invalid(mapping: Mapping, name: str, detail: str) -> RefusedError:
+    column = column_of(mapping, name)
+    return RefusedError(Refusal(RefusedBy.VALIDATION, "invalid_field", detail, name, column))
+
+
+def _told(fault: Any, values: MappingOf[str, Any]) -> str:
+    """`year: 1800: Input should be greater than or equal to 1886`."""
+    place = ".".join(str(part) for part in fault["loc"])
+    held = values.get(str(fault["loc"][0])) if fault["loc"] else None
+    quoted = f"{shown(str(held))}: " if isinstance(held, str | int) else ""
+    return f"{place}: {quoted}{fault['msg'].removeprefix('Value error, ')}"
+
+
+def missing_columns(mapping: Mapping, columns: tuple[str, ...]) -> list[str]:
+    """What the mapping reads and the file doesn't have, with the place in the mapping that does
+    and the name that may be meant.
+    """
+    return [
+        f"{place}: no column {column!r} in the file{_meant(column, columns)}"
         for column, place in mapping.columns_used().items()
         if column not in columns
     ]
-    if missing:
-        message = "\n".join([*missing, f"the file has: {', '.join(columns)}"])
-        raise TableError(message)
+
+
+def _meant(column: str, columns: tuple[str, ...]) -> str:
+    folded = {each.casefold(): each for each in columns}
+    near = get_close_matches(column.casefold(), list(folded), n=1)
+    return f" (is {folded[near[0]]!r} meant?)" if near else ""
 
 
 def _reject(mapping: Mapping, cells: MappingOf[str, str]) -> None:
-    for rule in mapping.reject:
-        if rule.hits(cells):
-            raise RefusedError(
-                RefusedBy.MAPPING, rule.reason, f"{rule.column}: {cells[rule.column]}"
-            )
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in loc)
+    for place, rule in enumerate(mapping.reject):
+        try:
+            hit = rule.hits(cells)
+        except RefusedError as error:
+            detail = f"reject.{place}: column {rule.column!r}: {error.refusal.detail}"
+            raise RefusedError(replace(error.refusal, detail=detail, column=rule.column)) from None
+        if hit:
+            detail = f"{rule.column}: {shown(cells[rule.column])}"
+            raise RefusedError(Refusal(RefusedBy.MAPPING, rule.reason, detail, column=rule.column))

@@ -4,12 +4,14 @@ exit code that scripts go by. Imports that reach a mesh are in tests/journeys.
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,7 +71,7 @@ def test_a_mapping_that_cannot_be_used_ends_with_2_and_names_the_place(
     mapping.write_text("version: 1\nsource: a\nkey: row\nfields: {years: {as: integer, column: y}}")
     result = mesh_import(OTHER[0], "--mapping", str(mapping))
     assert result.exit_code == 2
-    assert "fields: no such field: years" in result.stderr
+    assert "line 4: fields.years: there is no such field" in result.stderr
 
 
 def test_a_file_without_the_columns_of_the_mapping_ends_with_2(nowhere: dict[str, str]) -> None:
@@ -104,11 +106,173 @@ def test_ctrl_c_ends_with_130_and_asks_to_run_it_again(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        eventually_blocking(report.exists, 60)
+        eventually_blocking(lambda: any(tmp_path.glob(".*.part")), 60)
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 130, told
-    assert "Interrupted. Run the same command again" in told
+    assert told.endswith("Interrupted. Run the same command again: nothing is listed twice.\n")
+    assert "Traceback" not in told
+    assert not [*tmp_path.glob("*report*"), *tmp_path.glob(".*.part")]
+
+
+SMALL_MAPPING = """version: 1
+source: small
+key: row
+fields:
+  title: {as: template, template: "{make} {model}"}
+  make: {as: text, column: make}
+  model: {as: text, column: model}
+  year: {as: integer, column: year}
+  currency: {as: constant, value: EUR}
+  price_minor: {as: money, column: price}
+  mileage: {as: distance, column: km, unit: km}
+"""
+HEADER = "make,model,year,price,km\n"
+GOOD = 'VW,Golf,2004,"9,400",145000\n'
+
+
+@pytest.fixture
+def small(tmp_path: Path, nowhere: dict[str, str]) -> Callable[..., list[str]]:
+    """The arguments that import these rows."""
+
+    def arguments(*rows: str, mapping: str = SMALL_MAPPING) -> list[str]:
+        (tmp_path / "ads.csv").write_bytes((HEADER + "".join(rows)).encode())
+        (tmp_path / "map.yaml").write_text(mapping, "utf-8")
+        return [str(tmp_path / "ads.csv"), "--mapping", str(tmp_path / "map.yaml")]
+
+    return arguments
+
+
+Small = Callable[..., list[str]]
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_a_report_that_would_destroy_a_file_ends_with_2_and_destroys_nothing(
+    small: Small, kept: int
+) -> None:
+    arguments = small(GOOD)
+    before = Path(arguments[kept]).read_bytes()
+    for check in ([], ["--check"]):
+        result = mesh_import(*arguments, "--report", arguments[kept], *check)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert "name another file" in result.stderr
+    assert Path(arguments[kept]).read_bytes() == before
+
+
+def test_a_file_of_the_other_convention_ends_with_65_before_anything_is_sent(small: Small) -> None:
+    rows = [GOOD.replace('"9,400"', price) for price in ("9.400", "12.500")]
+    result = mesh_import(*small(*rows), "--retry-for", "0.1")
+    assert result.exit_code == 65
+    assert "column 'price' looks as if it had the decimal mark ','" in result.stderr
+    assert "Nothing was sent" in result.stderr
+
+
+def test_it_is_sent_anyway_when_somebody_says_so(small: Small) -> None:
+    rows = [GOOD.replace('"9,400"', "9.400")]
+    result = mesh_import(*small(*rows), "--anyway", "--retry-for", "0.1")
+    assert result.exit_code == 75  # nobody is there to take it
+
+
+def test_a_check_of_a_file_without_faults_ends_with_0_and_sends_nothing(small: Small) -> None:
+    result = mesh_import(*small(GOOD, GOOD), "--check")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "2 rows read: 2 would be accepted, 0 refused\n"
+
+
+def test_a_check_counts_reasons_a_column_and_ends_with_65(small: Small) -> None:
+    rows = [GOOD, GOOD, GOOD, GOOD.replace('"9,400"', "9.400"), GOOD.replace("145000", "145k")]
+    rows += ["VW,Golf\n", GOOD.replace("2004", ""), GOOD.replace("Golf", "G" * 81)]
+    result = mesh_import(*small(*rows), "--check", "--json")
+    assert result.exit_code == 65
+    told = json.loads(result.stdout)
+    assert (told["read"], told["accepted"], told["suspicions"]) == (8, 3, [])
+    assert {(each["refused_by"], each["reason"], each["column"]) for each in told["reasons"]} == {
+        ("mapping", "ambiguous_number", "price"),
+        ("mapping", "unknown_unit", "km"),
+        ("file", "wrong_number_of_cells", ""),
+        ("writer", "fields_missing", ""),
+        ("validation", "invalid_field", "model"),
+    }
+
+
+def test_a_check_writes_a_report_only_where_it_is_told_to(small: Small, tmp_path: Path) -> None:
+    arguments = small(GOOD, GOOD.replace("145000", "145k"))
+    mesh_import(*arguments, "--check")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["ads.csv", "map.yaml"]
+    mesh_import(*arguments, "--check", "--report", str(tmp_path / "out.jsonl"))
+    lines = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["outcome"] for line in lines] == ["acceptable", "refused"]
+    assert json.loads(lines[1])["field"] == "mileage"
+
+
+def test_a_check_tells_what_looks_wrong_about_the_file(small: Small) -> None:
+    result = mesh_import(*small(GOOD.replace('"9,400"', "9.400")), "--check")
+    assert result.exit_code == 65
+    assert "looks as if it had the decimal mark ','" in result.stdout
+
+
+@pytest.mark.parametrize(("limit", "read"), [("1", 1), ("2", 2), ("9", 3)])
+def test_a_limit_takes_the_first_rows_only(small: Small, limit: str, read: int) -> None:
+    result = mesh_import(*small(GOOD, GOOD, GOOD), "--check", "--limit", limit, "--json")
+    assert json.loads(result.stdout)["read"] == read
+
+
+def test_a_limit_of_no_rows_is_no_limit_that_makes_sense(small: Small) -> None:
+    assert mesh_import(*small(GOOD), "--limit", "0").exit_code == 2
+
+
+def test_a_file_with_a_header_only_comes_to_nothing_and_is_no_fault(small: Small) -> None:
+    result = mesh_import(*small(), "--check")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "0 rows read: 0 would be accepted, 0 refused\n",
+    )
+
+
+@pytest.mark.parametrize("which", [0, 2])
+@pytest.mark.parametrize("fault", ["gone", "folder"])
+def test_what_cannot_be_read_ends_with_2_and_one_line_that_names_it(
+    small: Small, tmp_path: Path, which: int, fault: str
+) -> None:
+    arguments = small(GOOD)
+    arguments[which] = str(tmp_path if fault == "folder" else tmp_path / "gone")
+    result = mesh_import(*arguments)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert arguments[which] in result.stderr
+
+
+def test_a_file_of_another_kind_ends_with_2_and_one_line(small: Small) -> None:
+    arguments = small(GOOD)
+    Path(arguments[0]).write_bytes(gzip.compress(b"x"))
+    result = mesh_import(*arguments, "--check")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "is gzip, no CSV: unpack it first" in result.stderr
+
+
+def test_a_mapping_of_nothing_but_brackets_ends_with_2_and_one_line(small: Small) -> None:
+    result = mesh_import(*small(GOOD, mapping="[" * 20_000))
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+
+
+def test_nobody_who_listens_is_no_reason_to_fail(small: Small, nowhere: dict[str, str]) -> None:
+    """As in `mesh import … | true`: the summary is lost, the work is not."""
+    arguments = [sys.executable, "-m", "cli.main", "import", *small(GOOD), "--check"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        arguments,
+        cwd=ROOT,
+        env={**os.environ, **nowhere},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
 
 
 @pytest.fixture
@@ -142,7 +306,7 @@ def test_the_summary_is_told_to_programs(done: list[Job]) -> None:
         "read": 2,
         "accepted": 1,
         "refused": 1,
-        "reasons": [{"refused_by": "mapping", "reason": "price_missing", "rows": 1}],
+        "reasons": [{"refused_by": "mapping", "reason": "price_missing", "column": "", "rows": 1}],
         "seconds": 1.5,
         "searchable_seconds": 2.5,
         "report": str(done[0].report),

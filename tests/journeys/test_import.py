@@ -14,7 +14,7 @@ import clickhouse_driver
 import httpx
 import pytest
 
-from tests.cli.imports.ads import ADS
+from tests.cli.imports.ads import BIGGEST_ADS
 from tests.journeys.shop import Shop
 
 ROWS_AGAIN = 3_000
@@ -31,7 +31,7 @@ def before(shop: Shop) -> Counter[str]:
 @pytest.fixture(scope="module")
 def summary(shop: Shop, before: Counter[str]) -> dict[str, Any]:
     """The biggest file at hand, imported and folded by every projection."""
-    ads = ADS[-1]
+    ads = BIGGEST_ADS
     done = shop.mesh("import", str(ads.file), "--mapping", str(ads.mapping_file), "--json")
     shop.wait_until_read()
     found: dict[str, Any] = json.loads(done)
@@ -39,7 +39,7 @@ def summary(shop: Shop, before: Counter[str]) -> dict[str, Any]:
 
 
 def test_every_row_ends_accepted_or_refused(summary: dict[str, Any]) -> None:
-    assert summary["accepted"] + summary["refused"] == summary["read"] == len(ADS[-1].rows())
+    assert summary["accepted"] + summary["refused"] == summary["read"] == len(BIGGEST_ADS.rows())
     assert summary["accepted"] > 0.8 * summary["read"]
 
 
@@ -47,7 +47,7 @@ def test_importing_it_again_adds_nothing(
     shop: Shop, summary: dict[str, Any], tmp_path: Path
 ) -> None:
     """Its first rows, from another place: what they are is in the rows, not in the file."""
-    ads, part = ADS[-1], tmp_path / "part.csv"
+    ads, part = BIGGEST_ADS, tmp_path / "part.csv"
     with ads.file.open("rb") as whole:
         part.write_bytes(b"".join(itertools.islice(whole, 1 + ROWS_AGAIN)))
     once = asyncio.run(postgres_ids(shop))

@@ -1,11 +1,13 @@
-"""The files of used-car ads that import tests run over: the shipped sample, and beside it the
-classifieds' full file where it lies next to the repository (or MESH_ADS_FILE names it).
+"""The files of used-car ads that import tests run over: the shipped sample, and the classifieds'
+full file, which may not be shipped. It is looked for beside the repository, unless MESH_ADS_FILE
+names it; a run without it ends with a warning that says so, and a wrong MESH_ADS_FILE fails.
 """
 
 from __future__ import annotations
 
 import csv
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +17,26 @@ from cli.imports.mapping_file import load_mapping
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "tests" / "examples"
 SAMPLE = ROOT / "infra" / "sample"
-FULL = Path(
-    os.environ.get("MESH_ADS_FILE", ROOT.parent / "shared" / "data" / "used-car-ads" / "autos.csv")
-)
+NAMED = os.environ.get("MESH_ADS_FILE")
+BESIDE = Path("shared", "data", "used-car-ads", "autos.csv")
+
+
+def full_file(named: str | None, root: Path) -> Path:
+    """Where the full file is, or would be."""
+    if named:
+        return Path(named)
+    around = [parent / BESIDE for parent in root.parents]
+    return next((each for each in around if each.exists()), root.parent / BESIDE)
+
+
+def missing(file: Path, named: str | None) -> str | None:
+    """What to say of a file that isn't there; FileNotFoundError when somebody named it."""
+    if file.exists():
+        return None
+    if named:
+        message = f"MESH_ADS_FILE={named}: no such file"
+        raise FileNotFoundError(message)
+    return f"the classifieds' full file is not at {file}: MESH_ADS_FILE may name it"
 
 
 @dataclass(frozen=True)
@@ -55,7 +74,7 @@ SAMPLE_ADS = Ads(
 )
 FULL_ADS = Ads(
     "classifieds",
-    FULL,
+    full_file(NAMED, ROOT),
     EXAMPLES / "mappings" / "classifieds.yaml",
     price="price",
     year="yearOfRegistration",
@@ -63,4 +82,8 @@ FULL_ADS = Ads(
     odometer="odometer",
     power="powerPS",
 )
-ADS = [SAMPLE_ADS, *([FULL_ADS] if FULL.exists() else [])]
+_WITHOUT = missing(FULL_ADS.file, NAMED)
+if _WITHOUT:
+    warnings.warn(f"only the sample is imported: {_WITHOUT}", stacklevel=1)
+ADS = [SAMPLE_ADS] if _WITHOUT else [SAMPLE_ADS, FULL_ADS]
+BIGGEST_ADS = ADS[-1]

@@ -20,7 +20,10 @@ def test_every_mapping_in_the_repository_is_valid(path: Path) -> None:
     ("yaml", "told"),
     [
         (SMALL + "  price_minor: {as: money, column: p, decimal: ;}", "fields.price_minor.decimal"),
-        (SMALL + "  prise: {as: integer, column: p}", "fields: no such field: prise"),
+        (
+            SMALL + "  prise: {as: integer, column: p}",
+            "line 7: fields.prise: there is no such field",
+        ),
         (SMALL + "  year: {as: integer}", "fields.year.column: Field required"),
         (SMALL + "  year: {as: roman, column: y}", "fields.year: Input tag 'roman'"),
         (SMALL + "  year: {as: integer, columns: y, column: y}", "fields.year.columns: Extra"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.report import Tally, open_report
 
+FILE = Path("ads.csv")
 TAKEN = Outcome(1, 2, "0198-a")
 REFUSED = Outcome(
     2, 3, refusal=Refusal(RefusedBy.MAPPING, "price_missing", 'preis: "$0", ü \ud800')
@@ -15,7 +16,7 @@ REFUSED = Outcome(
 
 def test_a_report_of_json_lines_has_one_line_a_row(tmp_path: Path) -> None:
     path = tmp_path / "made" / "for it" / "report.jsonl"
-    with open_report(path) as report:
+    with open_report(path, FILE) as report:
         report.write(TAKEN)
         report.write(REFUSED)
     first, second = (json.loads(line) for line in path.read_text("utf-8").splitlines())
@@ -26,7 +27,10 @@ def test_a_report_of_json_lines_has_one_line_a_row(tmp_path: Path) -> None:
         "listing_id": "0198-a",
         "refused_by": "",
         "reason": "",
+        "field": "",
+        "column": "",
         "detail": "",
+        "file": str(FILE.resolve()),
     }
     assert (second["outcome"], second["refused_by"], second["reason"]) == (
         "refused",
@@ -38,7 +42,7 @@ def test_a_report_of_json_lines_has_one_line_a_row(tmp_path: Path) -> None:
 
 def test_a_report_that_is_called_csv_is_csv(tmp_path: Path) -> None:
     path = tmp_path / "report.csv"
-    with open_report(path) as report:
+    with open_report(path, FILE) as report:
         report.write(TAKEN)
         report.write(REFUSED)
     with path.open(encoding="utf-8", newline="") as file:
@@ -57,8 +61,8 @@ def test_the_sums_add_up_and_name_the_most_frequent_reason_first() -> None:
         "accepted": 1,
         "refused": 3,
         "reasons": [
-            {"refused_by": "mapping", "reason": "price_missing", "rows": 2},
-            {"refused_by": "file", "reason": "x", "rows": 1},
+            {"refused_by": "mapping", "reason": "price_missing", "column": "", "rows": 2},
+            {"refused_by": "file", "reason": "x", "column": "", "rows": 1},
         ],
     }
 

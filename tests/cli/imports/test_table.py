@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.imports.lines import LINE_LENGTH_MAX
 from cli.imports.mapping import FileShape
-from cli.imports.outcomes import Refusal, RefusedBy
-from cli.imports.table import LINE_LENGTH_MAX, TableError, count_lines, open_table
+from cli.imports.outcomes import RefusedBy
+from cli.imports.table import TableError, count_lines, open_table
 from tests.cli.imports.reading import rows_of, table_of
 
 
@@ -76,7 +78,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
         ("", "empty"),
         ("\n\n", "empty"),
         ("a,b,a\n", "stand twice in the header: a"),
-        ('"a\n', "first"),
+        ('"a\n', "the header, line 1, can't be read: a quote is opened"),
     ],
 )
 def test_a_file_whose_header_cannot_be_used_is_refused_whole(text: str, told: str) -> None:
@@ -107,17 +109,92 @@ def test_bytes_that_the_encoding_does_not_know_cost_their_row_only(
     file.write_bytes(b"a,b\n1," + good + b"\n2," + bad + b"\n3," + good + b"\n")
     with open_table(file, FileShape(encoding=encoding)) as table:
         rows = list(table)
-    assert [row.refusal for row in rows] == [
-        None,
-        Refusal(RefusedBy.FILE, "undecodable", f"bytes that are no {encoding}"),
-        None,
-    ]
+    refusals = [row.refusal for row in rows]
+    assert (refusals[0], refusals[2]) == (None, None)
+    assert refusals[1] is not None
+    assert (refusals[1].by, refusals[1].reason) == (RefusedBy.FILE, "undecodable")
+    assert refusals[1].column == "b"
+    assert f"line 3, cell 2: the byte 0x{bad[0]:02X} is no {encoding}" in refusals[1].detail
 
 
 def test_lines_are_counted_without_reading_them_as_text(tmp_path: Path) -> None:
     file = tmp_path / "ads.csv"
     file.write_bytes(b"\xff\n" * 7)
     assert count_lines(file) == 7
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_marks_quotes_and_ends_of_lines_leave_the_cells_as_they_are(mark: str, end: str) -> None:
+    text = f'{mark}"a","b"{end}"1","x{end}y"{end}2,z{end}'
+    cells = [row.cells for row in rows_of(text)]
+    assert cells == [{"a": "1", "b": f"x{end}y"}, {"a": "2", "b": "z"}]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_cell_where_the_mapping_names_the_columns() -> None:
+    assert rows_of('\ufeff"1",2\n', header=["a", "b"])[0].cells == {"a": "1", "b": "2"}
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "sep=; "])
+def test_the_line_that_tells_excel_the_delimiter_is_no_row(line: str) -> None:
+    rows = rows_of(f"{line}\r\na;b\r\n1;2\r\n", delimiter=";")
+    assert [row.cells for row in rows] == [{"a": "1", "b": "2"}]
+
+
+def test_a_delimiter_that_the_file_and_the_mapping_tell_differently_is_told() -> None:
+    with pytest.raises(TableError, match='write delimiter: ";" under file'):
+        table_of("sep=;\na;b\n1;2\n")
+
+
+def test_columns_without_a_name_are_kept_apart_and_disturb_nobody() -> None:
+    table = table_of("a,,b,,\n1,2,3,4,5\n")
+    assert table.columns == ("a", "", "b", "(column 4)", "(column 5)")
+    assert next(iter(table)).cells["b"] == "3"
+
+
+def test_a_column_that_stands_twice_is_told_with_what_to_do() -> None:
+    with pytest.raises(TableError, match=r"stand twice in the header: a\. Rename one, or name all"):
+        table_of("a,b,a\n")
+    assert rows_of("a,b,a\n1,2,3\n", header=["a", "b", "c"], skip_lines=1)[0].cells["c"] == "3"
+
+
+def test_a_row_that_is_far_too_long_is_refused_alone() -> None:
+    text = 'a,b\n1,"' + ("x" * 90_000 + "\n") * 12 + '"\n5,6\n'
+    assert reasons(text, lines_per_row_max=1_000)[0] == "malformed"
+    assert reasons(text, lines_per_row_max=1_000)[-1] == "ok"
+
+
+def test_a_nul_is_a_character_of_its_cell_and_of_no_other() -> None:
+    assert rows_of("a,b\nx\x00y,2\n")[0].cells == {"a": "x\x00y", "b": "2"}
+
+
+def test_a_refusal_tells_line_cell_and_byte_also_inside_a_row_of_many_lines(tmp_path: Path) -> None:
+    file = tmp_path / "ads.csv"
+    file.write_bytes(b'a,b\n"x\ny\nz","\nCitro\xebn"\n')
+    with open_table(file, FileShape()) as table:
+        (row,) = table
+    assert row.refusal is not None
+    assert row.refusal.detail.startswith("line 5, cell 2: the byte 0xEB is no utf-8")
+
+
+def test_a_header_only_is_a_table_without_rows() -> None:
+    assert rows_of("a,b\n") == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_regular_file_is_told(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "ads.csv"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    told = "is a directory" if kind == "folder" else "is no regular file"
+    with pytest.raises(TableError, match=rf"ads\.csv: {told}"), open_table(path, FileShape()):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_lines_are_counted_whatever_ends_them(tmp_path: Path, end: bytes) -> None:
+    file = tmp_path / "ads.csv"
+    file.write_bytes((b"a" + end) * 3)
+    assert count_lines(file) == 3
 
 
 CSV_LIKE = st.lists(
