@@ -19,6 +19,13 @@ def shown(cell: str) -> str:
     return repr(cell if len(cell) <= SHOWN_MAX else cell[:SHOWN_MAX] + "…")
 
 
+def printable(text: str) -> str:
+    """Half surrogates can't be written to any file, and control characters must be seen."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def stripped(cell: str) -> str:
     """The cell without the blanks and line breaks around it."""
     # The common case spares the search: most cells have none.

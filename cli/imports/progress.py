@@ -35,10 +35,17 @@ class Progress(Protocol):
         ...
 
 
+class _UnheardConsole(Console):
+    """A console whose reader may leave: what it would have shown is lost, the import goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 @contextmanager
 def showing_progress(name: str, rows: int, console: Console | None = None) -> Iterator[Progress]:
     """Progress of about `rows` rows on standard error."""
-    console = console or Console(stderr=True)
+    console = console or _UnheardConsole(stderr=True)
     if not console.is_terminal:
         yield _Lines(name, rows, console)
         return

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from cli.imports.cells import printable
 from cli.imports.outcomes import Outcome
 from cli.imports.report_place import COLUMNS, ReportError, written_beside
 
@@ -121,15 +122,8 @@ def _plain(outcome: Outcome, file: str, accepted: str) -> dict[str, object]:
         "listing_id": outcome.listing_id,
         "refused_by": "" if refusal is None else refusal.by.value,
         "reason": "" if refusal is None else refusal.reason,
-        "field": "" if refusal is None else _printable(refusal.field),
-        "column": "" if refusal is None else _printable(refusal.column),
-        "detail": "" if refusal is None else _printable(refusal.detail),
-        "file": _printable(file),
+        "field": "" if refusal is None else printable(refusal.field),
+        "column": "" if refusal is None else printable(refusal.column),
+        "detail": "" if refusal is None else printable(refusal.detail),
+        "file": printable(file),
     }
-
-
-def _printable(text: str) -> str:
-    """Half surrogates can't be written to any file, and control characters must be seen."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

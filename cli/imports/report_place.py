@@ -17,6 +17,8 @@ from unicodedata import normalize
 
 import uuid_utils
 
+from cli.imports.cells import printable
+
 COLUMNS = (
     "row",
     "line",
@@ -29,6 +31,7 @@ COLUMNS = (
     "detail",
     "file",
 )
+_TELLING = frozenset({"row", "line", "outcome", "file"})  # by these a report is known
 FIRST_LINE_MAX = 1 << 20
 _HASH_BYTES = 4
 # Names there are windows to devices and open files, and replacing one breaks the machine.
@@ -148,20 +151,30 @@ def _check_is_ours(report: Path, file: Path) -> None:
     if of is None:
         message = f"--report {report} is there already and no report of an import: name another"
         raise ReportPlaceError(message)
-    if of not in {"", str(file.resolve())}:
+    if of not in {"", printable(str(file.resolve()))}:
         message = f"--report {report} is the report of another file, {of}: name another"
         raise ReportPlaceError(message)
 
 
 def _reported_file(report: Path) -> str | None:
-    """The file whose report this is, empty for a report without rows; None: it is no report."""
+    """The file whose report this is, empty for a report without rows; None: it is no report.
+    Reports of other versions count: they may have more columns, or fewer.
+    """
     with report.open(encoding="utf-8", errors="replace", newline="") as text:
         first, second = text.readline(FIRST_LINE_MAX), text.readline(FIRST_LINE_MAX)
-    if first.rstrip("\r\n") == ",".join(COLUMNS):
-        row = next(csv.reader([second]), [])
-        return row[-1] if len(row) == len(COLUMNS) else "" if not row else None
+    names = _cells(first)
+    if set(names) >= _TELLING:
+        row = dict(zip(names, _cells(second), strict=False))
+        return row.get("file", "")
     try:
         line = json.loads(first)
     except (ValueError, RecursionError):
         return None
-    return str(line["file"]) if isinstance(line, dict) and set(line) == set(COLUMNS) else None
+    return str(line["file"]) if isinstance(line, dict) and set(line) >= _TELLING else None
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:  # a cell too long for any report
+        return []

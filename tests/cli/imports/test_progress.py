@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
 from rich.console import Console
@@ -31,3 +32,23 @@ def test_elsewhere_plain_lines_are_written_now_and_then(monkeypatch: pytest.Monk
     assert shown(terminal=False) == (
         "ads.csv: 3 of about 10 rows answered\nads.csv: 9 rows answered\n"
     )
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_reader_who_leaves_does_not_end_the_import(
+    monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    class Left(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+        def isatty(self) -> bool:
+            return terminal
+
+    monkeypatch.setattr(sys, "stderr", Left())
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    seen = Tally(read=4, accepted=3)
+    with showing_progress("ads.csv", 10) as found:
+        found.show(seen)
+        found.finish(seen)
+    assert seen.answered == 3

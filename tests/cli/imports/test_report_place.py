@@ -117,6 +117,17 @@ def test_a_report_without_rows_and_an_empty_file_hold_nothing_to_lose(
     assert str(there / "ads.csv") in (there / name).read_text()
 
 
+@pytest.mark.parametrize("name", ["my ads\u00a0\u2028.csv", "a'b\".csv", "\udcff.csv"])
+def test_a_file_of_an_odd_name_is_known_again(there: Path, name: str) -> None:
+    (there / "report.jsonl").unlink(missing_ok=True)
+    Path(name).write_text("a\n1\n")
+    with open_report(Path("report.jsonl"), Path(name)) as report:
+        report.write(Outcome(1, 2, "x"))
+    check_report_place(Path("report.jsonl"), Path(name), Path("map.yaml"))
+    with pytest.raises(ReportError, match="another file"):
+        check_report_place(Path("report.jsonl"), Path("ads.csv"), Path("map.yaml"))
+
+
 def test_files_of_one_name_have_reports_of_two(there: Path) -> None:
     places = {default_report(there, there / each / "ads.csv") for each in ("a", "b")}
     assert len(places) == 2

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from cli.imports.outcomes import Refusal, RefusedBy
+from cli.imports.mapping import FileShape, Mapping, RejectRule
+from cli.imports.outcomes import Refusal, RefusedBy, Unread
+from cli.imports.rules import RULES, Part
+from tests.cli.imports.ads import ROOT
 from tests.cli.imports.reading import fields, one, rule, small
 
 
@@ -148,3 +151,24 @@ def test_a_reject_rule_rejects_with_its_reason(test: str, cell: str, rejected: b
         assert found == Refusal(RefusedBy.MAPPING, "unwanted", f"c: {cell!r}", column="c")
     else:
         assert not isinstance(found, Refusal)
+
+
+DOCS = (ROOT / "docs" / "importing.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", RULES)
+def test_every_rule_and_each_of_its_options_is_explained(kind: str) -> None:
+    names = set(RULES[kind].model_fields) - {"kind"}
+    assert f"| `{kind}` |" in DOCS
+    assert [name for name in sorted(names) if f"`{name}" not in DOCS] == []
+
+
+@pytest.mark.parametrize("part", [Mapping, FileShape, RejectRule])
+def test_every_part_of_a_mapping_is_explained(part: type[Part]) -> None:
+    told = [f"`{name}" in DOCS or f"\n{name}:" in DOCS for name in part.model_fields]
+    assert all(told), part.model_fields
+
+
+@pytest.mark.parametrize("reason", Unread)
+def test_every_reason_of_a_refusal_is_explained(reason: Unread) -> None:
+    assert f"`{reason}`" in DOCS
