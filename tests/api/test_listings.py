@@ -379,6 +379,22 @@ async def test_no_past_is_told_that_lacks_what_the_listing_shows(mesh, seller) -
     assert [each["version"] for each in entries] == [1, 2, 3]
 
 
+async def test_reading_the_past_spends_the_limit_of_searches_and_the_present_does_not(
+    mesh, seller
+) -> None:
+    offered = await seller.offer()
+    path = path_of(offered)
+    limited = api(mesh.settings.model_copy(update={"limit_search": "2 per minute"}))
+    async with limited as asked:
+        for _ in range(3):
+            assert (await asked.client.get(path, headers=token_of(offered))).status_code == 200
+        past = [
+            (await asked.client.get(url, headers=token_of(offered))).status_code
+            for url in (f"{path}?version=1", f"{path}?version=2", f"{path}/history")
+        ]
+    assert past == [404, 200, 429]
+
+
 async def test_the_history_tells_versions_actors_causes_and_changes(mesh, seller, admin) -> None:
     path = path_of(await seller.offer())
     await seller.change(2, path, price_minor=2_000)
