@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -96,16 +97,27 @@ def test_NS_11_a_dependency_that_nobody_was_asked_about_is_told(monkeypatch) -> 
         next(found)
 
 
-@pytest.mark.parametrize(("ci", "findings"), [("true", 1), ("", 0)])
-def test_NS_11_an_audit_that_could_not_ask_fails_in_ci_only(monkeypatch, ci, findings) -> None:
-    def unreachable(_lock: str) -> None:
-        raise audit.NotAskedError
+def unreachable(_lock: str) -> Iterator[str]:
+    yield from ()
+    message = "pip-audit learned nothing of 188 of 188"
+    raise audit.NotAskedError(message)
 
-    monkeypatch.setenv("CI", ci)
+
+@pytest.mark.parametrize(
+    ("findings", "ended"), [([], audit.NOT_CHECKED), (["a.py:1: B602"], audit.FOUND)]
+)
+def test_NS_11_an_audit_that_could_not_ask_is_no_good_one(
+    monkeypatch, capsys, findings, ended
+) -> None:
     monkeypatch.setattr(audit, "known_vulnerabilities", unreachable)
-    monkeypatch.setattr(audit, "code_findings", lambda _folders: iter(()))
+    monkeypatch.setattr(audit, "code_findings", lambda _folders: iter(findings))
     monkeypatch.setattr(audit, "text_files", tuple)
-    assert len(list(audit.audit(PACKAGES))) == findings
+    assert audit.main(PACKAGES) == ended != 0
+    *told, last = capsys.readouterr().out.splitlines()
+    assert told == findings
+    assert last.startswith(
+        "not checked for known vulnerabilities: pip-audit learned nothing of 188"
+    )
 
 
 def test_NS_11_ci_runs_the_audit() -> None:
