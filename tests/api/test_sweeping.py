@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -13,8 +14,10 @@ from typer.testing import CliRunner
 from cli.sweep import sweep_command, sweep_now
 from infra.kafka import aio_producer
 from processors import sweeping
+from processors.reactor import run_reactor
 from schemas.identity import session_stream, user_stream
 from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
+from tests.api.offering import campus, student
 from tests.api.running import Account, Mesh, api, journal_kinds, journalled, problem
 from tests.waiting import eventually
 
@@ -28,13 +31,18 @@ async def producer(mesh: Mesh) -> AsyncIterator[AIOKafkaProducer]:
 
 
 async def brief_account(mesh: Mesh) -> Account:
-    """Somebody whose session and proof are over within a second, and both are read."""
+    """Somebody whose session and proof are over, and both are read."""
+    account = await passing_account(mesh)
+    await eventually(lambda: _is_past(mesh, account))
+    return account
+
+
+async def passing_account(mesh: Mesh) -> Account:
+    """Somebody whose session and proof are over within a second."""
     brief = {"refresh_token_s": 1, "verify_email_s": 1}
     async with api(mesh.settings.model_copy(update=brief)) as short:
         await eventually(lambda: short.machines.writes.started, 20)
-        account = await short.account()
-    await eventually(lambda: _is_past(mesh, account))
-    return account
+        return await short.account()
 
 
 async def _is_past(mesh: Mesh, account: Account) -> bool:
@@ -113,6 +121,34 @@ async def test_CR_01_many_that_are_due_come_in_pages(
         return not any([await _rows(mesh, each) for each in people])
 
     assert await eventually(gone)
+
+
+@pytest.fixture
+async def sweeping_reactor(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """A reactor that has nothing to do but what time brings about, ten times a second."""
+    monkeypatch.setattr(sweeping, "EVERY_S", 0.1)
+    monkeypatch.setattr(sweeping, "ITEMS_EVERY_S", 0.1)
+    stop = asyncio.Event()
+    impatient = mesh.settings.model_copy(update={"item_images_wait_s": 0.1})
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_reactor(impatient, stop, (), ()))
+        yield
+        stop.set()
+
+
+async def test_CR_01_the_reactor_sweeps_again_and_again(mesh: Mesh, sweeping_reactor) -> None:
+    for _ in range(2):  # the second joins when the first has been swept
+        past = await passing_account(mesh)
+        kinds = await journalled(mesh, session_stream(past.session_id), "sessions.expired")
+        assert kinds.count("session.started") == 1
+        await journalled(mesh, user_stream(past.user_id), "one_time_token.lapsed")
+
+
+async def test_IT_05_the_reactor_ends_the_wait_for_images(mesh: Mesh, sweeping_reactor) -> None:
+    owner = await student(mesh, campus())
+    for _ in range(2):
+        item_id = await owner.have(drawn=False)
+        assert (await owner.becomes(item_id, "failed"))["status"] == "active"
 
 
 async def _down(_settings: object) -> None:
