@@ -131,11 +131,15 @@ def test_NS_07_no_answer_sets_a_cookie(answers) -> None:
 
 
 @pytest.mark.parametrize("method", ["TRACE", "TRACK", "CONNECT", "DEBUG", "PROPFIND"])
-@pytest.mark.parametrize("path", ["/health/live", REGISTER, "/", "/openapi.json"])
-async def test_V13_4_4_no_method_but_the_routes_own(alone: Mesh, method: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "status"), [("/health/live", 405), (REGISTER, 405), ("/", 404), ("/openapi.json", 405)]
+)
+async def test_V13_4_4_no_method_but_the_routes_own(
+    alone: Mesh, method: str, path: str, status: int
+) -> None:
     secret = {"X-Secret": "reflected", "Cookie": "a=reflected"}
     answer = await alone.client.request(method, path, headers=secret)
-    assert answer.status_code in (404, 405)
+    assert answer.status_code == status
     assert "reflected" not in answer.text + str(answer.headers)
 
 

@@ -83,18 +83,18 @@ async def test_ME_02_when_every_file_is_bad_nothing_is_taken(person) -> None:
 
 
 @pytest.mark.parametrize(
-    "form",
+    ("form", "status"),
     [
-        {"files": {"picture": ("me.png", photo())}},
-        {"data": {"images": "no file"}, "files": {"x": b""}},
-        {"files": {"images": photo()}, "data": {"itemId": "other"}},
-        {"files": [("images", photo())] * (IMAGES_MAX + 1)},
+        ({"files": {"picture": ("me.png", photo())}}, 422),
+        ({"data": {"images": "no file"}, "files": {"x": b""}}, 422),
+        ({"files": {"images": photo()}, "data": {"itemId": "other"}}, 422),
+        ({"files": [("images", photo())] * (IMAGES_MAX + 1)}, 400),
     ],
     ids=["other name", "no file", "more fields", "eleven files"],
 )
-async def test_ME_02_files_are_wanted_and_nothing_else(person, form) -> None:
+async def test_ME_02_files_are_wanted_and_nothing_else(person, form, status) -> None:
     answer = await person.ask("POST", "/api/images", **form)
-    assert answer.status_code in (400, 422)
+    assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
@@ -242,7 +242,7 @@ async def test_PR_10_of_whoever_is_deleted_no_image_stays(mesh, other) -> None:
     found = await person.processed(photo())
     assert (await other.image(found["id"])).status_code == 200
     deleted = await person.ask("DELETE", f"/api/users/{person.account.user_id}")
-    assert deleted.status_code in (200, 202, 204), deleted.text
+    assert deleted.status_code == 204, deleted.text
     await eventually(lambda: not person.kept(), 30)
     assert reason_of(await other.image(found["id"], deleted)) == (410, "media_deleted")
 
@@ -279,7 +279,7 @@ async def test_an_original_is_shown_to_nobody(mesh, person, drawn) -> None:
         answer: httpx.Response = await mesh.client.get(
             f"/api/{path}", headers=token_of(await person.send(photo()))
         )
-        assert answer.status_code in (404, 422)
+        assert answer.status_code == 422
 
 
 def photo_of(size: tuple[int, int]) -> bytes:

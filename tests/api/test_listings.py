@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 
-from api.listings import router
 from tests.api.running import Mesh, api, held_back
 from tests.api.selling import CAR, Seller, path_of, pointers_of, reason_of, token_of
 
@@ -288,15 +287,6 @@ async def test_LI_10_a_sold_listing_says_so_and_can_not_be_sold_again(mesh, sell
 async def test_LI_21_what_is_not_there_can_not_be_acted_on(seller, action: str) -> None:
     answer = await seller.ask("POST", f"{UNKNOWN}/{action}")
     assert reason_of(answer) == (404, "listing_unknown")
-
-
-async def test_X_16_no_static_path_is_taken_for_a_listing(mesh) -> None:
-    for path in ("/api/listings/mine", "/api/listings/search", "/api/listings/not-an-id"):
-        answer = await mesh.client.get(path)
-        assert answer.status_code in {200, 401, 404, 503}, answer.text
-        if answer.status_code == 404:
-            assert answer.json()["reason"] == "not_found"
-    assert any("{listing_id:uuid}" in route.path for route in router.routes)
 
 
 # The past.

@@ -233,10 +233,10 @@ async def test_RD_06_redis_learns_no_address_and_no_account(limited: Mesh) -> No
 
 async def test_RD_06_what_is_counted_is_forgotten_with_its_window(limited: Mesh) -> None:
     redis = limited.machines.redis
+    before = {key async for key in redis.scan_iter("rate_limit:*", count=1_000)}
     await limited.client.get("/test/items", headers=named(uuid4().hex))
-    keys = [key async for key in redis.scan_iter("rate_limit:*", count=1_000)]
-    lives = [await redis.ttl(key) for key in keys]
-    assert all(life <= 900 and life != -1 for life in lives)
+    (key,) = {key async for key in redis.scan_iter("rate_limit:*", count=1_000)} - before
+    assert 0 < await redis.ttl(key) <= 2 * 60  # of a policy that counts by the minute
 
 
 # Whose address it is.

@@ -53,4 +53,5 @@ def test_ID_08_every_changed_letter_spoils_it() -> None:
     spoiled = [
         text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :] for at in range(len(text))
     ]
+    assert len(spoiled) == len(text) > 20
     assert not any(tokens().matches(each, VERIFY, USER) for each in spoiled)

@@ -18,8 +18,9 @@ from tests.cli.imports.reading import NOON, fields, one, order, rows_of, rule, s
 
 def envelopes(text: str, **parts: str) -> list[CommandEnvelope]:
     found = translated(rows_of(text), small(**parts))
-    assert all(isinstance(each, CommandEnvelope) for each in found)
-    return [each for each in found if isinstance(each, CommandEnvelope)]
+    sent = [each for each in found if isinstance(each, CommandEnvelope)]
+    assert sent == found
+    return sent
 
 
 def listing_ids(text: str, **parts: str) -> list[str]:

@@ -76,7 +76,7 @@ async def counted_once(room: Room, commands: list[CommandEnvelope]) -> None:
     epochs: dict[int, list[int]] = {}
     for each in events:
         epochs.setdefault(each.position.partition, []).append(each.writer_epoch)
-    assert all(found == sorted(found) for found in epochs.values())
+    assert epochs == {partition: sorted(found) for partition, found in epochs.items()}
 
 
 POINTS = ["-begin", "+begin", "+offsets", "-flush", "+flush", "-commit", "+commit"]

@@ -53,7 +53,7 @@ class MemoryMachine(RuleBasedStateMachine):
         offsets = model.versions.setdefault(stream, [])
         if known is None:
             # What memory lacks must be loadable from the journal.
-            assert all(offset < model.journal_next for offset in offsets)
+            assert max(offsets, default=-1) < model.journal_next
         new = list(range(model.events_next, model.events_next + count))
         offsets += new
         model.events_next += count + 1 if count else 0
