@@ -18,6 +18,7 @@ from tests.house.claim_rules import names_of_tests
 from tests.house.sources import ROOT, sources
 
 ROWS_FILE = ROOT / "docs" / "mission-rows.csv"
+PARTS_FILE = ROOT / "docs" / "mission-parts.csv"
 PAGE = ROOT / "docs" / "mission.md"
 
 _ID = re.compile(r"(?<=_)([A-Z]{1,2})_(\d{2})(?=_|$)")
@@ -25,10 +26,11 @@ _INTRODUCTION = """# The mission, row by row
 
 Written by `python -m tests.house.mission` from the names of the tests; do not edit. A test proves
 something of a row when it carries the row's id, as `test_LI_08_publish_names_each_missing_field`
-does; a row may be proven in part only. The rows and their order are in
-[mission-rows.csv](mission-rows.csv).
+does. Of a row that is held in part, [mission-parts.csv](mission-parts.csv) says what is missing;
+such a row is not counted. The rows and their order are in [mission-rows.csv](mission-rows.csv).
 """
 
+Parts = Mapping[str, str]  # row id → what its tests do not prove
 TestNames = Mapping[str, list[tuple[str, str]]]  # row id → (path, name) of each test
 
 
@@ -44,6 +46,11 @@ class Row:
 def rows(path: Path = ROWS_FILE) -> list[Row]:
     with path.open(encoding="utf-8", newline="") as file:
         return [Row(**row) for row in csv.DictReader(file)]
+
+
+def parts(path: Path = PARTS_FILE) -> Parts:
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["id"]: row["missing"] for row in csv.DictReader(file)}
 
 
 def ids_in(name: str) -> list[str]:
@@ -66,18 +73,32 @@ def unknown_ids(known: Iterable[Row], tests: TestNames) -> Iterator[str]:
             yield f"{names[0][0]}: {names[0][1]}: no row {row_id} in the mission"
 
 
-def page(wanted: Iterable[Row], tests: TestNames) -> str:
+def idle_parts(missing: Parts, tests: TestNames) -> Iterator[str]:
+    """What is said to be missing of rows of which nothing is there."""
+    for row_id in missing:
+        if row_id not in tests:
+            yield f"{row_id} has no test: take it out of {PARTS_FILE.name}"
+
+
+def page(wanted: Iterable[Row], tests: TestNames, missing: Parts) -> str:
     """The whole of docs/mission.md."""
     listed = list(wanted)
-    held = sum(bool(tests.get(row.id)) for row in listed)
-    lines = [_INTRODUCTION, f"**{held} of {len(listed)} rows have tests.**"]
+    tested = [row.id for row in listed if tests.get(row.id)]
+    whole = sum(row_id not in missing for row_id in tested)
+    figures = f"**{whole} of {len(listed)} rows are held, {len(tested) - whole} more in part.**"
+    lines = [_INTRODUCTION, figures]
     section = ""
     for row in listed:
         if row.section != section:
             section = row.section
             lines.append(f"\n## {section}\n\n| row | what | tests |\n|---|---|---|")
-        lines.append(f"| {row.id} | {_cell(row.item)} | {_links(tests.get(row.id, []))} |")
+        told = _part(missing.get(row.id)) + _links(tests.get(row.id, []))
+        lines.append(f"| {row.id} | {_cell(row.item)} | {told} |")
     return "\n".join(lines) + "\n"
+
+
+def _part(missing: str | None) -> str:
+    return f"**part of it**; missing: {_cell(missing)}<br>" if missing else ""
 
 
 def _links(names: list[tuple[str, str]]) -> str:
@@ -90,7 +111,7 @@ def _cell(text: str) -> str:
 
 def today() -> str:
     """The page as the tests stand."""
-    return page(rows(), by_row(names_of_tests(sources("tests"))))
+    return page(rows(), by_row(names_of_tests(sources("tests"))), parts())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,18 @@ from __future__ import annotations
 import pytest
 
 from tests.house.claim_rules import names_of_tests
-from tests.house.mission import PAGE, Row, by_row, ids_in, page, rows, today, unknown_ids
+from tests.house.mission import (
+    PAGE,
+    Row,
+    by_row,
+    idle_parts,
+    ids_in,
+    page,
+    parts,
+    rows,
+    today,
+    unknown_ids,
+)
 from tests.house.sources import Source, sources
 
 ROW = Row("LI-08", "Listings", "publish | show")
@@ -48,7 +59,23 @@ def test_rows_are_told_by_the_names_of_tests(name: str, ids: list[str]) -> None:
 
 
 def test_a_row_links_its_tests_or_says_not_yet() -> None:
-    text = page([ROW, Row("LI-09", "Listings", "hide")], {"LI-08": [("tests/a.py", "test_b")]})
+    text = page([ROW, Row("LI-09", "Listings", "hide")], {"LI-08": [("tests/a.py", "test_b")]}, {})
     assert "| LI-08 | publish \\| show | [`test_b`](../tests/a.py) |" in text
     assert "| LI-09 | hide | not yet |" in text
-    assert "**1 of 2 rows have tests.**" in text
+    assert "**1 of 2 rows are held, 0 more in part.**" in text
+
+
+def test_a_row_that_is_held_in_part_says_what_is_missing_and_does_not_count() -> None:
+    text = page([ROW], {"LI-08": [("tests/a.py", "test_b")]}, {"LI-08": "a | b"})
+    assert "| **part of it**; missing: a \\| b<br>[`test_b`](../tests/a.py) |" in text
+    assert "**0 of 1 rows are held, 1 more in part.**" in text
+
+
+def test_nothing_is_missing_of_a_row_that_is_not_begun() -> None:
+    assert list(idle_parts(parts(), by_row(names_of_tests(sources("tests"))))) == []
+    (found,) = idle_parts({"LI-99": "all of it"}, {})
+    assert found == "LI-99 has no test: take it out of mission-parts.csv"
+
+
+def test_what_is_missing_is_missing_of_a_row() -> None:
+    assert parts().keys() <= {row.id for row in rows()}

@@ -3,10 +3,11 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from projections.messaging.conversations import conversations
 from projections.messaging.messages import Message, messages
 from schemas.messaging import conversation_stream
 from tests.projections.history import BEGINNING, history, rows_of
-from tests.projections.messaging.talks import BUYER, ID, OPENED, SELLER, read, said
+from tests.projections.messaging.talks import BUYER, ID, LISTING, OPENED, SELLER, read, said
 
 
 def test_MS_13_every_message_has_a_row_sealed_as_it_was_sent() -> None:
@@ -27,5 +28,20 @@ def test_MS_13_every_message_has_a_row_sealed_as_it_was_sent() -> None:
 
 
 def test_MS_30_every_field_of_the_source_can_be_told() -> None:
-    columns = {column.name for column in messages.target.table.columns}
-    assert columns >= {"key", "conversation_id", "sender_id", "recipient_id", "created_at"}
+    talk = history(conversation_stream(ID), OPENED, said(BUYER, 1, 1))
+    ((message_id, message),) = rows_of(messages, talk).items()
+    conversation = rows_of(conversations, talk)[message.conversation_id]
+    told = {
+        "_id": message_id,
+        "chatId": message.conversation_id,
+        "itemId": conversation.listing_id,
+        "senderId": message.sender_id,
+        "recipientId": message.recipient_id,
+        "content": message.content_sealed,  # opened with the sender's key
+        "timestamp": message.created_at,
+        "createdAt": message.created_at,
+    }
+    sent = BEGINNING + timedelta(minutes=1)
+    assert list(told.values()) == [
+        *map(str, (UUID(int=101), ID, LISTING, BUYER, SELLER)), "11", sent, sent
+    ]  # fmt: skip
