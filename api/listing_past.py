@@ -36,6 +36,7 @@ from schemas.recorded import Recorded
 ONE = "/api/listings/{listing_id:uuid}"
 JOURNAL = CaughtUp(listing_page.listing_page, journal)
 PRICES = CaughtUp(listing_page.listing_page, price_history.price_history)
+VERSION_MAX = 2**53 - 1  # what every client can count to
 _NOT_SHOWN = frozenset({"version", "updated_at"})  # each entry says both itself
 
 router = new_router("listings")
@@ -129,7 +130,7 @@ class Past(BaseModel):
     """Which past of a listing is wanted: by moment or by version."""
 
     as_of: MomentParameter | None = None
-    version: Annotated[int, Field(ge=1)] | None = None
+    version: Annotated[int, Field(ge=1, le=VERSION_MAX)] | None = None
 
 
 PAST_PARAMETERS: list[dict[str, Any]] = [
@@ -144,7 +145,7 @@ PAST_PARAMETERS: list[dict[str, Any]] = [
         "name": "version",
         "in": "query",
         "required": False,
-        "schema": {"type": "integer", "minimum": 1},
+        "schema": {"type": "integer", "minimum": 1, "maximum": VERSION_MAX},
         "description": "The listing as its n-th version had it",
     },
 ]

@@ -46,7 +46,12 @@ def form_of(field: str, files_max: int = 1) -> dict[str, Any]:
     if files_max > 1:
         file = {"type": "array", "items": file, "minItems": 1, "maxItems": files_max}
         example = [example]
-    schema = {"type": "object", "required": [field], "properties": {field: file}}
+    schema = {
+        "type": "object",
+        "required": [field],
+        "properties": {field: file},
+        "additionalProperties": False,
+    }
     content = {"multipart/form-data": {"schema": schema, "example": {field: example}}}
     return {"requestBody": {"required": True, "content": content}}
 

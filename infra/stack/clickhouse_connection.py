@@ -35,7 +35,7 @@ _INSERT: Final = re.compile(
     r"(?:VALUES|FORMAT\s+Native)\s*;?\s*$",
     re.IGNORECASE | re.DOTALL,
 )
-_READS: Final = re.compile(r"\s*\(*\s*(?:SELECT|WITH)\b", re.IGNORECASE)
+_READS: Final = re.compile(r"[\s(]*(?:SELECT|WITH)\b", re.IGNORECASE)
 _ERROR: Final = re.compile(r"Code: (?P<code>\d+)\. (?P<text>.*)", re.DOTALL)
 _NAME: Final = re.compile(r"\w+")
 

@@ -90,6 +90,7 @@ async def test_ID_08_the_mail_is_sent_again_on_request(mesh: Mesh) -> None:
     assert problem(late) == (409, "email_already_verified")
 
 
+@pytest.mark.asvs("V6.3.8")
 async def test_ID_09_known_and_unknown_emails_get_the_same_202(mesh: Mesh) -> None:
     """V6.3.8: neither text nor code nor headers tell whether somebody has this e-mail."""
     account = await mesh.account()
@@ -107,6 +108,7 @@ async def test_ID_09_only_somebody_known_gets_a_token(mesh: Mesh) -> None:
     assert kinds.count("password_reset.requested") == 1
 
 
+@pytest.mark.asvs("V7.4.3")
 async def test_ID_10_a_reset_ends_every_earlier_session_at_once(mesh: Mesh) -> None:
     """V7.4.3."""
     first = await mesh.account()
@@ -158,6 +160,7 @@ async def test_ID_10_a_reset_that_died_before_the_vault_is_finished_by_the_log_i
     assert (await mesh.log_in(account.email, NEW_PASSWORD)).status_code == 200
 
 
+@pytest.mark.asvs("V7.4.3")
 async def test_ID_11_a_change_ends_the_other_sessions_and_spares_this_one(mesh: Mesh) -> None:
     """V7.4.3."""
     here = await mesh.account()
@@ -201,6 +204,7 @@ async def test_ID_11_no_hash_waits_once_it_is_decided(mesh: Mesh) -> None:
 
 
 @pytest.mark.parametrize("password", ["password1", "Qwerty123!", "12345678", "Sh0rt-x"])
+@pytest.mark.asvs("V6.2.1")
 async def test_V6_2_4_no_common_or_short_password_is_taken_anywhere(
     mesh: Mesh, password: str
 ) -> None:
@@ -215,6 +219,7 @@ async def test_V6_2_4_no_common_or_short_password_is_taken_anywhere(
     assert not any(password in each.text for each in (joined, changed, anew))
 
 
+@pytest.mark.asvs("V6.2.5", "V6.2.8")
 async def test_V6_2_9_a_long_password_of_any_characters_is_taken_as_it_is(mesh: Mesh) -> None:
     """V6.2.5, V6.2.8 and V6.2.9: 256 characters, none cut, trimmed or folded."""
     long = " " + "ක" * 100 + uuid4().hex * 4 + "Z é\t" + "x" * 22 + " "

@@ -79,6 +79,7 @@ async def test_GW_13_no_key_touches_keys_or_sessions(mesh, seller, method, path)
     assert problem(answer) == (403, "operation_not_allowed")
 
 
+@pytest.mark.asvs("V10.4.9")
 async def test_GW_13_a_revoked_key_is_401_within_a_second(mesh: Mesh, seller: Account) -> None:
     key = await issued(mesh, seller)
     async with api(mesh.settings) as other:
@@ -152,11 +153,13 @@ async def test_GW_13_a_key_for_what_is_not_for_keys_is_refused(mesh, seller, ope
     assert answer.json()["errors"][0]["pointer"] == "/operations/1"
 
 
+@pytest.mark.asvs("V8.3.3")
 async def test_GW_13_a_buyers_key_does_not_sell(mesh: Mesh) -> None:
     buyer = await mesh.account("buyer")
     assert (await asked(mesh, buyer, "create_listing")).status_code == 422
 
 
+@pytest.mark.asvs("V8.3.3")
 async def test_GW_13_a_key_loses_what_its_owner_loses(mesh: Mesh) -> None:
     owner = await mesh.account("seller")
     key = await issued(mesh, owner, "create_listing")
@@ -174,6 +177,7 @@ async def test_GW_13_no_key_lives_longer_than_a_year(mesh, seller, days: int) ->
     assert (await asked(mesh, seller, "search", days=days)).status_code == 422
 
 
+@pytest.mark.asvs("V2.3.2")
 async def test_GW_13_nobody_has_more_keys_than_anyone_can_watch(mesh: Mesh) -> None:
     owner = await mesh.account("seller")
     found = [(await asked(mesh, owner, "search")).status_code for _ in range(21)]

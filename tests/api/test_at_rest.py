@@ -69,6 +69,7 @@ async def test_RD_12_a_flushed_redis_lets_no_ended_session_in(mesh: Mesh) -> Non
     assert again.status_code == 401
 
 
+@pytest.mark.asvs("V16.5.3")
 async def test_RD_12_without_redis_and_postgres_nobody_gets_in_on_a_guess(mesh: Mesh) -> None:
     account = await mesh.account()
     secret = type(mesh.settings.database_url)

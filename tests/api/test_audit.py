@@ -32,6 +32,7 @@ async def audit(mesh: Mesh, admin: Account, count: int, **params: Any) -> Any:
     return await eventually(found, 20, f"{count} entries")
 
 
+@pytest.mark.asvs("V16.2.1")
 async def test_an_accepted_command_is_audited(mesh: Mesh, admin: Account, seller: Seller) -> None:
     offered = await seller.offer()
     stream = f"listing/{offered.json()['id']}"
@@ -42,6 +43,7 @@ async def test_an_accepted_command_is_audited(mesh: Mesh, admin: Account, seller
     assert (entry["outcome"], entry["events"], entry["version"]) == ("accepted", 2, 2)
 
 
+@pytest.mark.asvs("V16.3.2")
 async def test_a_refused_command_is_audited_with_its_reason(
     mesh: Mesh, admin: Account, seller: Seller
 ) -> None:
@@ -60,6 +62,7 @@ async def test_a_refused_command_is_audited_with_its_reason(
     assert entry["stream_id"] == f"listing/{offered.json()['id']}"
 
 
+@pytest.mark.asvs("V16.2.1")
 async def test_an_entry_tells_the_network_and_never_the_address(
     mesh: Mesh, admin: Account, seller: Seller
 ) -> None:
@@ -69,6 +72,7 @@ async def test_an_entry_tells_the_network_and_never_the_address(
     assert entry["origin"] == "127.0.0.0/24"
 
 
+@pytest.mark.asvs("V16.3.1")
 async def test_a_failed_log_in_is_audited(mesh: Mesh, admin: Account) -> None:
     answer = await mesh.log_in(new_email(), "wrong horse")
     assert answer.status_code == 401

@@ -52,6 +52,7 @@ async def test_PR_03_a_picture_gets_two_variants(mesh, person, kind) -> None:
     assert {name: found[name] for name in urls} == urls
 
 
+@pytest.mark.asvs("V5.3.1")
 async def test_PR_14_a_variant_is_served_for_ever_as_what_it_is(mesh, person) -> None:
     urls = person_of(await person.upload(photo()))
     headers = (await mesh.client.get(urls["avatar_url"])).headers
@@ -64,6 +65,7 @@ async def test_PR_14_a_variant_is_served_for_ever_as_what_it_is(mesh, person) ->
 @pytest.mark.parametrize(
     "data", [b"MZ\x90\x00" + bytes(600), b"", b"<svg/>", photo()[:200]], ids=len
 )
+@pytest.mark.asvs("V5.2.2", "V1.3.4")
 async def test_PR_03_a_renamed_program_is_refused(mesh, person, data) -> None:
     answer = await person.upload(data, "me.png")
     assert (reason_of(answer), pointers_of(answer)) == ((422, "invalid"), ["/avatar"])
@@ -103,6 +105,7 @@ async def test_PR_03_what_is_no_form_is_told(person, media_type, body, wanted) -
     assert reason_of(answer) == wanted
 
 
+@pytest.mark.asvs("V5.2.1")
 async def test_PR_03_a_picture_has_a_bound_and_other_bodies_a_smaller_one(mesh, person) -> None:
     answer = await person.upload(photo() + bytes(UPLOAD_BYTES_MAX))
     assert reason_of(answer) == (413, "body_too_large")
@@ -206,6 +209,7 @@ async def test_PR_03_when_too_many_pictures_come_the_next_is_told(
     [("x.webp", 422), ("%2e%2e%2f%2e%2e%2fsecret", 404), (f"{'0' * 64}.png", 422),
      (f"{'A' * 64}.webp", 422)],
 )  # fmt: skip
+@pytest.mark.asvs("V5.3.2")
 async def test_PR_14_no_other_name_is_looked_for(mesh, monkeypatch, name, status) -> None:
     async def never(*_: object) -> None:
         raise AssertionError

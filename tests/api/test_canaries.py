@@ -76,6 +76,7 @@ def astray(found: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.asvs("V16.2.5")
 async def test_V16_no_canary_is_written_down_even_when_things_break(
     mesh: Mesh, running, capfd
 ) -> None:

@@ -148,6 +148,7 @@ async def test_PR_10_deleting_destroys_the_key_and_withdraws_the_listings(
         await journalled(mesh, f"listing/{listing.json()['id']}", "listing.deleted")
 
 
+@pytest.mark.asvs("V7.4.2")
 async def test_PR_10_whoever_is_deleted_is_logged_out_and_stays_out(
     mesh: Mesh, seller: Seller
 ) -> None:

@@ -243,6 +243,7 @@ def altered(token: str) -> str:
 
 
 @pytest.mark.parametrize("kind", FORGERIES)
+@pytest.mark.asvs("V9.1.1", "V9.1.2", "V9.1.3", "V9.2.1", "V9.2.2", "V9.2.3")
 async def test_ID_12_a_forged_token_is_refused(mesh: Mesh, mint: Mint, kind: str) -> None:
     assert await status_of(mesh, FORGERIES[kind](mint)) == 401
 
@@ -258,6 +259,7 @@ def forged(mint: Mint) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[each.id for each in OPERATIONS])
+@pytest.mark.asvs("V7.2.1", "V9.1.1")
 async def test_ID_12_V9_1_no_operation_takes_a_forged_token(mesh, forged, operation) -> None:
     """Not even one that is open to anyone: who sends a token means to be somebody."""
     taken = {}
@@ -269,6 +271,7 @@ async def test_ID_12_V9_1_no_operation_takes_a_forged_token(mesh, forged, operat
     assert taken == {}
 
 
+@pytest.mark.asvs("V9.2.2")
 async def test_ID_12_a_refresh_token_is_no_access_token(mesh: Mesh, account: Account) -> None:
     assert await status_of(mesh, account.refresh_token) == 401
 

@@ -72,6 +72,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("row", HEADERS)
+@pytest.mark.asvs("V3.4.1", "V3.4.3", "V3.4.4", "V3.4.5", "V3.4.6")
 def test_NS_02_V3_4_every_kind_of_answer_has_the_header(answers, row: str) -> None:
     name, value = HEADERS[row]
     assert {kind: each.headers.get_list(name) for kind, each in answers.items()} == {
@@ -260,6 +261,7 @@ async def test_V14_2_1_a_token_in_an_address_is_none(alone: Mesh, name: str) -> 
     assert problem(answer) == (401, "token_missing")
 
 
+@pytest.mark.asvs("V16.2.5")
 async def test_V14_2_1_no_query_stands_in_the_log(alone: Mesh, monkeypatch) -> None:
     logged: list[dict[str, Any]] = []
     monkeypatch.setattr("api.middleware.log.info", lambda _event, **said: logged.append(said))

@@ -65,6 +65,7 @@ async def test_ME_02_ten_files_get_ten_ids_in_their_order(person) -> None:
         assert (await person.image(image_id, answer)).json()["size"] == len(sent)
 
 
+@pytest.mark.asvs("V5.2.1", "V5.2.2")
 async def test_ME_02_a_bad_file_fails_only_itself(person) -> None:
     large = photo() + bytes(ORIGINAL_BYTES_MAX)
     found = images_of(await person.send(photo(), EXE, large, b"", photo()))
@@ -74,6 +75,7 @@ async def test_ME_02_a_bad_file_fails_only_itself(person) -> None:
     assert [each["id"] is None for each in found] == [False, True, True, True, False]
 
 
+@pytest.mark.asvs("V1.3.4")
 async def test_ME_02_when_every_file_is_bad_nothing_is_taken(person) -> None:
     before = person.kept()
     answer = await person.send(EXE, b"<svg/>")
@@ -98,6 +100,7 @@ async def test_ME_02_files_are_wanted_and_nothing_else(person, form, status) -> 
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.asvs("V5.2.1")
 async def test_ME_01_a_body_has_a_bound(person) -> None:
     headers = {"Content-Length": str(IMAGES_BYTES_MAX + 1), "Content-Type": "multipart/form-data"}
     answer = await person.ask("POST", "/api/images", headers=headers, content=b"")
@@ -112,6 +115,7 @@ async def test_GW_10_images_are_for_those_who_are_signed_in(mesh, path, drawn) -
     assert reason_of(read) == (401, "token_missing")
 
 
+@pytest.mark.asvs("V5.2.4")
 async def test_GW_08_the_twenty_first_file_in_five_minutes_is_refused(
     mesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,12 +184,14 @@ async def test_ME_14_what_can_not_be_drawn_fails_and_says_why(mesh, person, othe
     await eventually(lambda: _told(mesh, stream, ["media.uploaded", "media.failed"]))
 
 
+@pytest.mark.asvs("V8.2.3")
 async def test_others_see_of_a_processed_image_what_is_public(other, drawn) -> None:
     found = (await other.image(drawn["id"])).json()
     assert found.keys() == {"id", "status", "variants", "created_at"}
     assert found["variants"] == drawn["variants"]
 
 
+@pytest.mark.asvs("V5.4.2")
 async def test_ME_01_a_name_is_readable_to_its_owner_and_nowhere_else(mesh, person) -> None:
     name = f"{uuid4().hex}.png"
     answer = await person.send((name, photo()))
@@ -272,6 +278,7 @@ async def test_an_unknown_image_is_not_there(mesh, person) -> None:
     assert reason_of(await mesh.client.get(url)) == (404, "picture_unknown")
 
 
+@pytest.mark.asvs("V5.3.1")
 async def test_an_original_is_shown_to_nobody(mesh, person, drawn) -> None:
     """It tells where it was taken."""
     (original,) = [key for key in person.kept(drawn["id"]) if "/original-" in key]

@@ -77,6 +77,7 @@ async def admin(mesh: Mesh) -> Account:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[each.id for each in OPERATIONS])
+@pytest.mark.asvs("V1.2.4")
 async def test_NS_05_no_text_is_a_command(mesh: Mesh, admin: Account, operation) -> None:
     asks = [{"json": body} for text in STRINGS for body in bodies(operation, text)]
     asks += [{"params": query} for text in STRINGS for query in queries(operation, text)]
@@ -93,6 +94,7 @@ async def test_NS_05_no_text_is_a_command(mesh: Mesh, admin: Account, operation)
 
 
 @pytest.mark.parametrize("text", STRINGS)
+@pytest.mark.asvs("V1.2.4")
 async def test_NS_05_no_header_is_a_command(mesh: Mesh, admin: Account, text: str) -> None:
     sent = text.encode("ascii").replace(b"\r\n", b" ").strip()
     for name in ("Idempotency-Key", "Consistency-Token", "If-None-Match", "X-Request-ID"):

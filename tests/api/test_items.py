@@ -90,6 +90,7 @@ async def test_IT_02_what_is_no_image_is_refused_before_any_is_kept(owner, image
     assert pointers_of(answer) == ["/images/1"]
 
 
+@pytest.mark.asvs("V2.3.2")
 async def test_IT_02_more_than_ten_images_are_refused(owner: Student) -> None:
     assert reason_of(await owner.offer(*[photo()] * 11)) == (400, "bad_request")
 
@@ -112,12 +113,14 @@ async def test_IT_03_what_is_no_price_is_422(owner: Student, price: str) -> None
         ({"title": ["one", "two"]}, "/title"),
     ],
 )
+@pytest.mark.asvs("V15.3.3")
 async def test_IT_03_nobody_states_what_is_not_theirs_to_state(owner, fields, pointer) -> None:
     answer = await owner.offer(**fields)
     assert answer.status_code == 422
     assert pointers_of(answer) == [pointer]
 
 
+@pytest.mark.asvs("V8.3.3")
 async def test_IT_03_owner_and_campus_are_the_callers(owner: Student, here: str) -> None:
     item = (await owner.offer(price="45000.50")).json()["item"]
     assert (item["userId"], item["emailDomain"]) == (owner.account.user_id, here)
@@ -227,6 +230,7 @@ async def test_IT_07_the_newest_comes_first_and_pages_follow(mesh: Mesh) -> None
     assert await someone.listed(category="books", search="book 1") == [ids[1]]
 
 
+@pytest.mark.asvs("V8.2.2")
 async def test_IT_07_nobody_sees_an_item_of_another_campus(mesh: Mesh) -> None:
     """A property: of any items, whatever is asked, each campus finds its own and no other."""
     chance = random.Random(7)
@@ -324,6 +328,7 @@ async def test_IT_11_a_change_is_judged_as_an_offer_is(owner, change, pointer) -
     assert pointers_of(answer) == [pointer]
 
 
+@pytest.mark.asvs("V8.2.2")
 async def test_IT_11_a_mate_gets_403_and_another_campus_404(owner, mate, stranger) -> None:
     path = f"{ITEMS}/{await owner.have()}"
     for method, body in (("PUT", {"json": {"title": "Mine"}}), ("DELETE", {})):

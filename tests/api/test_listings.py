@@ -131,6 +131,7 @@ async def test_LI_02_a_stranger_does_not_learn_the_version(seller, stranger) -> 
             assert reason_of(answer) == (404, "listing_unknown"), (method, version)
 
 
+@pytest.mark.asvs("V15.4.2")
 async def test_LI_02_a_stale_version_is_refused(seller) -> None:
     created = await seller.create()
     assert (await seller.change(1, path_of(created), trim="S")).status_code == 200
@@ -402,6 +403,7 @@ async def test_the_history_tells_versions_actors_causes_and_changes(mesh, seller
     assert admin.account.user_id not in str(entries)
 
 
+@pytest.mark.asvs("V8.2.3")
 async def test_the_history_hides_from_the_public_what_was_hidden(mesh, seller) -> None:
     created = await seller.create(description="secret")
     path = path_of(created)

@@ -30,6 +30,7 @@ async def test_ID_04_the_right_password_gives_two_tokens(mesh: Mesh) -> None:
     assert len(found["refresh_token"]) > 60
 
 
+@pytest.mark.asvs("V6.3.8")
 async def test_ID_04_known_and_unknown_emails_get_the_same_answer(mesh: Mesh) -> None:
     email = new_email()
     await mesh.register(email)
@@ -43,6 +44,7 @@ async def test_ID_04_known_and_unknown_emails_get_the_same_answer(mesh: Mesh) ->
     assert known.headers.keys() - volatile == unknown.headers.keys() - volatile
 
 
+@pytest.mark.asvs("V16.3.1")
 async def test_ID_04_a_failed_login_is_told_in_the_log_without_the_address(mesh: Mesh) -> None:
     email = new_email()
     await mesh.log_in(email, "wrong password")
@@ -58,6 +60,7 @@ async def test_ID_04_a_failed_login_is_told_in_the_log_without_the_address(mesh:
     assert await eventually(failures) == 1
 
 
+@pytest.mark.asvs("V11.4.2")
 async def test_ID_19_the_stored_hash_is_argon2id_as_costly_as_the_settings_say(
     mesh: Mesh,
 ) -> None:

@@ -90,6 +90,7 @@ async def test_NO_06_an_email_that_nobody_has_gets_no_mail(mesh: Mesh) -> None:
     assert mails_to(nobody, "reset") == []
 
 
+@pytest.mark.asvs("V1.3.3")
 async def test_NS_06_a_script_in_a_name_is_inert_in_the_mail(mesh: Mesh) -> None:
     email = new_email()
     joined = await mesh.register(email, name="<script>alert(1)</script>")

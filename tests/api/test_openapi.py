@@ -120,6 +120,7 @@ def test_ID_24_the_policy_has_no_row_without_an_operation(document: dict[str, An
     assert POLICY.keys() - ids == set(), "take the row out of api/policy.py"
 
 
+@pytest.mark.asvs("V15.3.1")
 def test_ID_16_NS_12_no_answer_has_a_key_like_password_or_hash(document: dict[str, Any]) -> None:
     """V8.3.4, V15.3.1: over every field of every answer of every operation, at any depth."""
     found = [

@@ -55,12 +55,14 @@ async def test_a_wrong_method_is_told_of_every_route_with_that_path(alone: Mesh)
     assert answer.headers["Allow"] == "GET, POST"
 
 
+@pytest.mark.asvs("V16.5.1", "V16.5.4")
 async def test_GW_14_a_surprise_tells_nothing_of_itself(alone: Mesh, capfd) -> None:
     answer = await alone.client.get("/test/surprise")
     assert_problem(answer, 500, "unexpected")
     assert SECRET not in answer.text
 
 
+@pytest.mark.asvs("V16.5.4")
 async def test_a_surprise_is_logged_with_its_place_but_not_its_text(
     alone: Mesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +79,7 @@ async def test_a_refusal_carries_reason_status_and_faults(alone: Mesh) -> None:
     assert found["errors"] == [{"pointer": "/price", "detail": "is required: add it"}]
 
 
+@pytest.mark.asvs("V16.5.2")
 async def test_NP_09_a_store_that_is_down_is_503_with_retry_after(alone: Mesh) -> None:
     answer = await alone.client.get("/test/store")
     assert_problem(answer, 503, "store_unavailable")
@@ -151,6 +154,7 @@ async def test_a_query_that_is_wrong_is_pointed_at(alone: Mesh) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.asvs("V5.2.1")
 async def test_a_body_over_one_mebibyte_is_413(alone: Mesh, chunked: bool) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(BODY_BYTES_MAX // 1024 + 1):
@@ -166,6 +170,7 @@ async def test_a_body_of_one_mebibyte_is_read(alone: Mesh) -> None:
     assert_problem(answer, 400, "json_invalid")
 
 
+@pytest.mark.asvs("V8.3.1")
 async def test_ID_24_an_operation_without_a_policy_is_denied(alone: Mesh) -> None:
     assert_problem(await alone.client.get("/test/nobody"), 403, "no_policy")
 

@@ -52,6 +52,7 @@ def log_in_as(email: str) -> dict[str, object]:
 # Each policy, to its last request and one more.
 
 
+@pytest.mark.asvs("V6.3.1")
 async def test_GW_05_the_11th_log_in_is_429_with_retry_after(limited: Mesh) -> None:
     async with from_address(limited, address()) as client:
         ask = ("POST", "/api/auth/login")
@@ -81,6 +82,7 @@ async def test_GW_05_after_the_window_the_12th_is_let_in() -> None:
     "written",
     ["ANNA@EXAMPLE.ORG", "anna@EXAMPLE.org", "anna@\uff45xample.org"],
 )
+@pytest.mark.asvs("V6.3.1")
 async def test_GW_05_an_account_written_otherwise_is_the_same(limited: Mesh, written) -> None:
     async with from_address(limited, address()) as client:
         await statuses(client, 10, "POST", "/test/auth", **log_in_as("anna@example.org"))
@@ -97,6 +99,7 @@ async def test_GW_05_bodies_without_an_account_are_counted_together(limited: Mes
         assert (await client.post("/test/auth", content=content)).status_code == 429
 
 
+@pytest.mark.asvs("V6.3.1")
 async def test_GW_05_many_accounts_from_one_address_meet_the_second_net() -> None:
     settings = settings_on(redis_url(), limit_address="15 per 15 minutes")
     async with limited_api(settings) as mesh:
@@ -163,6 +166,7 @@ async def test_GW_04_a_policy_that_is_off_tells_nothing() -> None:
 # A crowd.
 
 
+@pytest.mark.asvs("V2.4.1")
 async def test_GW_06_of_a_thousand_at_once_exactly_30_are_let_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -242,6 +246,7 @@ async def test_RD_06_what_is_counted_is_forgotten_with_its_window(limited: Mesh)
 # Whose address it is.
 
 
+@pytest.mark.asvs("V15.3.4")
 async def test_GW_05_a_forged_forwarded_for_gains_nothing(limited: Mesh) -> None:
     async with from_address(limited, address()) as client:
         found = [
@@ -257,6 +262,7 @@ async def test_GW_05_a_forged_forwarded_for_gains_nothing(limited: Mesh) -> None
     assert found == [200] * 10 + [429]
 
 
+@pytest.mark.asvs("V15.3.4")
 async def test_GW_05_behind_a_trusted_proxy_each_client_counts_alone() -> None:
     settings = settings_on(redis_url(), trusted_proxies="10.0.0.0/8", limit_address="1 per minute")
 
@@ -274,6 +280,7 @@ async def test_GW_05_behind_a_trusted_proxy_each_client_counts_alone() -> None:
 # Without Redis.
 
 
+@pytest.mark.asvs("V6.3.1", "V16.5.3")
 async def test_RD_06_without_redis_a_closed_policy_is_503() -> None:
     async with limited_api(settings_on(CLOSED_PORT)) as mesh:
         answer = await mesh.client.post("/test/auth", **log_in_as("anna@example.org"))
@@ -322,6 +329,7 @@ async def test_RD_06_redis_coming_back_counts_again() -> None:
 # The table.
 
 
+@pytest.mark.asvs("V2.4.1")
 def test_GW_04_every_operation_says_how_often() -> None:
     assert POLICY.keys() - LIMITS.keys() == set(), "add a row to LIMITS in api/policy.py"
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from api.commands import command_id_of
+from cli.prepare import prepare
+from infra.settings import Settings
 from projections.identity import users
 from schemas.identity import RegisterUser, ReserveEmail, email_claim_stream, user_stream
 from schemas.messages import Market, Role
@@ -24,6 +26,7 @@ from tests.api.running import (
     problem,
 )
 from tests.waiting import eventually
+from tests.worlds import world
 
 
 async def test_ID_01_whoever_joins_is_there(mesh: Mesh) -> None:
@@ -61,6 +64,7 @@ async def test_ID_01_an_email_is_taken_once_in_any_case(mesh: Mesh) -> None:
         assert answer.json()["errors"][0]["pointer"] == "/email"
 
 
+@pytest.mark.asvs("V2.3.4", "V15.4.2")
 async def test_ID_01_twenty_at_once_make_one_person(mesh: Mesh) -> None:
     email = new_email()
     answers = await asyncio.gather(*(mesh.register(email) for _ in range(20)))
@@ -226,3 +230,11 @@ async def test_ID_21_a_person_has_a_row(mesh: Mesh) -> None:
 def test_a_command_id_is_scoped_to_whose_key_it_is() -> None:
     assert command_id_of("k", "anna") == command_id_of("k", "anna")
     assert command_id_of("k", "anna") != command_id_of("k", "ben")
+
+
+@pytest.mark.asvs("V6.3.2")
+async def test_nobody_is_there_before_anybody_has_joined(stack: Settings) -> None:
+    async with world(stack) as fresh:
+        await prepare(fresh.settings)
+        assert await fresh.pool.fetchval("SELECT count(*) FROM vault.people") == 0
+        assert await fresh.pool.fetchval("SELECT count(*) FROM vault.passwords") == 0

@@ -159,6 +159,7 @@ async def test_SE_01_distance_is_told_when_it_is_sorted_by(mesh, seller) -> None
     ],
     ids=str,
 )
+@pytest.mark.asvs("V2.2.3")
 async def test_SE_01_a_search_that_makes_no_sense_is_refused(mesh, wrong, pointer) -> None:
     answer = await mesh.client.get("/api/search", params=wrong)
     assert answer.status_code == 422

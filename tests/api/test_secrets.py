@@ -192,6 +192,7 @@ async def test_RD_07_a_change_of_a_person_is_in_the_next_read_and_nothing_of_the
     assert named == [f"cut:{person.account.user_id}"]
 
 
+@pytest.mark.asvs("V16.2.5")
 async def test_V16_no_log_line_holds_a_secret(mesh: Mesh, capfd) -> None:
     mark = uuid4().hex
     email, password = f"canary-{mark}@example.org", f"pass-{mark}"
@@ -216,6 +217,7 @@ async def test_V16_no_log_line_holds_a_secret(mesh: Mesh, capfd) -> None:
     assert tokens["access_token"] not in text
 
 
+@pytest.mark.asvs("V16.2.5")
 async def test_V16_no_process_writes_a_secret_into_its_log(running, canaries) -> None:
     assert running.processes, "MESH_TEST_RUNNING keeps the logs elsewhere: unset it"
     logs = "\n".join(process.log for process in running.processes)

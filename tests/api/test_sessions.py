@@ -24,6 +24,7 @@ from tests.api.running import (
 from tests.waiting import eventually
 
 
+@pytest.mark.asvs("V7.4.1")
 async def test_ID_06_both_tokens_are_dead_after_logging_out(mesh: Mesh) -> None:
     account = await mesh.account()
     out = await mesh.client.post("/api/auth/logout", headers=account.headers)
@@ -76,6 +77,7 @@ async def test_ID_06_what_another_process_ended_without_redis_is_found(mesh: Mes
     assert await eventually(refused, 15)
 
 
+@pytest.mark.asvs("V7.4.1")
 async def test_RD_12_a_flushed_redis_lets_nobody_back_in(mesh: Mesh) -> None:
     account = await mesh.account()
     out = await mesh.client.post("/api/auth/logout", headers=account.headers)
@@ -85,6 +87,7 @@ async def test_RD_12_a_flushed_redis_lets_nobody_back_in(mesh: Mesh) -> None:
     assert problem(answer) == (401, "session_ended")
 
 
+@pytest.mark.asvs("V16.5.2", "V16.5.3")
 async def test_ID_06_without_redis_and_postgres_nobody_gets_in(mesh: Mesh) -> None:
     account = await mesh.account()
     down = {
@@ -115,6 +118,7 @@ async def test_ID_07_a_refresh_token_gives_the_next_pair(mesh: Mesh) -> None:
     assert answer.json()["session_id"] == account.session_id
 
 
+@pytest.mark.asvs("V10.4.5")
 async def test_ID_07_a_second_use_kills_the_whole_family(mesh: Mesh) -> None:
     account = await mesh.account()
     following = (await refresh(mesh, account.refresh_token)).json()
@@ -127,6 +131,7 @@ async def test_ID_07_a_second_use_kills_the_whole_family(mesh: Mesh) -> None:
         assert problem(answer) == (401, "session_ended")
 
 
+@pytest.mark.asvs("V10.4.5")
 async def test_ID_07_of_fifty_at_once_exactly_one_wins(mesh: Mesh) -> None:
     account = await mesh.account()
     answers = await asyncio.gather(*(refresh(mesh, account.refresh_token) for _ in range(50)))
@@ -165,6 +170,7 @@ async def test_ID_07_a_lost_answer_costs_a_log_in_and_nothing_else(mesh: Mesh, m
     assert (await mesh.log_in(account.email)).status_code == 200
 
 
+@pytest.mark.asvs("V7.3.1")
 async def test_ID_07_a_session_that_lies_idle_is_over(mesh: Mesh) -> None:
     """V7.3.1."""
     async with api(mesh.settings.model_copy(update={"session_idle_s": 1})) as brief:
@@ -272,6 +278,7 @@ async def test_a_token_that_is_none_is_400(mesh: Mesh, token: str) -> None:
     assert problem(answer) == (400, "consistency_token_invalid")
 
 
+@pytest.mark.asvs("V9.2.4")
 async def test_ID_15_an_access_token_shows_its_claims(mesh: Mesh) -> None:
     account = await mesh.account("dealer")
     claims = claims_of(account.access_token)

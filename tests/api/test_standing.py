@@ -34,6 +34,7 @@ async def grant(mesh: Mesh, by: Account, who: Account, role: str) -> httpx.Respo
     return await ask(mesh, by, "PUT", f"/api/users/{who.user_id}/role", {"role": role})
 
 
+@pytest.mark.asvs("V7.4.2")
 async def test_ID_25_a_ban_holds_at_once_for_every_token(mesh: Mesh) -> None:
     """V7.4.2: access and refresh tokens alike, and no new log-in."""
     moderator, account = await mesh.account("moderator"), await mesh.account()
@@ -68,6 +69,7 @@ async def test_ID_25_forbidden_moves_are_told(mesh: Mesh) -> None:
     assert problem(nobody) == (404, "user_unknown")
 
 
+@pytest.mark.asvs("V8.3.2")
 async def test_ID_24_another_role_holds_at_once(mesh: Mesh) -> None:
     """V8.3.2: no token tells of the old role any more; a refresh brings the new one."""
     admin, account = await mesh.account("admin"), await mesh.account("admin")
@@ -146,6 +148,7 @@ async def test_ID_25_an_account_at_rest_may_only_look_leave_and_come_back(mesh: 
     assert out.status_code == 204
 
 
+@pytest.mark.asvs("V10.4.9")
 async def test_ID_14_two_devices_are_listed_and_one_is_revoked(mesh: Mesh) -> None:
     """V7.5.2 and V10.4.9: only the revoked one gets 401."""
     here = await mesh.account()
@@ -178,6 +181,7 @@ async def test_ID_14_the_session_of_another_is_as_unknown_as_none(mesh: Mesh) ->
     assert (await look(mesh, theirs.access_token)).status_code == 200
 
 
+@pytest.mark.asvs("V10.4.9")
 async def test_ID_14_logging_out_everywhere_ends_every_session(mesh: Mesh) -> None:
     """V7.4.4 and V7.4.5."""
     here = await mesh.account()
@@ -191,6 +195,7 @@ async def test_ID_14_logging_out_everywhere_ends_every_session(mesh: Mesh) -> No
     assert (await mesh.log_in(here.email)).status_code == 200
 
 
+@pytest.mark.asvs("V7.4.5")
 async def test_ID_14_an_admin_ends_one_session_or_all(mesh: Mesh) -> None:
     """V7.4.5."""
     admin, account = await mesh.account("admin"), await mesh.account()

@@ -138,6 +138,7 @@ async def test_ID_02_before_the_grant_can_be_read_the_rule_tells_of_it(
     assert found == wallets.Wallet(balance=tokens, version=0)
 
 
+@pytest.mark.asvs("V2.3.4", "V15.4.2")
 async def test_WA_01_fifty_debits_at_once_take_no_more_than_there_is(mesh: Mesh) -> None:
     student = await new_student(mesh)
     await student.enter(grant(18, about()))

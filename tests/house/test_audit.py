@@ -17,6 +17,7 @@ from tests.house.sources import PACKAGES, ROOT, text_files
 PLANTED = "import subprocess\n\nsubprocess.call(input(), shell=True)\n"
 
 
+@pytest.mark.asvs("V1.5.2")
 def test_NS_11_bandit_finds_nothing_in_our_code() -> None:
     assert list(audit.code_findings(PACKAGES)) == []
 

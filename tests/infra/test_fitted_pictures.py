@@ -71,6 +71,7 @@ def test_ME_04_what_is_drawn_is_smaller_than_a_large_photo() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.asvs("V14.2.8")
 def test_ME_04_nothing_that_can_not_be_seen_survives(kind: str) -> None:
     exif = Image.Exif()
     exif[0x010F] = "CANARY camera"
@@ -115,6 +116,7 @@ def test_ME_04_a_panorama_is_shrunk_while_it_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("name", NO_PICTURES)
+@pytest.mark.asvs("V1.3.4")
 def test_ME_03_what_is_no_picture_of_ours_is_refused(name: str) -> None:
     with pytest.raises(PictureError, match="send a JPEG, PNG or WebP"):
         fitted(NO_PICTURES[name], BOXES)
@@ -126,6 +128,7 @@ def test_ME_03_what_has_too_many_pixels_is_told_from_what_can_not_be_read() -> N
             fitted(data, BOXES)
 
 
+@pytest.mark.asvs("V5.2.2")
 def test_ME_01_the_bytes_say_what_a_file_is() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
         assert media_type_of(written(plain(), kind)) == f"image/{kind.lower()}"

@@ -120,6 +120,7 @@ async def test_every_script_survives(port: Port, name: str, text: str) -> None:
     ],
     ids=lambda each: next(iter(each)),
 )
+@pytest.mark.asvs("V1.3.3")
 async def test_NS_06_no_header_can_be_broken_out_of(port: Port, hostile: dict[str, str]) -> None:
     effect_id = uuid4()
     with pytest.raises(MailRefusedError) as refused:
@@ -138,6 +139,7 @@ async def test_NS_06_no_header_can_be_broken_out_of(port: Port, hostile: dict[st
         "é" * 500,
     ],
 )
+@pytest.mark.asvs("V1.3.3", "V5.4.2")
 async def test_NS_06_a_hostile_name_stays_a_name(port: Port, name: str) -> None:
     effect_id = uuid4()
     await port.mailer.send(message_to(name=name), effect_id)

@@ -175,6 +175,7 @@ async def test_NS_02_plain_http_leads_to_tls_with_method_and_path(front: Front) 
     assert answer.headers["Location"] == "https://localhost/api/listings?page=2"
 
 
+@pytest.mark.asvs("V3.4.1")
 async def test_NS_02_over_tls_an_answer_has_hsts_once(client: httpx.AsyncClient) -> None:
     answer = await client.get(MEMORY)
     assert answer.status_code == 200

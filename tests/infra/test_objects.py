@@ -73,6 +73,7 @@ async def test_PR_14_a_folder_goes_with_all_that_is_in_it(objects: Objects) -> N
     assert await objects.get("p/one-and-more") == b"1"
 
 
+@pytest.mark.asvs("V5.3.2")
 async def test_PR_14_no_key_leads_out_of_the_store(objects: Objects, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("not ours")
     for key in ("../secret", "a/../../secret", "avatars/./x", "a//b"):

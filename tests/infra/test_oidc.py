@@ -199,6 +199,7 @@ async def test_ID_20_an_email_is_verified_only_when_the_provider_says_true(
     assert not (await identity(provider)).email_verified
 
 
+@pytest.mark.asvs("V1.3.6", "V13.2.4")
 async def test_ID_20_metadata_of_another_issuer_is_not_believed(provider: Provider) -> None:
     provider.metadata = lambda found: found | {"issuer": "https://evil.example.org"}
     with pytest.raises(ProviderUnavailableError):
@@ -208,6 +209,7 @@ async def test_ID_20_metadata_of_another_issuer_is_not_believed(provider: Provid
 @pytest.mark.parametrize(
     "address", ["http://evil.example.org/token", "file:///etc/passwd", "", 7, "//evil"]
 )
+@pytest.mark.asvs("V1.3.6")
 async def test_ID_20_secrets_go_to_no_unsafe_endpoint(provider: Provider, address: Any) -> None:
     ours = known(provider)
     code, challenge = await coming_back(provider, ours)
@@ -227,6 +229,7 @@ async def test_a_provider_that_is_down_says_so(provider: Provider) -> None:
         await known(provider).authorization_url(new_challenge(), BACK)
 
 
+@pytest.mark.asvs("V15.3.2")
 async def test_no_redirect_is_followed(provider: Provider) -> None:
     with provider_at_work() as other:
         provider.redirect = f"{other.issuer}/jwks"
@@ -259,6 +262,7 @@ async def test_a_document_without_end_is_given_up(
         ("https://", False, False),
     ],
 )
+@pytest.mark.asvs("V1.3.6")
 def test_ID_20_an_issuer_is_https_but_on_ones_own_machine(
     address: str, development: bool, production: bool
 ) -> None:

@@ -54,6 +54,7 @@ async def test_ID_19_the_right_password_verifies(passwords: Passwords) -> None:
 
 
 @pytest.mark.parametrize("tail", ["a", "ab", "\0", "é" * 30])
+@pytest.mark.asvs("V6.2.8")
 async def test_ID_19_nothing_past_72_bytes_is_cut(passwords: Passwords, tail: str) -> None:
     stored = await passwords.hash(LONG + tail)
     assert (await passwords.verify(LONG + tail, stored))[0]

@@ -93,6 +93,7 @@ def test_PR_03_a_picture_stands_upright_as_its_camera_was_held(turn: int) -> Non
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.asvs("V14.2.8")
 def test_PR_03_nothing_that_can_not_be_seen_survives(kind: str) -> None:
     exif = Image.Exif()
     exif[0x010F] = "CANARY camera"
@@ -126,6 +127,7 @@ NO_PICTURES = {
 
 
 @pytest.mark.parametrize("name", NO_PICTURES)
+@pytest.mark.asvs("V1.3.4")
 def test_PR_03_what_is_no_picture_of_ours_is_refused(name: str) -> None:
     with pytest.raises(PictureError, match="send a JPEG, PNG or WebP"):
         squares(NO_PICTURES[name], SIDES)
@@ -142,6 +144,7 @@ def png(width: int, height: int, *more: bytes, body: bytes = b"") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+@pytest.mark.asvs("V5.2.6")
 def test_PR_03_a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded() -> None:
     for width, height in ((50_000, 50_000), (10_001, 1), (1, 10_001), (4_000, 4_000)):
         with pytest.raises(PictureError, match="too large"):
@@ -154,6 +157,7 @@ def test_PR_03_a_large_jpeg_is_shrunk_while_it_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP", b"iTXt"])
+@pytest.mark.asvs("V5.2.3")
 def test_PR_03_a_bomb_in_a_text_is_refused(kind: bytes) -> None:
     bomb = zlib.compress(bytes(200_000_000), 9)
     said = b"x\0\0" + bomb if kind != b"iTXt" else b"x\0\1\0\0\0" + bomb
@@ -211,6 +215,7 @@ print((memory() - before) // 1024)
 
 
 @pytest.mark.parametrize("name", COSTLY)
+@pytest.mark.asvs("V5.2.1")
 def test_PR_03_the_largest_picture_costs_less_than_256_megabytes(name: str) -> None:
     told = subprocess.run(
         [sys.executable, "-c", MEASURE],

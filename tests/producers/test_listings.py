@@ -184,6 +184,7 @@ def test_LI_02_unknown_names_to_clear_are_refused_with_their_place() -> None:
     draft.when(update(None, "colour/~")).refused("invalid_field", 422, ["/colour~1~0"])
 
 
+@pytest.mark.asvs("V2.2.3")
 def test_LI_02_a_field_can_not_be_stated_and_emptied_at_once() -> None:
     draft.when(update(VehicleFields(make="RUF"), "make")).refused("invalid_field", 422, ["/make"])
 
@@ -233,6 +234,7 @@ def test_LI_08_publishing_shows_a_complete_draft() -> None:
     draft.when(PublishListing(**asked())).then(published)
 
 
+@pytest.mark.asvs("V2.2.3")
 def test_LI_08_publish_names_each_missing_field() -> None:
     spec.given(created_with(VehicleFields(year=2019))).when(PublishListing(**asked())).refused(
         "fields_missing", 422, ["/title", "/price_minor", "/currency", "/make", "/mileage"]
@@ -262,6 +264,7 @@ def test_LI_10_a_sale_tells_buyer_and_price() -> None:
     )
 
 
+@pytest.mark.asvs("V2.3.1")
 def test_LI_10_a_draft_can_not_be_sold() -> None:
     draft.when(MarkSold(**asked())).refused("listing_not_active")
 
@@ -282,6 +285,7 @@ def test_LI_10_nothing_is_sold_to_its_seller() -> None:
     ],
     ids=lambda command: command.kind,
 )
+@pytest.mark.asvs("V2.3.4")
 def test_LI_10_a_sold_listing_only_goes(command) -> None:
     active.given(sold).when(command).refused("listing_sold")
 
@@ -366,6 +370,7 @@ def _just(values: dict) -> dict:
 
 @settings(max_examples=200, deadline=timedelta(seconds=5))
 @given(st.lists(any_command, max_size=15))
+@pytest.mark.asvs("V2.3.1")
 def test_LI_21_no_command_sequence_reaches_an_illegal_state(commands) -> None:
     listing: rules.Listing = Unlisted()
     for command in commands:

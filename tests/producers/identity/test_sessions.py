@@ -137,6 +137,7 @@ def test_ID_07_a_session_that_lies_idle_ends() -> None:
     assert spec.given(started, later).when(rotate(SECOND, THIRD, NOW + IDLE)).decided()
 
 
+@pytest.mark.asvs("V7.3.2", "V10.4.8")
 def test_ID_07_a_session_is_not_refreshed_without_end() -> None:
     spent = [
         SessionRefreshed(session_id=ID, refresh_hash=f"{each:064x}", refreshed_at=NOW)

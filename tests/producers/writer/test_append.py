@@ -92,6 +92,7 @@ async def bench(writer_room: Room) -> AsyncIterator[Bench]:
     found.close()
 
 
+@pytest.mark.asvs("V2.3.3")
 async def test_events_replies_and_offsets_become_visible_together(bench: Bench) -> None:
     appender = bench.appender()
     await appender.open()
@@ -106,6 +107,7 @@ async def test_events_replies_and_offsets_become_visible_together(bench: Bench) 
     await appender.drop()
 
 
+@pytest.mark.asvs("V2.3.3")
 async def test_an_append_that_was_not_committed_leaves_nothing_and_no_offset(
     bench: Bench,
 ) -> None:

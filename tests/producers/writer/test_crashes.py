@@ -83,6 +83,7 @@ POINTS = ["-begin", "+begin", "+offsets", "-flush", "+flush", "-commit", "+commi
 
 
 @pytest.mark.parametrize("point", POINTS)
+@pytest.mark.asvs("V2.3.3")
 async def test_a_writer_killed_at_any_point_of_an_append_loses_and_doubles_nothing(
     crash_room: Room, tmp_path: Path, point: str
 ) -> None:

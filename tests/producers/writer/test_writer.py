@@ -110,6 +110,7 @@ async def test_a_repeated_refusal_stays_a_refusal_though_it_would_be_accepted_no
     assert again.status == 404
 
 
+@pytest.mark.asvs("V15.4.2")
 async def test_a_command_sent_five_times_at_once_is_decided_once(shop: Room) -> None:
     box = uuid4()
     opening = envelope(open_box(box))
@@ -148,6 +149,7 @@ async def test_a_reused_command_id_does_not_replace_the_first_reply(shop: Room) 
     assert again.outcome == "accepted"
 
 
+@pytest.mark.asvs("V15.4.2")
 async def test_an_expected_version_that_is_not_the_streams_is_refused_with_412(
     shop: Room,
 ) -> None:
@@ -207,6 +209,7 @@ async def test_a_command_before_its_deadline_is_decided(shop: Room) -> None:
     assert reply.outcome == "accepted"
 
 
+@pytest.mark.asvs("V16.5.3", "V16.5.4")
 async def test_a_bug_fails_the_command_and_the_partition_goes_on(shop: Room) -> None:
     box = uuid4()
     _, failed, after = await shop.ask(
@@ -271,6 +274,7 @@ async def test_a_command_that_cannot_be_read_is_answered_and_parked(
     assert detail in dict(parked[0].headers)["parked_detail"]
 
 
+@pytest.mark.asvs("V1.5.2")
 async def test_bytes_that_name_no_command_are_parked_and_the_partition_goes_on(
     shop: Room,
 ) -> None:

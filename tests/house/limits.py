@@ -1,0 +1,93 @@
+"""How much of what anybody may have, as the code stands: writes `docs/limits.md`.
+
+python -m tests.house.limits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from api.api_keys import KEYS_MAX
+from api.export import EVENTS_MAX
+from api.messaging_events import CHATS_MAX
+from api.messaging_socket import PACKET_BYTES_MAX
+from api.paging import DEPTH_MAX, LIMIT_MAX
+from api.policy import LIMITS, By
+from api.problems import BODY_BYTES_MAX
+from api.rate_limits import POLICIES, WithoutRedis
+from infra.settings import Settings
+from producers.identity.credentials import IDENTITIES_MAX
+from schemas.items import IMAGES_MAX
+from schemas.media import ORIGINAL_BYTES_MAX
+from schemas.messaging import CONTENT_LENGTH_MAX
+from tests.house.sources import ROOT
+
+PAGE = ROOT / "docs" / "limits.md"
+
+_INTRODUCTION = """# Limits
+
+Written by `python -m tests.house.limits` from the code; do not edit.
+
+## How often
+
+Each operation spends the policies that its row in `api/policy.py` names, over a moving window; the
+answer tells what is left (`RateLimit`) and a refused one when to come again (`Retry-After`). The
+settings `LIMIT_…` change them. Guessing passwords is bounded by `auth`, for one account from one
+address, and by `address`, for all accounts from one address; a changed password asks for the
+present one and spends `auth`, too.
+
+| policy | by default | of | without Redis | operations |
+|---|---|---|---|---|"""
+_REST = """
+## How much
+
+| what | at most |
+|---|---|"""
+
+AMOUNTS: Final = {
+    "API keys of one person": KEYS_MAX,
+    "identities of one person at providers": IDENTITIES_MAX,
+    "images of an item": IMAGES_MAX,
+    "bytes of an image": ORIGINAL_BYTES_MAX,
+    "bytes of any other body": BODY_BYTES_MAX,
+    "bytes of a socket's packet": PACKET_BYTES_MAX,
+    "conversations that one socket listens to": CHATS_MAX,
+    "characters of a message": CONTENT_LENGTH_MAX,
+    "rows of a page": LIMIT_MAX,
+    "rows that page numbers reach": DEPTH_MAX,
+    "events of an export": EVENTS_MAX,
+}
+_WHOSE: Final = {
+    By.ADDRESS: "one address",
+    By.ACCOUNT: "one account from one address",
+    By.CALLER: "one person, or address",
+}
+_AWAY: Final = {WithoutRedis.REFUSE: "refused", WithoutRedis.ALLOW: "let in"}
+
+
+def page() -> str:
+    """The whole of docs/limits.md."""
+    unlimited = sorted(operation for operation, limits in LIMITS.items() if not limits)
+    amounts = [f"| {what} | {most:,} |" for what, most in AMOUNTS.items()]
+    spared = f"\nNot counted: {', '.join(f'`{each}`' for each in unlimited)}."
+    return "\n".join([_INTRODUCTION, *_policies(), spared, _REST, *amounts, ""])
+
+
+def _policies() -> Iterator[str]:
+    for policy, away in POLICIES.items():
+        spent = {
+            (limit.by, operation)
+            for operation, limits in LIMITS.items()
+            for limit in limits
+            if limit.policy == policy
+        }
+        default = Settings.model_fields[f"limit_{policy}"].default
+        whose = " · ".join(sorted({_WHOSE[by] for by, _ in spent}))
+        operations = ", ".join(f"`{operation}`" for _, operation in sorted(spent))
+        yield f"| `{policy}` | {default} | {whose} | {_AWAY[away]} | {operations} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
+    print(f"wrote {PAGE.relative_to(ROOT)}")
