@@ -30,6 +30,11 @@ class Operation:
         return "{" in self.template
 
     @property
+    def successes(self) -> set[int]:
+        """The statuses of its good answers."""
+        return {int(status) for status in self.document["responses"] if status < "400"}
+
+    @property
     def path(self) -> str:
         """Its path about a thing that there is not."""
         names = re.findall(r"\{(\w+)\}", self.template)
