@@ -3,6 +3,7 @@
 MESH_TEST_STATE   state folder to use; its running servers are reused (a warm stack)
 MESH_KEEP_STACK   leave what was started running when the session ends
 MESH_STACK        `docker`: testcontainers instead of the local stack
+CLICKHOUSE_URL    a clickhouse-server of one's own instead of the local engine
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from infra.settings import Settings
 from infra.stack import supervisor
 from infra.stack.servers import NAMES
@@ -22,6 +25,9 @@ from infra.stack.view import View
 
 # Another session may be bringing the same warm stack up (seconds).
 _LOCK_WAIT_S = 120.0
+
+# Processes of tests get settings of their own, so this one names the server for tests alone.
+REAL_CLICKHOUSE: Final = os.environ.get("CLICKHOUSE_URL", "")
 
 CHEAP_HASHES: Final = {"argon2_memory_kib": 64, "argon2_passes": 1}
 
@@ -47,6 +53,8 @@ def local_stack(names: set[str] | frozenset[str] = NAMES) -> Settings:
     if unknown := set(names) - NAMES:
         msg = f"unknown servers {sorted(unknown)}; known are {sorted(NAMES)}"
         raise ValueError(msg)
+    if REAL_CLICKHOUSE:
+        names = set(names) - {"clickhouse"}
     if os.environ.get("MESH_STACK") == "docker":
         from tests.containers import docker_stack
 
@@ -67,8 +75,10 @@ def _for_tests(settings: Settings) -> Settings:
     """Nobody is limited, for most tests do in seconds what people do in weeks; and a password's
     hash costs little, for it would be most of what they do.
     """
-    unlimited = dict.fromkeys(limit_settings(), "off")
-    return settings.model_copy(update={**unlimited, **CHEAP_HASHES})
+    eased: dict[str, object] = {**dict.fromkeys(limit_settings(), "off"), **CHEAP_HASHES}
+    if REAL_CLICKHOUSE:
+        eased["clickhouse_url"] = SecretStr(REAL_CLICKHOUSE)
+    return settings.model_copy(update=eased)
 
 
 def limit_settings() -> list[str]:
