@@ -18,7 +18,7 @@ YIELD = $(if $(filter journeys,$*),,nice -n 10)
 # The rebuild before the import: an empty shop is as good for it, and sooner rebuilt.
 ROOM_journeys := faults journeys/test_rebuild.py journeys --ignore=tests/journeys/test_kills.py \
 	--randomly-dont-reorganize
-ROOM_rules := house producers projections infra
+ROOM_rules := schemas house producers projections infra
 # The API's tests are too many for one room: by their names, half and half.
 ROOM_asking := $(patsubst tests/%,%,$(sort $(wildcard tests/api/test_[a-l]*.py)))
 ROOM_answering := $(patsubst tests/%,%,$(sort $(wildcard tests/api/test_[m-z]*.py)))

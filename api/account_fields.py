@@ -8,7 +8,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from infra.common_passwords import is_common
-from schemas.texts import LINE
+from schemas.texts import TOKEN, Line, refusal, without_controls
 
 EMAIL_LENGTH_MAX = 254
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 256
@@ -31,11 +31,21 @@ def _normal_email(text: str) -> str:
     return found.normalized.casefold()
 
 
+def _typed(password: SecretStr) -> SecretStr:
+    without_controls(password.get_secret_value())
+    return password
+
+
 def _uncommon(password: SecretStr) -> SecretStr:
     if is_common(password.get_secret_value()):
-        message = "is among the first that anyone would try: take a few words of your own"
-        raise ValueError(message)
+        told = "is among the first that anyone would try: take a few words of your own"
+        raise refusal(told)
     return password
+
+
+def _mailed(token: SecretStr) -> SecretStr:
+    TOKEN.judged(token.get_secret_value())
+    return token
 
 
 Email = Annotated[
@@ -44,15 +54,18 @@ Email = Annotated[
     AfterValidator(_normal_email),
     Field(json_schema_extra={"format": "email"}),
 ]
-# Any characters, taken as they are; length is what counts.
+# Any characters that can be typed, taken as they are; length is what counts.
 NewPassword = Annotated[
     SecretStr,
     Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX),
+    AfterValidator(_typed),
     AfterValidator(_uncommon),
 ]
-Password = Annotated[SecretStr, Field(min_length=1, max_length=PASSWORD_LENGTH_MAX)]
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=LINE),
+Password = Annotated[
+    SecretStr, Field(min_length=1, max_length=PASSWORD_LENGTH_MAX), AfterValidator(_typed)
 ]
-MailedToken = Annotated[SecretStr, Field(min_length=1, max_length=TOKEN_LENGTH_MAX)]
+Name = Annotated[str, Line(100)]
+MailedToken = Annotated[
+    SecretStr, Field(min_length=1, max_length=TOKEN_LENGTH_MAX), AfterValidator(_mailed)
+]
+RefreshText = Annotated[str, Field(min_length=1, max_length=TOKEN_LENGTH_MAX), TOKEN]

@@ -9,7 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.auth import Caller, SignedIn
@@ -25,8 +25,9 @@ from infra.vault import PersonKey
 from projections.identity import api_keys
 from schemas.api_keys import OPERATIONS_MAX, IssueApiKey, RevokeApiKey
 from schemas.messages import Fault
+from schemas.numbers import NUMBER
 from schemas.positions import Position
-from schemas.texts import LINE
+from schemas.texts import Line
 
 KEYS_MAX = 20  # that one person has at a time
 DAYS_DEFAULT, DAYS_MAX = 90, 365
@@ -34,10 +35,7 @@ KEYS = CaughtUp(api_keys.api_keys)
 
 router = new_router("api keys", prefix="/api/auth/keys")
 
-Label = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=LINE),
-]
+Label = Annotated[str, Line(100)]
 _KEY = {
     "id": "01980000-0000-7000-8000-000000000003",
     "label": "nightly export",
@@ -62,14 +60,16 @@ class NewApiKey(BaseModel):
 
     label: Label
     operations: Annotated[
-        list[Annotated[str, StringConstraints(max_length=100)]],
+        list[Annotated[str, Line(100)]],
         Field(
             min_length=1,
             max_length=OPERATIONS_MAX,
             description="Operation ids of this document that the key opens",
         ),
     ]
-    days: Annotated[int, Field(ge=1, le=DAYS_MAX, description="How long it works")] = DAYS_DEFAULT
+    days: Annotated[int, Field(ge=1, le=DAYS_MAX, description="How long it works"), NUMBER] = (
+        DAYS_DEFAULT
+    )
 
 
 class ApiKeyAnswer(BaseModel):

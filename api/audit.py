@@ -16,6 +16,7 @@ from api.problems import problem_responses
 from api.routing import new_router
 from api.successes import NO_STORE, ok
 from projections.journal import audit
+from schemas.texts import Line
 
 ACTOR_LENGTH_MAX, TEXT_LENGTH_MAX = 100, 200
 
@@ -50,9 +51,9 @@ class AuditAnswer(BaseModel):
 
 
 async def _wanted(
-    actor: Annotated[str | None, Query(max_length=ACTOR_LENGTH_MAX)] = None,
-    stream: Annotated[str | None, Query(max_length=TEXT_LENGTH_MAX)] = None,
-    kind: Annotated[str | None, Query(max_length=TEXT_LENGTH_MAX)] = None,
+    actor: Annotated[Annotated[str, Line(ACTOR_LENGTH_MAX, 0)] | None, Query()] = None,
+    stream: Annotated[Annotated[str, Line(TEXT_LENGTH_MAX, 0)] | None, Query()] = None,
+    kind: Annotated[Annotated[str, Line(TEXT_LENGTH_MAX, 0)] | None, Query()] = None,
     outcome: Annotated[Literal["accepted", "refused", "failed"] | None, Query()] = None,
     since: Annotated[MomentParameter | None, Query()] = None,
     until: Annotated[MomentParameter | None, Query(description="Not included")] = None,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from fastapi import Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api import login, registration
-from api.account_fields import Body, Email, Name, NewPassword, Password
+from api.account_fields import Body, Email, Name, NewPassword, Password, RefreshText
 from api.auth import SignedIn
 from api.commands import Sending, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
@@ -75,7 +75,7 @@ class Refresh(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "AZoB…"}]})
 
-    refresh_token: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    refresh_token: RefreshText
 
 
 class UserAnswer(BaseModel):

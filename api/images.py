@@ -33,6 +33,7 @@ from schemas.media import ORIGINAL_BYTES_MAX, DeleteMedia, MediaType, UploadMedi
 from schemas.messages import Fault
 from schemas.positions import format_token
 from schemas.recorded import Reply
+from schemas.texts import shown_of
 
 FIELD = "images"
 FILENAME_LENGTH_MAX = 200
@@ -238,7 +239,9 @@ def _failure(row: Mapping[str, Any]) -> dict[str, str] | None:
 
 
 def _sealed_name(key: PersonKey, filename: str | None) -> str | None:
-    return key.seal("filename", filename[:FILENAME_LENGTH_MAX]) if filename else None
+    # A browser names files as their disks do: what can't be told of it is left out.
+    shown = shown_of(filename or "", FILENAME_LENGTH_MAX)
+    return key.seal("filename", shown) if shown else None
 
 
 def _filename(row: Mapping[str, Any], key: PersonKey) -> str | None:

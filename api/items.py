@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request
-from pydantic import StringConstraints
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -55,6 +54,7 @@ from schemas.items import (
 )
 from schemas.messages import Fault
 from schemas.recorded import Reply
+from schemas.texts import Line
 
 # The id is matched by its form, so that no other path under /api/items can be taken for one.
 ONE = "/api/items/{item_id:uuid}"
@@ -123,7 +123,7 @@ async def list_items(
     category: ItemCategory | None = None,
     search: Annotated[
         str | None,
-        StringConstraints(max_length=100, pattern=r"^[^\x00]*$"),
+        Line(100, 0),
         Query(description="A part of the title or the description, in any case"),
     ] = None,
 ) -> Response:

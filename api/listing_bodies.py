@@ -10,8 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.listings import ListingStatus
 from schemas.messages import Market
+from schemas.numbers import Switch
 from schemas.recorded import Reply
-from schemas.vehicles import PriceMinor, VehicleFields
+from schemas.vehicles import PriceMinor, VehicleFacts, VehicleFields
 
 _FIELDS: dict[str, Any] = {
     "title": "Porsche 911 Carrera 4S",
@@ -55,7 +56,7 @@ class NewListing(VehicleFields):
 
     model_config = _example({**_FIELDS, "publish": True})
 
-    publish: bool = Field(default=False, description="Show it to everyone at once")
+    publish: Switch = Field(default=False, description="Show it to everyone at once")
 
     @property
     def fields(self) -> VehicleFields:
@@ -92,7 +93,7 @@ class ChangedAnswer(BaseModel):
     version: int
 
 
-class ListingAnswer(VehicleFields):
+class ListingAnswer(VehicleFacts):
     """A listing; null means "not stated"."""
 
     model_config = ConfigDict(extra="allow")

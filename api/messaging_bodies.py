@@ -5,20 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.messaging import CONTENT_LENGTH_MAX
-from schemas.texts import LINES
+from schemas.texts import Lines
 
-Content = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=CONTENT_LENGTH_MAX,
-        pattern=LINES,
-    ),
-]
+Content = Annotated[str, Lines(CONTENT_LENGTH_MAX)]
 
 _CONVERSATION_ID = "5c6f7a10-9d0f-5c52-8f43-2f4f6c1f7a10"
 _LISTING_ID = "01980000-0000-7000-8000-000000000001"

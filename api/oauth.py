@@ -13,7 +13,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel
 from starlette.responses import Response
 
 from api import oauth_state, social
@@ -39,22 +39,24 @@ from infra.settings import Settings
 from projections.identity import identities
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
+from schemas.texts import Form, Line
 
 router = new_router("identity")
 
 ProviderName = Annotated[
     str,
-    Path(pattern="^[a-z0-9_-]{1,40}$", description="A name of the settings", examples=["google"]),
+    Form("^[a-z0-9_-]{1,40}$", "is no name of a provider, such as google"),
+    Path(description="A name of the settings", examples=["google"]),
 ]
 
 
 class WayBack(BaseModel):
     """What a provider adds to the address; some add more, which says nothing to us."""
 
-    state: str = Field(default="", max_length=200)
-    code: str = Field(default="", max_length=2_000)
-    error: str = Field(default="", max_length=200)
-    iss: str = Field(default="", max_length=500)
+    state: Annotated[str, Line(200, 0)] = ""
+    code: Annotated[str, Line(2_000, 0)] = ""
+    error: Annotated[str, Line(200, 0)] = ""
+    iss: Annotated[str, Line(500, 0)] = ""
 
 
 class LeaveAnswer(BaseModel):

@@ -15,11 +15,16 @@ from starlette.responses import Response
 from api.machines import Machines
 from api.problems import Problem, problem_responses
 from schemas.messages import Fault
+from schemas.texts import Form
 
 # A picture's address holds the hash of its bytes: what is there never changes.
 FOREVER = "public, max-age=31536000, immutable"
 
-PictureName = Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.webp$", examples=[f"{'0' * 64}.webp"])]
+PictureName = Annotated[
+    str,
+    Form(r"^[0-9a-f]{64}\.webp$", "is no name of a picture"),
+    Path(examples=[f"{'0' * 64}.webp"]),
+]
 SHOWN: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The picture", "content": {"image/webp": {"example": "(bytes)"}}},
     **problem_responses(401, 404),

@@ -18,45 +18,35 @@ from pydantic import (
 
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
+from schemas.numbers import Switch
 from schemas.profiles import Theme
-from schemas.texts import LINE
+from schemas.texts import Line, Lines, refusal
 
 # A sealed text has at most 4,000 characters of base64: 600 characters of any script fit.
 BIO_LENGTH_MAX = 600
 
-_PHONE = re.compile(r"^\+[1-9]\d{6,14}$")  # E.164
-_PHONE_FILLERS = re.compile(r"[\s().-]")
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
+_PHONE_FILLERS = re.compile(r"[ \u00a0().-]")
 
 
 def _normal_phone(text: str) -> str:
     found = _PHONE_FILLERS.sub("", text)
-    if not _PHONE.match(found):
-        message = "is no phone number: write it with its country, like +94 77 123 4567"
-        raise ValueError(message)
+    if not _PHONE.fullmatch(found):
+        told = "is no phone number: write it with its country, like +94 77 123 4567"
+        raise refusal(told)
     return found
 
 
 def _not_null(value: Any) -> Any:
     if value is None:
-        message = "can't be emptied: leave it out, or choose a value"
-        raise ValueError(message)
+        told = "can't be emptied: leave it out, or choose a value"
+        raise refusal(told)
     return value
 
 
-Line = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=LINE),
-]
+ShortLine = Annotated[str, Line(100)]
 Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_normal_phone)]
-Bio = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=BIO_LENGTH_MAX,
-        pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$",
-    ),
-]
+Bio = Annotated[str, Lines(BIO_LENGTH_MAX)]
 Chosen = BeforeValidator(_not_null)
 
 USER_ID = "01980000-0000-7000-8000-00000000000a"
@@ -119,9 +109,9 @@ class ProfileChanges(Changes):
         json_schema_extra={"examples": [{"phone": "+94 77 123 4567", "bio": None}]}
     )
 
-    full_name: Line | None = None
+    full_name: ShortLine | None = None
     phone: Phone | None = None
-    location: Line | None = None
+    location: ShortLine | None = None
     bio: Bio | None = None
 
 
@@ -130,7 +120,7 @@ class SellerChanges(Changes):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"business_name": "Perera Motors"}]})
 
-    business_name: Line | None = None
+    business_name: ShortLine | None = None
 
 
 class PreferenceChanges(Changes):
@@ -142,12 +132,12 @@ class PreferenceChanges(Changes):
 
     language: Annotated[Language, Chosen] = Language.ENGLISH
     theme: Annotated[Theme, Chosen] = Theme.SYSTEM
-    notifications: Annotated[bool, Chosen] = True
-    email_notifications: Annotated[bool, Chosen] = True
-    sms_notifications: Annotated[bool, Chosen] = False
-    push_notifications: Annotated[bool, Chosen] = True
-    show_phone: Annotated[bool, Chosen] = False
-    show_email: Annotated[bool, Chosen] = False
+    notifications: Annotated[Switch, Chosen] = True
+    email_notifications: Annotated[Switch, Chosen] = True
+    sms_notifications: Annotated[Switch, Chosen] = False
+    push_notifications: Annotated[Switch, Chosen] = True
+    show_phone: Annotated[Switch, Chosen] = False
+    show_email: Annotated[Switch, Chosen] = False
 
 
 class ChangedAnswer(BaseModel):

@@ -5,30 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.profile_bodies import Changes, Chosen
 from schemas.reviews import CONTENT_LENGTH_MAX, TITLE_LENGTH_MAX, Rating, review_id_of
-from schemas.texts import LINE, LINES
+from schemas.texts import Line, Lines
 
-Title = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=TITLE_LENGTH_MAX,
-        pattern=LINE,
-    ),
-]
-Content = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=CONTENT_LENGTH_MAX,
-        pattern=LINES,
-    ),
-]
+Title = Annotated[str, Line(TITLE_LENGTH_MAX)]
+Content = Annotated[str, Lines(CONTENT_LENGTH_MAX)]
 
 _LISTING_ID = "01980000-0000-7000-8000-000000000001"
 _REVIEWER_ID = "01980000-0000-7000-8000-00000000000a"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from api.consistency import OPENAPI_EXTRA, CaughtUp
@@ -29,6 +29,7 @@ from projections.search.suggestions import (
 )
 from schemas.messages import Fault, Market
 from schemas.search import Filters
+from schemas.texts import Line
 from schemas.vehicles import GeoPoint
 
 INDEX = CaughtUp(listing_search)
@@ -89,7 +90,7 @@ class Suggestion(BaseModel):
 
 
 class SuggestionsAnswer(BaseModel):
-    """Exact beginnings first, then those with one typo."""
+    """DECIMAL beginnings first, then those with one typo."""
 
     items: list[Suggestion]
 
@@ -252,7 +253,7 @@ async def suggest(
     mesh: Mesh,
     q: Annotated[
         str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=TEXT_LENGTH_MAX),
+        Line(TEXT_LENGTH_MAX),
         Query(description="What has been typed so far"),
     ],
     limit: Annotated[int, Query(ge=1, le=SUGGESTIONS_MAX)] = SUGGESTIONS_MAX,

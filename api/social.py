@@ -33,6 +33,7 @@ from schemas.identity import (
 )
 from schemas.messages import Language, Market, Role
 from schemas.recorded import Reply
+from schemas.texts import shown_of
 
 TRIES = 3  # an owner who is gone makes room for another
 NAME_LENGTH_MAX = 100
@@ -94,11 +95,10 @@ def _newcomer(identity: Identity, market: Market, language: Language) -> Newcome
         raise Problem(
             422, "email_missing", "Let the provider tell us your e-mail, or register with one"
         ) from None
-    plain = " ".join("".join(c if c.isprintable() else " " for c in identity.name).split())
     return Newcomer(
         email=email,
         password=None,
-        name=plain[:NAME_LENGTH_MAX] or email.partition("@")[0][:NAME_LENGTH_MAX],
+        name=shown_of(identity.name, NAME_LENGTH_MAX) or email.partition("@")[0][:NAME_LENGTH_MAX],
         role=Role.BUYER,
         market=market,
         language=language,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TypeAlias, assert_never
 
 from producers.decider import Decider, Rejected
@@ -29,7 +30,7 @@ from schemas.listings import (
     UpdateListing,
 )
 from schemas.messages import Command, Fault, Role
-from schemas.vehicles import VehicleFields
+from schemas.vehicles import VehicleFacts, VehicleFields
 
 MANDATORY = ("title", "price_minor", "currency", "make", "year", "mileage")
 SELLERS = frozenset({Role.SELLER, Role.DEALER, Role.ADMIN, Role.SYSTEM})
@@ -46,7 +47,7 @@ class Draft:
     """Only the seller sees it, so anything may still be missing."""
 
     seller_id: str
-    fields: VehicleFields
+    fields: VehicleFacts
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Active:
     """Everyone sees it: every mandatory field is stated."""
 
     seller_id: str
-    fields: VehicleFields
+    fields: VehicleFacts
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Hidden:
     """On offer, but its seller is away: what Active is, seen by nobody."""
 
     seller_id: str
-    fields: VehicleFields
+    fields: VehicleFacts
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Sold:
     """It found a buyer; only deletion is left."""
 
     seller_id: str
-    fields: VehicleFields
+    fields: VehicleFacts
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,12 @@ def create(command: CreateListing, listing: Listing) -> Sequence[ListingEvent]:
         raise Rejected("listing_exists")
     if command.asked_role not in SELLERS:
         raise Rejected("role_not_allowed", 403)
-    _refuse_faults(_years_too_late(command, command.fields), "invalid_field")
+    _refuse_faults(_too_late(command, command.fields), "invalid_field")
     created = ListingCreated(
         listing_id=command.listing_id,
         seller_id=command.asked_by,
         market=command.market,
-        fields=command.fields,
+        fields=VehicleFacts(**command.fields.stated()),
         created_at=command.asked_at,
     )
     if not command.publish:
@@ -137,7 +138,7 @@ def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
             raise Rejected("listing_sold")
         case (Draft() | Active() | Hidden()) as found:
             _refuse_faults(_unclear(command), "invalid_field")
-            _refuse_faults(_years_too_late(command, command.fields), "invalid_field")
+            _refuse_faults(_too_late(command, command.fields), "invalid_field")
             after = found.fields.merged(command.fields, command.clear)
             if not isinstance(found, Draft):
                 _refuse_faults(_missing(after), "fields_missing")
@@ -243,7 +244,7 @@ def _not_theirs(listing: Existing | Deleted) -> Rejected:
 
 
 def _changes(
-    command: UpdateListing, before: VehicleFields, after: VehicleFields
+    command: UpdateListing, before: VehicleFacts, after: VehicleFacts
 ) -> Iterator[ListingEvent]:
     """At most one listing.updated. A moved price is left to listing.price_changed, so that
     each fact stands in the log once; a price that lacks its other half is here.
@@ -257,14 +258,14 @@ def _changes(
     if changed or cleared:
         yield ListingUpdated(
             listing_id=command.listing_id,
-            fields=VehicleFields(**changed),
+            fields=VehicleFacts(**changed),
             cleared=cleared,
             updated_at=command.asked_at,
         )
 
 
 def _repricing(
-    command: UpdateListing, listing: Draft | Active | Hidden, after: VehicleFields
+    command: UpdateListing, listing: Draft | Active | Hidden, after: VehicleFacts
 ) -> Iterator[ListingEvent]:
     price = _price(after)
     if price is not None and price != _price(listing.fields):
@@ -278,14 +279,14 @@ def _repricing(
         )
 
 
-def _price(fields: VehicleFields) -> tuple[int, str] | None:
+def _price(fields: VehicleFacts) -> tuple[int, str] | None:
     """Amount and currency; one without the other is no price."""
     if fields.price_minor is None or fields.currency is None:
         return None
     return fields.price_minor, fields.currency
 
 
-def _missing(fields: VehicleFields) -> list[Fault]:
+def _missing(fields: VehicleFacts) -> list[Fault]:
     stated = fields.stated()
     return [
         Fault(pointer=f"/{name}", detail="must be stated on a listing that everyone sees")
@@ -294,12 +295,14 @@ def _missing(fields: VehicleFields) -> list[Fault]:
     ]
 
 
-def _years_too_late(command: Command, fields: VehicleFields) -> list[Fault]:
-    latest = command.asked_at.year + 1  # next year's models are on sale already
+def _too_late(command: Command, fields: VehicleFields) -> list[Fault]:
+    year = str(command.asked_at.year + 1)  # next year's models are on sale already
+    month = f"{command.asked_at + timedelta(days=1):%Y-%m}"  # it has begun somewhere on earth
+    latest = {"year": year, "import_year": year, "first_registration": month}
     return [
-        Fault(pointer=f"/{name}", detail=f"must not be after {latest}")
-        for name, year in (("year", fields.year), ("import_year", fields.import_year))
-        if year is not None and year > latest
+        Fault(pointer=f"/{name}", detail=f"must not be after {last}")
+        for name, last in latest.items()
+        if (stated := getattr(fields, name)) is not None and str(stated) > last
     ]
 
 
@@ -307,7 +310,7 @@ def _unclear(command: UpdateListing) -> list[Fault]:
     stated = command.fields.stated()
     faults = []
     for name in command.clear:
-        if name not in VehicleFields.model_fields:
+        if name not in VehicleFacts.model_fields:
             pointer = "/" + name.replace("~", "~0").replace("/", "~1")
             faults.append(Fault(pointer=pointer, detail="no such field"))
         elif name in stated:
@@ -330,7 +333,7 @@ def evolve(listing: Listing, event: ListingEvent) -> Listing:
         case ListingUpdated(fields=fields, cleared=cleared):
             return replace(listing, fields=listing.fields.merged(fields, cleared))
         case ListingPriceChanged(price_minor=price_minor, currency=currency):
-            price = VehicleFields(price_minor=price_minor, currency=currency)
+            price = VehicleFacts(price_minor=price_minor, currency=currency)
             return replace(listing, fields=listing.fields.merged(price))
         case ListingPublished() | ListingShown():
             return Active(listing.seller_id, listing.fields)

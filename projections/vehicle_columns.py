@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.vehicles import VehicleFields
+from schemas.vehicles import VehicleFacts
 
 _SPLIT = {"mileage": ("mileage", "mileage_unit", "mileage_km"), "geo": ("lat", "lon")}
 
-COLUMNS = frozenset(VehicleFields.model_fields) - {"geo"} | {
+COLUMNS = frozenset(VehicleFacts.model_fields) - {"geo"} | {
     column for columns in _SPLIT.values() for column in columns
 }
 
 
-def stated_columns(fields: VehicleFields) -> dict[str, Any]:
+def stated_columns(fields: VehicleFacts) -> dict[str, Any]:
     """The columns that these fields fill: a mileage as stated and in kilometres, a place as
     latitude and longitude.
     """
@@ -29,7 +29,7 @@ def stated_columns(fields: VehicleFields) -> dict[str, Any]:
     return columns
 
 
-def changed_columns(fields: VehicleFields, cleared: Iterable[str]) -> dict[str, Any]:
+def changed_columns(fields: VehicleFacts, cleared: Iterable[str]) -> dict[str, Any]:
     """The columns that an update fills, and None for those it empties. Names that only a newer
     writer knows are passed over.
     """

@@ -59,7 +59,7 @@ class ApiKeyIssued(Event):
     key_id: UUID
     user_id: UUID
     key_hash: TokenHash
-    label_sealed: Sealed
+    label_sealed: str
     operations: Operations
     issued_at: AwareDatetime
     expires_at: AwareDatetime

@@ -16,9 +16,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from schemas.identity import EmailDomain
 from schemas.messages import Command, Event
+from schemas.numbers import DECIMAL
 from schemas.registry import Upcasters
-from schemas.texts import LINE, LINES
-from schemas.vehicles import Currency
+from schemas.texts import Form, Line, Lines, each_text
+from schemas.vehicles import Currency, CurrencyCode
 
 IMAGES_MAX = 10
 CURRENCY = "LKR"  # of a price that names none
@@ -66,22 +67,14 @@ class ImageProcessing(StrEnum):
     FAILED = "failed"  # some are not, or it took too long
 
 
-Title = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=3, max_length=160, pattern=LINE),
-]
-Description = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        min_length=1,
-        max_length=5_000,
-        pattern=LINES,
-    ),
-]
+Title = Annotated[str, Line(160, 3)]
+Description = Annotated[str, Lines(5_000)]
 # As people write it: 1250.50. What the currency has no small unit for is refused by the rules.
-Price = Annotated[Decimal, Field(ge=0, le=PRICE_MAX, decimal_places=4, allow_inf_nan=False)]
+Price = Annotated[
+    Decimal, Field(ge=0, le=PRICE_MAX, decimal_places=4, allow_inf_nan=False), DECIMAL
+]
 PriceMinor = Annotated[int, Field(ge=0, le=PRICE_MINOR_MAX)]
+KEY_FORM = Form(r"^[a-z0-9/._-]+$", "is no key of the object store")
 ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
@@ -112,12 +105,12 @@ class ItemChanges(_Value):
 
 
 class ItemFields(_Value):
-    """What is stated of an item."""
+    """What the log says of an item, by the rules of its day."""
 
-    title: Title
-    description: Description | None = None
+    title: str
+    description: str | None = None
     price_minor: PriceMinor
-    currency: Currency
+    currency: CurrencyCode
     category: ItemCategory
     condition: ItemCondition
 
@@ -181,7 +174,7 @@ class AddItemImage(_ItemCommand):
 
     kind: Literal["item.add_image"] = "item.add_image"
     media_id: UUID
-    variants: ImageVariants
+    variants: Annotated[ImageVariants, each_text(KEY_FORM)]
 
 
 class FailItemImage(_ItemCommand):
@@ -211,7 +204,7 @@ class ItemCreated(_ItemEvent):
 
     kind: Literal["item.created"] = "item.created"
     owner_id: UUID
-    email_domain: EmailDomain
+    email_domain: str
     fields: ItemFields
     images: Annotated[tuple[ItemImage, ...], Field(min_length=1)]
     created_at: AwareDatetime

@@ -9,8 +9,10 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.messages import Command, Event, Market
+from schemas.numbers import Switch
 from schemas.registry import Upcasters
-from schemas.vehicles import Currency, PriceMinor, VehicleFields
+from schemas.texts import Line
+from schemas.vehicles import CurrencyCode, PriceMinor, VehicleFacts, VehicleFields
 
 
 class ListingStatus(StrEnum):
@@ -42,7 +44,7 @@ class CreateListing(_ListingCommand):
     kind: Literal["listing.create"] = "listing.create"
     market: Market = Market.EXOTICS
     fields: VehicleFields
-    publish: bool = False
+    publish: Switch = False
 
 
 class UpdateListing(_ListingCommand):
@@ -50,7 +52,7 @@ class UpdateListing(_ListingCommand):
 
     kind: Literal["listing.update"] = "listing.update"
     fields: VehicleFields
-    clear: Annotated[tuple[str, ...], Field(max_length=60)] = ()
+    clear: Annotated[tuple[Annotated[str, Line(100)], ...], Field(max_length=60)] = ()
 
 
 class PublishListing(_ListingCommand):
@@ -114,7 +116,7 @@ class ListingCreated(_ListingEvent):
     kind: Literal["listing.created"] = "listing.created"
     seller_id: str
     market: Market
-    fields: VehicleFields
+    fields: VehicleFacts
     created_at: AwareDatetime
 
 
@@ -122,7 +124,7 @@ class ListingUpdated(_ListingEvent):
     """The seller changed what is stated; `fields` holds new values, `cleared` emptied names."""
 
     kind: Literal["listing.updated"] = "listing.updated"
-    fields: VehicleFields
+    fields: VehicleFacts
     cleared: tuple[str, ...] = ()
     updated_at: AwareDatetime
 
@@ -132,7 +134,7 @@ class ListingPriceChanged(_ListingEvent):
 
     kind: Literal["listing.price_changed"] = "listing.price_changed"
     price_minor: PriceMinor
-    currency: Currency
+    currency: CurrencyCode
     previous_minor: int | None = None
     previous_currency: str | None = None
     changed_at: AwareDatetime

@@ -137,7 +137,7 @@ class MediaUploaded(_MediaEvent):
     media_type: MediaType
     size: int
     original: OriginalKey
-    filename_sealed: Sealed | None = None
+    filename_sealed: str | None = None
     uploaded_at: AwareDatetime
 
 

@@ -7,7 +7,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, ClassVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from schemas.texts import Line
 
 
 class Role(StrEnum):
@@ -44,7 +46,7 @@ class Command(BaseModel):
 
     kind: str
     asked_at: AwareDatetime
-    asked_by: Annotated[str, Field(max_length=100)]
+    asked_by: Annotated[str, Line(100, 0)]
     asked_role: Role
 
     @property

@@ -14,12 +14,13 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from schemas.messages import Command, Event
 from schemas.registry import Upcasters
+from schemas.texts import SEALED
 
 CONTENT_LENGTH_MAX = 4_000  # characters
 CONVERSATIONS = UUID("9d0f3c52-6a7e-5b0e-8f43-2f4f6c1f7a10")  # the namespace of their ids
 
 # 4,000 characters of any script: 16,000 bytes, and a third more in base64.
-SealedContent = Annotated[str, StringConstraints(max_length=22_000)]
+SealedContent = Annotated[str, StringConstraints(max_length=22_000), SEALED]
 Count = Annotated[int, Field(ge=0)]
 Number = Annotated[int, Field(ge=1)]
 
@@ -100,7 +101,7 @@ class MessageSent(_MessagingEvent):
     recipient_id: UUID
     number: Number
     sender_number: Number
-    content_sealed: SealedContent
+    content_sealed: str
     sent_at: AwareDatetime
 
 

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from schemas.identity import Sealed
 from schemas.messages import Command, Event, Language
 from schemas.registry import Upcasters
+from schemas.texts import SEALED, each_text
 
 TextMark = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # HMAC, person's own key
 # avatars/<person>/<upload>/<SHA-256 of the bytes>.webp: immutable, and everything of one person
@@ -53,7 +53,7 @@ class SealedText(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    text: Sealed
+    text: Annotated[str, StringConstraints(max_length=4_000)]
     mark: TextMark
 
 
@@ -126,7 +126,7 @@ class UpdateProfile(_ProfileCommand):
     """State the texts in `sealed`, empty those named in `clear`."""
 
     kind: Literal["profile.update"] = "profile.update"
-    sealed: ProfileTexts
+    sealed: Annotated[ProfileTexts, each_text(SEALED)]
     clear: Annotated[tuple[ProfileTextName, ...], Field(max_length=4)] = ()
 
 
@@ -188,7 +188,7 @@ class UpdateSellerInfo(Command):
 
     kind: Literal["seller.update"] = "seller.update"
     user_id: UUID
-    sealed: SellerTexts
+    sealed: Annotated[SellerTexts, each_text(SEALED)]
     clear: Annotated[tuple[SellerTextName, ...], Field(max_length=1)] = ()
 
     @property

@@ -12,15 +12,17 @@ from uuid import UUID, uuid5
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.messages import Command, Event
+from schemas.numbers import NUMBER
 from schemas.profiles import TextMark
 from schemas.registry import Upcasters
+from schemas.texts import SEALED, each_text
 
 RATING_MAX = 5  # stars
 TITLE_LENGTH_MAX = 120  # characters
 CONTENT_LENGTH_MAX = 2_000
 REVIEWS = UUID("3f1d8a64-5b0c-5c7e-9a41-7d2e6b90c1f5")  # the namespace of their ids
 
-Rating = Annotated[int, Field(ge=1, le=RATING_MAX)]
+Rating = Annotated[int, Field(ge=1, le=RATING_MAX), NUMBER]
 # 2,000 characters of any script: 8,000 bytes, and a third more in base64.
 SealedWords = Annotated[str, StringConstraints(max_length=11_000)]
 ReviewTextName = Literal["title", "content"]
@@ -71,7 +73,7 @@ class CreateReview(_ReviewCommand):
     listing_id: UUID
     seller_id: UUID
     rating: Rating
-    sealed: ReviewTexts
+    sealed: Annotated[ReviewTexts, each_text(SEALED)]
 
 
 class UpdateReview(_ReviewCommand):
@@ -79,7 +81,7 @@ class UpdateReview(_ReviewCommand):
 
     kind: Literal["review.update"] = "review.update"
     rating: Rating | None = None
-    sealed: ReviewTexts
+    sealed: Annotated[ReviewTexts, each_text(SEALED)]
     clear: Annotated[tuple[ReviewTextName, ...], Field(max_length=2)] = ()
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.messages import Market
+from schemas.texts import Line
 from schemas.vehicles import (
     PRICE_MINOR_MAX,
+    YEAR_MAX,
+    YEAR_MIN,
     BodyType,
     Condition,
     Currency,
@@ -17,7 +20,6 @@ from schemas.vehicles import (
     FuelType,
     ShortText,
     Transmission,
-    Year,
 )
 
 TEXT_LENGTH_MAX = 200
@@ -26,7 +28,8 @@ RADIUS_KM_MAX = 2_000
 
 T = TypeVar("T")
 Chosen = Annotated[tuple[T, ...], Field(max_length=VALUES_MAX)]
-Amount = Annotated[Decimal, Field(ge=0, le=PRICE_MINOR_MAX, decimal_places=3)]
+Amount = Annotated[Decimal, Field(ge=0, le=PRICE_MINOR_MAX, decimal_places=3, allow_inf_nan=False)]
+Year = Annotated[int, Field(ge=YEAR_MIN, le=YEAR_MAX)]
 Kilometers = Annotated[int, Field(ge=0, le=10_000_000)]
 Power = Annotated[int, Field(ge=0, le=2_000)]
 
@@ -39,7 +42,7 @@ class Filters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=TEXT_LENGTH_MAX)] = Field(
+    q: Annotated[str, Line(TEXT_LENGTH_MAX, 0)] = Field(
         default="", description="Words that must all occur; the last may be unfinished"
     )
     market: Market = Market.EXOTICS
@@ -62,9 +65,9 @@ class Filters(BaseModel):
     mileage_max: Kilometers | None = Field(default=None, description="Kilometers")
     power_min: Power | None = Field(default=None, description="Kilowatts")
     power_max: Power | None = Field(default=None, description="Kilowatts")
-    lat: Annotated[float, Field(ge=-90, le=90)] | None = None
-    lon: Annotated[float, Field(ge=-180, le=180)] | None = None
-    radius_km: Annotated[float, Field(gt=0, le=RADIUS_KM_MAX)] | None = None
+    lat: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] | None = None
+    lon: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None = None
+    radius_km: Annotated[float, Field(gt=0, le=RADIUS_KM_MAX, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Filters:

@@ -9,14 +9,32 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.money import CURRENCIES
+from schemas.numbers import NUMBER, Day, Switch
+from schemas.texts import Form, Line, Lines, OneOf
+
 YEAR_MIN = 1886  # Benz Patent-Motorwagen
 YEAR_MAX = 2100
 PRICE_MINOR_MAX = 10**15
 
-ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
-Year = Annotated[int, Field(ge=YEAR_MIN, le=YEAR_MAX)]
-PriceMinor = Annotated[int, Field(gt=0, le=PRICE_MINOR_MAX)]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+ShortText = Annotated[str, Line(80)]
+Year = Annotated[int, Field(ge=YEAR_MIN, le=YEAR_MAX), NUMBER]
+PriceMinor = Annotated[int, Field(gt=0, le=PRICE_MINOR_MAX), NUMBER]
+CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]  # as stored, of any day
+Currency = Annotated[
+    str, OneOf(CURRENCIES, "is no currency of today: send its ISO 4217 code, such as EUR")
+]
+Vin = Annotated[
+    str,
+    Form(
+        r"^[A-HJ-NPR-Z0-9]{17}$",
+        "is no VIN: it has 17 capital letters and digits, and no I, O or Q",
+    ),
+]
+Month = Annotated[
+    str,
+    Form(r"^(18[89]|19[0-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])$", "is no month: write it like 2020-07"),
+]
 
 
 class FuelType(StrEnum):
@@ -96,7 +114,7 @@ class _Value(BaseModel):
 class Mileage(_Value):
     """What the odometer shows, in its own unit."""
 
-    value: Annotated[int, Field(ge=0, le=5_000_000)]
+    value: Annotated[int, Field(ge=0, le=5_000_000), NUMBER]
     unit: DistanceUnit = DistanceUnit.KMT
 
     @property
@@ -108,45 +126,41 @@ class Mileage(_Value):
 class GeoPoint(_Value):
     """A place in WGS 84 degrees."""
 
-    lat: Annotated[float, Field(ge=-90, le=90)]
-    lon: Annotated[float, Field(ge=-180, le=180)]
+    lat: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False), NUMBER]
+    lon: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False), NUMBER]
 
 
-class VehicleFields(_Value):
-    """Everything a seller may state of a vehicle; None means "not stated".
+class VehicleFacts(_Value):
+    """What the log says of a vehicle, by the rules of its day; None means "not stated".
 
     `accident_free`, `damaged` and their like are tri-state: false is a statement.
     """
 
-    title: Annotated[
-        str | None, StringConstraints(strip_whitespace=True, min_length=3, max_length=160)
-    ] = None
-    description: Annotated[str | None, StringConstraints(max_length=10_000)] = None
-    price_minor: PriceMinor | None = None
-    currency: Currency | None = None
-    year: Year | None = None
-    make: ShortText | None = None
-    model: ShortText | None = None
-    trim: ShortText | None = None
-    vin: Annotated[str | None, StringConstraints(pattern=r"^[A-HJ-NPR-Z0-9]{17}$")] = None
+    title: str | None = None
+    description: str | None = None
+    price_minor: int | None = None
+    currency: CurrencyCode | None = None
+    year: int | None = None
+    make: str | None = None
+    model: str | None = None
+    trim: str | None = None
+    vin: str | None = None
     body_type: BodyType | None = None
     mileage: Mileage | None = None
     fuel_type: FuelType | None = None
     transmission: Transmission | None = None
     drivetrain: Drivetrain | None = None
     condition: Condition | None = None
-    engine_cc: Annotated[int | None, Field(ge=1, le=20_000)] = None
-    power_kw: Annotated[int | None, Field(ge=1, le=2_000)] = None
-    doors: Annotated[int | None, Field(ge=1, le=6)] = None
-    seats: Annotated[int | None, Field(ge=1, le=12)] = None
-    exterior_color: ShortText | None = None
-    interior_color: ShortText | None = None
-    owners: Annotated[int | None, Field(ge=0, le=99)] = None
-    first_registration: Annotated[
-        str | None, StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
-    ] = None
+    engine_cc: int | None = None
+    power_kw: int | None = None
+    doors: int | None = None
+    seats: int | None = None
+    exterior_color: str | None = None
+    interior_color: str | None = None
+    owners: int | None = None
+    first_registration: str | None = None
     registered: bool | None = None
-    import_year: Year | None = None
+    import_year: int | None = None
     accident_free: bool | None = None
     damaged: bool | None = None
     warranty: bool | None = None
@@ -154,15 +168,50 @@ class VehicleFields(_Value):
     negotiable: bool | None = None
     availability: Availability | None = None
     date_in_stock: date | None = None
-    location: ShortText | None = None
+    location: str | None = None
     geo: GeoPoint | None = None
-    features: Annotated[tuple[ShortText, ...] | None, Field(max_length=60)] = None
+    features: tuple[str, ...] | None = None
 
     def stated(self) -> dict[str, Any]:
         """The values that are stated, by field name."""
         return {name: value for name, value in self if value is not None}
 
-    def merged(self, newer: VehicleFields, cleared: Iterable[str] = ()) -> VehicleFields:
+    def merged(self, newer: VehicleFacts, cleared: Iterable[str] = ()) -> VehicleFacts:
         """These fields with what `newer` states put in and the `cleared` ones emptied."""
-        known = {name: None for name in cleared if name in VehicleFields.model_fields}
+        known = {name: None for name in cleared if name in VehicleFacts.model_fields}
         return self.model_copy(update={**newer.stated(), **known})
+
+
+class VehicleFields(VehicleFacts):
+    """Everything a seller may state of a vehicle; None means "not stated".
+
+    `accident_free`, `damaged` and their like are tri-state: false is a statement.
+    """
+
+    title: Annotated[str, Line(160, 3)] | None = None
+    description: Annotated[str, Lines(10_000, 0)] | None = None
+    price_minor: PriceMinor | None = None
+    currency: Currency | None = None
+    year: Year | None = None
+    make: ShortText | None = None
+    model: ShortText | None = None
+    trim: ShortText | None = None
+    vin: Vin | None = None
+    engine_cc: Annotated[int, Field(ge=1, le=20_000), NUMBER] | None = None
+    power_kw: Annotated[int, Field(ge=1, le=2_000), NUMBER] | None = None
+    doors: Annotated[int, Field(ge=1, le=6), NUMBER] | None = None
+    seats: Annotated[int, Field(ge=1, le=12), NUMBER] | None = None
+    exterior_color: ShortText | None = None
+    interior_color: ShortText | None = None
+    owners: Annotated[int, Field(ge=0, le=99), NUMBER] | None = None
+    first_registration: Month | None = None
+    registered: Switch | None = None
+    import_year: Year | None = None
+    accident_free: Switch | None = None
+    damaged: Switch | None = None
+    warranty: Switch | None = None
+    finance: Switch | None = None
+    negotiable: Switch | None = None
+    date_in_stock: Day | None = None
+    location: ShortText | None = None
+    features: Annotated[tuple[ShortText, ...], Field(max_length=60)] | None = None

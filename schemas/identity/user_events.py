@@ -9,10 +9,8 @@ from pydantic import AwareDatetime
 
 from schemas.identity.values import (
     BanReason,
-    EmailDomain,
     LookupHash,
     Provider,
-    Sealed,
     TokenHash,
     TokenPurpose,
     UserStatus,
@@ -25,10 +23,10 @@ class UserRegistered(Event):
 
     kind: Literal["user.registered"] = "user.registered"
     user_id: UUID
-    email_sealed: Sealed
+    email_sealed: str
     email_hash: LookupHash
-    email_domain: EmailDomain | None = None
-    name_sealed: Sealed
+    email_domain: str | None = None
+    name_sealed: str
     role: Role
     market: Market
     language: Language

@@ -7,10 +7,16 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-Sealed = Annotated[str, StringConstraints(max_length=4_000)]  # base64 AES-GCM, see infra.vault
+from schemas.texts import SEALED, Form, Line
+
+# AES-GCM in URL-safe base64, see infra.vault.
+Sealed = Annotated[str, StringConstraints(max_length=4_000), SEALED]
 LookupHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # HMAC-SHA-256
 TokenHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # SHA-256
-EmailDomain = Annotated[str, StringConstraints(pattern=r"^[^\sA-Z@]{1,253}$")]
+# In lower case, its letters of any script.
+EmailDomain = Annotated[
+    str, Line(253), Form(r"^[^\sA-Z@\x00-\x20]{1,253}$", "is no domain: write it like uni.example")
+]
 Provider = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
 Version = Annotated[int, Field(ge=0)]
 

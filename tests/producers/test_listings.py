@@ -34,7 +34,7 @@ from schemas.listings import (
 )
 from schemas.messages import Market, Role
 from schemas.topics import EVENT_TYPES
-from schemas.vehicles import DistanceUnit, FuelType, Mileage, VehicleFields
+from schemas.vehicles import DistanceUnit, FuelType, Mileage, VehicleFacts, VehicleFields
 from tests.producers.spec import Spec
 
 ID = UUID("01980000-0000-7000-8000-000000000001")
@@ -66,14 +66,23 @@ def update(fields: VehicleFields | None = None, *clear: str, **who) -> UpdateLis
 
 def created_with(fields: VehicleFields = CAR) -> ListingCreated:
     return ListingCreated(
-        listing_id=ID, seller_id=OWNER, market=Market.EXOTICS, fields=fields, created_at=NOW
+        listing_id=ID,
+        seller_id=OWNER,
+        market=Market.EXOTICS,
+        fields=facts(fields),
+        created_at=NOW,
     )
 
 
 def updated(fields: VehicleFields | None = None, *cleared: str) -> ListingUpdated:
     return ListingUpdated(
-        listing_id=ID, fields=fields or VehicleFields(), cleared=cleared, updated_at=NOW
+        listing_id=ID, fields=facts(fields or VehicleFields()), cleared=cleared, updated_at=NOW
     )
+
+
+def facts(fields: VehicleFields) -> VehicleFacts:
+    """What an event says of what was stated."""
+    return VehicleFacts(**fields.stated())
 
 
 def price_changed(

@@ -41,7 +41,7 @@ spec, selling, choosing = Spec(profiles), Spec(sellers), Spec(preferences)
 
 def text(said: str, again: str = "") -> SealedText:
     """Sealed again, it looks different; the mark is the same."""
-    return SealedText(text=f"1{said}{again}", mark=f"{sum(said.encode()):064x}")
+    return SealedText(text=f"1{said}{again}".replace(" ", "-"), mark=f"{sum(said.encode()):064x}")
 
 
 def update(by: dict[str, Any] = SELF, clear: Any = (), **texts: SealedText) -> UpdateProfile:
