@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from infra.common_passwords import is_common
+from schemas.emails import address_of
 from schemas.texts import TOKEN, Line, refusal, without_controls
 
 EMAIL_LENGTH_MAX = 254
@@ -21,14 +21,11 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _normal_email(text: str) -> str:
+def _email(text: str) -> str:
     try:
-        found = validate_email(text, check_deliverability=False)
-    except EmailNotValidError:
-        # Their text may quote the address.
-        message = "is no e-mail address: write it like name@example.org"
-        raise ValueError(message) from None
-    return found.normalized.casefold()
+        return address_of(text)
+    except ValueError as error:
+        raise refusal(str(error)) from None
 
 
 def _typed(password: SecretStr) -> SecretStr:
@@ -51,7 +48,7 @@ def _mailed(token: SecretStr) -> SecretStr:
 Email = Annotated[
     str,
     StringConstraints(max_length=EMAIL_LENGTH_MAX),
-    AfterValidator(_normal_email),
+    AfterValidator(_email),
     Field(json_schema_extra={"format": "email"}),
 ]
 # Any characters that can be typed, taken as they are; length is what counts.

@@ -17,12 +17,13 @@ import structlog
 
 from api.commands import KEYS_NAMESPACE, CommandSender
 from api.ending import cut_off
-from api.login import API, password_is
+from api.login import API, kept_folded, password_is
 from api.machines import Machines
 from api.people import Row, awaited_row, settled_row
 from api.problems import Problem, refusal
 from infra.vault import VaultUnavailableError
 from projections.identity import users, verification_tokens
+from schemas.emails import lookup_form
 from schemas.identity import (
     ChangePassword,
     RequestEmailVerification,
@@ -86,8 +87,8 @@ async def request_reset(mesh: Machines, sending: CommandSender, email: str) -> N
 
     Nobody having it sends the same command, about a person who does not exist.
     """
-    email_hash = mesh.vault.wrapping.lookup_hash(email)
-    row = await users.by_email(mesh.postgres, email_hash)
+    email_hash = mesh.vault.wrapping.lookup_hash(lookup_form(email))
+    row = await users.by_email(mesh.postgres, email_hash) or await kept_folded(mesh, email)
     user_id = uuid5(KEYS_NAMESPACE, email_hash) if row is None else UUID(row["key"])
     token = mesh.one_time_tokens.derive(TokenPurpose.RESET_PASSWORD, user_id, uuid4())
     system = replace(sending, caller=API)

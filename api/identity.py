@@ -23,6 +23,7 @@ from api.routing import new_router
 from api.successes import ok, private_json
 from projections.identity import sessions, users
 from projections.wallet import wallets
+from schemas.emails import lookup_form
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
 
@@ -179,7 +180,7 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
         language=body.language,
     )
     sending = sending.scoped(
-        mesh.vault.wrapping.lookup_hash(body.email),
+        mesh.vault.wrapping.lookup_hash(lookup_form(body.email)),
         body.model_dump(mode="json", exclude={"password"}),
     )
     user_id, reply = await registration.register(mesh, sending, newcomer)

@@ -22,6 +22,7 @@ from api.people import Person, Row, awaited_row, settled_row, unsealed
 from api.problems import Problem, refusal, unauthenticated
 from api.tokens import RefreshToken, Subject
 from projections.identity import sessions, users
+from schemas.emails import earlier_form, lookup_form
 from schemas.identity import (
     EndSession,
     RecordFailedLogin,
@@ -51,9 +52,9 @@ async def log_in(mesh: Machines, sending: CommandSender, email: str, password: s
     """Tokens of a new session; raises a 401 problem that says nothing of whether the e-mail is
     known, and a 403 one for the banned, told only to who has the password.
     """
-    email_hash = mesh.vault.wrapping.lookup_hash(email)
+    email_hash = mesh.vault.wrapping.lookup_hash(lookup_form(email))
     session_id = sending.new_id("session")
-    person = await _person_with(mesh, email_hash, password)
+    person = await _person_with(mesh, email, password)
     if person is None:
         failed = replace(sending, caller=API)
         await failed.send(
@@ -89,8 +90,8 @@ async def start_session(
     return LoggedIn(person, access, refresh.text, reply)
 
 
-async def _person_with(mesh: Machines, email_hash: str, password: str) -> Person | None:
-    row = await _row_with(mesh, email_hash)
+async def _person_with(mesh: Machines, email: str, password: str) -> Person | None:
+    row = await row_with(mesh, email)
     if not await password_is(mesh, row, password) or row is None:
         return None
     return await unsealed(mesh, row)
@@ -113,6 +114,23 @@ async def _password_hash(mesh: Machines, row: Row) -> str | None:
     return await mesh.password_changes.current_hash(
         UUID(row["key"]), change and UUID(change), row["credential_version"]
     )
+
+
+async def row_with(mesh: Machines, email: str) -> Row | None:
+    """Whoever has this e-mail, also by the form that it was kept in earlier."""
+    row = await kept_folded(mesh, email)
+    if row is not None:
+        return await settled_row(mesh, row)
+    return await _row_with(mesh, mesh.vault.wrapping.lookup_hash(lookup_form(email)))
+
+
+async def kept_folded(mesh: Machines, email: str) -> Row | None:
+    """Whoever registered with this e-mail when it was still folded."""
+    earlier = earlier_form(email)
+    if earlier is None:
+        return None
+    row = await users.by_email(mesh.postgres, mesh.vault.wrapping.lookup_hash(earlier))
+    return None if row is None or row["email_as_typed"] else row
 
 
 async def _row_with(mesh: Machines, email_hash: str) -> Row | None:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 import structlog
-from email_validator import EmailNotValidError, validate_email
 from fastapi import Request
 from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
@@ -34,6 +33,7 @@ from api.policy import By, Limit
 from api.problems import Problem, StoreUnavailableError
 from infra.redis import REDIS_DOWN
 from infra.settings import Settings
+from schemas.emails import address_of, lookup_form
 
 if TYPE_CHECKING:
     from api.auth import Caller
@@ -229,6 +229,6 @@ async def _account(request: Request) -> str:
     try:
         body = orjson.loads(await request.body())
         email = body["email"]
-        return validate_email(email, check_deliverability=False).normalized.casefold()
-    except (orjson.JSONDecodeError, KeyError, TypeError, EmailNotValidError):
+        return lookup_form(address_of(email)) if isinstance(email, str) else ""
+    except (KeyError, TypeError, ValueError):
         return ""

@@ -15,8 +15,10 @@ from uuid import UUID
 from api.auth import Caller
 from api.campus import is_campus
 from api.commands import CommandSender
+from api.login import kept_folded
 from api.machines import Machines
 from api.problems import Problem, refusal
+from schemas.emails import lookup_form
 from schemas.identity import AbandonRegistration, RegisterUser, ReserveEmail, TokenPurpose
 from schemas.messages import Fault, Language, Market, Role
 from schemas.recorded import Reply
@@ -27,7 +29,7 @@ API = "api"  # asks for what no person asks for
 
 @dataclass(frozen=True)
 class Newcomer:
-    """Who wants to join; `email` is normalised. Without a password they log in elsewhere, or
+    """Who wants to join; `email` is as typed, in its one form. Without a password they log in elsewhere, or
     set one by mail.
     """
 
@@ -60,10 +62,11 @@ async def register(
         raise _campus_unknown()
     ours_alone = user_id is None
     user_id = user_id or sending.new_id("user")
-    email_hash = mesh.vault.wrapping.lookup_hash(newcomer.email)
+    email_hash = mesh.vault.wrapping.lookup_hash(lookup_form(newcomer.email))
     sending = replace(sending, caller=Caller(user_id=str(user_id), role=newcomer.role))
     until = sending.asked_at + RESERVATION
-
+    if await kept_folded(mesh, newcomer.email) is not None:
+        raise _email_taken()
     key = await mesh.vault.new_person(user_id, email_hash)
     await _reserve(
         mesh,
@@ -80,6 +83,7 @@ async def register(
         RegisterUser(
             user_id=user_id,
             email_sealed=key.seal("email", newcomer.email),
+            email_as_typed=True,
             email_hash=email_hash,
             email_domain=domain,
             name_sealed=key.seal("name", newcomer.name),

@@ -19,6 +19,7 @@ from infra.redis import open_redis
 from infra.settings import Settings, settings
 from infra.vault import Wrapping
 from projections.identity import users
+from schemas.emails import lookup_form
 from schemas.identity import GrantRole
 from schemas.messages import Role
 from schemas.recorded import CommandEnvelope, Reply
@@ -110,7 +111,7 @@ async def _cut_off(chosen: Settings, user_id: UUID, reply: Reply) -> None:
 
 
 async def _user_id(chosen: Settings, email: str) -> UUID:
-    email_hash = Wrapping(chosen).lookup_hash(email.strip().casefold())
+    email_hash = Wrapping(chosen).lookup_hash(lookup_form(email.strip()))
     database = Database(chosen)
     await database.open()
     try:

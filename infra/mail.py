@@ -119,7 +119,9 @@ def composed(message: Message, effect_id: UUID, sender: str) -> EmailMessage:
     mail.add_alternative(message.html, subtype="html")
     try:
         mail["From"] = sender
-        mail["To"] = Address(display_name=_name(message.name), addr_spec=_to(message))
+        local, _, domain = _to(message).rpartition("@")
+        # In two parts: the library takes letters beyond ASCII in no other way.
+        mail["To"] = Address(display_name=_name(message.name), username=local, domain=domain)
         mail["Subject"] = message.subject
         mail["Content-Language"] = message.language
     except (ValueError, IndexError):  # the parser of the standard library raises either
@@ -139,7 +141,8 @@ def _to(message: Message) -> str:
     except EmailNotValidError:
         reason = "the address is none"
         raise MailRefusedError(reason) from None
-    # A domain in Unicode needs nothing of the server when written in its ASCII form.
+    # A domain in Unicode needs nothing of the server when written in its ASCII form; a name before
+    # the @ has none, and needs SMTPUTF8 (RFC 6531).
     return found.ascii_email or found.normalized
 
 

@@ -69,7 +69,7 @@ class Needles:
 
 def _needles(name: str, value: str) -> Iterator[Needle]:
     for digest in _DIGESTS:
-        for whole in sorted({value.strip(), value.strip().casefold()}):
+        for whole in sorted({value.strip(), value.strip().casefold(), value.strip().lower()}):
             made = hashlib.new(digest, whole.encode(), usedforsecurity=False)
             yield from _hashed(name, digest, made)
     for spelling in sorted(_spellings(value)):

@@ -119,6 +119,7 @@ def _joined(command: RegisterUser) -> UserRegistered:
         email_sealed=command.email_sealed,
         email_hash=command.email_hash,
         email_domain=command.email_domain,
+        email_as_typed=command.email_as_typed,
         name_sealed=command.name_sealed,
         role=command.role,
         market=command.market,

@@ -65,6 +65,7 @@ class User:
     cut_at: datetime | None = None  # when any of these four last changed
     credential_change: str | None = None  # the hash in the vault that is, or waits to be, theirs
     credential_version: int = 0
+    email_as_typed: bool = False  # what is sealed; earlier it was folded
 
 
 def key(recorded: Recorded[UserEvent]) -> str:
@@ -98,6 +99,7 @@ def _registered(event: UserRegistered, version: int) -> User:
         version=version,
         created_at=event.registered_at,
         updated_at=event.registered_at,
+        email_as_typed=event.email_as_typed,
     )
 
 
@@ -198,7 +200,7 @@ Index("cut", table.c.cut_at, table.c.key, postgresql_where=table.c.cut_at.is_not
 
 users = Projection(
     name="users",
-    version=2,
+    version=3,
     hears=get_args(UserEvent),
     key=key,
     fold=fold,
@@ -209,7 +211,8 @@ users = Projection(
 _COLUMNS = (
     "key, email_sealed, email_hash, email_domain, name_sealed, role, status, email_verified,"
     " market, language, version, created_at, updated_at, sessions_since, tokens_since,"
-    " kept_tokens_since, kept_session, credential_change, credential_version"
+    " kept_tokens_since, kept_session, credential_change, credential_version,"
+    " email_as_typed"
 )
 
 

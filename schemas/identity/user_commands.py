@@ -56,6 +56,7 @@ class RegisterUser(_WithNewToken):
     email_sealed: Sealed
     email_hash: LookupHash
     email_domain: EmailDomain | None = None  # on campus only: it names the campus
+    email_as_typed: bool = False  # and not folded, as it was at first
     name_sealed: Sealed
     role: Role
     market: Market

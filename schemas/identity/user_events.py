@@ -26,6 +26,7 @@ class UserRegistered(Event):
     email_sealed: str
     email_hash: LookupHash
     email_domain: str | None = None
+    email_as_typed: bool = False
     name_sealed: str
     role: Role
     market: Market

@@ -95,6 +95,17 @@ async def test_a_repeat_is_recognised_by_its_ids(port: Port) -> None:
     assert port.sent(other)[0]["Message-ID"] != ids[0]
 
 
+@pytest.mark.parametrize("address", ["jürgen@example.org", "නිමල්@example.org", "straße@exämple.org"])
+async def test_a_mailbox_of_any_letters_gets_its_mail(port: Port, address: str) -> None:
+    effect_id = uuid4()
+    await port.mailer.send(message_to(address), effect_id)
+    (found,) = port.sent(effect_id)
+    (to,) = found["To"].addresses
+    # The parser gives what stands in a header as UTF-8 (RFC 6532) byte by byte.
+    read = to.addr_spec.encode(errors="surrogateescape").decode()
+    assert (to.display_name, read) == ("Nimal Perera", address)
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("නිමල් පෙරේරා", "ආයුබෝවන්"), ("நிமல் பெரேரா", "வணக்கம்"), ("Åsa", "Grüße")]
 )
