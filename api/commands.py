@@ -28,7 +28,7 @@ from fastapi import Depends, Header, Request
 from starlette.responses import Response
 
 from api.auth import Caller
-from api.etags import etag_of, expected_version
+from api.etags import etag_of, expected_versions
 from api.machines import machines_of
 from api.networks import origin_of
 from api.problems import Problem, refusal
@@ -38,7 +38,7 @@ from schemas.messages import Command
 from schemas.positions import format_token
 from schemas.recorded import CommandEnvelope, Reply
 
-IDEMPOTENCY_KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
+IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 KEYS_NAMESPACE = UUID("5f0c1d0e-6f4b-5c57-9d0a-7b6a52a1c9e4")
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
@@ -99,9 +99,9 @@ class CommandSender:
 
         `if_match`: the writer compares the request's If-Match with the stream's version.
         """
-        version = None
+        versions = None
         if if_match or if_match_required:
-            version = expected_version(self.request, required=if_match_required)
+            versions = expected_versions(self.request, required=if_match_required)
         trace = self.request.headers.get("traceparent")
         envelope = CommandEnvelope(
             command=command,
@@ -109,7 +109,7 @@ class CommandSender:
             correlation_id=correlation_id.get() or self.command_id,
             causation_id=self.command_id,
             fingerprint=self.fingerprint,
-            expected_version=version,
+            expected_versions=versions,
             deadline=deadline,
             traceparent=trace if trace and _TRACEPARENT.match(trace) else None,
             origin=origin_of(self.request),
@@ -152,7 +152,7 @@ def command_id_of(key: str | None, scope: str) -> str:
     """
     if key is None:
         return str(uuid_utils.uuid7())
-    if not IDEMPOTENCY_KEY.match(key):
+    if not re.fullmatch(IDEMPOTENCY_KEY, key):
         raise Problem(
             400,
             "idempotency_key_invalid",
@@ -179,7 +179,7 @@ def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> s
 _Key = Annotated[
     str | None,
     Header(
-        max_length=255,
+        json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": IDEMPOTENCY_KEY},
         description="A repeat with the same key gives the first answer again",
         examples=["9b2f6c1e-publish"],
     ),

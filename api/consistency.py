@@ -19,14 +19,26 @@ from typing import Any, Protocol
 from fastapi import Request
 
 from api.database import LIVE_WATERMARKS, Database
+from api.gateway import WriteUnavailableError
 from api.machines import Machines, machines_of
 from api.problems import Problem, StoreUnavailableError
 from api.stores import clickhouse_answering, opensearch_answering
 from infra.opensearch import alias_of, watermark_id
 from projections.projection import ClickHouseTable, PostgresTable, Projection, SearchIndex
-from schemas.positions import Position, TopicPartition, parse_token
+from schemas.positions import (
+    TOKEN_LENGTH_MAX,
+    Position,
+    TopicPartition,
+    parse_token,
+)
+from schemas.topics import CONTEXTS, PARTITIONS
 
 HEADER = "consistency-token"
+EVENT_TOPICS = frozenset(context.events_topic for context in CONTEXTS)
+_PLACE = rf"({'|'.join(sorted(EVENT_TOPICS))}):({'|'.join(map(str, range(PARTITIONS)))}):[0-9]{{1,18}}".replace(
+    ".", r"\."
+)
+TOKEN_PATTERN = f"^{_PLACE}(,{_PLACE})*$"
 POLL_S = 0.002
 POLL_MAX_S = 0.05
 
@@ -40,7 +52,7 @@ HEADER_PARAMETER: dict[str, Any] = {
     "name": "Consistency-Token",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "maxLength": 2000},
+    "schema": {"type": "string", "maxLength": TOKEN_LENGTH_MAX, "pattern": TOKEN_PATTERN},
     "description": "Wait until this place in the log can be read here; from a write's answer",
     "example": "events.listings:3:1042",
 }
@@ -76,11 +88,28 @@ Offsets = Mapping[TopicPartition, int]
 
 def _positions(token: str) -> list[Position]:
     try:
-        return parse_token(token)
+        positions = parse_token(token)
     except ValueError:
-        raise Problem(
-            400, "consistency_token_invalid", "Send the Consistency-Token of a write's answer"
-        ) from None
+        raise _invalid() from None
+    if any(each.topic not in EVENT_TOPICS or each.partition >= PARTITIONS for each in positions):
+        raise _invalid()
+    return positions
+
+
+def _invalid() -> Problem:
+    return Problem(
+        400, "consistency_token_invalid", "Send the Consistency-Token of a write's answer"
+    )
+
+
+async def _require_there(machines: Machines, wanted: Offsets) -> None:
+    """Raises a 400 problem for a place behind the log's end, which nobody was ever given."""
+    try:
+        ends = await machines.writes.ends_of(wanted)
+    except WriteUnavailableError:
+        return  # then nobody can tell, and waiting is right
+    if any(offset >= ends.get(place, 0) for place, offset in wanted.items()):
+        raise _invalid()
 
 
 def _furthest(positions: Iterable[Position]) -> dict[TopicPartition, int]:
@@ -95,12 +124,16 @@ async def _reach(
     machines: Machines, projection: Projection[Any], wanted: Offsets, deadline: float
 ) -> None:
     watch = _watch_of(machines, projection)
-    pause = POLL_S
+    pause, doubted = POLL_S, False
     while True:
         next_offsets = await watch.next_offsets(list(wanted))
         if all(next_offsets.get(place, 0) > offset for place, offset in wanted.items()):
             await watch.settle()
             return
+        if pause >= POLL_MAX_S and not doubted:
+            # Most are read by now. What is not may be a place that the log does not have.
+            await _require_there(machines, wanted)
+            doubted = True
         if time.monotonic() + pause > deadline:
             raise StoreUnavailableError(
                 "read_model", f"{projection.name} has not caught up with your write; try again soon"

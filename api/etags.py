@@ -8,8 +8,12 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.problems import Problem
+from schemas.messages import Fault
 
-_STRONG = re.compile(r'^"(\d{1,18})"$')
+# RFC 9110: opaque tags, weak ones among them, with commas between.
+_TAG = r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+IF_MATCH = rf"^(\*|{_TAG}([ \t]*,[ \t]*{_TAG})*)$"
+_STRONG = re.compile(r'(?<!W/)"(0|[1-9][0-9]{0,17})"')
 REVALIDATE = "no-cache"  # caches may keep it, but must ask each time: it costs one 304
 
 
@@ -18,22 +22,25 @@ def etag_of(version: int) -> str:
     return f'"{version}"'
 
 
-def expected_version(request: Request, *, required: bool = False) -> int | None:
-    """The version that If-Match names; None for `*` or, unless `required` (428), for none."""
-    sent = request.headers.get("if-match")
-    if sent is None:
+def expected_versions(request: Request, *, required: bool = False) -> frozenset[int] | None:
+    """The versions that If-Match names, of which one must be the stream's; None for `*` or,
+    unless `required` (428), for none. Raises a 400 problem for what is no list of tags.
+
+    Weak tags and such as we never gave are in no such set: they never match (RFC 9110, 13.1.1).
+    """
+    sent = request.headers.getlist("if-match")
+    if not sent:
         if required:
             raise Problem(
                 428, "if_match_required", "Send `If-Match` with the ETag that you last read"
             )
         return None
-    if sent.strip() == "*":
-        return None
-    found = _STRONG.match(sent.strip())
-    if found is None:
-        # A weak or foreign tag never matches strongly: that is a failed condition, not a typo.
-        raise Problem(412, "version_mismatch", 'Send `If-Match: "<version>"`, one strong ETag')
-    return int(found[1])
+    tags = ",".join(sent).strip()
+    if re.fullmatch(IF_MATCH, tags) is None:
+        fault = Fault(pointer="header:If-Match", detail='is no list of ETags: write it like "7"')
+        detail = "Send `If-Match` with the ETag that you last read, in its quotes, or `*`"
+        raise Problem(400, "if_match_invalid", detail, faults=[fault])
+    return None if tags == "*" else frozenset(int(each) for each in _STRONG.findall(tags))
 
 
 def json_response(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from infra.kafka import aio_consumer, aio_producer
 from infra.settings import Settings
+from schemas.positions import TopicPartition as Place
 from schemas.recorded import (
     CommandEnvelope,
     RawRecord,
@@ -36,6 +37,7 @@ IN_FLIGHT_MAX = 20_000
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 5.0
 RETRY_AFTER_S = 1
+ENDS_TIMEOUT_S = 1.0
 POLL_MS = 1_000
 RECORDS_MAX = 5_000
 RECONNECT_S = 0.5
@@ -82,6 +84,7 @@ class CommandGateway:
         self._waiting: dict[_Waiting, list[asyncio.Future[Reply]]] = defaultdict(list)
         self._next: dict[TopicPartition, int] = {}
         self._producer: AIOKafkaProducer | None = None
+        self._consumer: AIOKafkaConsumer | None = None
         self._broken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -126,6 +129,20 @@ class CommandGateway:
                 return await self._ask(envelope)
         except TimeoutError as error:
             raise WriteUnavailableError from error
+
+    async def ends_of(self, places: Iterable[Place]) -> Mapping[Place, int]:
+        """Where these partitions of the log end now; raises WriteUnavailableError when the broker
+        does not say so in time.
+        """
+        if self._consumer is None:
+            raise WriteUnavailableError
+        wanted = [TopicPartition(*each) for each in places]
+        try:
+            async with asyncio.timeout(ENDS_TIMEOUT_S):
+                found = await self._consumer.end_offsets(wanted)
+        except (KafkaError, TimeoutError) as error:
+            raise WriteUnavailableError from error
+        return {Place(*each): end for each, end in found.items()}
 
     async def _ask(self, envelope: CommandEnvelope) -> Reply:
         key = (envelope.command_id, envelope.fingerprint)
@@ -242,7 +259,7 @@ class CommandGateway:
 
     async def _open_consumer(self) -> AIOKafkaConsumer:
         """A reader of all replies, placed where the last one stopped, the first at the end."""
-        consumer = aio_consumer(self._settings, self._client_id)
+        consumer = self._consumer = aio_consumer(self._settings, self._client_id)
         try:
             await consumer.start()
             new = [place for place in self._places if place not in self._next]

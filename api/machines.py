@@ -7,7 +7,7 @@ The API starts whatever is down. A store that can't be reached makes its own rou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -37,6 +37,7 @@ from infra.pictures import Pictures
 from infra.redis import open_redis
 from infra.settings import Settings
 from infra.vault import Vault
+from schemas.positions import TopicPartition
 from schemas.recorded import CommandEnvelope, Reply
 
 GATEWAY_RETRY_S = 0.5
@@ -60,6 +61,13 @@ class WriteSide:
         if not self.started:
             raise WriteUnavailableError
         return await self.gateway.send(envelope)
+
+    async def ends_of(self, places: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where these partitions of the log end now; raises WriteUnavailableError when nobody can
+        tell.
+        """
+        await self.check()
+        return await self.gateway.ends_of(places)
 
     async def keep_starting(self) -> None:
         """Return once the gateway works; a broker that is down is tried again and again."""

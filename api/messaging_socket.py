@@ -25,6 +25,7 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 
 from api.auth import Caller, caller_of
 from api.consistency import CaughtUp
+from api.faults import fault_of
 from api.gateway import WriteUnavailableError
 from api.machines import Machines
 from api.messaging_events import (
@@ -40,7 +41,7 @@ from api.messaging_rooms import Rooms
 from api.networks import network_of
 from api.people import people_of
 from api.policy import FROM_ONE_ADDRESS, SOCKET
-from api.problems import Problem, StoreUnavailableError, fault_of, note_surprise
+from api.problems import Problem, StoreUnavailableError, note_surprise
 from api.rate_limits import admit_person
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError

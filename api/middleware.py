@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
@@ -21,12 +22,16 @@ from api.problems import (
     BODY_BYTES_MAX,
     IMAGES_BYTES_MAX,
     UPLOAD_BYTES_MAX,
+    Problem,
     http_problem_response,
+    problem_response,
     surprise_response,
 )
 from api.rate_limits import TOLD, headers_of
 from infra.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from schemas.messages import Fault
 
+ASKED_BY_HEAD = "asked_by_head"
 UNMATCHED = "unmatched"  # one label for every unknown path: clients must not make up series
 
 _REQUEST_ID = b"x-request-id"
@@ -63,7 +68,14 @@ class Edge:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif scope["method"] == "HEAD":
+            # A copy: the server must know that this answer ends with its headers.
+            as_get = {**scope, "method": "GET", ASKED_BY_HEAD: True}
+            await self._serve(as_get, receive, _without_body(send))
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began, status = time.perf_counter(), 0
         looked_at = [each for each in scope["headers"] if each[0] in _ONCE]
         sent = dict(looked_at)
@@ -82,8 +94,10 @@ class Edge:
 
         try:
             if len(sent) != len(looked_at):
-                raise HTTPException(400)  # noqa: TRY301 - answered like those from below
+                raise _sent_twice(looked_at)  # noqa: TRY301 - answered like those from below
             await self._app(scope, self._bounded(scope, sent, receive), send_on)
+        except Problem as problem:
+            await problem_response(problem)(scope, receive, send_on)
         except HTTPException as error:
             await http_problem_response(error)(scope, receive, send_on)
         except ClientDisconnect:
@@ -119,6 +133,26 @@ class Edge:
             return message
 
         return counted
+
+
+def _without_body(send: Send) -> Send:
+    """What an answer to HEAD is: the one to GET without its body (RFC 9110, 9.3.2)."""
+
+    async def headers_only(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return headers_only
+
+
+def _sent_twice(looked_at: Sequence[tuple[bytes, bytes]]) -> Problem:
+    names = [name for name, _ in looked_at]
+    twice = sorted({name.decode("latin-1").title() for name in names if names.count(name) > 1})
+    faults = [
+        Fault(pointer=f"header:{name}", detail="is sent twice: send it once") for name in twice
+    ]
+    return Problem(400, "bad_request", f"{' and '.join(twice)}: send it once", faults=faults)
 
 
 # What there is one of: two would be read one way here and another way by a proxy or a library.
@@ -158,7 +192,8 @@ def _meters(method: str, route: str, status: int) -> tuple[Any, Any]:
 
 def _observe(scope: Scope, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", UNMATCHED)
-    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+    method = "HEAD" if ASKED_BY_HEAD in scope else scope["method"]
+    method = method if method in _METHODS else "OTHER"
     requests, durations = _meters(method, route, status)
     requests.inc()
     durations.observe(seconds)

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.etags import IF_MATCH
 from api.policy import limits_of
 from api.problems import ProblemBody, problem_responses
 
@@ -75,9 +76,24 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in methods.values():
             for status in everywhere:
                 operation["responses"].setdefault(str(status), problem_responses(status)[status])
+            _tell_of_if_match(operation)
             if limits_of(operation.get("operationId")):
                 _tell_of_limits(operation)
     return document
+
+
+def _tell_of_if_match(operation: dict[str, Any]) -> None:
+    """Who can be told that it has changed names the version that they know; some must."""
+    if "412" in operation["responses"]:
+        parameter = {
+            "name": "If-Match",
+            "in": "header",
+            "required": "428" in operation["responses"],
+            "schema": {"type": "string", "pattern": IF_MATCH},
+            "description": "The ETag that was last read, several with commas between, or `*`",
+            "example": '"7"',
+        }
+        operation.setdefault("parameters", []).append(parameter)
 
 
 def _tell_of_limits(operation: dict[str, Any]) -> None:

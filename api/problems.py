@@ -6,7 +6,6 @@ Whatever goes wrong leaves through `install`'s handlers, so a client has one thi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -15,12 +14,13 @@ import structlog
 from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
 from api.emitted import json_of
+from api.faults import fault_of
 from api.gateway import WriteUnavailableError
 from api.successes import NO_STORE
 from infra.objects import ObjectsUnavailableError
@@ -66,6 +66,7 @@ class Problem(Exception):  # noqa: N818 - a problem is an answer, not an error
         *,
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
+        version: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.status = status
@@ -73,6 +74,7 @@ class Problem(Exception):  # noqa: N818 - a problem is an answer, not an error
         self.detail = detail
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
+        self.version = version  # that there is, where another one was expected
 
 
 class ProblemBody(BaseModel):
@@ -87,6 +89,7 @@ class ProblemBody(BaseModel):
     reason: str
     errors: list[Fault] = []
     correlation_id: str = ""
+    version: int | None = Field(default=None, description="That there is now; on 412 only")
 
 
 _EXAMPLES: dict[int, tuple[str, str]] = {
@@ -154,6 +157,8 @@ def problem_response(problem: Problem) -> Response:
         problem.faults[:FAULTS_MAX],
         correlation_id.get() or "",
     )
+    if problem.version is not None:
+        body["version"] = problem.version
     headers = {**NO_STORE, **problem.headers}
     return Response(json_of(body), problem.status, headers, MEDIA_TYPE)
 
@@ -173,7 +178,12 @@ def unauthenticated(reason: str, detail: str) -> Problem:
 def refusal(reply: Reply) -> Problem:
     """The problem that tells a client of a command's refusal."""
     detail = f"Refused: {reply.reason.replace('_', ' ')}"
-    return Problem(reply.status, reply.reason or reply.outcome, detail, faults=reply.faults)
+    reason = reply.reason or reply.outcome
+    if reply.status == HTTPStatus.PRECONDITION_FAILED:
+        detail = f"It is at version {reply.version} now: read it again, then repeat"
+        headers = {"ETag": f'"{reply.version}"'}
+        return Problem(reply.status, reason, detail, headers=headers, version=reply.version)
+    return Problem(reply.status, reason, detail, faults=reply.faults)
 
 
 def install(app: FastAPI) -> None:
@@ -258,7 +268,7 @@ def _where(error: BaseException) -> list[str]:
 
 
 _REASONS = {
-    400: ("bad_request", "This request can't be read"),
+    400: ("bad_request", "The body is not in the form that its `Content-Type` says: send it whole"),
     404: ("not_found", "There is nothing at this path"),
     405: ("method_not_allowed", "This path does not know that method"),
     413: ("body_too_large", "The body is larger than this path takes"),
@@ -274,18 +284,26 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _methods_at(request: Request) -> set[str]:
-    """Every method that some route has for the request's path."""
-    return {
+    """Every method that some route has for the request's path; HEAD is GET without a body."""
+    found = {
         method
         for route in request.app.router.routes
         if isinstance(route, Route) and route.path_regex.match(request.scope["path"])
         for method in route.methods or ()
     }
+    return found | ({"HEAD"} if "GET" in found else set())
 
 
 def http_problem_response(error: StarletteHTTPException) -> Response:
     """The answer to what the framework raises: unknown paths, methods, bodies too large."""
     reason, detail = _REASONS.get(error.status_code, ("http_error", ""))
+    match error.__cause__:
+        case UnicodeDecodeError():
+            reason, detail = "json_invalid", "The body is not UTF-8: encode it so"
+        case RecursionError():
+            reason, detail = "json_invalid", "The body is nested too deeply: make it flatter"
+        case ValueError():  # Python's JSON reads no number of more than 4,300 digits
+            reason, detail = "json_invalid", "The body has a number of too many digits: shorten it"
     return problem_response(Problem(error.status_code, reason, detail, headers=error.headers))
 
 
@@ -313,40 +331,3 @@ def _says_json(request: Request) -> bool:
     return media_type == "application/json" or (
         media_type.startswith("application/") and media_type.endswith("+json")
     )
-
-
-_PLACES = {"query": "?", "path": "path:", "header": "header:", "cookie": "cookie:"}
-_ENUM_MEMBER = re.compile(r"<[\w.]+: ('[^']*')>")  # a client knows values, not our classes
-_FIXES = {
-    "missing": "is required: add it",
-    "extra_forbidden": "is not known here: remove it, or mind its spelling",
-}
-
-
-def fault_of(found: Mapping[str, Any]) -> Fault:
-    """One of pydantic's findings as where, what and how to mend it.
-
-    The offending value is left out: it may be a password.
-    """
-    where, *path = found["loc"]
-    if where == "body":
-        pointer = "".join(f"/{_escaped(part)}" for part in path)
-    else:
-        pointer = _PLACES.get(str(where), f"{where}:") + ".".join(str(part) for part in path)
-    detail = _FIXES.get(found["type"]) or _mended(found)
-    return Fault(pointer=pointer, detail=detail)
-
-
-def _escaped(part: str | int) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
-
-
-def _mended(found: Mapping[str, Any]) -> str:
-    message = str(found["msg"])
-    if found["type"] in {"too_short", "string_too_short"}:
-        return f"is too short: at least {found['ctx']['min_length']}"
-    if found["type"] in {"too_long", "string_too_long"}:
-        return f"is too long: at most {found['ctx']['max_length']}"
-    if found["type"] == "value_error":  # one of our own sentences
-        return message.removeprefix("Value error, ")
-    return _ENUM_MEMBER.sub(r"\1", message.replace("Input should", "should", 1))

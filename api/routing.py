@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from starlette.convertors import UUIDConvertor
 from starlette.responses import Response
@@ -18,6 +19,11 @@ from api.machines import machines_of
 from api.policy import ANYONE, FOR_KEYS, Access, Limit, access_of, limits_of
 from api.problems import Problem
 from api.rate_limits import admit
+from schemas.messages import Fault
+
+# Addresses that somebody else writes or passes on, and adds to whatever they like: a provider's
+# way back, and links in mails.
+ANY_QUERY = frozenset({"finish_oauth", "show_verify_email", "show_reset_password"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Identify = Callable[[Request], Awaitable[Caller]]
@@ -39,7 +45,43 @@ class PolicedRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler behind the policy's check."""
-        return _policed(self.operation_id, super().get_route_handler())
+        handle = super().get_route_handler()
+        if self.operation_id not in ANY_QUERY:
+            handle = _of_known_query(frozenset(_query_names(self)), handle)
+        return _policed(self.operation_id, handle)
+
+
+def _query_names(route: APIRoute) -> Iterator[str]:
+    """What the route's query may say: what FastAPI parses, and what the document tells of more."""
+    found = [route.dependant]
+    for wanted in found:
+        found += wanted.dependencies
+        for each in wanted.query_params:
+            model = each.field_info.annotation
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                yield from model.model_fields
+            else:
+                yield each.alias
+    for told in (route.openapi_extra or {}).get("parameters", ()):
+        if told["in"] == "query":
+            yield told["name"]
+
+
+def _of_known_query(known: frozenset[str], handle: Handler) -> Handler:
+    """`handle`, for queries that say nothing unknown: a filter that is misspelt must not quietly
+    filter nothing.
+    """
+    names = ", ".join(f"`{each}`" for each in sorted(known))
+    cure = f"is not known here; known: {names}" if known else "is not known here: take it out"
+
+    async def of_known_query(request: Request) -> Response:
+        unknown = request.query_params.keys() - known
+        if unknown:
+            faults = [Fault(pointer=f"?{name}", detail=cure) for name in sorted(unknown)]
+            raise Problem(422, "invalid", "Some parameters are not known", faults=faults)
+        return await handle(request)
+
+    return of_known_query
 
 
 def _policed(operation_id: str | None, handle: Handler) -> Handler:

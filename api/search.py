@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Request
+from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
@@ -33,7 +33,6 @@ from schemas.texts import Line
 from schemas.vehicles import GeoPoint
 
 INDEX = CaughtUp(listing_search)
-OTHER_PARAMETERS = frozenset({"sort", "cursor", "page", "limit"})
 
 router = new_router("search")
 
@@ -125,21 +124,11 @@ class FilterParameters(Filters):
     model_config = ConfigDict(extra="ignore")
 
 
-async def _filters(request: Request, filters: Annotated[FilterParameters, Query()]) -> Filters:
-    # A filter that is misspelt must not quietly filter nothing.
-    unknown = request.query_params.keys() - Filters.model_fields.keys() - OTHER_PARAMETERS
-    if unknown:
-        detail = "is not known here: remove it, or mind its spelling"
-        faults = [Fault(pointer=f"?{name}", detail=detail) for name in sorted(unknown)]
-        raise Problem(422, "invalid", "Some parameters are not known", faults=faults)
-    return filters
-
-
 async def _search(
     request: Request,
     mesh: Mesh,
     page: Paging,
-    filters: Annotated[Filters, Depends(_filters)],
+    filters: Annotated[FilterParameters, Query()],
     sort: Annotated[
         Sort | None,
         Query(description="Default: `relevance` with a text, else `newest`; `-` turns round"),

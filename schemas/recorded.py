@@ -100,7 +100,7 @@ class CommandEnvelope(NamedTuple):
     correlation_id: str
     causation_id: str
     fingerprint: str  # keyed hash of the request; the same id with another one is refused
-    expected_version: int | None = None
+    expected_versions: frozenset[int] | None = None  # one of them; None: whatever it is
     deadline: datetime | None = None  # the writer refuses it later than this
     traceparent: str | None = None
     origin: str = ""  # the network that the request came from, never a whole address
@@ -170,8 +170,9 @@ def headers_of_command(envelope: CommandEnvelope) -> Headers:
         ("actor", command.asked_by.encode()),
         ("fingerprint", envelope.fingerprint.encode()),
     ]
-    if envelope.expected_version is not None:
-        headers.append(("expected_version", str(envelope.expected_version).encode()))
+    if envelope.expected_versions is not None:
+        versions = ",".join(str(each) for each in sorted(envelope.expected_versions))
+        headers.append(("expected_version", versions.encode()))
     if envelope.deadline is not None:
         headers.append(("deadline", iso(envelope.deadline).encode()))
     if envelope.traceparent is not None:
@@ -290,7 +291,7 @@ def decode_command(record: RawRecord, types: Mapping[str, type[Command]]) -> Com
     headers = dict(record.headers)
     try:
         command = types[headers["ce_type"].decode()].model_validate_json(record.value or b"")
-        version, deadline = headers.get("expected_version"), headers.get("deadline")
+        versions, deadline = headers.get("expected_version"), headers.get("deadline")
         trace = headers.get("traceparent")
         envelope = CommandEnvelope(
             command=command,
@@ -298,7 +299,7 @@ def decode_command(record: RawRecord, types: Mapping[str, type[Command]]) -> Com
             correlation_id=headers["correlation_id"].decode(),
             causation_id=headers["causation_id"].decode(),
             fingerprint=headers["fingerprint"].decode(),
-            expected_version=int(version) if version is not None else None,
+            expected_versions=None if versions is None else _versions_in(versions),
             deadline=datetime.fromisoformat(deadline.decode()) if deadline else None,
             traceparent=trace.decode() if trace else None,
             origin=headers.get("origin", b"").decode(),
@@ -313,6 +314,10 @@ def decode_command(record: RawRecord, types: Mapping[str, type[Command]]) -> Com
         message = "ce_subject is not the command's stream"
         raise UndecodableError(message)
     return envelope
+
+
+def _versions_in(header: bytes) -> frozenset[int]:
+    return frozenset(int(each) for each in header.split(b",") if each)
 
 
 class EventTypes(Protocol):

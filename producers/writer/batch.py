@@ -178,8 +178,8 @@ class Decisions:
     def _decided(
         self, envelope: CommandEnvelope, stream: Folded, decider: AnyDecider
     ) -> Sequence[Event]:
-        expected = envelope.expected_version
-        if expected is not None and expected != stream.version:
+        expected = envelope.expected_versions
+        if expected is not None and stream.version not in expected:
             raise _conflict(envelope.command, stream, decider)
         events: Sequence[Event] = decider.decide(envelope.command, stream.state)
         if len(events) > EVENTS_MAX:

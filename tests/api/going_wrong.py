@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.commands import Sending, answer
-from api.etags import expected_version, json_response
+from api.etags import expected_versions, json_response
 from api.paging import Paging
 from api.problems import StoreUnavailableError, refusal
 from api.routing import new_router
@@ -22,12 +22,31 @@ OPERATIONS = (
     "test_surprise",
     "test_refusal",
     "test_store",
+    "test_late",
     "test_change",
     "test_read",
     "test_list",
     "test_send",
     "test_one",
 )
+
+
+def _add_versioned(router: APIRouter) -> None:
+    @router.get("/test/late", operation_id="test_late")
+    async def late() -> Response:
+        reply = Reply(command_id="1", outcome="refused", reason="version_mismatch", status=412)
+        raise refusal(reply.model_copy(update={"version": 9}))
+
+    @router.put("/test/change", operation_id="test_change")
+    async def change(request: Request) -> Response:
+        versions = expected_versions(request, required=True)
+        reply = Reply(command_id="1", outcome="accepted", version=7)
+        told = None if versions is None else sorted(versions)
+        return answer(reply, 200, {"versions": told}, location="/test/read")
+
+    @router.get("/test/read", operation_id="test_read")
+    async def read(request: Request) -> Response:
+        return json_response(request, b"{}", 7)
 
 
 def new_test_router() -> APIRouter:
@@ -49,24 +68,16 @@ def new_test_router() -> APIRouter:
     async def store() -> Response:
         raise StoreUnavailableError(DOWN)
 
-    @router.put("/test/change", operation_id="test_change")
-    async def change(request: Request) -> Response:
-        version = expected_version(request, required=True)
-        reply = Reply(command_id="1", outcome="accepted", version=7)
-        return answer(reply, 200, {"version": version}, location="/test/read")
-
-    @router.get("/test/read", operation_id="test_read")
-    async def read(request: Request) -> Response:
-        return json_response(request, b"{}", 7)
+    _add_versioned(router)
 
     @router.get("/test/list", operation_id="test_list")
-    async def listed(page: Paging) -> Response:
+    async def listed(page: Paging, color: str = "") -> Response:
         first = page.offset if page.after is None else page.after[0] + 1
         numbers = list(range(first, first + page.limit))
         return page.response(numbers, [numbers[-1]])
 
     @router.post("/test/send", operation_id="test_send")
-    async def send(sending: Sending) -> Response:
+    async def send(sending: Sending, a: int = 0) -> Response:
         found = {"command_id": sending.command_id, "fingerprint": sending.fingerprint}
         return answer(Reply(command_id="1", outcome="accepted"), 200, found)
 

@@ -31,7 +31,7 @@ ASKED: dict[str, tuple[int, tuple[str, str], dict[str, Any]]] = {
     "no policy": (403, ("GET", "/test/nobody"), {}),
     "no such path": (404, ("GET", "/api/nothing"), {}),
     "no such method": (405, ("DELETE", REGISTER), {}),
-    "another version": (412, ("PUT", "/test/change"), {"headers": {"If-Match": "x"}}),
+    "another version": (412, ("GET", "/test/late"), {}),
     "too large": (413, ("POST", REGISTER), {"headers": {"Content-Length": "9999999"}}),
     "another media type": (415, ("POST", REGISTER), {"content": "x"}),
     "invalid": (422, ("POST", REGISTER), {"json": {}}),

@@ -52,7 +52,7 @@ async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(alone: Mesh
 
 async def test_a_wrong_method_is_told_of_every_route_with_that_path(alone: Mesh) -> None:
     answer = await alone.client.put("/api/auth/keys")
-    assert answer.headers["Allow"] == "GET, POST"
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.asvs("V16.5.1", "V16.5.4")
@@ -77,6 +77,12 @@ async def test_a_surprise_is_logged_with_its_place_but_not_its_text(
 async def test_a_refusal_carries_reason_status_and_faults(alone: Mesh) -> None:
     found = assert_problem(await alone.client.get("/test/refusal"), 422, "bad")
     assert found["errors"] == [{"pointer": "/price", "detail": "is required: add it"}]
+
+
+async def test_a_version_mismatch_says_which_version_there_is(alone: Mesh) -> None:
+    answer = await alone.client.get("/test/late")
+    assert (answer.status_code, answer.headers["ETag"]) == (412, '"9"')
+    assert answer.json()["version"] == 9
 
 
 @pytest.mark.asvs("V16.5.2")
@@ -224,7 +230,7 @@ async def test_NB_02_a_strange_request_id_is_replaced(alone: Mesh, sent: str) ->
 
 async def test_a_write_answers_with_etag_and_location(alone: Mesh) -> None:
     answer = await alone.client.put("/test/change", headers={"If-Match": '"6"'})
-    assert answer.json() == {"version": 6}
+    assert answer.json() == {"versions": [6]}
     assert (answer.headers["ETag"], answer.headers["Location"]) == ('"7"', "/test/read")
 
 
@@ -232,15 +238,40 @@ async def test_a_change_without_if_match_is_428(alone: Mesh) -> None:
     assert_problem(await alone.client.put("/test/change"), 428, "if_match_required")
 
 
-@pytest.mark.parametrize("tag", ['W/"6"', "6", '"six"', '"6", "7"', ""])
-async def test_a_tag_that_can_never_match_is_412(alone: Mesh, tag: str) -> None:
-    answer = await alone.client.put("/test/change", headers={"If-Match": tag})
-    assert_problem(answer, 412, "version_mismatch")
+@pytest.mark.parametrize(
+    ("tags", "versions"),
+    [
+        ('"6", "7"', [6, 7]),
+        ('"6","six" ,W/"7",\t"8"', [6, 8]),
+        ('W/"6"', []),
+        ('"six"', []),
+        ('"06"', []),
+        ('""', []),
+    ],
+)
+async def test_of_a_list_of_tags_each_strong_one_may_match(
+    alone: Mesh, tags: str, versions: list[int]
+) -> None:
+    answer = await alone.client.put("/test/change", headers={"If-Match": tags})
+    assert answer.json() == {"versions": versions}
+
+
+async def test_tags_may_be_sent_in_several_headers(alone: Mesh) -> None:
+    sent = [("If-Match", '"6"'), ("If-Match", '"7"')]
+    answer = await alone.client.put("/test/change", headers=sent)
+    assert answer.json() == {"versions": [6, 7]}
+
+
+@pytest.mark.parametrize("tags", ["6", "", '"6', '"6" "7"', '*, "6"', "x", '"6",,"7"'])
+async def test_what_is_no_list_of_tags_is_400_and_named(alone: Mesh, tags: str) -> None:
+    answer = await alone.client.put("/test/change", headers={"If-Match": tags})
+    found = assert_problem(answer, 400, "if_match_invalid")
+    assert found["errors"][0]["pointer"] == "header:If-Match"
 
 
 async def test_if_match_anything_expects_no_version(alone: Mesh) -> None:
     answer = await alone.client.put("/test/change", headers={"If-Match": "*"})
-    assert answer.json() == {"version": None}
+    assert answer.json() == {"versions": None}
 
 
 @pytest.mark.parametrize("known", ['"7"', 'W/"7"', '"1", "7"', "*"])

@@ -120,7 +120,7 @@ def envelope(
         "correlation",
         "causation",
         fingerprint,
-        expected_version,
+        None if expected_version is None else frozenset({expected_version, 99}),
         deadline,
     )
 
