@@ -65,7 +65,7 @@ def test_the_sweep_reaches_bodies_of_every_depth() -> None:
 
 
 @pytest.mark.parametrize(("operation", "path", "schema"), TEXTS)
-async def test_NS_05_no_text_of_a_body_holds_what_no_store_can_hold(
+async def test_no_text_of_a_body_holds_what_no_store_can_hold(
     alone: Mesh, operation: Operation, path: Any, schema: dict[str, Any]
 ) -> None:
     example = str(schema.get("default") or "some text")
@@ -95,7 +95,7 @@ async def test_nothing_else_in_a_body_is_taken_for_true_or_false(
 
 
 @pytest.mark.parametrize(("operation", "parameter"), QUERIES)
-async def test_NS_05_no_query_holds_what_no_store_can_hold(
+async def test_no_query_holds_what_no_store_can_hold(
     alone: Mesh, operation: Operation, parameter: dict[str, Any]
 ) -> None:
     for character in map(NOWHERE.get, SOME_NOWHERE):
@@ -113,13 +113,13 @@ async def test_NS_05_no_query_holds_what_no_store_can_hold(
 async def test_an_unknown_parameter_is_refused_and_the_known_ones_are_named(
     alone: Mesh, operation: Operation
 ) -> None:
-    answer = await ask(alone, operation, params={"serach": "x"})
+    answer = await ask(alone, operation, params={"colour": "x"})
     if operation.id in ANY_QUERY:
-        assert "?serach" not in answer.text
+        assert "?colour" not in answer.text
         return
     assert answer.status_code == 422, answer.text
     (fault,) = answer.json()["errors"]
-    assert fault["pointer"] == "?serach"
+    assert fault["pointer"] == "?colour"
     known = [each["name"] for each in parameters_of(operation) if each["in"] == "query"]
     assert all(f"`{name}`" in fault["detail"] for name in known)
 
