@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import b64decode
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -39,7 +40,7 @@ from schemas.tracking import ListingViewed, ViewListing
 ONE_VIEW_S = 30 * 60  # a viewer who comes back within it has not come again
 DAYS_DEFAULT = 30
 PAGES = CaughtUp(listing_page)
-FIGURES = CaughtUp(listing_page, listing_views_log)
+FIGURES = CaughtUp(listing_views_log)
 
 router = new_router("analytics")
 
@@ -175,13 +176,13 @@ async def read_listing_figures(
     last: Annotated[date | None, Query(description="Default: today, UTC")] = None,
 ) -> Response:
     """How often a listing was looked at, day by day; for its seller and staff only."""
-    await FIGURES.wait(request)
+    await PAGES.wait(request)
     row = await listing_for(request, listing_id, deleted=True)
     if not sees_all(caller, row["seller_id"]):
         raise Problem(403, "not_owner", "Only the seller sees a listing's figures")
     first, last = _span(first, last)
-    with clickhouse_answering():
-        days = await views_per_day(mesh.clickhouse, str(listing_id), first, last)
+    span = (first, last)
+    days = await FIGURES.read(request, lambda: _days(mesh, listing_id, *span))
     body: dict[str, Any] = {
         "listing_id": listing_id,
         "first": first,
@@ -192,6 +193,11 @@ async def read_listing_figures(
     }
     headers = {"Cache-Control": "private, no-cache"}
     return Response(json_of(body), headers=headers, media_type="application/json")
+
+
+async def _days(mesh: Machines, listing_id: UUID, first: date, last: date) -> Sequence[Any]:
+    with clickhouse_answering():
+        return await views_per_day(mesh.clickhouse, str(listing_id), first, last)
 
 
 def _span(first: date | None, last: date | None) -> tuple[date, date]:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
 
@@ -23,6 +23,7 @@ from api.gateway import WriteUnavailableError
 from api.machines import Machines, machines_of
 from api.problems import Problem, StoreUnavailableError
 from api.stores import clickhouse_answering, opensearch_answering
+from api.withheld import refuse_parked
 from infra.opensearch import alias_of, watermark_id
 from projections.projection import ClickHouseTable, PostgresTable, Projection, SearchIndex
 from schemas.positions import (
@@ -33,6 +34,8 @@ from schemas.positions import (
 )
 from schemas.topics import CONTEXTS, PARTITIONS
 
+T = TypeVar("T")
+
 HEADER = "consistency-token"
 EVENT_TOPICS = frozenset(context.events_topic for context in CONTEXTS)
 _PLACE = rf"({'|'.join(sorted(EVENT_TOPICS))}):({'|'.join(map(str, range(PARTITIONS)))}):[0-9]{{1,18}}".replace(
@@ -42,7 +45,10 @@ TOKEN_PATTERN = f"^{_PLACE}(,{_PLACE})*$"
 POLL_S = 0.002
 POLL_MAX_S = 0.05
 
-LIVE_GENERATION = "SELECT number FROM mesh.generations WHERE projection = $1 AND status = 'live'"
+CLICKHOUSE_SHOWN = """
+    SELECT extract(create_table_query, '__g([0-9]+)`? FINAL') FROM system.tables
+    WHERE database = currentDatabase() AND name = %(projection)s
+"""
 CLICKHOUSE_WATERMARKS = """
     SELECT topic, partition, max(next_offset) FROM mesh_watermarks
     WHERE projection = %(projection)s AND generation = %(generation)s
@@ -64,23 +70,54 @@ class CaughtUp:
 
     def __init__(self, *projections: Projection[Any]) -> None:
         self._projections = [(each, frozenset(each.topics)) for each in projections]
+        self._names = tuple(each.name for each in projections)
 
     async def wait(self, request: Request) -> None:
         """Return once the request's token, if it has one, is covered; raises a 400 problem for
         a token that is none, StoreUnavailableError when the bound passes.
         """
-        token = request.headers.get(HEADER)
+        machines, token = machines_of(request), request.headers.get(HEADER)
         if token is not None:
-            await self.reach(machines_of(request), _positions(token))
+            await self.reach(machines, _positions(token))
+        await machines.withheld.refuse(request, self._names)
 
-    async def reach(self, machines: Machines, positions: Iterable[Position]) -> None:
-        """The same for positions in hand."""
-        wanted = _furthest(positions)
+    async def read(self, request: Request, query: Callable[[], Awaitable[T]]) -> T:
+        """What `query` gives once the request's token is covered; asked again when, meanwhile,
+        another generation has come to be shown, which may not be as far as the one waited for.
+        Only Postgres shows the next generation at one moment with what it has read.
+        """
+        machines, token = machines_of(request), request.headers.get(HEADER)
+        await machines.withheld.refuse(request, self._names)
+        if token is None:
+            return await query()
         deadline = time.monotonic() + machines.settings.read_wait_s
+        while True:
+            seen = await self.reach(machines, _positions(token), deadline)
+            answer = await query()
+            if all([await watch.shown() == generation for watch, generation in seen]):
+                return answer
+            if time.monotonic() > deadline:
+                raise StoreUnavailableError("read_model", "it is being exchanged; try again soon")
+
+    async def reach(
+        self,
+        machines: Machines,
+        positions: Iterable[Position],
+        deadline: float | None = None,
+    ) -> list[tuple[Watch, str]]:
+        """The same for positions in hand, until a moment of time.monotonic(). Gives which
+        generations it was that have come so far.
+        """
+        wanted = _furthest(positions)
+        if deadline is None:
+            deadline = time.monotonic() + machines.settings.read_wait_s
+        seen = []
         for projection, topics in self._projections:
             heard = {place: offset for place, offset in wanted.items() if place.topic in topics}
             if heard:
-                await _reach(machines, projection, heard, deadline)
+                watch = _watch_of(machines, projection)
+                seen.append((watch, await _reach(machines, projection, watch, heard, deadline)))
+        return seen
 
 
 Offsets = Mapping[TopicPartition, int]
@@ -121,15 +158,20 @@ def _furthest(positions: Iterable[Position]) -> dict[TopicPartition, int]:
 
 
 async def _reach(
-    machines: Machines, projection: Projection[Any], wanted: Offsets, deadline: float
-) -> None:
-    watch = _watch_of(machines, projection)
+    machines: Machines,
+    projection: Projection[Any],
+    watch: Watch,
+    wanted: Offsets,
+    deadline: float,
+) -> str:
     pause, doubted = POLL_S, False
     while True:
-        next_offsets = await watch.next_offsets(list(wanted))
-        if all(next_offsets.get(place, 0) > offset for place, offset in wanted.items()):
-            await watch.settle()
-            return
+        seen = await watch.look(list(wanted))
+        if all(seen.next_offsets.get(place, 0) > offset for place, offset in wanted.items()):
+            if seen.parked:
+                await refuse_parked(machines.postgres, projection.name, wanted)
+            await watch.settle(seen)
+            return seen.generation
         if pause >= POLL_MAX_S and not doubted:
             # Most are read by now. What is not may be a place that the log does not have.
             await _require_there(machines, wanted)
@@ -142,15 +184,30 @@ async def _reach(
         pause = min(pause * 2, POLL_MAX_S)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """How far a live generation has read, and whether anything of it may be parked: read at the
+    same moment or known to somebody else, who is to be asked then.
+    """
+
+    next_offsets: Offsets
+    generation: str = ""
+    parked: bool = True
+
+
 class Watch(Protocol):
     """Looks how far the live generation of one projection has read."""
 
-    async def next_offsets(self, places: Sequence[TopicPartition]) -> Offsets:
-        """The next offset to read; absent: 0."""
+    async def look(self, places: Sequence[TopicPartition]) -> Seen:
+        """What there is to see of these partitions; next offsets that are absent: 0."""
         ...
 
-    async def settle(self) -> None:
+    async def settle(self, seen: Seen) -> None:
         """Make what has been read visible to queries."""
+        ...
+
+    async def shown(self) -> str:
+        """Which generation queries see; nothing where it can't change unseen."""
         ...
 
 
@@ -169,61 +226,78 @@ class _PostgresWatch:
     postgres: Database
     projection: str
 
-    async def next_offsets(self, places: Sequence[TopicPartition]) -> Offsets:
-        del places  # a projection has a handful of rows: all of them cost what one costs
+    async def look(self, places: Sequence[TopicPartition]) -> Seen:
+        wanted = set(places)  # a projection has a handful of rows: all of them cost what one costs
         rows = await self.postgres.fetch(LIVE_WATERMARKS, self.projection)
-        return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        found = {TopicPartition(row["topic"], row["partition"]): row for row in rows}
+        parked = any(row["parked"] for place, row in found.items() if place in wanted)
+        return Seen({place: row["next_offset"] for place, row in found.items()}, parked=parked)
 
-    async def settle(self) -> None:
+    async def settle(self, seen: Seen) -> None:
         """Rows and watermark were committed together."""
 
+    async def shown(self) -> str:
+        """Views, registry and watermarks change at one moment, and never go back."""
+        return ""
 
-@dataclass
+
+@dataclass(frozen=True)
 class _OpenSearchWatch:
     machines: Machines
     projection: str
-    index: str = ""
 
-    async def next_offsets(self, places: Sequence[TopicPartition]) -> Offsets:
-        client, settings = self.machines.opensearch, self.machines.settings
+    async def shown(self) -> str:
+        alias = alias_of(self.machines.settings, self.projection)
         with opensearch_answering():
-            if not self.index:
-                shown = await client.indices.get_alias(name=alias_of(settings, self.projection))
-                self.index = next(iter(shown))
-            generation = self.index.rpartition("-g")[2]
-            name = f"{self.projection}__g{generation}"
-            ids = {watermark_id(name, *each): each for each in places}
-            answer = await client.mget(index=alias_of(settings, "watermarks"), body={"ids": [*ids]})
-        return {
+            found = await self.machines.opensearch.indices.get_alias(name=alias)
+        return str(next(iter(found)))
+
+    async def look(self, places: Sequence[TopicPartition]) -> Seen:
+        # Asked each time: what is shown may change while somebody waits.
+        index = await self.shown()
+        name = f"{self.projection}__g{index.rpartition('-g')[2]}"
+        ids = {watermark_id(name, *each): each for each in places}
+        watermarks = alias_of(self.machines.settings, "watermarks")
+        with opensearch_answering():
+            answer = await self.machines.opensearch.mget(index=watermarks, body={"ids": [*ids]})
+        found = {
             ids[each["_id"]]: each["_source"]["next_offset"]
             for each in answer["docs"]
             if each.get("found")
         }
+        return Seen(found, index)
 
-    async def settle(self) -> None:
+    async def settle(self, seen: Seen) -> None:
         """Documents are searchable only after a refresh; who brings a token asks for one."""
         with opensearch_answering():
-            await self.machines.opensearch.indices.refresh(index=self.index)
+            told = await self.machines.opensearch.indices.refresh(index=seen.generation)
+        if told["_shards"]["failed"]:
+            raise StoreUnavailableError("opensearch")
 
 
-@dataclass
+@dataclass(frozen=True)
 class _ClickHouseWatch:
     machines: Machines
     projection: str
-    generation: int | None = None
 
-    async def next_offsets(self, places: Sequence[TopicPartition]) -> Offsets:
-        del places  # a projection has a handful of rows: all of them cost what one costs
-        if self.generation is None:
-            self.generation = await self.machines.postgres.fetchval(
-                LIVE_GENERATION, self.projection
+    async def shown(self) -> str:
+        # What the view itself shows: the registry is ahead of it during a switch.
+        with clickhouse_answering():
+            rows = await self.machines.clickhouse.fetch(
+                CLICKHOUSE_SHOWN, {"projection": self.projection}
             )
+        return str(rows[0][0]) if rows else ""
+
+    async def look(self, places: Sequence[TopicPartition]) -> Seen:
+        del places  # a projection has a handful of rows: all of them cost what one costs
+        shown = await self.shown()
         with clickhouse_answering():
             rows = await self.machines.clickhouse.fetch(
                 CLICKHOUSE_WATERMARKS,
-                {"projection": self.projection, "generation": self.generation or 0},
+                {"projection": self.projection, "generation": int(shown or 0)},
             )
-        return {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+        found = {TopicPartition(topic, partition): offset for topic, partition, offset in rows}
+        return Seen(found, shown)
 
-    async def settle(self) -> None:
+    async def settle(self, seen: Seen) -> None:
         """An inserted block is visible at once."""

@@ -16,7 +16,7 @@ CONNECTIONS_MAX = 16
 ANSWER_TIMEOUT_S = 5.0
 STORE = "postgres"
 LIVE_WATERMARKS = """
-    SELECT topic, partition, next_offset FROM mesh.live_watermarks WHERE projection = $1
+    SELECT topic, partition, next_offset, parked FROM mesh.live_watermarks WHERE projection = $1
 """
 
 _UNBUILT = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)

@@ -101,19 +101,22 @@ class Denylist:
 
     async def _in_redis(self, asked: Sequence[Claims]) -> Sequence[_Known]:
         """What Redis has of each: whether the session is denied, the person's cut, the marker."""
-        keys = [key for each in asked for key in (_key(each.session_id), _cut_key(each.user_id))]
+        keys = [key for each in asked for key in _keys(each)]
         *found, whole = await self._redis.mget(*keys, WHOLE)
-        return [(found[at], found[at + 1], whole) for at in range(0, len(found), 2)]
+        return [(*found[at : at + _KEYS], whole) for at in range(0, len(found), _KEYS)]
 
     async def denies(self, claims: Claims) -> bool:
         """Whether a token is void; raises StoreUnavailableError when nobody can tell."""
         try:
-            denied, cut, whole = await self._known.ask(claims)
+            denied, cut, *unsure, whole = await self._known.ask(claims)
         except REDIS_DOWN as error:
             log.warning("denylist_without_redis", error=type(error).__name__)
             return await self._void_in_postgres(claims)
         if denied is not None or (cut is not None and Cut.parse(str(cut)).voids(claims)):
             return True
+        if any(each is not None for each in unsure):
+            # What has happened to them waits to be mended: it may have been a ban.
+            raise StoreUnavailableError("sessions", "your session can't be checked now")
         return False if whole is not None else await self._void_in_postgres(claims)
 
     async def deny(self, session_id: UUID) -> bool:
@@ -176,6 +179,7 @@ class Denylist:
             oldest = max(oldest, self._seen_until - OVERLAP)
         await self._copy_pages(oldest, "ended_at", sessions.ended_since, self._copy_sessions)
         await self._copy_pages(oldest, "cut_at", users.cut_since, self._copy_cuts)
+        await self._copy_unsure()
         await self._redis.set(WHOLE, "1", ex=WHOLE_S)
         self._seen_until = now
 
@@ -194,6 +198,15 @@ class Denylist:
                 return
             oldest, last = rows[-1][moment], rows[-1]["key"]
 
+    async def _copy_unsure(self) -> None:
+        """Sessions and people whose row is withheld, because something waits that may have ended
+        them: their tokens are neither good nor void while that lasts.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        for row in await self._postgres.fetch(_UNSURE, BATCH):
+            pipeline.set(_unsure_key(row["key"]), "1", ex=WHOLE_S)
+        await pipeline.execute()
+
     async def _copy_sessions(self, rows: Rows) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         now = datetime.now(UTC)
@@ -211,6 +224,22 @@ class Denylist:
 
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+_UNSURE = """
+    SELECT DISTINCT unnest(row_keys) AS key FROM mesh.live_parked
+    WHERE projection IN ('users', 'sessions') LIMIT $1
+"""
+_KEYS = 4
+
+
+def _keys(claims: Claims) -> tuple[str, ...]:
+    session, person = claims.session_id, claims.user_id
+    return _key(session), _cut_key(person), _unsure_key(session), _unsure_key(person)
+
+
+def _unsure_key(key: str) -> str:
+    return f"unsure:{key}"
 
 
 def _key(session_id: str) -> str:

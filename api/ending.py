@@ -15,6 +15,8 @@ from api.auth import Caller
 from api.consistency import CaughtUp
 from api.denylist import Cut
 from api.machines import Machines
+from api.problems import Problem
+from api.withheld import BEING_REPAIRED
 from projections.identity import sessions, users
 from schemas.recorded import Reply
 
@@ -23,8 +25,8 @@ BOTH = CaughtUp(sessions.sessions, users.users)
 
 async def end_session(mesh: Machines, session_id: UUID, reply: Reply) -> None:
     """One session has ended by the command of this reply."""
-    if not await mesh.denylist.deny(session_id) and reply.position is not None:
-        await BOTH.reach(mesh, [reply.position])
+    if not await mesh.denylist.deny(session_id):
+        await _until_known(mesh, reply)
 
 
 async def cut_off(mesh: Machines, user_id: UUID, reply: Reply, kept: Caller | None = None) -> None:
@@ -37,5 +39,16 @@ async def cut_off(mesh: Machines, user_id: UUID, reply: Reply, kept: Caller | No
     cut = Cut(reply.version, reply.version)
     if kept is not None:
         cut = Cut(reply.version, kept.user_version, kept.session_id)
-    if not await mesh.denylist.cut(user_id, cut) and reply.position is not None:
-        await BOTH.reach(mesh, [reply.position])
+    if not await mesh.denylist.cut(user_id, cut):
+        await _until_known(mesh, reply)
+
+
+async def _until_known(mesh: Machines, reply: Reply) -> None:
+    """Without Redis: until the read models tell, or withhold whomever it is about."""
+    try:
+        if reply.position is not None:
+            await BOTH.reach(mesh, [reply.position])
+    except Problem as problem:
+        # Whose row is withheld gets in nowhere: what was asked for is in force.
+        if problem.reason != BEING_REPAIRED:
+            raise

@@ -26,6 +26,7 @@ from api.listing_pasts import Pasts
 from api.rate_limits import COUNT_TIMEOUT_S, RateLimits
 from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
+from api.withheld import Withheld
 from infra.clickhouse import ClickHouse
 from infra.objects import Objects, open_objects
 from infra.oidc import Provider, open_providers
@@ -101,6 +102,7 @@ class Machines:
 
     settings: Settings
     postgres: Database
+    withheld: Withheld
     redis: Redis
     opensearch: AsyncOpenSearch
     clickhouse: ClickHouse
@@ -162,6 +164,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         yield Machines(
             settings=settings,
             postgres=postgres,
+            withheld=Withheld(postgres),
             redis=redis,
             opensearch=opensearch,
             clickhouse=clickhouse,

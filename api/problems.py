@@ -67,6 +67,7 @@ class Problem(Exception):  # noqa: N818 - a problem is an answer, not an error
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
         version: int | None = None,
+        told: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(reason)
         self.status = status
@@ -75,6 +76,15 @@ class Problem(Exception):  # noqa: N818 - a problem is an answer, not an error
         self.faults = tuple(faults)
         self.headers = dict(headers or {})
         self.version = version  # that there is, where another one was expected
+        self.told = dict(told or {})
+
+
+class Waiting(BaseModel):
+    """A read model for which an event waits to be mended."""
+
+    projection: str
+    since: str
+    reason: str
 
 
 class ProblemBody(BaseModel):
@@ -90,6 +100,7 @@ class ProblemBody(BaseModel):
     errors: list[Fault] = []
     correlation_id: str = ""
     version: int | None = Field(default=None, description="That there is now; on 412 only")
+    parked: list[Waiting] = []
 
 
 _EXAMPLES: dict[int, tuple[str, str]] = {
@@ -160,7 +171,7 @@ def problem_response(problem: Problem) -> Response:
     if problem.version is not None:
         body["version"] = problem.version
     headers = {**NO_STORE, **problem.headers}
-    return Response(json_of(body), problem.status, headers, MEDIA_TYPE)
+    return Response(json_of({**body, **problem.told}), problem.status, headers, MEDIA_TYPE)
 
 
 def unavailable(reason: str, detail: str) -> Problem:
@@ -200,9 +211,20 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(StarletteHTTPException, _on_http_exception)
 
 
-async def _on_problem(_request: Request, error: Exception) -> Response:
+async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
-    return problem_response(error)
+    return problem_response(await _or_withheld(request, error))
+
+
+async def _or_withheld(request: Request, problem: Problem) -> Problem:
+    """What can't be found may only be withheld, for less time than is remembered."""
+    if problem.status == HTTPStatus.NOT_FOUND and "reads" in request.scope:
+        withheld = request.app.state.machines.withheld
+        try:
+            await withheld.refuse(request, request.scope["reads"], fresh_s=0.0)
+        except Problem as repaired:
+            return repaired
+    return problem
 
 
 async def _on_store_unavailable(_request: Request, error: Exception) -> Response:

@@ -139,17 +139,21 @@ async def _search(
     listing is priced in, unless `currency` chooses one; sorted by price, hits of several come one
     currency after another. Hyphens, points, spaces, accents and capitals make no difference.
     """
-    await INDEX.wait(request)
     order = sort or (Sort.RELEVANCE if filters.q else Sort.NEWEST)
     if order is Sort.DISTANCE and filters.lat is None:
         fault = Fault(pointer="?sort", detail="`distance` needs a center: send lat and lon")
         raise Problem(422, "invalid", "Distance from where?", faults=[fault])
     asked = Asked(page, filters, order, typos=bool(page.after and page.after[0]))
+    return _answer(*await INDEX.read(request, lambda: _found(mesh, asked)))
+
+
+async def _found(mesh: Machines, asked: Asked) -> tuple[Asked, dict[str, Any]]:
+    """What was asked in the end, and the answer: typos are allowed where nothing fits without."""
     found = await _run(mesh, asked.body)
-    if page.after is None and filters.q and not _total(found):
+    if asked.page.after is None and asked.filters.q and not _total(found):
         asked = replace(asked, typos=True)
         found = await _run(mesh, asked.body)
-    return _answer(asked, found)
+    return asked, found
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
@@ -72,12 +73,18 @@ def retry(names: Names = None, stream: Stream = "") -> None:
 
 
 @commands.command()
-def discard(
-    stream: Annotated[str, typer.Argument(help="The stream to give up for these projections.")],
+def skip(
+    stream: Annotated[str, typer.Argument(help="The stream whose first parked event to give up.")],
     names: Annotated[list[str], typer.Argument(help="Projections.")],
 ) -> None:
-    """Give up the parked events of a stream for ever; later ones are folded again."""
-    typer.echo(f"{_run(_discarded(settings(), names, stream))} events discarded")
+    """Give up the first parked event of a stream for ever, and fold what follows it; 1 if some
+    still wait. What was skipped is told by `mesh replay verify`.
+    """
+    skipped = _run(_skipped(settings(), names, stream))
+    folded, waiting = _run(_retried(settings(), names, stream))
+    typer.echo(f"{skipped} events skipped, {folded} folded, {waiting} still wait")
+    if waiting:
+        raise typer.Exit(1)
 
 
 async def _listed(chosen: Settings, names: list[str] | None) -> list[ParkedStream]:
@@ -86,19 +93,11 @@ async def _listed(chosen: Settings, names: list[str] | None) -> list[ParkedStrea
 
 
 async def _retried(chosen: Settings, names: list[str] | None, stream: str) -> tuple[int, int]:
-    by_name = {each.name: each for each in PROJECTIONS}
     folded = events = 0
-    async with (
-        await open_pool(chosen, size_max=2) as pool,
-        opened_stores(chosen, [by_name[name] for name in _known(names)]) as stores,
-    ):
-        for each in await list_parked(pool, _known(names)):
-            if stream and each.stream_id != stream:
-                continue
-            generation = Generation(by_name[each.projection], each.generation)
-            store = stores[store_name(generation.projection)]
+    async with _runners(chosen, names, stream) as runners:
+        for each, runner in runners:
             events += each.events
-            folded += await _tried(Runner(generation, store, Parking(pool)), each.stream_id)
+            folded += await _tried(runner, each.stream_id)
     return folded, events - folded
 
 
@@ -112,18 +111,29 @@ async def _tried(runner: Runner, stream: str) -> int:
     raise StoreUnavailableError(message)
 
 
-async def _discarded(chosen: Settings, names: list[str], stream: str) -> int:
+async def _skipped(chosen: Settings, names: list[str], stream: str) -> int:
+    async with _runners(chosen, names, stream) as runners:
+        return sum([await runner.give_up(each.stream_id) for each, runner in runners])
+
+
+@asynccontextmanager
+async def _runners(
+    chosen: Settings, names: list[str] | None, stream: str
+) -> AsyncIterator[list[tuple[ParkedStream, Runner]]]:
+    """What is parked, of one stream or of all, each with a runner of its generation."""
     by_name = {each.name: each for each in PROJECTIONS}
-    async with await open_pool(chosen, size_max=2) as pool:
-        return sum(
-            [
-                await Parking(pool).discard(
-                    Generation(by_name[each.projection], each.generation), stream
-                )
-                for each in await list_parked(pool, _known(names))
-                if each.stream_id == stream
-            ]
-        )
+    async with (
+        await open_pool(chosen, size_max=2) as pool,
+        opened_stores(chosen, [by_name[name] for name in _known(names)]) as stores,
+    ):
+        parking = Parking(pool)
+        found = []
+        for each in await list_parked(pool, _known(names)):
+            if stream in ("", each.stream_id):
+                generation = Generation(by_name[each.projection], each.generation)
+                store = stores[store_name(generation.projection)]
+                found.append((each, Runner(generation, store, parking)))
+        yield found
 
 
 def _known(names: list[str] | None) -> list[str]:

@@ -14,6 +14,7 @@ from infra.postgres import open_pool
 from infra.settings import Settings, settings
 from infra.vault import create_schema
 from processors.generations import create_system_schema, ensure_generations
+from processors.showing import renew_views
 from projections import PROJECTIONS
 
 
@@ -35,3 +36,4 @@ async def prepare(chosen: Settings) -> None:
         await password_changes.create_schema(pool)
         await create_system_schema(pool)
     await ensure_generations(chosen, PROJECTIONS)
+    await renew_views(chosen, PROJECTIONS)

@@ -123,13 +123,17 @@ async def _generations(chosen: Settings) -> list[Registered]:
         return await list_generations(pool)
 
 
-async def _parked(chosen: Settings) -> dict[str, int]:
+async def _parked(chosen: Settings) -> dict[str, Any]:
     async with await open_pool(chosen, size_max=1) as pool:
         (record,) = await pool.fetch(
             "SELECT count(*) AS events, count(DISTINCT (projection, generation, stream_id))"
             " AS streams FROM mesh.parked"
         )
-    return dict(record)
+        shown = await pool.fetch(
+            "SELECT projection, count(DISTINCT stream_id) AS streams FROM mesh.live_parked"
+            " GROUP BY projection ORDER BY projection"
+        )
+    return {**record, "withheld": {each["projection"]: each["streams"] for each in shown}}
 
 
 def _live(known: Sequence[Registered]) -> dict[str, Generation]:
@@ -207,5 +211,7 @@ def _tell(found: Mapping[str, Any]) -> None:
     print()
     if found["parked"]:
         print(f"parked: {found['parked']['events']} events of {found['parked']['streams']} streams")
+        for name, streams in found["parked"]["withheld"].items():
+            print(f"  {name}: {streams} streams wait, their rows are not shown: `mesh parked list`")
     for error in found["errors"]:
         print(f"not reached: {error}")

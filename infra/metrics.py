@@ -32,6 +32,9 @@ EVENTS_IGNORED = Counter(
     ("projection", "reason"),  # repeated, stale_epoch, version_gap
 )
 EVENTS_PARKED = Counter("mesh_events_parked_total", "Events parked", ("projection",))
+PARKED_STREAMS = Gauge(
+    "mesh_parked_streams", "Streams of the live generation that wait", ("projection",)
+)
 LAG_EVENTS = Gauge("mesh_projection_lag_events", "Records not yet folded", ("projection",))
 LAG_SECONDS = Gauge(
     "mesh_projection_lag_seconds", "Age of the newest folded event when folded", ("projection",)

@@ -23,7 +23,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from infra.metrics import LAG_SECONDS
+from infra.metrics import LAG_SECONDS, PARKED_STREAMS
 from infra.postgres import means_down
 from infra.settings import Settings
 from processors.generations import (
@@ -45,6 +45,11 @@ from schemas.positions import TopicPartition
 from schemas.recorded import RawRecord
 
 NEAR = 2_000  # records: so few are read again, or held up for, in less than a second
+
+_PARKED = """
+    SELECT projection, count(DISTINCT stream_id) AS streams FROM mesh.live_parked
+    GROUP BY projection
+"""
 
 log = structlog.get_logger()
 
@@ -101,6 +106,7 @@ class Feeder:
             registered = await list_generations(
                 self._pool, projections=[each.name for each in self._projections], statuses=FED
             )
+            parked = await self._pool.fetch(_PARKED)
         except Exception as error:
             if not means_down(error):
                 raise
@@ -121,6 +127,10 @@ class Feeder:
             if identity not in self._fed:
                 self._add(identity, generation)
             self._fed[identity].live = identity in live
+        # Asked and not counted along: retries happen in other processes.
+        waiting = {record["projection"]: record["streams"] for record in parked}
+        for projection in self._projections:
+            PARKED_STREAMS.labels(projection.name).set(waiting.get(projection.name, 0))
         return True
 
     def _tell_what_is_due(self, registered: Iterable[Registered]) -> None:

@@ -128,10 +128,39 @@ _SYSTEM_SCHEMA = """
     );
     CREATE INDEX IF NOT EXISTS parked_by_stream
         ON mesh.parked (projection, generation, stream_id);
+    -- The rows that the event would change: readers don't see them while it waits.
+    ALTER TABLE mesh.parked ADD COLUMN IF NOT EXISTS row_keys text[];
+    UPDATE mesh.parked SET row_keys = ARRAY[split_part(stream_id, '/', 2)]
+        WHERE row_keys IS NULL;
 
+    -- Parked events that were given up: no row will ever tell of them.
+    CREATE TABLE IF NOT EXISTS mesh.skipped (
+        projection text NOT NULL,
+        generation int NOT NULL,
+        topic text NOT NULL,
+        partition int NOT NULL,
+        position_offset bigint NOT NULL,
+        stream_id text NOT NULL,
+        kind text NOT NULL,
+        reason text NOT NULL,
+        skipped_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (projection, generation, topic, partition, position_offset)
+    );
+
+    -- `parked`: whether an event of this partition waits; who asks for the watermark learns both
+    -- at one moment.
     CREATE OR REPLACE VIEW mesh.live_watermarks AS
-        SELECT projection, topic, partition, next_offset
-        FROM mesh.watermarks JOIN mesh.generations USING (projection)
+        SELECT projection, topic, partition, next_offset,
+            EXISTS (
+                SELECT FROM mesh.parked AS waiting
+                WHERE waiting.projection = read.projection AND waiting.generation = read.generation
+                  AND waiting.topic = read.topic AND waiting.partition = read.partition
+            ) AS parked
+        FROM mesh.watermarks AS read JOIN mesh.generations USING (projection)
+        WHERE generation = number AND status = 'live';
+
+    CREATE OR REPLACE VIEW mesh.live_parked AS
+        SELECT parked.* FROM mesh.parked JOIN mesh.generations USING (projection)
         WHERE generation = number AND status = 'live';
 """
 
@@ -139,11 +168,11 @@ _SYSTEM_SCHEMA = """
 async def create_system_schema(pool: asyncpg.Pool) -> None:
     """Make the tables that workers and replays share; harmless when they are there."""
     async with pool.acquire() as connection, connection.transaction():
-        await _one_at_a_time(connection, "system_schema")
+        await one_at_a_time(connection, "system_schema")
         await connection.execute(_SYSTEM_SCHEMA)
 
 
-async def _one_at_a_time(connection: Connection, what: str) -> None:
+async def one_at_a_time(connection: Connection, what: str) -> None:
     """Wait until no other transaction does the same thing; held until this one ends."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", what)
 
@@ -169,7 +198,7 @@ _LIVE = (GenerationStatus.LIVE,)
 
 async def _make_first(pool: asyncpg.Pool, store: Store, projection: Projection[Any]) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await _one_at_a_time(connection, f"first generation of {projection.name}")
+        await one_at_a_time(connection, f"first generation of {projection.name}")
         known = await list_generations(connection, projections=[projection.name])
         if any(each.status is GenerationStatus.LIVE for each in known):
             return
@@ -187,7 +216,7 @@ async def register_building(
 
     Must run in a transaction: the number is this one's when that commits.
     """
-    await _one_at_a_time(connection, f"next generation of {projection.name}")
+    await one_at_a_time(connection, f"next generation of {projection.name}")
     number = await connection.fetchval(
         "SELECT coalesce(max(number), 0) + 1 FROM mesh.generations WHERE projection = $1",
         projection.name,

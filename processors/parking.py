@@ -21,6 +21,7 @@ from infra.postgres import means_down
 from processors.recorded_stream import Incoming
 from processors.stores.port import Connection, Generation, StoreUnavailableError
 from projections.journal.journal import NAME as JOURNAL
+from schemas.positions import Position
 from schemas.recorded import Headers, Record, header
 
 STREAMS_SHARE = 0.01  # of all streams; more than that parked is not bad data but bad code
@@ -63,10 +64,13 @@ class ParkedStream:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A record to park. `reason` is empty when it only follows a parked one of its stream."""
+    """A record to park, and the rows that it would change. `reason` is empty when it only follows
+    a parked one of its stream.
+    """
 
     incoming: Incoming
     reason: str = ""
+    row_keys: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -98,16 +102,17 @@ class Parking:
             async with self._pool.acquire(timeout=5) as connection, connection.transaction():
                 yield connection
 
-    async def streams(self, generation: Generation) -> set[str]:
-        """The streams that are parked."""
+    async def streams(self, generation: Generation) -> dict[str, Position]:
+        """The streams that are parked, each with the first event that waits."""
         with _errors_of_the_port():
             records = await self._pool.fetch(
-                "SELECT DISTINCT stream_id FROM mesh.parked"
-                " WHERE projection = $1 AND generation = $2",
+                "SELECT DISTINCT ON (stream_id) stream_id, topic, partition, position_offset"
+                " FROM mesh.parked WHERE projection = $1 AND generation = $2"
+                " ORDER BY stream_id, topic, partition, position_offset",
                 generation.projection.name,
                 generation.number,
             )
-        return {record["stream_id"] for record in records}
+        return {stream: Position(*place) for stream, *place in records}
 
     async def park(
         self, generation: Generation, failed: Sequence[Failed], own: Connection | None
@@ -161,8 +166,8 @@ class Parking:
     ) -> None:
         await connection.executemany(
             "INSERT INTO mesh.parked (projection, generation, topic, partition, position_offset,"
-            " stream_id, version, kind, headers, value, reason)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+            " stream_id, version, kind, headers, value, reason, row_keys)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
             [
                 (
                     generation.projection.name,
@@ -176,6 +181,7 @@ class Parking:
                     _packed(each.incoming.record.headers),
                     each.incoming.record.value,
                     each.reason or "follows a parked event of its stream",
+                    [key.replace("\0", "") for key in each.row_keys],
                 )
                 for each in failed
             ],
@@ -211,9 +217,13 @@ class Parking:
         return self._streams_max
 
     async def events(
-        self, connection: Connection, generation: Generation, stream_id: str
+        self,
+        connection: Connection,
+        generation: Generation,
+        stream_id: str,
+        most: int = LISTED_MAX,
     ) -> list[ParkedEvent]:
-        """The parked records of a stream, in order, at most LISTED_MAX."""
+        """The first parked records of a stream, in order."""
         records = await connection.fetch(
             "SELECT * FROM mesh.parked"
             " WHERE projection = $1 AND generation = $2 AND stream_id = $3"
@@ -221,7 +231,7 @@ class Parking:
             generation.projection.name,
             generation.number,
             stream_id,
-            LISTED_MAX,
+            most,
         )
         return [_parked(record) for record in records]
 
@@ -244,6 +254,29 @@ class Parking:
             ],
         )
 
+    async def note_skipped(
+        self, connection: Connection, generation: Generation, events: Iterable[ParkedEvent]
+    ) -> None:
+        """Remember that these events never shall be folded, for whoever compares the rows."""
+        await connection.executemany(
+            "INSERT INTO mesh.skipped (projection, generation, topic, partition,"
+            " position_offset, stream_id, kind, reason)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+            [
+                (
+                    generation.projection.name,
+                    generation.number,
+                    each.record.topic,
+                    each.record.partition,
+                    each.record.offset,
+                    each.stream_id,
+                    each.kind,
+                    each.reason,
+                )
+                for each in events
+            ],
+        )
+
     async def explain(
         self, connection: Connection, generation: Generation, event: ParkedEvent, reason: str
     ) -> None:
@@ -258,21 +291,6 @@ class Parking:
             event.record.offset,
             reason,
         )
-
-    async def discard(self, generation: Generation, stream_id: str) -> int:
-        """Give up a stream's parked events for ever; the ones to come are folded again.
-        Returns how many they were.
-        """
-        async with self.transaction() as connection:
-            await self.lock(connection, generation, [stream_id])
-            done = await connection.execute(
-                "DELETE FROM mesh.parked"
-                " WHERE projection = $1 AND generation = $2 AND stream_id = $3",
-                generation.projection.name,
-                generation.number,
-                stream_id,
-            )
-        return int(done.rpartition(" ")[2])
 
 
 async def list_parked(

@@ -121,8 +121,14 @@ class Batch:
 
     def halves(self) -> tuple[Batch, Batch]:
         """The same as two batches, to be applied one after the other."""
-        middle = len(self.incoming) // 2
-        return Batch.of(self.incoming[:middle]), Batch.of(self.incoming[middle:])
+        return self._cut(len(self.incoming) // 2)
+
+    def before_and_from(self, one: Incoming) -> tuple[Batch, Batch]:
+        """The same as two batches, of which the second begins with this one of its records."""
+        return self._cut(next(at for at, each in enumerate(self.incoming) if each is one))
+
+    def _cut(self, at: int) -> tuple[Batch, Batch]:
+        return Batch.of(self.incoming[:at]), Batch.of(self.incoming[at:])
 
 
 def incoming_of(record: RawRecord, guard: Guard) -> Incoming:

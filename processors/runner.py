@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
@@ -22,9 +23,11 @@ from infra.metrics import (
     STORE_CONFLICTS,
     STORE_WAITS,
 )
-from processors.folding import Keyed, Parked, folded, keyed
-from processors.parking import Parking
+from processors.folding import CutError, Keyed, Parked, folded, keyed
+from processors.parking import LISTED_MAX, ParkedEvent, Parking
 from processors.recorded_stream import Batch, Guard, Incoming, incoming_of
+from processors.showing import show
+from processors.stores.certain import certainty_of
 from processors.stores.port import (
     RETRIED,
     ConflictError,
@@ -36,7 +39,7 @@ from processors.stores.port import (
     Watermark,
     Watermarks,
 )
-from schemas.positions import TopicPartition
+from schemas.positions import Position, TopicPartition
 from schemas.registry import kind_of
 
 WAIT_MIN_S, WAIT_MAX_S = 0.05, 2.0
@@ -50,6 +53,23 @@ T = TypeVar("T")
 
 class _AnewError(Exception):
     """Fold the batch again: what it was folded with is not so any more."""
+
+
+@dataclass
+class _Tried:
+    """What the rounds of one batch have come to: the rows refused, by key and with the reason;
+    the events of the last round by the row that they changed; how often it was begun anew.
+    """
+
+    refused: dict[str, str] = field(default_factory=dict)
+    events: Mapping[str, Sequence[Incoming]] = field(default_factory=dict)
+    anew: int = 0
+
+    def count_anew(self, reason: str) -> None:
+        """Raises ConflictError when it is no race any more: the batch must not pass for done."""
+        self.anew += 1
+        if self.anew >= CONFLICTS_MAX:
+            raise ConflictError(reason)
 
 
 class Runner:
@@ -77,7 +97,8 @@ class Runner:
         self._parking = parking
         self._patience_s = patience_s
         self._kinds = frozenset(kind_of(heard) for heard in self.projection.hears)
-        self._parked: set[str] = set()
+        self._certain = certainty_of(self.projection)
+        self._parked: dict[str, Position] = {}  # by stream the first event that waits
         self._marks: dict[TopicPartition, Watermark] = {}
 
     async def start(self, places: Iterable[TopicPartition]) -> Watermarks:
@@ -102,33 +123,51 @@ class Runner:
         batch = self._of_own_topics(batch)
         if not batch.marks or not self._is_news(batch.marks):
             return
-        refused: dict[str, str] = {}
-        for attempt in range(CONFLICTS_MAX):
+        parts = [batch]
+        while parts:
+            parts[:1] = await self._apply_part(parts[0])
+
+    async def _apply_part(self, batch: Batch) -> Sequence[Batch]:
+        """Let the store have the batch; or the parts to be applied in its place, where only
+        smaller ones tell what the store refuses.
+        """
+        tried = _Tried()
+        while True:
             try:
-                await self._until_available(lambda: self._round(batch, refused))
+                await self._until_available(lambda: self._round(batch, tried))
+            except CutError as cut:
+                return batch.before_and_from(cut.at)
+            except RowsRefusedError as error:
+                if parts := self._parts(batch, error.reasons, tried):
+                    return parts
             except _AnewError:
-                continue
-            except ConflictError:
+                tried.count_anew(f"{self.generation.name}: what is parked changes all the time")
+            except ConflictError as error:
                 STORE_CONFLICTS.labels(self._store.name).inc()
                 self.forget(batch.marks)
-                if attempt == CONFLICTS_MAX - 1:
-                    raise
-                await asyncio.sleep(random.uniform(0, 0.002 * attempt))  # noqa: S311 - a pause
-            except RowsRefusedError as error:
-                if error.reasons:
-                    refused.update(error.reasons)
-                    continue
-                await self._apply_halves(batch)
-                return
+                tried.count_anew(str(error))
+                await asyncio.sleep(random.uniform(0, 0.002 * tried.anew))  # noqa: S311 - a pause
             else:
-                return
+                return ()
 
-    async def _apply_halves(self, batch: Batch) -> None:
-        if len(batch.incoming) <= 1:
+    def _parts(self, batch: Batch, reasons: Mapping[str, str], tried: _Tried) -> Sequence[Batch]:
+        """What to cut a refused batch into, until each refused row is that of one event; none
+        where it is: then these events are the ones that fail.
+        """
+        if not reasons:
+            if len(batch.incoming) > 1:
+                return batch.halves()
             message = f"{self.generation.name}: refused without a reason"
             raise RuntimeError(message)
-        for half in batch.halves():
-            await self.apply(half)
+        for key in reasons:
+            events = tried.events.get(key, ())
+            if len(events) > 1:
+                return batch.before_and_from(events[len(events) // 2])
+        if reasons.keys() <= tried.refused.keys():
+            message = f"{self.generation.name}: refused although it was left out"
+            raise RuntimeError(message)
+        tried.refused.update(reasons)
+        return ()
 
     def _of_own_topics(self, batch: Batch) -> Batch:
         if all(place.topic in self.topics for place in batch.marks):
@@ -141,20 +180,22 @@ class Runner:
             for place, mark in marks.items()
         )
 
-    async def _round(self, batch: Batch, refused: Mapping[str, str]) -> None:
+    async def _round(self, batch: Batch, tried: _Tried) -> None:
         heard = [each for each in batch.incoming if each.kind in self._kinds]
         async with self._store.session(self.generation) as session:
             marks = await self._known(session, batch)
             fresh = [each for each in heard if each.offset >= _next(marks, each.place)]
             counting = [each for each in fresh if not each.verdict]
-            parked = Parked(self._parked)
+            parked = Parked(self.projection, self._parked)
             events = keyed(self.projection, counting, parked)
             held = (
                 {}
                 if self.projection.insert_only
                 else await session.load(list(dict.fromkeys(each.key for each in events)))
             )
-            changes = folded(self.projection, events, held, parked, refused)
+            changes, tried.events = folded(
+                self.projection, events, held, parked, tried.refused, self._certain
+            )
             if parked.failed:
                 await self._park(session, batch, parked)
             since = {place: marks[place] for place in batch.marks if place in marks}
@@ -182,8 +223,10 @@ class Runner:
             raise _AnewError
         freed = await self._parking.park(self.generation, parked.failed, session.transaction)
         if freed:
-            self._parked -= freed
+            for stream in freed:
+                self._parked.pop(stream, None)
             raise _AnewError
+        await self._show(session)
         first = {each.incoming.stream_id: each for each in parked.failed if each.reason}
         for stream, each in first.items():
             log.error(
@@ -196,9 +239,16 @@ class Runner:
                 reason=each.reason,
             )
 
+    async def _show(self, session: Session) -> None:
+        """Let readers see what may be seen now that other streams are parked."""
+        if not session.locks:  # else views look themselves, at the same moment
+            await show(self._parking, self._store, [self.projection])
+
     def _count(self, fresh: Sequence[Incoming], events: Sequence[Keyed], parked: Parked) -> None:
         name = self.projection.name
-        self._parked |= {each.incoming.stream_id for each in parked.failed}
+        for failed in parked.failed:
+            place = Position(*failed.incoming.place, failed.incoming.offset)
+            self._parked.setdefault(failed.incoming.stream_id, place)
         ignored = [each for each in fresh if each.verdict]
         for each in ignored:
             EVENTS_IGNORED.labels(name, each.verdict).inc()
@@ -251,13 +301,49 @@ class Runner:
         Returns how many could. Events that the generation's watermark has not passed are left
         to its worker. Raises ConflictError and StoreUnavailableError: try again.
         """
-        try:
-            async with self._store.session(self.generation) as session:
-                return await self._retry(session, stream_id)
-        except RowsRefusedError:
-            return 0
+        done, most = 0, LISTED_MAX
+        while True:
+            events: list[ParkedEvent] = []
+            try:
+                async with self._store.session(self.generation) as session:
+                    now = await self._retry(session, stream_id, most, events)
+            except CutError as cut:
+                most = next(at for at, each in enumerate(events) if each.record is cut.at.record)
+            except RowsRefusedError as error:
+                if len(events) <= 1:
+                    await self._explain(events, error)
+                    await show(self._parking, self._store, [self.projection])
+                    return done
+                most = len(events) // 2
+            else:
+                done += now
+                if now < len(events) or not now:
+                    await show(self._parking, self._store, [self.projection])
+                    return done
+                most = LISTED_MAX
 
-    async def _retry(self, session: Session, stream_id: str) -> int:
+    async def give_up(self, stream_id: str) -> bool:
+        """Give up the first parked event of a stream for ever; what follows it stays parked, for
+        `retry`. False when nothing of it is parked.
+        """
+        async with self._parking.transaction() as connection:
+            await self._parking.lock(connection, self.generation, [stream_id])
+            first = await self._parking.events(connection, self.generation, stream_id, most=1)
+            await self._parking.note_skipped(connection, self.generation, first)
+            await self._parking.forget(connection, self.generation, first)
+        await show(self._parking, self._store, [self.projection])
+        return bool(first)
+
+    async def _explain(self, events: Sequence[ParkedEvent], error: RowsRefusedError) -> None:
+        reason = next(iter(error.reasons.values()), "refused")
+        async with self._parking.transaction() as connection:
+            for each in events:
+                await self._parking.explain(connection, self.generation, each, reason)
+
+    async def _retry(
+        self, session: Session, stream_id: str, most: int, events: list[ParkedEvent]
+    ) -> int:
+        """The same with at most so many of them, which are put into `events`."""
         async with self._parking.transaction() as looking:
             places = {
                 TopicPartition(each.record.topic, each.record.partition)
@@ -267,20 +353,20 @@ class Runner:
         marks = await session.watermarks(places)
         async with self._parking.transaction(session.transaction) as connection:
             await self._parking.lock(connection, self.generation, [stream_id])
-            events = [
+            events += [
                 each
                 for each in await self._parking.events(connection, self.generation, stream_id)
                 if each.record.offset
                 < _next(marks, TopicPartition(each.record.topic, each.record.partition))
-            ]
-            parked = Parked(())
+            ][:most]
+            parked = Parked(self.projection, {})
             again = [incoming_of(each.record, Guard()) for each in events]
             ready = [
                 each._replace(place=TopicPartition(f"{RETRIED}{stream_id}", each.place.partition))
                 for each in keyed(self.projection, again, parked)
             ]
             held = await session.load(list(dict.fromkeys(each.key for each in ready)))
-            changes = folded(self.projection, ready, held, parked, {})
+            changes, _ = folded(self.projection, ready, held, parked, {}, self._certain)
             await session.write(changes, {})
             waiting = {each.incoming.offset: each.reason for each in parked.failed}
             done = [each for each in events if each.record.offset not in waiting]

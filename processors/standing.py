@@ -62,6 +62,10 @@ _LOOK = """
         AND read.next_offset > $5
 """
 _STANDING = "SELECT status, version FROM reads.users WHERE key = $1"
+_WITHHELD = """
+    SELECT reason FROM mesh.live_parked
+    WHERE projection = 'users' AND $1 = ANY(row_keys) LIMIT 1
+"""
 _LISTINGS = """
     SELECT key FROM reads.listing_page
     WHERE seller_id = $1 AND status <> $2 AND key > $3 ORDER BY key LIMIT $4
@@ -137,8 +141,13 @@ def _command(
 
 
 async def _standing_of(tools: Tools, seller_id: str) -> tuple[UserStatus, int] | None:
-    """Where a seller stands now; None for sellers who are no persons (imported ones)."""
+    """Where a seller stands now; None for sellers who are no persons (imported ones). Raises
+    EffectRefusedError where something of them waits to be mended: it may be a ban.
+    """
     row = await tools.postgres.fetchrow(_STANDING, seller_id)
+    if row is None and await tools.postgres.fetchrow(_WITHHELD, seller_id) is not None:
+        message = "the seller's standing waits to be mended"
+        raise EffectRefusedError(message)
     return None if row is None else (UserStatus(row["status"]), row["version"])
 
 

@@ -46,6 +46,11 @@ class ClickHouseTable:
     kept: tuple[str, int] | None = None
 
 
+def row_of_its_id(stream_id: str) -> tuple[str, ...]:
+    """The row named by the id of the stream's aggregate: what most projections have of one."""
+    return (stream_id.partition("/")[2],)
+
+
 Target = PostgresTable | SearchIndex | ClickHouseTable
 
 
@@ -53,6 +58,8 @@ Target = PostgresTable | SearchIndex | ClickHouseTable
 class Projection(Generic[R]):
     """A read model. `row` is a frozen dataclass; `key` names the row that an event changes;
     `fold(row or None, recorded) -> row or None` is pure and total over `hears`.
+
+    `rows_of` names the rows that a stream may change, for events of which that can't be read.
 
     `insert_only`: every event makes one row of its own, so rows are never loaded back.
     A changed `version` means that the stored rows are out of date: a replay is due.
@@ -66,6 +73,7 @@ class Projection(Generic[R]):
     row: type[R]
     target: Target
     insert_only: bool = False
+    rows_of: Callable[[str], tuple[str, ...]] = row_of_its_id
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
@@ -33,6 +34,12 @@ POLL_S = 0.1
 _SEALED = """
     SELECT stream_id, version, data FROM reads.journal WHERE stream_id = ANY($1) AND (stream_id, version) > ($2, $3)
     ORDER BY stream_id, version LIMIT $4
+"""
+# What the journal can't take yet is looked for as well.
+_WAITING = """
+    SELECT DISTINCT ON (topic, partition, position_offset) value FROM mesh.parked
+    WHERE stream_id = ANY($1) AND value IS NOT NULL
+    ORDER BY topic, partition, position_offset LIMIT $2
 """
 _SAID = """
     SELECT data FROM reads.journal
@@ -91,11 +98,21 @@ async def known_by(database: Database, key: PersonKey) -> dict[str, str]:
             texts |= dict.fromkeys(sealed_texts(key, orjson.loads(row["data"])).items())
         if len(rows) < BATCH:
             break
+    for row in await database.fetch(_WAITING, streams, BATCH):
+        texts |= dict.fromkeys(sealed_texts(key, _json(row["value"])).items())
     for row in await database.fetch(_SAID, str(key.user_id), MESSAGES_MAX):
         for name, text in sealed_texts(key, orjson.loads(row["data"])).items():
             if len(text) >= MESSAGE_LENGTH_MIN:
                 texts[name, text[:MESSAGE_LENGTH_MAX]] = None
     return {f"{name} {number}" if number else name: text for name, number, text in _numbered(texts)}
+
+
+def _json(value: bytes) -> Any:
+    """A parked record's value; it may wait just because it is none."""
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return {}
 
 
 def _numbered(texts: Mapping[tuple[str, str], None]) -> list[tuple[str, int, str]]:

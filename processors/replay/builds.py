@@ -242,11 +242,12 @@ async def _remove_dropped(
                 continue
             generation = each.of(by_name[each.projection])
             await stores[store_name(generation.projection)].drop(generation)
-            await pool.execute(
-                "DELETE FROM mesh.parked WHERE projection = $1 AND generation = $2",
-                each.projection,
-                each.number,
-            )
+            for table in ("mesh.parked", "mesh.skipped"):
+                await pool.execute(
+                    f"DELETE FROM {table} WHERE projection = $1 AND generation = $2",  # noqa: S608
+                    each.projection,
+                    each.number,
+                )
             await note_detail(pool, generation, {_GONE: True})
             removed.append(generation)
     return removed

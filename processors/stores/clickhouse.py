@@ -24,6 +24,7 @@ from infra.clickhouse import ClickHouse, means_clickhouse_down
 from infra.settings import Settings
 from processors.stores.clickhouse_tables import WATERMARKS, PhysicalTable
 from processors.stores.port import (
+    NOTHING_WITHHELD,
     RETRIED,
     Change,
     Connection,
@@ -34,6 +35,7 @@ from processors.stores.port import (
     StoreUnavailableError,
     Watermark,
     Watermarks,
+    Withheld,
 )
 from schemas.positions import TopicPartition
 
@@ -114,13 +116,16 @@ class ClickHouseStore:
                     for values in chunk:
                         yield values[0], table.row(values[1:])
 
-    async def publish(self, generations: Sequence[Generation]) -> None:
+    async def publish(
+        self, generations: Sequence[Generation], withheld: Withheld = NOTHING_WITHHELD
+    ) -> None:
         """Let the public views show these generations. Each changes at once; one after another,
         for ClickHouse can't change two at the same moment.
         """
         with _errors_of_the_port():
             for generation in generations:
-                await self._clients.execute(self.table(generation).view)
+                without = withheld.get(generation.name, ())
+                await self._clients.execute(self.table(generation).view(without))
 
     async def drop(self, generation: Generation) -> None:
         """Remove the table and its watermarks; harmless when gone."""

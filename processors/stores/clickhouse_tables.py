@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -85,12 +85,15 @@ class PhysicalTable:
         column, days = self._target.kept
         return f" TTL toDateTime(`{column}`) + INTERVAL {days} DAY"
 
-    @property
-    def view(self) -> str:
-        """Let the public name show this table's rows, each once, without what was taken away."""
+    def view(self, withheld: Collection[str]) -> str:
+        """Let the public name show this table's rows, each once, without what was taken away and
+        without the rows of these keys.
+        """
+        keys = ", ".join(_quoted(key) for key in sorted(withheld))
+        without = f" AND key NOT IN ({keys})" if keys else ""
         return (
             f"CREATE OR REPLACE VIEW `{self.generation.projection.name}` AS"  # noqa: S608
-            f" SELECT {self._listed} FROM `{self.name}` FINAL WHERE _deleted = 0"
+            f" SELECT {self._listed} FROM `{self.name}` FINAL WHERE _deleted = 0{without}"
         )
 
     @property
@@ -169,6 +172,12 @@ class PhysicalTable:
         # Grows with what the row has seen, however that was cut into batches.
         version = sum(last + 1 for last in applied.values())
         return [place.topic, place.partition, offset, listed if several else "", version]
+
+
+def _quoted(text: str) -> str:
+    """A text as ClickHouse reads it in a statement: views take no parameters."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 _KEY_INDEX = ", INDEX by_key key TYPE bloom_filter GRANULARITY 1"

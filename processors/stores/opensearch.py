@@ -8,7 +8,7 @@ document for the same two reasons; the public alias filters it out.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ from infra.opensearch import (
 from infra.opensearch import open_opensearch as open_client
 from infra.settings import Settings
 from processors.stores.port import (
+    NOTHING_WITHHELD,
     Change,
     ConflictError,
     Connection,
@@ -37,6 +38,7 @@ from processors.stores.port import (
     StoreUnavailableError,
     Watermark,
     Watermarks,
+    Withheld,
 )
 from processors.stores.rows import plain_row, row_of
 from projections.projection import SearchIndex
@@ -53,7 +55,7 @@ CONFLICT = 409
 NOT_FOUND = 404
 
 _HIDDEN = {APPLIED: {"type": "object", "enabled": False}, DELETED: {"type": "boolean"}}
-_SHOWN = {"bool": {"must_not": {"exists": {"field": DELETED}}}}
+_DELETED = {"exists": {"field": DELETED}}
 # Of a bulk's answer only what says which items failed and how.
 _BULK_ANSWER = "errors,items.*.status,items.*._id,items.*.error.type"
 
@@ -128,7 +130,7 @@ class OpenSearchStore:
 
     async def scan(self, generation: Generation) -> AsyncIterator[tuple[str, Any]]:
         """Every (key, row) that was visible when the scan began."""
-        body = {"query": _SHOWN, "size": SCAN_ROWS, "sort": ["_doc"]}
+        body = {"query": _shown_without(()), "size": SCAN_ROWS, "sort": ["_doc"]}
         scroll: str | None = None
         try:
             with _errors_of_the_port():
@@ -150,15 +152,24 @@ class OpenSearchStore:
                         body={"scroll_id": [scroll]}, params={"ignore": 404}
                     )
 
-    async def publish(self, generations: Sequence[Generation]) -> None:
+    async def publish(
+        self, generations: Sequence[Generation], withheld: Withheld = NOTHING_WITHHELD
+    ) -> None:
         """Let the public aliases point to these generations, all in one call."""
         actions: list[dict[str, Any]] = []
         for generation in generations:
-            await self._refresh_by_itself(generation)
+            # What it has read is to be found from the first moment on: nobody goes back in time.
+            await self.settle(generation)
             alias = alias_of(self._settings, generation.projection.name)
             actions += [
                 {"remove": {"index": f"{alias}-g*", "alias": alias, "must_exist": False}},
-                {"add": {"index": self.index(generation), "alias": alias, "filter": _SHOWN}},
+                {
+                    "add": {
+                        "index": self.index(generation),
+                        "alias": alias,
+                        "filter": _shown_without(withheld.get(generation.name, ())),
+                    }
+                },
             ]
         with _errors_of_the_port():
             await self._client.indices.update_aliases(body={"actions": actions})
@@ -348,6 +359,13 @@ _WATERMARKS_INDEX: dict[str, Any] = {
         },
     },
 }
+
+
+def _shown_without(keys: Collection[str]) -> dict[str, Any]:
+    """What searches through an alias see."""
+    return {
+        "bool": {"must_not": [_DELETED, *([{"ids": {"values": sorted(keys)}}] if keys else [])]}
+    }
 
 
 def _written(index: str) -> str:

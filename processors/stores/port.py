@@ -9,7 +9,7 @@ Contract, held by one test suite over every store:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -97,6 +97,9 @@ class Watermark:
 
 
 Watermarks = Mapping[TopicPartition, Watermark]
+# By a generation's name the keys of rows that readers are not to see.
+Withheld = Mapping[str, Collection[str]]
+NOTHING_WITHHELD: Withheld = {}
 Connection = asyncpg.Connection | PoolConnectionProxy
 
 
@@ -157,8 +160,12 @@ class Store(Protocol):
         """Every (key, row), in batches inside, in no order; for verification."""
         ...
 
-    async def publish(self, generations: Sequence[Generation]) -> None:
-        """Let the public names point to these generations, all at once in this store."""
+    async def publish(
+        self, generations: Sequence[Generation], withheld: Withheld = NOTHING_WITHHELD
+    ) -> None:
+        """Let the public names point to these generations, all at once in this store, without the
+        rows to be withheld. Views in Postgres look those up themselves.
+        """
         ...
 
     async def drop(self, generation: Generation) -> None:

@@ -14,6 +14,7 @@ from asyncpg import exceptions
 from infra.postgres import means_down, open_pool
 from infra.settings import Settings
 from processors.stores.port import (
+    NOTHING_WITHHELD,
     Change,
     ConflictError,
     Connection,
@@ -22,6 +23,7 @@ from processors.stores.port import (
     RowsRefusedError,
     StoreUnavailableError,
     Watermarks,
+    Withheld,
 )
 from processors.stores.postgres_session import (
     PostgresSession,
@@ -158,7 +160,11 @@ class PostgresStore:
                     for record in records:
                         yield record["key"], table.row(dict(record.items()))
 
-    async def publish(self, generations: Sequence[Generation]) -> None:
+    async def publish(
+        self,
+        generations: Sequence[Generation],
+        withheld: Withheld = NOTHING_WITHHELD,  # noqa: ARG002 - the views look themselves
+    ) -> None:
         """Let the public views show these generations: all of them, or none, at once."""
         async with self._transaction() as connection:
             await self.publish_within(connection, generations)

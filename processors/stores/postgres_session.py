@@ -168,12 +168,7 @@ class PostgresSession:
     async def _copy_inserts(self, inserts: Sequence[Change]) -> int:
         try:
             async with self._connection.transaction():
-                await self._connection.copy_records_to_table(
-                    self._table.name,
-                    records=self._table.records(inserts),
-                    columns=self._table.columns,
-                    schema_name=SCHEMA,
-                )
+                await self._copy_to(self._table.name, SCHEMA, inserts)
         except exceptions.UniqueViolationError:
             await self._copy_aside(inserts)
             added = await self._connection.execute(self._table.insert_from(f"pg_temp.{_ASIDE}"))
@@ -185,12 +180,19 @@ class PostgresSession:
         await self._connection.execute(
             f"CREATE TEMPORARY TABLE {_ASIDE} (LIKE {self._table.qualified}) ON COMMIT DROP"
         )
-        await self._connection.copy_records_to_table(
-            _ASIDE,
-            records=self._table.records(changes),
-            columns=self._table.columns,
-            schema_name="pg_temp",
-        )
+        await self._copy_to(_ASIDE, "pg_temp", changes)
+
+    async def _copy_to(self, table: str, schema: str, changes: Sequence[Change]) -> None:
+        try:
+            await self._connection.copy_records_to_table(
+                table,
+                records=self._table.records(changes),
+                columns=self._table.columns,
+                schema_name=schema,
+            )
+        except (ArithmeticError, ValueError, TypeError) as error:
+            # What a column can't hold; as arguments of a statement the driver says so itself.
+            raise exceptions.DataError(type(error).__name__) from error
 
 
 async def try_out(connection: Connection, table: PhysicalTable, change: Change) -> None:

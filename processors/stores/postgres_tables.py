@@ -80,7 +80,18 @@ class PhysicalTable:
         names = ", ".join(f'"{column.name}"' for column in self._table.columns)
         return (
             f"CREATE OR REPLACE VIEW {self.view} AS"  # noqa: S608 - our own names
-            f" SELECT {names} FROM {self.qualified}"
+            f" SELECT {names} FROM {self.qualified}{self._shown}"
+        )
+
+    @property
+    def _shown(self) -> str:
+        """Which rows: not those that a parked event would change, for it may hide them."""
+        projection = self.generation.projection
+        if projection.insert_only:
+            return ""
+        return (
+            " WHERE key NOT IN (SELECT unnest(row_keys) FROM mesh.parked"  # noqa: S608
+            f" WHERE projection = '{projection.name}' AND generation = {self.generation.number})"
         )
 
     @property

@@ -50,6 +50,12 @@ def key(recorded: Recorded[Heard]) -> str:
     return f"{recorded.event.user_id}/{_purpose(recorded.event)}"
 
 
+def rows_of(stream_id: str) -> tuple[str, ...]:
+    """Whatever their stream says, it is about one of these."""
+    user_id = stream_id.partition("/")[2]
+    return tuple(f"{user_id}/{purpose}" for purpose in TokenPurpose)
+
+
 def _purpose(event: Heard) -> TokenPurpose:
     match event:
         case EmailVerificationRequested() | EmailVerified():
@@ -93,6 +99,7 @@ verification_tokens = Projection(
     fold=fold,
     row=VerificationToken,
     target=PostgresTable(table),
+    rows_of=rows_of,
 )
 
 

@@ -183,6 +183,28 @@ async def test_PR_10_a_person_is_known_by_all_that_was_sealed_for_them(mesh: Mes
     assert found["phone"].startswith("+9477")
 
 
+class OnlyParked:
+    """A Postgres in which nothing stands but one parked record."""
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    async def fetch(self, query: str, *_values: object) -> list[dict[str, bytes]]:
+        return [{"value": self._value}] if "mesh.parked" in query else []
+
+
+async def test_PR_10_what_the_journal_has_parked_is_looked_for_as_well(mesh: Mesh) -> None:
+    user_id, email, name = await somebody(mesh)
+    key = await mesh.machines.vault.person(UUID(user_id))
+    await until_folded(mesh.settings, mesh.machines.postgres, 20)
+    registered = await mesh.machines.postgres.fetchval(
+        "SELECT data FROM reads.journal WHERE stream_id = $1 AND version = 1", f"user/{user_id}"
+    )
+    found = await known_by(OnlyParked(registered.encode()), key)
+    assert {"email": email, "name": name}.items() <= found.items()
+    assert await known_by(OnlyParked(b"\xff no JSON"), key) == {}
+
+
 # The search can fail: a value put into each store is found there.
 
 

@@ -40,7 +40,7 @@ async def test_the_document_has_what_tools_read(
     assert {"name", "store", "generation", "lag_events", "lag_seconds", "replay_due"} <= set(
         line(found, "listing_page")
     )
-    assert found["parked"] == {"events": 0, "streams": 0}
+    assert found["parked"] == {"events": 0, "streams": 0, "withheld": {}}
     assert {name: len(each) for name, each in found["partitions"].items()} == {
         topic.name: PARTITIONS for topic in TOPICS
     }

@@ -87,6 +87,7 @@ def tally(store: str, fold: Fold, name: str = "tally") -> Projection[Tally]:
         fold=fold,
         row=Tally,
         target=TARGETS[store],
+        rows_of=lambda stream_id: (stream_id,),
     )
 
 

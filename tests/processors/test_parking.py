@@ -183,12 +183,24 @@ async def test_events_that_the_watermark_has_not_passed_are_left_to_the_worker(r
     assert [each[1] for each in await rig.parked()] == [2]
 
 
-async def test_discarded_events_are_given_up_and_later_ones_folded(rig: Rig) -> None:
+async def test_a_skipped_event_is_given_up_and_what_follows_it_folded(rig: Rig) -> None:
     await rig.apply(*LOG)
-    assert await rig.parking.discard(rig.generation, stream("a")) == 2
+    assert await rig.runner.give_up(stream("a"))
+    assert await rig.runner.retry(stream("a")) == 1
+    await rig.start()
     await rig.apply(record(5, "a", 4, "four"))
-    assert (await rig.rows())[stream("a")] == tallied("one", "four")
+    assert (await rig.rows())[stream("a")] == tallied("one", "three", "four")
     assert await rig.parked() == []
+    skipped = await rig.mesh.pool.fetch(
+        "SELECT stream_id, position_offset FROM mesh.skipped WHERE generation = $1",
+        rig.generation.number,
+    )
+    assert [tuple(each) for each in skipped] == [(stream("a"), 2)]
+
+
+async def test_of_a_stream_that_is_not_parked_nothing_is_skipped(rig: Rig) -> None:
+    await rig.apply(*LOG)
+    assert not await rig.runner.give_up(stream("b"))
 
 
 async def test_what_can_not_be_decoded_is_parked_byte_for_byte(rig: Rig) -> None:

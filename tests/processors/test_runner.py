@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+import processors.parking
 from infra.metrics import EVENTS_IGNORED, STORE_WAITS
 from processors.parking import Parking
 from processors.recorded_stream import Guard, read_batch
@@ -25,7 +26,7 @@ from processors.stores.port import (
 from schemas.positions import TopicPartition
 from schemas.recorded import Record
 from tests.processors.records import published, record, stream
-from tests.processors.tally import Fold, Tally, tally
+from tests.processors.tally import POISON, Fold, Tally, tally
 from tests.waiting import eventually
 from tests.worlds import World
 
@@ -131,6 +132,57 @@ async def test_after_a_conflict_rows_are_loaded_and_folded_again(rig: Rig) -> No
 async def test_conflicts_without_end_are_an_error(rig: Rig) -> None:
     rig.failures += [ConflictError()] * CONFLICTS_MAX
     with pytest.raises(ConflictError):
+        await rig.apply(record(0, "a", 1, "one"))
+
+
+async def test_rows_refused_one_after_another_all_park_and_the_rest_is_kept(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than a batch may have conflicts."""
+    many = CONFLICTS_MAX + 5
+    monkeypatch.setattr(processors.parking, "STREAMS_MIN", many)
+    rig.failures += [RowsRefusedError({stream(f"s{each}"): "no"}) for each in range(many)]
+    await rig.apply(*(record(each, f"s{each}", 1, "one") for each in range(many + 1)))
+    assert await rig.rows() == {stream(f"s{many}"): Tally(("one",), 1)}
+    assert len(await rig.parking.streams(rig.generation)) == many
+    assert await rig.next_offset() == many + 1
+
+
+class NeverInTransaction:
+    """A session that never gets the transaction that parking needs."""
+
+    transaction = None
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+async def test_a_batch_begun_anew_without_end_is_an_error_and_not_lost(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = rig.store.session
+
+    @asynccontextmanager
+    async def never_in_transaction(generation: Generation) -> AsyncIterator[Any]:
+        async with session(generation) as opened:
+            yield NeverInTransaction(opened)
+
+    monkeypatch.setattr(rig.store, "session", never_in_transaction)
+    with pytest.raises(ConflictError):
+        await rig.apply(record(0, "a", 1, POISON), record(1, "b", 1, "one"))
+    monkeypatch.undo()
+    rig.guard = Guard(start=1)
+    assert PLACE not in await rig.store.watermarks(rig.generation)
+    await rig.apply(record(1, "b", 1, "one"))
+    assert await rig.rows() == {stream("b"): Tally(("one",), 1)}
+
+
+async def test_a_row_refused_twice_although_left_out_is_an_error(rig: Rig) -> None:
+    rig.failures += [RowsRefusedError({"nobodys": "no"})] * 2
+    with pytest.raises(RuntimeError, match="although it was left out"):
         await rig.apply(record(0, "a", 1, "one"))
 
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from processors.effects import OutsideDownError
+from processors.effects import EffectRefusedError, OutsideDownError
 from processors.standing import ROUNDS_MAX, settle_listing, settle_seller
 from schemas.identity import UserBanned, UserDeactivated, UserDeleted, UserReactivated, UserStatus
 from schemas.identity.values import BanReason
@@ -43,6 +43,7 @@ class Shop:
 
     standings: list[tuple[str, int]]
     listings: Sequence[UUID] = ()
+    parked: bool = False
     sent: list[tuple[str, Command]] = field(default_factory=list)
     looked: list[str] = field(default_factory=list)
 
@@ -67,6 +68,8 @@ class Shop:
             self.looked.append("listing once it can be read, and seller, at one moment")
             status = self.standings[0][0] if self.standings else None
             return {"seller_id": str(SELLER), "status": status}
+        if "live_parked" in query:
+            return {"reason": "planted"} if self.parked else None
         if not self.standings:
             return None
         status, version = self.standings[0]
@@ -163,3 +166,10 @@ async def test_a_standing_that_never_stays_is_tried_again_later() -> None:
     shop = Shop([("deactivated", number) for number in range(2 * ROUNDS_MAX)])
     with pytest.raises(OutsideDownError):
         await settle_listing(of_listing(uuid4()), shop)
+
+
+async def test_a_seller_of_whom_something_is_parked_is_not_taken_for_an_imported_one() -> None:
+    shop = Shop([], listings=[uuid4()], parked=True)
+    with pytest.raises(EffectRefusedError, match="waits to be mended"):
+        await settle_seller(of_seller(STANDINGS[UserBanned]), shop)
+    assert shop.sent == []
