@@ -24,6 +24,7 @@ from processors.reading import LogUnavailableError
 from processors.replay import builds, engine, switching
 from processors.replay.builds import ReplayError
 from processors.replay.comparison import Verdict
+from processors.replay.leftovers import named
 from processors.replay.limits import Limits, LimitsError
 from processors.replay.locks import LockLostError, ReplayRunningError
 from processors.replay.processes import ShardFailedError
@@ -178,7 +179,9 @@ def verify_command(
     passes: Annotated[int, typer.Option(min=0, help="More of them need less memory.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a generation, row by row, with an independent fold of the log; 1 if it differs."""
+    """Compare a generation, row by row, with an independent fold of the log; 1 if it differs, or
+    leaves out parked or skipped events otherwise than the live one does.
+    """
     give_way()
     chosen, view = _chosen(names, every), View()
 
@@ -192,7 +195,7 @@ def verify_command(
 
     verdicts = _run(work())
     if as_json:
-        told = [{"ok": each.ok, **asdict(each)} for each in verdicts]
+        told = [{"ok": each.ok, "rows_equal": each.rows_equal, **asdict(each)} for each in verdicts]
         print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     else:
         for each in verdicts:
@@ -242,10 +245,13 @@ def _tell_verdict(each: Verdict) -> None:
     what = f"{each.projection} generation {each.generation} ({each.store})"
     rows = f"{each.rows_found:,} rows of {each.events:,} events"
     moved = f", {each.rechecked:,} of them while they changed" if each.rechecked else ""
-    if each.ok:
-        print(f"{what}: equal, {rows}{moved}")
-        return
-    print(f"{what}: {each.differing:,} DIFFERENCES, {rows}, {each.rows_expected:,} expected{moved}")
+    if each.rows_equal:
+        equal = "equal" if each.whole else "rows equal, but not all of the log"
+        print(f"{what}: {equal}, {rows}{moved}")
+    else:
+        expected = f"{each.rows_expected:,} expected"
+        print(f"{what}: {each.differing:,} DIFFERENCES, {rows}, {expected}{moved}")
+    _tell_leftovers(each)
     for difference in each.differences:
         print(f"  {difference.what} {difference.key}")
         print(f"    expected {_one_line(difference.expected)}")
@@ -254,15 +260,42 @@ def _tell_verdict(each: Verdict) -> None:
         print(f"  … and {each.differing - len(each.differences):,} more")
 
 
+def _tell_leftovers(each: Verdict) -> None:
+    """What of the log is not in the rows, and whether the live generation leaves out the same."""
+    if each.parked:
+        print(f"  {len(each.parked):,} streams PARKED: {named(each.parked)}")
+    if each.skipped:
+        print(f"  {each.skipped:,} events SKIPPED")
+    if each.unlike_live:
+        print(
+            f"  {len(each.unlike_live):,} streams are parked or skipped otherwise in the live"
+            f" generation: {named(each.unlike_live)}"
+        )
+    elif not each.whole and each.unlike_live is not None:
+        print("  parked and skipped alike in the live generation")
+
+
 def _one_line(fields: Any) -> str:
     return "no row" if fields is None else orjson.dumps(fields).decode()[:2_000]
 
 
 @commands.command()
-def switch(names: Names = None, every: All = False, wait: Wait = switching.WAIT_S) -> None:
+def switch(
+    names: Names = None,
+    every: All = False,
+    wait: Wait = switching.WAIT_S,
+    despite_parked: Annotated[
+        bool,
+        typer.Option(
+            "--despite-parked", help="Also where other events are parked or skipped than now."
+        ),
+    ] = False,
+) -> None:
     """Show readers the new generations, all at once, as soon as they are not behind."""
     chosen = _chosen(names, every)
-    moved = _run(switching.switch(settings(), chosen, wait, partly=every))
+    moved = _run(
+        switching.switch(settings(), chosen, wait, partly=every, despite_parked=despite_parked)
+    )
     _tell_moved(moved, "no generation was ready; what is live is published again")
 
 

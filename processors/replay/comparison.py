@@ -13,13 +13,15 @@ from zlib import crc32
 
 import asyncpg
 
+from processors.generations import GenerationStatus, list_generations
 from processors.reading import Log, Stretch
 from processors.recorded_stream import COUNTS, Guard
+from processors.replay.leftovers import Leftovers, leftovers
 from processors.replay.limits import Limits
 from processors.stores.port import Generation, Store
 from processors.stores.rows import plain_row, row_hash
 from projections.projection import ClickHouseTable, Projection
-from schemas.positions import TopicPartition
+from schemas.positions import Position, TopicPartition
 from schemas.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
 from schemas.registry import kind_of
 from schemas.topics import EVENT_TYPES
@@ -36,7 +38,8 @@ _ABOUT_TO_GO = timedelta(hours=6)
 @dataclass(frozen=True)
 class Difference:
     """One row that is not what the log says: missing, extra, different, unsettled (it never
-    stood still) or unreadable (its event can't be folded and is not parked).
+    stood still), unreadable (its event can't be folded and is not parked) or out of turn (its
+    event was folded, though one before it in its stream waits).
 
     `expected` and `found` hold the fields that differ; None: no such row.
     """
@@ -60,11 +63,27 @@ class Verdict:
     rechecked: int = 0  # rows that moved on during the comparison
     differing: int = 0
     differences: list[Difference] = field(default_factory=list)
+    parked: list[str] = field(default_factory=list)  # streams that stand still since an event
+    skipped: int = 0  # events that were given up
+    # Streams that the live generation does not park or skip alike; None: this is the live one.
+    unlike_live: list[str] | None = None
+
+    @property
+    def rows_equal(self) -> bool:
+        """Whether every row is what the log says without what is parked and skipped."""
+        return not self.differing
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of the log is left out."""
+        return not self.parked and not self.skipped
 
     @property
     def ok(self) -> bool:
-        """Whether every row is what the log says."""
-        return not self.differing
+        """Whether readers may be shown this generation: its rows are what the log says, all of it
+        or all but what the live generation leaves out as well.
+        """
+        return self.rows_equal and (self.whole or self.unlike_live == [])
 
     def note(self, difference: Difference) -> None:
         """Count a difference, and keep it while there is room."""
@@ -85,7 +104,9 @@ class Comparison:
         self._limits = limits
         self._store = store
         self._too_old = _too_old(generation.projection)
-        self._parked: frozenset[tuple[str, int, int]] = frozenset()
+        self._left_out = Leftovers()
+        self._stopped: set[str] = set()  # parked streams of which the fold has met the first event
+        self._began: Mapping[TopicPartition, int] = {}
         self._share = (0, 1)
         # By key: the row or, where each event has a row of its own, only the row's hash.
         self._rows: dict[str, Any] = {}
@@ -99,22 +120,54 @@ class Comparison:
         self._rows, self._open = {}, {}
         marks = await self._store.watermarks(self.generation)
         self.marks = {place: each.next_offset for place, each in marks.items()}
-        parked = await pool.fetch(
-            "SELECT topic, partition, position_offset FROM mesh.parked"
-            " WHERE projection = $1 AND generation = $2",
-            self._projection.name,
-            self.generation.number,
+        self._began = dict(self.marks)
+        self._left_out = await leftovers(pool, self.generation)
+        self._stopped = set()
+        self.verdict.parked = sorted(self._left_out.parked)
+        self.verdict.skipped = len(self._left_out.skipped)
+        live = await self._live(pool)
+        if live is not None:
+            others = await leftovers(pool, live)
+            self.verdict.unlike_live = self._left_out.unlike(others)
+
+    async def _live(self, pool: asyncpg.Pool) -> Generation | None:
+        """The live generation beside this one."""
+        found = await list_generations(
+            pool, projections=[self._projection.name], statuses=[GenerationStatus.LIVE]
         )
-        self._parked = frozenset(tuple(each) for each in parked)
+        return next(
+            (each.of(self._projection) for each in found if each.number != self.generation.number),
+            None,
+        )
 
     def wants(self, kind: bytes, record: RawRecord) -> bool:
         """Whether the record is part of this fold."""
         return (
             kind in self.kinds
             and record.offset < self.marks.get(TopicPartition(record.topic, record.partition), 0)
-            and (record.topic, record.partition, record.offset) not in self._parked
             and self._limits.admits(record)
+            and (self._left_out.none or not self._leaves_out(record))
         )
+
+    def _leaves_out(self, record: RawRecord) -> bool:
+        """Whether the event is parked or was skipped. One that is neither, but comes behind a
+        parked one of its stream, was folded out of turn.
+        """
+        place = Position(record.topic, record.partition, record.offset)
+        stream = header(record.headers, "ce_subject") or ""
+        if place in self._left_out.positions:
+            self._stopped.add(stream)
+            return True
+        if place in self._left_out.skipped:
+            return True
+        if stream not in self._stopped:
+            return False
+        if record.offset >= self._began.get(place.topic_partition, 0):
+            return True  # parked since
+        if not self._share[0]:
+            reason = {"reason": "its stream is parked since an event before it"}
+            self.verdict.note(Difference(str(place), "out of turn", reason, None))
+        return False
 
     def fold(self, recorded: Recorded[Any]) -> None:
         """Let one event count."""
@@ -168,20 +221,24 @@ class Comparison:
 
     async def settle(self, log: Log) -> None:
         """Follow the log until every open row is found right, or wrong for good."""
-        for _ in range(ROUNDS_MAX):
-            if not self._open:
-                return
-            passed = await self._go_on(log) if self._limits.whole else {}
-            for key, row in list(self._open.items()):
-                if key not in passed:
-                    self._wrong(key, row)
-                elif (None if row is None else row_hash(key, row)) in passed[key]:
-                    self._right(key)
+        rounds = 0
+        while self._open and rounds < ROUNDS_MAX:
+            rounds += 1
+            await self._judge_open(log)
             if not self._open or not await self._reached():
                 break
             await self._look_again()
         for key, row in list(self._open.items()):
             self._wrong(key, row, "unsettled")
+
+    async def _judge_open(self, log: Log) -> None:
+        """Close the rows of which the log tells now whether they were right at their moment."""
+        passed = await self._go_on(log) if self._limits.whole else {}
+        for key, row in list(self._open.items()):
+            if key not in passed:
+                self._wrong(key, row)
+            elif (None if row is None else row_hash(key, row)) in passed[key]:
+                self._right(key)
 
     async def _go_on(self, log: Log) -> dict[str, set[bytes | None]]:
         """Fold what the log has got since, for open keys; each one's states on the way."""

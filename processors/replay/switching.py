@@ -31,6 +31,9 @@ from processors.generations import (
     list_generations,
     move_generations,
 )
+from processors.parking import Parking
+from processors.replay.leftovers import leftovers, named
+from processors.showing import show
 from processors.stores.opening import opened_stores
 from processors.stores.port import Connection, Generation, Store
 from processors.stores.postgres import PostgresStore
@@ -83,15 +86,19 @@ async def switch(
     wait_s: float = WAIT_S,
     *,
     partly: bool = False,
+    despite_parked: bool = False,
 ) -> list[Generation]:
     """Show readers the newest ready generation of all these projections at once.
+
+    One that leaves out parked or skipped events which the live one tells of, or other ones, is
+    refused unless `despite_parked`.
 
     Waits up to `wait_s` seconds for workers to catch up. Without any ready generation it only
     publishes again what is live (the repair after a crash); `partly` leaves out projections
     that have none. Returns the generations that became live; raises SwitchRefusedError
     (nothing has changed then) and StoreUnavailableError (run it again).
     """
-    move = _Move(GenerationStatus.READY, GenerationStatus.PREVIOUS, wait_s, partly)
+    move = _Move(GenerationStatus.READY, GenerationStatus.PREVIOUS, wait_s, partly, despite_parked)
     return await move.make(settings, projections)
 
 
@@ -105,7 +112,10 @@ async def rollback(
     """Show readers the generation that was live before, which is still fed. The one that
     steps down is ready again, so `switch` leads forward once more. Errors as for `switch`.
     """
-    move = _Move(GenerationStatus.PREVIOUS, GenerationStatus.READY, wait_s, partly)
+    # Back is the way out of trouble: nothing that is parked bars it.
+    move = _Move(
+        GenerationStatus.PREVIOUS, GenerationStatus.READY, wait_s, partly, despite_parked=True
+    )
     return await move.make(settings, projections)
 
 
@@ -117,6 +127,7 @@ class _Move:
     stepping_down: GenerationStatus
     wait_s: float
     partly: bool
+    despite_parked: bool
 
     async def make(
         self, settings: Settings, projections: Sequence[Projection[Any]]
@@ -129,14 +140,15 @@ class _Move:
         ):
             known = await list_generations(pool, projections=names)
             # Whatever an interrupted switch or rollback left undone.
-            await _publish_elsewhere(stores, projections, known)
+            await _publish_elsewhere(pool, stores, projections)
             exchanges = self._exchanges(projections, known)
             if exchanges:
+                if not self.despite_parked:
+                    await _check_leftovers(pool, exchanges)
                 for each in exchanges:
                     await stores[each.next.store].settle(each.generation)
                 await _exchange(pool, stores, exchanges, self.stepping_down, self.wait_s)
-                known = await list_generations(pool, projections=names)
-                await _publish_elsewhere(stores, projections, known)
+                await _publish_elsewhere(pool, stores, projections)
         return [each.generation for each in exchanges]
 
     def _exchanges(
@@ -189,6 +201,22 @@ def _check_version(found: Registered, projection: Projection[Any]) -> None:
             " it is no longer fed"
         )
         raise SwitchRefusedError(message)
+
+
+async def _check_leftovers(pool: asyncpg.Pool, exchanges: Iterable[_Exchange]) -> None:
+    """Raises SwitchRefusedError where readers would miss something else than they do now."""
+    for each in exchanges:
+        own = await leftovers(pool, each.generation)
+        if own.none or each.live is None:
+            continue
+        live = await leftovers(pool, each.live.of(each.projection))
+        if differing := own.unlike(live):
+            message = (
+                f"generation {each.next.number} of {each.projection.name} has {own}, the live one"
+                f" has {live}; they differ in {named(differing)}: mend them with `mesh parked`,"
+                " or switch with --despite-parked"
+            )
+            raise SwitchRefusedError(message)
 
 
 async def _exchange(
@@ -280,17 +308,8 @@ async def _lags_within(connection: Connection, exchanges: Sequence[_Exchange]) -
 
 
 async def _publish_elsewhere(
-    stores: Mapping[str, Store],
-    projections: Sequence[Projection[Any]],
-    known: Iterable[Registered],
+    pool: asyncpg.Pool, stores: Mapping[str, Store], projections: Sequence[Projection[Any]]
 ) -> None:
     """Make every store but Postgres show what the registry calls live."""
-    by_name = {projection.name: projection for projection in projections}
-    for name in ("opensearch", "clickhouse"):
-        live = [
-            each.of(by_name[each.projection])
-            for each in known
-            if each.store == name and each.status is GenerationStatus.LIVE
-        ]
-        if live:
-            await stores[name].publish(live)
+    for store in stores.values():
+        await show(Parking(pool), store, projections)
