@@ -19,6 +19,10 @@ BANNED_CALLS = frozenset(
 )
 BANNED_IMPORTS = frozenset(["random", "secrets", "time"])
 
+# A loop that tries again a number of times has an end that it must not fall through.
+_LOOPS = (ast.For, ast.AsyncFor)
+_BLOCKS = ("body", "orelse", "finalbody", "handlers")
+
 VAGUE_NAMES = frozenset(
     ["util", "utils", "helper", "helpers", "common", "misc", "manager", "service"]
 )
@@ -80,6 +84,44 @@ def _impure(node: ast.AST) -> str | None:
 def _banned(modules: Iterable[str]) -> str | None:
     found = sorted(set(modules) & BANNED_IMPORTS)
     return f"imports {', '.join(found)}" if found else None
+
+
+def retries_that_fall_through(sources: Iterable[Source]) -> Iterator[str]:
+    """Loops over `range` that try something and, when no try was good, go on as if one had been."""
+    for source in sources:
+        for node in source.all_nodes:
+            for block in (getattr(node, name, None) for name in _BLOCKS):
+                for loop, after in _loops_of(block if isinstance(block, list) else []):
+                    if _retries(loop) and not _ends(loop.orelse) and not _ends(after):
+                        yield (
+                            f"{source.path}:{loop.lineno}: after its last try this loop falls "
+                            "through: raise, or return what it means that none was good"
+                        )
+
+
+def _loops_of(block: list[ast.stmt]) -> Iterator[tuple[ast.For | ast.AsyncFor, list[ast.stmt]]]:
+    """The loops of a block, each with the statements behind it."""
+    for at, statement in enumerate(block):
+        if isinstance(statement, _LOOPS):
+            yield statement, block[at + 1 :]
+
+
+def _retries(loop: ast.For | ast.AsyncFor) -> bool:
+    """Whether the loop counts and ends early: by a return, or by a break, once a try is good."""
+    counts = isinstance(loop.iter, ast.Call) and called_name(loop.iter) == "range"
+    inside = [each for statement in loop.body for each in ast.walk(statement)]
+    return counts and any(isinstance(each, ast.Return | ast.Break) for each in inside)
+
+
+def _ends(block: list[ast.stmt]) -> bool:
+    """Whether the block says what it means that no try was good: at its end it raises or returns
+    a value.
+    """
+    return any(
+        isinstance(each, ast.Raise) or (isinstance(each, ast.Return) and each.value is not None)
+        for statement in block
+        for each in ast.walk(statement)
+    )
 
 
 def metrics_made_elsewhere(sources: Iterable[Source]) -> Iterator[str]:

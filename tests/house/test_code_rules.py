@@ -12,6 +12,7 @@ from tests.house.code_rules import (
     metrics_misnamed,
     metrics_unused,
     modules_too_long,
+    retries_that_fall_through,
     vague_names,
 )
 from tests.house.sources import CODE, PACKAGES, ROOT, Source, sources
@@ -78,6 +79,40 @@ def test_the_writers_runtime_may_ask_the_clock() -> None:
     text = "x = datetime.now(tz)"
     assert not list(impure_calls(planted("producers/writer/loop.py", text)))
     assert not list(impure_calls(planted("processors/a.py", text)))
+
+
+def test_no_retry_falls_through_its_last_try() -> None:
+    assert list(retries_that_fall_through(sources(*PACKAGES))) == []
+
+
+_TRY = "    try:\n        f()\n    except OSError:\n        continue\n    else:\n        {end}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def g():\n  for _ in range(3):\n" + _TRY.format(end="return"),
+        "async def g():\n  for each in range(3):\n    if await f():\n        return\n",
+        "def g():\n  if x:\n   for _ in range(3):\n    if f():\n     break\n  h()\n",
+    ],
+)
+def test_a_retry_that_falls_through_is_caught(text: str) -> None:
+    (caught,) = retries_that_fall_through(planted("api/a.py", text))
+    assert "falls through" in caught
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def g():\n  for _ in range(3):\n" + _TRY.format(end="return") + "  raise OSError\n",
+        "def g():\n  for _ in range(3):\n    if f():\n      break\n  else:\n    raise OSError\n",
+        "def g():\n  for _ in range(3):\n    if f():\n      return 1\n  return GAVE_UP\n",
+        "def g():\n  for each in range(3):\n    h(each)\n",
+        "def g():\n  for each in things:\n    if f(each):\n      return\n",
+    ],
+)
+def test_a_retry_that_says_how_it_ends_may_stand(text: str) -> None:
+    assert list(retries_that_fall_through(planted("api/a.py", text))) == []
 
 
 def test_no_installed_distribution_ships_a_top_level_name_of_ours() -> None:
