@@ -12,8 +12,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.auth import SignedIn
-from api.machines import machines_of
+from api.auth import Caller, SignedIn
+from api.machines import Machines, machines_of
 from api.people import awaited_row
 from api.problems import Problem
 from projections.identity import users
@@ -35,10 +35,10 @@ def is_campus(domains: str, domain: str) -> bool:
     return any(domain.endswith(each[1:]) if each[:1] == "*" else domain == each for each in names)
 
 
-async def _campus_person(request: Request, caller: SignedIn) -> CampusPerson:
+async def campus_person(mesh: Machines, caller: Caller) -> CampusPerson:
+    """The caller on their campus; raises a 403 problem that says what is missing."""
     if caller.market != Market.CAMPUS:
         raise Problem(403, "market_not_allowed", "This is for people of the campus market")
-    mesh = machines_of(request)
     # The row and not the token, which says for minutes more that nothing is proved yet.
     row = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, caller.user_id), "users")
     if not row["email_verified"] or row["email_domain"] is None:
@@ -50,4 +50,8 @@ async def _campus_person(request: Request, caller: SignedIn) -> CampusPerson:
     return CampusPerson(caller.user_id, Role(row["role"]), row["email_domain"])
 
 
-OnCampus = Annotated[CampusPerson, Depends(_campus_person)]
+async def _on_campus(request: Request, caller: SignedIn) -> CampusPerson:
+    return await campus_person(machines_of(request), caller)
+
+
+OnCampus = Annotated[CampusPerson, Depends(_on_campus)]

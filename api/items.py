@@ -35,7 +35,8 @@ from api.item_bodies import (
 )
 from api.item_form import SentItem, sent_item
 from api.machines import Machines, Mesh, machines_of
-from api.paging import Page, Paging, Row
+from api.offers import item_seen, item_unknown
+from api.paging import Page, Paging
 from api.problems import Problem, problem_responses, refusal
 from api.profiles import key_of
 from api.rate_limits import spend
@@ -170,9 +171,9 @@ async def read_item(item_id: UUID, request: Request, mesh: Mesh, campus: OnCampu
     await ITEMS.wait(request)
     row = await items.by_id(mesh.postgres, str(item_id))
     if row is None or row["email_domain"] != campus.email_domain:
-        raise _unknown()
-    if row["owner_id"] != campus.user_id and not _seen(row):
-        raise _unknown()
+        raise item_unknown()
+    if row["owner_id"] != campus.user_id and not item_seen(row):
+        raise item_unknown()
     if row["status"] == ItemStatus.DELETED:
         raise Problem(410, "item_deleted", "This item was taken away")
     body = json_of({"success": True, "item": shown(row)})
@@ -234,21 +235,9 @@ async def _sent(
         return reply
     if reply.reason == "not_owner":
         row = await items.by_id(machines_of(sending.request).postgres, str(command.item_id))
-        if row is not None and not _seen(row):
+        if row is not None and not item_seen(row):
             raise refusal(reply.model_copy(update={"reason": "item_unknown", "status": 404}))
     raise refusal(reply)
-
-
-def _seen(row: Row) -> bool:
-    """Whether others of its campus see the item, or have seen it."""
-    if row["status"] == ItemStatus.DELETED:
-        return bool(row["image_processing_status"] != ImageProcessing.PENDING)
-    return bool(row["status"] == ItemStatus.ACTIVE and row["owner_is_here"])
-
-
-def _unknown() -> Problem:
-    """The answer about what is not there, or not for this campus: nobody can tell which."""
-    return Problem(404, "item_unknown", "There is no such item")
 
 
 async def _taken(

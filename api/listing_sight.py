@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Request
 
 from api.auth import Caller
-from api.machines import Machines, machines_of
+from api.machines import machines_of
 from api.problems import Problem
 from projections.listings.listing_page import by_id
 from schemas.listings import ListingStatus
@@ -50,19 +50,3 @@ async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = Fal
     if not insider:
         raise hidden()
     return row
-
-
-async def seller_of(mesh: Machines, listing_id: UUID) -> tuple[UUID, bool]:
-    """Who sells a listing, and whether everybody may see it; raises a 404 problem where
-    there is none and a 410 problem where it was taken away.
-    """
-    row = await by_id(mesh.postgres, str(listing_id))
-    if row is None:
-        raise hidden()
-    if row["status"] == ListingStatus.DELETED and row["published_at"] is not None:
-        raise Problem(410, "listing_deleted", "This listing was taken away")
-    try:
-        seller_id = UUID(row["seller_id"])
-    except ValueError:  # offered by a tool: there is nobody behind it
-        raise hidden() from None
-    return seller_id, row["status"] in PUBLIC

@@ -10,11 +10,11 @@ from uuid import UUID
 from fastapi import Request
 from starlette.responses import Response
 
-from api.auth import SignedIn
+from api.auth import Caller, SignedIn
 from api.commands import Sending, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
-from api.listing_sight import hidden, seller_of
-from api.machines import Mesh
+from api.listing_sight import hidden
+from api.machines import Machines, Mesh
 from api.messaging_bodies import (
     CONVERSATION,
     MESSAGE,
@@ -36,12 +36,14 @@ from api.messaging_views import (
     message_shown,
     sealed_content,
 )
+from api.offers import Offer, item_offer, item_unknown, listing_offer
 from api.paging import Page, Paging
 from api.people import people_of
 from api.problems import Problem, problem_responses
 from api.routing import new_router
 from api.successes import NO_STORE, ok, private_json
 from projections.identity.users import users
+from projections.items.items import items
 from projections.listings.listing_page import listing_page
 from projections.messaging import conversations, messages
 from projections.messaging.message_reads import message_reads
@@ -56,8 +58,8 @@ from schemas.messaging import (
 ONE = "/api/messages/{conversation_id:uuid}"
 UNREAD_MAX = 1_000  # conversations that are told one by one
 
-LISTING = CaughtUp(listing_page)
-LIST = CaughtUp(conversations.conversations, messages.messages, listing_page, users)
+OFFER = CaughtUp(listing_page, items, users)
+LIST = CaughtUp(conversations.conversations, messages.messages, listing_page, items, users)
 MESSAGES = CaughtUp(conversations.conversations, messages.messages, message_reads, users)
 
 _READS = problem_responses(400, 401, 403)
@@ -80,23 +82,38 @@ router = new_router("messaging")
 async def open_conversation(
     body: NewConversation, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
-    """Begin to talk with the seller of a listing. There is one conversation of a buyer and a
-    listing, however often it is opened.
+    """Begin to talk with the seller of a listing, or with the owner of an item of your campus.
+    There is one conversation of a buyer and what it is about, however often it is opened.
     """
-    await LISTING.wait(request)
-    seller_id, public = await seller_of(mesh, body.listing_id)
-    buyer_id = UUID(caller.user_id)
-    if buyer_id == seller_id:
-        raise Problem(409, "own_listing", "This listing is yours: nobody talks with themselves")
-    if not public:
-        raise hidden()
-    conversation_id = conversation_id_of(body.listing_id, buyer_id, seller_id)
-    ids = {"listing_id": body.listing_id, "buyer_id": buyer_id, "seller_id": seller_id}
-    command = OpenConversation(conversation_id=conversation_id, **ids, **sending.asked)
-    reply = await sending.send(command)
-    shown = {name: str(value) for name, value in {"id": conversation_id, **ids}.items()}
+    await OFFER.wait(request)
+    offer = await _offer(mesh, body, caller)
+    ids = {"buyer_id": UUID(caller.user_id), "seller_id": offer.seller_id}
+    conversation_id = conversation_id_of(offer.offer_id, **ids)
+    reply = await sending.send(
+        OpenConversation(
+            conversation_id=conversation_id, listing_id=offer.offer_id, **ids, **sending.asked
+        )
+    )
+    shown = {"id": conversation_id, **body.model_dump(), **ids}
     status = 201 if reply.event_count else 200
-    return answer(reply, status, shown, location=f"/api/messages/{conversation_id}")
+    told = {name: value and str(value) for name, value in shown.items()}
+    return answer(reply, status, told, location=f"/api/messages/{conversation_id}")
+
+
+async def _offer(mesh: Machines, body: NewConversation, caller: Caller) -> Offer:
+    """What the buyer may begin to talk about; raises problems."""
+    kind, offer_id = body.about
+    if kind == "item_id":
+        offer, unseen = await item_offer(mesh, caller, offer_id), item_unknown()
+        own = Problem(409, "own_item", "This item is yours: nobody talks with themselves")
+    else:
+        offer, unseen = await listing_offer(mesh, offer_id), hidden()
+        own = Problem(409, "own_listing", "This listing is yours: nobody talks with themselves")
+    if caller.user_id == str(offer.seller_id):
+        raise own
+    if not offer.public:
+        raise unseen
+    return offer
 
 
 @router.get(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
+from schemas.items import ItemStatus
 from schemas.messaging import CONTENT_LENGTH_MAX
 from schemas.texts import Lines
 
@@ -19,6 +21,7 @@ _SELLER_ID = "01980000-0000-7000-8000-00000000000b"
 OPENED = {
     "id": _CONVERSATION_ID,
     "listing_id": _LISTING_ID,
+    "item_id": None,
     "buyer_id": _BUYER_ID,
     "seller_id": _SELLER_ID,
 }
@@ -43,6 +46,7 @@ CONVERSATION = {
         "currency": "EUR",
         "status": "active",
     },
+    "item": None,
     "other": {"id": _BUYER_ID, "name": "Nimal Perera"},
     "unread": 1,
     "opened_at": "2026-03-01T11:59:00Z",
@@ -58,13 +62,34 @@ UNREAD = {"total": 1, "conversations": [{"id": _CONVERSATION_ID, "unread": 1}]}
 
 
 class NewConversation(BaseModel):
-    """About what to talk with its seller."""
+    """About what to talk with its seller: a listing, or an item of your campus."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, json_schema_extra={"examples": [{"listing_id": _LISTING_ID}]}
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"listing_id": _LISTING_ID}],
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
     )
 
-    listing_id: UUID
+    listing_id: UUID | SkipJsonSchema[None] = None
+    item_id: UUID | SkipJsonSchema[None] = None
+
+    @property
+    def about(self) -> tuple[str, UUID]:
+        """The one field that is sent, and what it names."""
+        (named,) = self.model_dump(exclude_none=True).items()
+        return named
+
+    @model_validator(mode="after")
+    def _is_about_one_thing(self) -> Self:
+        named = [name for name in self.model_fields_set if getattr(self, name) is not None]
+        if len(named) != 1 or len(self.model_fields_set) != 1:
+            message = "name what to talk about: either `listing_id` or `item_id`"
+            raise ValueError(message)
+        return self
 
 
 class NewMessage(BaseModel):
@@ -80,10 +105,11 @@ class NewMessage(BaseModel):
 
 
 class OpenedAnswer(BaseModel):
-    """A conversation and its two people."""
+    """A conversation, its two people and what it is about."""
 
     id: UUID
-    listing_id: UUID
+    listing_id: UUID | None
+    item_id: UUID | None
     buyer_id: UUID
     seller_id: UUID
 
@@ -128,6 +154,16 @@ class ListingCard(BaseModel):
     status: str | None
 
 
+class ItemCard(BaseModel):
+    """The campus item that is talked about; what is not on offer shows its id and status only."""
+
+    id: UUID
+    title: str | None
+    price_minor: int | None
+    currency: str | None
+    status: ItemStatus
+
+
 class OtherPerson(BaseModel):
     """Whom one talks with."""
 
@@ -144,11 +180,14 @@ class LastMessage(BaseModel):
 
 
 class ConversationAnswer(BaseModel):
-    """A conversation as one of its two people sees it; `side` is theirs."""
+    """A conversation as one of its two people sees it; `side` is theirs. It is about a listing or
+    about an item of their campus; the other of the two is null.
+    """
 
     id: UUID
     side: Literal["buyer", "seller"]
-    listing: ListingCard
+    listing: ListingCard | None
+    item: ItemCard | None
     other: OtherPerson
     unread: int = Field(ge=0)
     opened_at: AwareDatetime

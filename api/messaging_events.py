@@ -1,5 +1,5 @@
-"""What people ask over the socket. Whom they talk with follows from the listing and from who they
-are; nothing that a client says of the other one is believed.
+"""What people ask over the socket. Whom they talk with follows from what is offered and from
+who they are; nothing that a client says of the other one is believed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Caller
 from api.emitted import moment
-from api.listing_sight import hidden, seller_of
+from api.listing_sight import hidden
 from api.machines import Machines
 from api.messaging_bodies import Content
 from api.messaging_fanout import Fanout, Said, chat_room
 from api.messaging_views import Row, sealed_content, unknown
+from api.offers import offer_of
 from api.people import People, people_of
 from api.problems import Problem, refusal
 from projections.messaging import conversations, messages
@@ -43,9 +44,9 @@ class _Asked(BaseModel):
 
 
 class JoinChat(_Asked):
-    """About which listing to talk. Its seller names the buyer. Or a conversation by its id.
+    """About which listing or campus item to talk. Its seller names the buyer. Or a conversation by its id.
 
-    `sellerId` is what clients of the source design send; the listing says who sells it.
+    `sellerId` is what clients of the source design send; the mesh knows whose it is.
     """
 
     itemId: Id | None = None  # noqa: N815 - the source design's names
@@ -110,7 +111,7 @@ class Events:
 
     async def join_chat(self, connection: Connection, asked: JoinChat) -> dict[str, Any]:
         """Listen to a conversation, and get what was said last, the first of it first."""
-        chat = await self._chat(connection.caller.user_id, asked)
+        chat = await self._chat(connection.caller, asked)
         people = await people_of(self.machines, (str(chat.buyer_id), str(chat.seller_id)))
         connection.name = people.name(connection.caller.user_id)
         chat_id = str(chat.chat_id)
@@ -133,7 +134,8 @@ class Events:
         user_id = connection.caller.user_id
         chat = connection.chats.get(str(asked.chatId))
         if chat is None:
-            chat = await self._chat(user_id, JoinChat(chatId=asked.chatId, itemId=asked.itemId))
+            named = JoinChat(chatId=asked.chatId, itemId=asked.itemId)
+            chat = await self._chat(connection.caller, named)
         if not chat.opened and user_id == str(chat.buyer_id):
             await self._send(connection, _opening(chat, connection.caller))
         command = SendMessage(
@@ -193,29 +195,29 @@ class Events:
             raise Problem(409, "not_joined", "Join the chat first")
         return chat_id
 
-    async def _chat(self, user_id: str, asked: JoinChat) -> Chat:
+    async def _chat(self, caller: Caller, asked: JoinChat) -> Chat:
         """The conversation that is meant, if this is one of its two people; raises problems."""
         if asked.itemId is None and asked.chatId is None:
             raise Problem(422, "invalid", "Name the chat, or the item to talk about")
         if asked.chatId is not None:
             row = await conversations.by_id(self.machines.postgres, str(asked.chatId))
             if row is not None:
-                return _known(row, user_id)
+                return _known(row, caller.user_id)
         if asked.itemId is None:
             raise unknown()
-        seller_id, public = await seller_of(self.machines, asked.itemId)
-        buyer_id = UUID(user_id)
-        if buyer_id == seller_id:
-            if asked.buyerId is None or asked.buyerId == seller_id:
-                raise Problem(409, "own_listing", "This listing is yours: say who asks about it")
+        offer = await offer_of(self.machines, caller, asked.itemId)
+        buyer_id = UUID(caller.user_id)
+        if buyer_id == offer.seller_id:
+            if asked.buyerId is None or asked.buyerId == offer.seller_id:
+                raise Problem(409, "own_listing", "This is yours: say who asks about it")
             buyer_id = asked.buyerId
-        chat_id = conversation_id_of(asked.itemId, buyer_id, seller_id)
+        chat_id = conversation_id_of(asked.itemId, buyer_id, offer.seller_id)
         if asked.chatId not in (None, chat_id):
             raise unknown()
         opened = await conversations.by_id(self.machines.postgres, str(chat_id)) is not None
-        if not opened and not public:
+        if not opened and not offer.public:
             raise hidden()
-        return Chat(chat_id, asked.itemId, buyer_id, seller_id, opened)
+        return Chat(chat_id, asked.itemId, buyer_id, offer.seller_id, opened)
 
     async def _send(self, connection: Connection, command: Command) -> Reply:
         """The writer's reply; raises the problem that tells of a refusal."""

@@ -12,7 +12,8 @@ from api.people import People
 from api.problems import Problem
 from api.profiles import key_of
 from projections.messaging import conversations
-from schemas.listings import ListingStatus
+from schemas.items import ItemStatus
+from schemas.listings import ListingStatus, seller_account, source_name
 
 Row = Mapping[str, Any]
 
@@ -59,10 +60,31 @@ def conversation_shown(row: Row, people: People, user_id: str) -> dict[str, Any]
     return {
         "id": row["key"],
         "side": side,
-        "listing": _card(row, side),
-        "other": {"id": other, "name": people.name(other)},
+        "listing": None if row["item_status"] else _card(row, side),
+        "item": _item_card(row, side) if row["item_status"] else None,
+        "other": {"id": other, "name": _name(row, people, other)},
         **{name: row[name] for name in ("unread", "opened_at", "last_message_at")},
         "last_message": last,
+    }
+
+
+def _name(row: Row, people: People, user_id: str) -> str:
+    """By what name the other one goes; a source that nobody has registered by its own."""
+    source = row["listing_seller_id"]
+    if source in {None, user_id} or user_id != str(seller_account(source)):
+        return people.name(user_id)
+    return people.names.get(user_id) or source_name(source)
+
+
+def _item_card(row: Row, side: str) -> dict[str, Any]:
+    """The item: a deleted one says so and no more, one that is not shown yet is its owner's."""
+    status = row["item_status"]
+    shown = status == ItemStatus.ACTIVE or (side == "seller" and status != ItemStatus.DELETED)
+    told = ("title", "price_minor", "currency")
+    return {
+        "id": row["listing_id"],
+        **{name: row[f"item_{name}"] if shown else None for name in told},
+        "status": status,
     }
 
 

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from api.auth import MaybeCaller, SignedIn
 from api.commands import Sending, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
-from api.listing_sight import hidden, listing_for, seller_of
+from api.listing_sight import hidden, listing_for
 from api.machines import Machines, Mesh
+from api.offers import listing_offer
 from api.paging import Page, Paging
 from api.people import People, people_of
 from api.problems import Problem, problem_responses
@@ -79,16 +80,16 @@ async def create_review(
     and none of one's own.
     """
     await LISTING.wait(request)
-    seller_id, public = await seller_of(mesh, body.listing_id)
+    offer = await listing_offer(mesh, body.listing_id)
     reviewer_id = UUID(caller.user_id)
-    if not public and reviewer_id != seller_id:
+    if not offer.public and reviewer_id != offer.seller_id:
         raise hidden()
     key = await key_of(mesh, reviewer_id)
     stated = body.model_dump(include={"title", "content"}, exclude_none=True)
     command = CreateReview(
         review_id=review_id_of(body.listing_id, reviewer_id),
         listing_id=body.listing_id,
-        seller_id=seller_id,
+        seller_id=offer.seller_id,
         rating=body.rating,
         sealed=_sealed(key, stated),
         **sending.asked,
@@ -180,7 +181,10 @@ async def list_seller_reviews(
 ) -> Response:
     """What is said of a seller, the last written first."""
     await REVIEWS.wait(request)
-    visible(await seller_profiles.by_id(mesh.postgres, str(user_id)), user_id, caller)
+    row = await seller_profiles.by_id(mesh.postgres, str(user_id))
+    # A source of imports may be spoken of before anybody has registered its account.
+    if row is not None or not await seller_profiles.is_reviewed(mesh.postgres, str(user_id)):
+        visible(row, user_id, caller)
     return await _listed(mesh, page, reviews.Subject.SELLER, user_id, rating)
 
 

@@ -30,6 +30,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.importing": ("import",),
     "cli.status": ("status",),
     "cli.people": ("grant-role",),
+    "cli.seller_account": ("seller-account",),
     "cli.sweep": ("sweep",),
     "cli.parked": ("parked",),
     "cli.vault": ("vault",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field
 
@@ -103,6 +103,25 @@ ListingCommand: TypeAlias = (
     | HideListing
     | ShowListing
 )
+
+
+SELLERS = UUID("c1f0a7b2-3d54-5e8b-8b1e-5a0f6d2c9e47")  # the namespace of accounts of sources
+
+
+def seller_account(seller_id: str) -> UUID:
+    """The account of whoever offers a listing. A person's is their id. What a tool imports is
+    offered by its source, `import:my-dealer`: that has one account too, whether or not anybody
+    has registered it yet, so that it can be written to and spoken of.
+    """
+    try:
+        return UUID(seller_id)
+    except ValueError:
+        return uuid5(SELLERS, seller_id)
+
+
+def source_name(seller_id: str) -> str:
+    """By what name a source goes that nobody has registered: `my-dealer`."""
+    return seller_id.rpartition(":")[2]
 
 
 class _ListingEvent(Event):

@@ -26,8 +26,9 @@ from schemas.recorded import Recorded
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Who talks about what. `…_sent` counts somebody's messages, `…_read` how many of the other
-    one's they have read. `active_at` is when it last moved: what lists go by.
+    """Who talks about what: a listing, or an item of a campus, by its id. `…_sent` counts
+    somebody's messages, `…_read` how many of the other one's they have read or put away with the
+    conversation: those wait no more when it comes back. `active_at` is when it last moved: what lists go by.
 
     Before the first message the seller does not see it: there is nothing to answer.
     """
@@ -82,11 +83,19 @@ def _changes(
                 "active_at": at,
             }
         case MessagesRead(reader_id=reader_id, up_to=up_to):
-            return {f"{_side(row, reader_id)}_read": up_to}
+            return _seen(row, _side(row, reader_id), up_to)
         case ConversationHidden(user_id=user_id):
-            return {f"{_side(row, user_id)}_hidden": True}
+            own = _side(row, user_id)
+            everything = row.seller_sent if own == "buyer" else row.buyer_sent
+            return {f"{own}_hidden": True, **_seen(row, own, everything)}
         case _:
             assert_never(event)
+
+
+def _seen(row: Conversation, own: str, up_to: int) -> dict[str, int]:
+    """So many of the other one's messages wait no more; what was put away is not taken out."""
+    before = row.buyer_read if own == "buyer" else row.seller_read
+    return {f"{own}_read": max(before, up_to)}
 
 
 def _side(row: Conversation, user_id: object) -> str:
@@ -99,7 +108,7 @@ Index("of_seller", table.c.seller_id, table.c.active_at.desc(), table.c.key.desc
 
 conversations = Projection(
     name="conversations",
-    version=1,
+    version=2,
     hears=get_args(MessagingEvent),
     key=key,
     fold=fold,
@@ -118,7 +127,10 @@ _LIST = f"""
     SELECT own.key, own.listing_id, own.buyer_id, own.seller_id, own.opened_at, own.active_at,
            own.last_message_at, own.unread, last.key AS last_id, last.sender_id AS last_sender_id,
            last.content_sealed AS last_content_sealed, listing.title, listing.price_minor,
-           listing.currency, listing.status AS listing_status
+           listing.currency, listing.status AS listing_status,
+           listing.seller_id AS listing_seller_id, item.title AS item_title,
+           item.price_minor AS item_price_minor, item.currency AS item_currency,
+           item.status AS item_status
     FROM (
         ({_BUYER} ORDER BY active_at DESC, key DESC LIMIT $2::bigint + $3::bigint)
         UNION ALL
@@ -126,6 +138,7 @@ _LIST = f"""
     ) AS own
     LEFT JOIN reads.messages AS last ON last.key = own.last_message_id
     LEFT JOIN reads.listing_page AS listing ON listing.key = own.listing_id
+    LEFT JOIN reads.items AS item ON item.key = own.listing_id
     ORDER BY own.active_at DESC, own.key DESC {{limit}}
 """  # noqa: S608 - our own names
 _UNREAD = f"""

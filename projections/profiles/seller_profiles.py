@@ -102,3 +102,11 @@ _WHOLE = """
 async def by_id(reads: Reads, user_id: str) -> Mapping[str, Any] | None:
     """One person as a seller; whether they are one, their role tells."""
     return await reads.fetchrow(_WHOLE, user_id)
+
+
+async def is_reviewed(reads: Reads, seller_id: str) -> bool:
+    """Whether something was said of this seller, be they registered or not."""
+    row = await reads.fetchrow(
+        "SELECT key FROM reads.seller_profiles WHERE key = $1 AND review_count > 0", seller_id
+    )
+    return row is not None

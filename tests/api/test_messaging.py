@@ -241,6 +241,16 @@ async def test_MS_05_a_hidden_conversation_comes_back_with_a_new_message(chat) -
     assert await chat.buyer.contents(chat.id, back) == ["Hello", "Are you there?"]
 
 
+async def test_MS_06_a_hidden_conversation_comes_back_with_what_is_new_alone_unread(chat) -> None:
+    for words in ("Hello", "Are you there?"):
+        await chat.seller.said(chat.id, words)
+    assert (await chat.buyer.ask("DELETE", f"/api/messages/{chat.id}")).status_code == 204
+    back = await chat.seller.said(chat.id, "It is cheaper now")
+    found = await chat.buyer.page("/api/messages/unread", back)
+    waiting = {each["id"]: each["unread"] for each in found["conversations"]}
+    assert waiting[chat.id] == 1
+
+
 async def test_MS_06_unread_messages_are_counted_as_their_rows_are(mesh, seller) -> None:
     own = await talker(mesh)
     talks = [await talk(own, seller) for _ in range(2)]

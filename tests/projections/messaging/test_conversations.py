@@ -52,6 +52,13 @@ def test_MS_05_a_new_message_brings_a_hidden_one_back() -> None:
     assert (back.buyer_hidden, back.seller_hidden) == (False, False)
 
 
+def test_MS_06_what_was_put_away_waits_no_more_when_the_conversation_comes_back() -> None:
+    row = after(said(BUYER, 1, 1), said(BUYER, 2, 2), hidden(SELLER), said(BUYER, 3, 3))
+    assert row.buyer_sent - row.seller_read == 1
+    later = after(said(BUYER, 1, 1), said(BUYER, 2, 2), hidden(SELLER), read(SELLER, 1))
+    assert later.seller_read == 2
+
+
 def test_MS_02_a_seller_sees_nothing_before_something_is_said() -> None:
     assert (after().buyer_hidden, after().seller_hidden) == (False, True)
     assert not after(said(BUYER, 1, 1)).seller_hidden

@@ -1,0 +1,114 @@
+"""`mesh seller-account`: somebody who reads what buyers write to a source of imported listings.
+
+A source, `import:my-dealer`, has an account's id from its first listing on: people write to it
+and review it. Here that id is registered, for a person who logs in as the source.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+import uuid_utils
+from pydantic import TypeAdapter, ValidationError
+
+from api.account_fields import Email
+from api.gateway import CommandGateway
+from api.registration import RESERVATION
+from infra.one_time_tokens import OneTimeTokens
+from infra.postgres import open_pool
+from infra.settings import Settings, settings
+from infra.vault import PersonKey, Vault
+from schemas.identity import RegisterUser, ReserveEmail, TokenPurpose
+from schemas.listings import seller_account
+from schemas.messages import Command, Market, Role
+from schemas.recorded import CommandEnvelope
+
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+
+
+class SourceError(Exception):
+    """The source can't be registered; the text says what to do."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command(name="seller-account")(seller_account_command)
+
+
+def seller_account_command(
+    source: Annotated[
+        str, typer.Argument(help="As its listings name their seller: import:my-dealer.")
+    ],
+    email: Annotated[str, typer.Argument(help="Of whoever answers for it; nobody else's here.")],
+    name: Annotated[str, typer.Option(help="By what name it goes.")],
+) -> None:
+    """Register an account that reads and answers what is written to imported listings."""
+    try:
+        user_id = asyncio.run(register_source(settings(), source, _checked(email), name))
+    except SourceError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"{source} is {user_id}. A password is set through POST /api/auth/forgot-password.")
+
+
+def _checked(email: str) -> str:
+    try:
+        return _EMAIL.validate_python(email)
+    except ValidationError:
+        message = f"{email} is no e-mail address"
+        raise SourceError(message) from None
+
+
+async def register_source(chosen: Settings, source: str, email: str, name: str) -> UUID:
+    """The id of the account; raises SourceError for a taken e-mail or source."""
+    user_id = seller_account(source)
+    if str(user_id) == source.lower():
+        message = "This seller is a person, who has an account: name a source, import:my-dealer"
+        raise SourceError(message)
+    async with await open_pool(chosen, size_max=1) as pool:
+        vault = Vault(pool, chosen)
+        email_hash = vault.wrapping.lookup_hash(email)
+        key = await vault.new_person(user_id, email_hash)
+    now = datetime.now(UTC)
+    by = {"asked_at": now, "asked_by": str(user_id), "asked_role": Role.DEALER}
+    reserve = ReserveEmail(email_hash=email_hash, owner_id=user_id, until=now + RESERVATION, **by)
+    token = OneTimeTokens(chosen).derive(
+        TokenPurpose.VERIFY_EMAIL, user_id, UUID(str(uuid_utils.uuid7()))
+    )
+    joins = RegisterUser(
+        user_id=user_id,
+        **_sealed(key, email, name),
+        email_hash=email_hash,
+        role=Role.DEALER,
+        market=Market.EXOTICS,
+        token_id=token.token_id,
+        token_hash=token.hash,
+        expires_at=now + timedelta(seconds=chosen.verify_email_s),
+        **by,
+    )
+    await _sent(chosen, reserve, joins)
+    return user_id
+
+
+def _sealed(key: PersonKey, email: str, name: str) -> dict[str, Any]:
+    return {"email_sealed": key.seal("email", email), "name_sealed": key.seal("name", name)}
+
+
+async def _sent(chosen: Settings, *commands: Command) -> None:
+    gateway = CommandGateway(chosen)
+    await gateway.start()
+    try:
+        for command in commands:
+            command_id = str(uuid_utils.uuid7())
+            reply = await gateway.send(
+                CommandEnvelope(command, command_id, command_id, command_id, fingerprint="")
+            )
+            if reply.outcome != "accepted":
+                message = f"Refused: {reply.reason}"
+                raise SourceError(message)
+    finally:
+        await gateway.stop()
