@@ -114,5 +114,6 @@ bench-restart: $(STAMP)  ## The writer's restart, writer's and worker's memory a
 bench-recover: $(STAMP)  ## From a kill -9 of each process and server to the shop being whole again
 	@$(BIN)/python -m bench.recover
 
-clean: down  ## Take away the mesh's data and everything that is made anew
-	@rm -rf .mesh .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## Take away the mesh's data, secrets included, and what is made anew (YES=1: don't ask)
+	@test ! -d .mesh || $(BIN)/mesh down --wipe $(if $(YES),--yes)
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

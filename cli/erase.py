@@ -18,8 +18,9 @@ import typer
 import uuid_utils
 
 from api.database import Database
-from api.gateway import CommandGateway, WriteUnavailableError
+from api.gateway import CommandGateway
 from api.problems import StoreUnavailableError
+from cli.confirming import Yes, confirm
 from cli.erasing.documents import search_opensearch, search_redis
 from cli.erasing.files import search_files
 from cli.erasing.known import BehindError, known_by, until_folded
@@ -30,7 +31,7 @@ from cli.erasing.rows import search_clickhouse, search_postgres
 from cli.erasing.searched import Searched
 from cli.tables import print_table
 from infra.settings import Settings, settings, state_folder
-from infra.vault import Vault, VaultUnavailableError
+from infra.vault import Vault
 from processors.reading import LogUnavailableError
 from schemas.identity import DeleteUser
 from schemas.messages import Role
@@ -56,15 +57,6 @@ class ErasureError(Exception):
     """The person can't be erased or looked for; the text says what to do."""
 
 
-_FAILURES = (
-    ErasureError,
-    BehindError,
-    LogUnavailableError,
-    StoreUnavailableError,
-    VaultUnavailableError,
-)
-
-
 def register(app: typer.Typer) -> None:
     """Add this file's command."""
     app.command(name="erase")(erase_command)
@@ -81,29 +73,31 @@ def erase_command(
         bool,
         typer.Option("--disks-elsewhere", help="Leave the stores' files out: search them there."),
     ] = False,
+    yes: Yes = False,
 ) -> None:
     """Delete somebody for ever. With --prove search every store for what they were known by;
     1 when something was found, or when some place could not be searched.
     """
+    chosen = settings()
+    confirm(f"This erases {user} for ever: nobody can bring them back", yes=yes)
     given = _given() if values_on_stdin else {}
     if prove:
         _say("looking up what they are known by")
     try:
-        values = asyncio.run(erase(settings(), user, remember=prove))
-        typer.echo(f"{user} is erased")
-        if not prove:
-            return
-        if not values | given:
-            message = f"Nothing is known to look for: the key was destroyed before. {GIVE_TEXTS}"
-            raise ErasureError(message)
-    except _FAILURES as error:
-        typer.echo(str(error) or "The vault does not answer; try again.", err=True)
+        values = asyncio.run(erase(chosen, user, remember=prove)) | given
+    except (ErasureError, BehindError) as error:
+        typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    except WriteUnavailableError:
-        typer.echo("No writer answered: is it running? Try again.", err=True)
-        raise typer.Exit(1) from None
+    typer.echo(f"{user} is erased")
+    if not prove:
+        return
+    if not values:
+        typer.echo(
+            f"Nothing is known to look for: the key was destroyed before. {GIVE_TEXTS}", err=True
+        )
+        raise typer.Exit(1)
     folder = None if disks_elsewhere else state_folder()
-    if not _told(asyncio.run(searched(settings(), Needles(values | given), folder))):
+    if not _told(asyncio.run(searched(chosen, Needles(values), folder))):
         raise typer.Exit(1)
 
 

@@ -153,7 +153,7 @@ def import_sample() -> Summary:
 
 def _run(job: Job, limits: Limits) -> Summary:
     # What can be mended by trying again is tried again; a line for each try would hide the rest.
-    configure_logging("import", "error")
+    configure_logging("import", "critical")
     return run_import(settings(), job, limits)
 
 

@@ -9,8 +9,9 @@ import orjson
 import typer
 from rich.markup import escape
 
+from cli.confirming import EXIT_USAGE
 from cli.tables import print_table
-from infra.settings import state_folder
+from infra.settings import absent_mesh, state_folder
 from infra.stack.mail import mailbox
 from infra.stack.mailbox import SHOWN_MAX, Mail
 from infra.stack.state import State
@@ -29,6 +30,9 @@ def mail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """List the newest mails of the local stack, or show one."""
+    if not state_folder().is_dir():
+        typer.echo(absent_mesh(), err=True)
+        raise typer.Exit(EXIT_USAGE)
     found = mailbox(State(state_folder())).newest(number or count)
     if number is not None and len(found) < number:
         typer.echo(f"there are only {len(found)} mails", err=True)

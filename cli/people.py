@@ -13,8 +13,7 @@ import uuid_utils
 
 from api.database import Database
 from api.denylist import Cut, Denylist
-from api.gateway import CommandGateway, WriteUnavailableError
-from api.problems import StoreUnavailableError
+from api.gateway import CommandGateway
 from infra.redis import open_redis
 from infra.settings import Settings, settings
 from infra.vault import Wrapping
@@ -57,15 +56,12 @@ def grant_role(
     except PersonError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
-    except WriteUnavailableError:
-        typer.echo("No writer answered: is it running? Try again.", err=True)
-        raise typer.Exit(1) from None
     changed = "is now" if reply.event_count else "was already"
     typer.echo(f"This person {changed} {role.value}.")
 
 
 async def send_grant(chosen: Settings, email: str, role: Role) -> Reply:
-    """The writer's reply; raises PersonError or WriteUnavailableError."""
+    """The writer's reply; raises PersonError, and what means an outage."""
     user_id = await _user_id(chosen, email)
     command = GrantRole(
         user_id=user_id,
@@ -116,8 +112,6 @@ async def _user_id(chosen: Settings, email: str) -> UUID:
     await database.open()
     try:
         row = await users.by_email(database, email_hash)
-    except StoreUnavailableError as error:
-        raise PersonError(error.detail) from None
     finally:
         await database.close()
     if row is None:

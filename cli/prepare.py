@@ -8,6 +8,7 @@ import asyncio
 
 import typer
 
+from cli.processes import PROCESSES_PANEL
 from infra import password_changes
 from infra.kafka import ensure_topics
 from infra.postgres import open_pool
@@ -20,7 +21,7 @@ from projections import PROJECTIONS
 
 def register(app: typer.Typer) -> None:
     """Add this file's command."""
-    app.command(name="prepare")(prepare_command)
+    app.command(name="prepare", rich_help_panel=PROCESSES_PANEL)(prepare_command)
 
 
 def prepare_command() -> None:

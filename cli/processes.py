@@ -20,11 +20,12 @@ import typer
 from infra.garbage import without_collector
 from infra.logs import configure_logging
 from infra.process import run_process
-from infra.settings import Settings, load_settings, settings
+from infra.settings import Settings, load_settings, settings, state_folder
 
 if TYPE_CHECKING:
     import uvicorn
 
+PROCESSES_PANEL = "Processes: `mesh up` starts them, and more of each share the load"
 STOP_TIMEOUT_S = 15.0
 CHILD_POLL_S = 0.2
 # Longer than whoever is in front keeps a connection (nginx: 60 s): it is theirs to end. A server
@@ -34,10 +35,8 @@ KEEP_ALIVE_S = 75
 
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
-    app.command()(api)
-    app.command()(writer)
-    app.command()(worker)
-    app.command()(reactor)
+    for process in (api, writer, worker, reactor):
+        app.command(rich_help_panel=PROCESSES_PANEL)(process)
 
 
 # ruff: noqa: PLC0415
@@ -107,21 +106,39 @@ def writer() -> None:
 
 def worker(
     group: Annotated[
-        str | None, typer.Argument(help="journal, pages, search or analytics; none: all of them.")
+        str | None, typer.Argument(help="journal, pages, search or analytics.")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="One process for each group.")] = False,
 ) -> None:
-    """Fold events into read models."""
+    """Fold events into the read models of one store."""
     from processors.groups import GROUPS
 
-    if group is None:
+    if every and group is None:
         _run_every_group(tuple(GROUPS))
         return
-    if group not in GROUPS:
-        message = f"unknown group {group!r}: use one of {', '.join(GROUPS)}"
+    if group is None:
+        message = f"name one of {', '.join(GROUPS)}, or --all for a process each{_running_here()}"
+        raise typer.BadParameter(message)
+    if group not in GROUPS or every:
+        message = f"unknown group {group!r}: use one of {', '.join(GROUPS)}, or --all alone"
         raise typer.BadParameter(message)
     from processors.worker import run_worker
 
     run_process(f"worker-{group}", settings(), run_worker(group))
+
+
+def _running_here() -> str:
+    """Which workers the local stack runs already: a second set would only share their load."""
+    try:
+        from infra.stack import supervisor
+        from infra.stack.processes import PROCESSES
+        from infra.stack.state import State
+    except ModuleNotFoundError:  # in a container there is no local stack
+        return ""
+    state = State(state_folder())
+    workers = [each.name for each in PROCESSES if each.name.startswith("worker-")]
+    running = [name for name in workers if supervisor.is_running(state, name)]
+    return f" (running here already: {', '.join(running)})" if running else ""
 
 
 def _run_every_group(groups: Sequence[str]) -> None:

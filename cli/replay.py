@@ -20,7 +20,6 @@ from processors.generations import (
     TransitionError,
     list_generations,
 )
-from processors.reading import LogUnavailableError
 from processors.replay import builds, engine, switching
 from processors.replay.builds import ReplayError
 from processors.replay.comparison import Verdict
@@ -31,7 +30,7 @@ from processors.replay.processes import ShardFailedError
 from processors.replay.progress import Stand, View
 from processors.replay.switching import SwitchRefusedError
 from processors.replay.verification import verify
-from processors.stores.port import Generation, StoreUnavailableError
+from processors.stores.port import Generation
 from projections import PROJECTIONS
 from projections.projection import Projection
 
@@ -46,9 +45,6 @@ _EXPECTED = (
     ShardFailedError,
     SwitchRefusedError,
     TransitionError,
-    StoreUnavailableError,
-    LogUnavailableError,
-    OSError,
 )
 
 Names = Annotated[list[str] | None, typer.Argument(help="Projections; see `mesh replay status`.")]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from infra.settings import Settings, load_settings, state_folder
+from cli.confirming import EXIT_USAGE, Yes, confirm
+from cli.processes import PROCESSES_PANEL
+from infra.settings import Settings, absent_mesh, load_settings, state_folder
 from infra.stack import daemons, supervisor, watch
 from infra.stack.daemons import StartError
 from infra.stack.processes import PROCESSES, SUPERVISOR
@@ -25,7 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command()(up)
     app.command()(down)
-    app.command()(supervise)
+    app.command(rich_help_panel=PROCESSES_PANEL)(supervise)
     app.command()(logs)
 
 
@@ -35,6 +38,9 @@ def up(
 ) -> None:
     """Start everything that is not running, and wait until it serves."""
     state, view = State(state_folder()), View()
+    if state.folder.exists() and not state.folder.is_dir():
+        typer.echo(absent_mesh(), err=True)
+        raise typer.Exit(EXIT_USAGE)
     try:
         with state.lock(_LOCK_WAIT_S):
             _bring_up(state, view, servers_only)
@@ -109,10 +115,18 @@ def _print_addresses(settings: Settings, servers_only: bool) -> None:
 
 
 def down(
-    wipe: Annotated[bool, typer.Option(help="Delete the state folder, secrets included.")] = False,
+    wipe: Annotated[
+        bool, typer.Option("--wipe", help="Delete the state folder too: all data, all secrets.")
+    ] = False,
+    yes: Yes = False,
 ) -> None:
     """Stop what `mesh up` started here, and nothing else."""
     state = State(state_folder())
+    if not state.folder.is_dir():
+        typer.echo(f"nothing to stop. {absent_mesh()}", err=True)
+        raise typer.Exit(EXIT_USAGE if "MESH_STATE" in os.environ else 0)
+    if wipe:
+        confirm(f"This deletes {state.folder} for good, with all data and secrets in it", yes=yes)
     try:
         stopped = supervisor.down(state, wipe=wipe, wait_s=_LOCK_WAIT_S)
     except BusyError as error:
@@ -126,10 +140,19 @@ def supervise() -> None:
     watch.run(State(state_folder()))
 
 
-def logs(name: str, lines: Annotated[int, typer.Option(help="How many.")] = 200) -> None:
+LOGGED = (*(each.name for each in (*SERVERS, *PROCESSES)), SUPERVISOR)
+
+
+def logs(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(LOGGED)}.")],
+    lines: Annotated[int, typer.Option(min=1, help="How many.")] = 200,
+) -> None:
     """Print the end of one server's or process's log."""
-    known = [server.name for server in SERVERS] + [process.name for process in PROCESSES]
-    if name not in (*known, SUPERVISOR):
-        typer.echo(f"no such name: {name}. Known: {', '.join(known)}, {SUPERVISOR}", err=True)
-        raise typer.Exit(2)
-    sys.stdout.write(daemons.tail(State(state_folder()).of(name) / "log", lines) + "\n")
+    if name not in LOGGED:
+        typer.echo(f"no such name: {name}. Known: {', '.join(LOGGED)}", err=True)
+        raise typer.Exit(EXIT_USAGE)
+    file = State(state_folder()).of(name) / "log"
+    if not file.exists():
+        typer.echo(absent_mesh() or f"{name} has not been started here: no {file}", err=True)
+        raise typer.Exit(EXIT_USAGE)
+    sys.stdout.write(daemons.tail(file, lines) + "\n")

@@ -17,7 +17,7 @@ import typer
 from cli.lags import Tails, lag_of, read_tails
 from cli.tables import print_table
 from infra.postgres import open_pool
-from infra.settings import Settings, settings, state_folder
+from infra.settings import Settings, SettingsError, settings, state_folder
 from infra.stack import daemons
 from infra.stack.processes import PROCESSES, SUPERVISOR
 from infra.stack.servers import SERVERS
@@ -65,8 +65,16 @@ def register(app: typer.Typer) -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """What runs, how far every read model is, what is parked. Always ends with code 0."""
-    found = asyncio.run(mesh_status(settings()))
+    """What runs, how far every read model is, what is parked. Ends with code 0, whatever is
+    wrong; 2 where there is no mesh.
+    """
+    try:
+        found = asyncio.run(mesh_status(settings()))
+    except SettingsError as error:
+        # After a first `up` that failed there are no settings yet, and things that run.
+        if not state_folder().is_dir():
+            raise
+        found = _daemons_alone(str(error))
     if as_json:
         print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -93,16 +101,33 @@ async def mesh_status(chosen: Settings) -> dict[str, Any]:
     tails = await found.part("kafka", _tails(chosen, list(marks.values())), None)
     return {
         "urls": {"api": chosen.public_url, "docs": f"{chosen.public_url}/openapi.json"},
-        "servers": [_daemon(state, server.name) for server in SERVERS],
-        "processes": [
-            _daemon(state, name) for name in (SUPERVISOR, *(each.name for each in PROCESSES))
-        ],
+        **_daemons(state),
         "projections": [
             _projection(each, known or [], marks.get(each.name), tails) for each in PROJECTIONS
         ],
         "parked": parked,
         "partitions": None if tails is None else _partitions(tails),
         "errors": found.errors,
+    }
+
+
+def _daemons_alone(why: str) -> dict[str, Any]:
+    """What can be told without settings."""
+    return {
+        "urls": None,
+        **_daemons(State(state_folder())),
+        "projections": [],
+        "parked": None,
+        "partitions": None,
+        "errors": [why],
+    }
+
+
+def _daemons(state: State) -> dict[str, Any]:
+    processes = (SUPERVISOR, *(each.name for each in PROCESSES))
+    return {
+        "servers": [_daemon(state, server.name) for server in SERVERS],
+        "processes": [_daemon(state, name) for name in processes],
     }
 
 
@@ -194,20 +219,12 @@ def _partitions(tails: Tails) -> dict[str, list[dict[str, int]]]:
 
 
 def _tell(found: Mapping[str, Any]) -> None:
-    print(f"API {found['urls']['api']}\n")
+    if found["urls"]:
+        print(f"API {found['urls']['api']}\n")
     print_table(("name", "state", "pid"), [*found["servers"], *found["processes"]])
-    lines = [
-        {
-            **each,
-            "others": ", ".join(f"{one['generation']} {one['status']}" for one in each["others"]),
-            "replay": "a replay is due" if each["replay_due"] else "",
-        }
-        for each in found["projections"]
-    ]
-    print()
-    print_table(
-        ("name", "store", "generation", "lag_events", "lag_seconds", "others", "replay"), lines
-    )
+    if found["projections"]:
+        print()
+        _tell_projections(found["projections"])
     print()
     if found["parked"]:
         print(f"parked: {found['parked']['events']} events of {found['parked']['streams']} streams")
@@ -215,3 +232,17 @@ def _tell(found: Mapping[str, Any]) -> None:
             print(f"  {name}: {streams} streams wait, their rows are not shown: `mesh parked list`")
     for error in found["errors"]:
         print(f"not reached: {error}")
+
+
+def _tell_projections(projections: Iterable[Mapping[str, Any]]) -> None:
+    lines = [
+        {
+            **each,
+            "others": ", ".join(f"{one['generation']} {one['status']}" for one in each["others"]),
+            "replay": "a replay is due" if each["replay_due"] else "",
+        }
+        for each in projections
+    ]
+    print_table(
+        ("name", "store", "generation", "lag_events", "lag_seconds", "others", "replay"), lines
+    )

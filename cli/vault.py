@@ -14,13 +14,13 @@ import typer
 
 from cli.tables import print_table
 from infra import password_changes
-from infra.postgres import means_down, open_pool
+from infra.postgres import open_pool
 from infra.sealed_file import ForeignFileError
 from infra.settings import Settings, settings
 from infra.vault import MasterKeyMissingError, Wrapping, create_schema
 from infra.vault_backup import TABLES, Restored, Since, backup, restore
 from infra.vault_rotation import Rotation, rotate, rows_by_master_key
-from processors.reading import LogUnavailableError, kind_of_record, open_log
+from processors.reading import kind_of_record, open_log
 from schemas.identity import PasswordChanged, PasswordReset, UserDeleted
 from schemas.recorded import UndecodableError, decode_event
 from schemas.registry import kind_of
@@ -156,23 +156,18 @@ def _teller(what: str) -> Callable[[int], None]:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Do it; what is away, foreign or not permitted ends the command with code 1 and one line."""
+    """Do it; what is foreign or in the way ends the command with code 1 and one line."""
     try:
         return asyncio.run(work)
     except (
         ForeignFileError,
         MasterKeyMissingError,
-        LogUnavailableError,
         UndecodableError,
     ) as error:
         message = str(error)
     except FileExistsError as error:
         message = f"{error.filename or error.args[0]} is there already: name a new file"
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         message = f"{error.filename}: {error.strerror}"
-    except Exception as error:
-        if not means_down(error):
-            raise
-        message = f"Postgres can't be reached: {type(error).__name__}"
     typer.echo(message, err=True)
     raise typer.Exit(1) from None

@@ -215,6 +215,17 @@ def aio_consumer(settings: Settings, client_id: str, **options: Any) -> AIOKafka
     )
 
 
+async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Connect; raises KafkaError. A client that can't connect, or is given up on meanwhile, is
+    closed: aiokafka complains of each that is dropped as it is.
+    """
+    try:
+        await client.start()
+    except BaseException:
+        await client.stop()
+        raise
+
+
 class Gathering:
     """How long the broker may hold records back from one consumer.
 

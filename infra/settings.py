@@ -57,8 +57,11 @@ class _StateFile(PydanticBaseSettingsSource):
     def _values() -> dict[str, Any]:
         try:
             values: dict[str, Any] = json.loads(settings_file().read_text("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
+        except ValueError as error:
+            message = f"{settings_file()} is no JSON ({error}): take it away and run `mesh up`"
+            raise SettingsError(message) from None
         return values
 
 
@@ -217,11 +220,30 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _StateFile(settings_cls)
 
 
+def absent_mesh() -> str:
+    """Why nothing is known of a mesh here and what to do about it, in one line; nothing when
+    its settings file is there.
+    """
+    folder, named = state_folder(), os.environ.get("MESH_STATE")
+    if settings_file().exists():
+        return ""
+    if folder.is_dir():
+        return f"The mesh in {folder} has not come up yet: `mesh up` goes on, `mesh down` stops it."
+    if named:
+        return f"MESH_STATE names {folder}, which is no folder of a mesh: mend it, or unset it."
+    return (
+        f"There is no mesh in {folder.parent} (no folder {folder.name}): go where `make up` was"
+        " run, or name its folder in MESH_STATE."
+    )
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read and check the settings; raises SettingsError naming every fault at once."""
     try:
         found = Settings(**overrides)
     except ValidationError as error:
+        if (absent := absent_mesh()) and not (_told_otherwise() or overrides):
+            raise SettingsError(absent) from None
         lines = []
         for fault in error.errors():
             name = ".".join(str(part) for part in fault["loc"])
@@ -239,6 +261,14 @@ def load_settings(**overrides: Any) -> Settings:
         message = "Settings are not fit for MODE=production:\n" + "\n".join(lines)
         raise SettingsError(message)
     return found
+
+
+def _told_otherwise() -> bool:
+    """Whether the environment holds some of what must be told: then a state folder is not what
+    is missing.
+    """
+    needed = [name for name, field in Settings.model_fields.items() if field.is_required()]
+    return any(name.upper() in os.environ for name in needed)
 
 
 @lru_cache(maxsize=1)

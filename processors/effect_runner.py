@@ -32,7 +32,7 @@ from aiokafka import (
 from aiokafka.errors import KafkaError
 
 from infra import postgres
-from infra.kafka import Gathering, aio_consumer, membership
+from infra.kafka import Gathering, aio_consumer, membership, start_client
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError, SmtpMailer
 from infra.metrics import EFFECT_WAITS, EFFECTS
 from infra.pictures import Pictures
@@ -126,7 +126,7 @@ async def run_effect(
     )
     lanes = _Lanes(effect, tools, consumer)
     consumer.subscribe(effect.topics, listener=lanes)
-    await consumer.start()
+    await start_client(consumer)
     started.set()
     try:
         await first_of(stop.wait(), asyncio.shield(lanes.failed))

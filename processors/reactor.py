@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
-from infra.kafka import Gathering, aio_consumer, aio_producer, membership
+from infra.kafka import Gathering, aio_consumer, aio_producer, membership, start_client
 from infra.metrics import REACTIONS as REACTED
 from infra.process import announce_ready
 from infra.settings import Settings
@@ -64,7 +64,7 @@ async def run_reactor(
     reached or takes no commands: a new start goes on from the last committed offset.
     """
     producer = aio_producer(settings, "mesh-reactor")
-    await producer.start()
+    await start_client(producer)
     try:
         async with open_tools(settings, producer) as tools, asyncio.TaskGroup() as group:
             started = [asyncio.Event() for _ in (*reactions, *effects)]
@@ -96,7 +96,7 @@ async def _run(
     )
     gathering = Gathering(consumer, GATHER_MS)
     consumer.subscribe(reaction.topics)
-    await consumer.start()
+    await start_client(consumer)
     started.set()
     offsets = Offsets(consumer, reaction.name)
     try:

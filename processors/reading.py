@@ -26,6 +26,7 @@ import aiokafka
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from infra.kafka import start_client
 from infra.settings import Settings
 from schemas.positions import Position, TopicPartition
 from schemas.recorded import RawRecord
@@ -33,6 +34,7 @@ from schemas.topics import PARTITIONS
 
 RECORDS_MAX = 10_000  # in one batch of one partition
 STALL_S = 60.0  # without a step forward: a broker's restart takes up to 20
+CONNECT_S = 25.0
 POLL_MS = 500
 REQUEST_TIMEOUT_MS = 15_000
 RETRY_S = 0.5
@@ -230,8 +232,10 @@ class _Reading:
 
 @asynccontextmanager
 async def open_log(settings: Settings, *, stall_s: float = STALL_S) -> AsyncIterator[Log]:
-    """The log of these settings; raises LogUnavailableError after `stall_s` seconds."""
-    deadline = time.monotonic() + stall_s
+    """The log of these settings; raises LogUnavailableError when it can't be reached within
+    CONNECT_S, or gives nothing for `stall_s` seconds.
+    """
+    deadline = time.monotonic() + min(stall_s, CONNECT_S)
     while True:
         consumer = aiokafka.AIOKafkaConsumer(
             bootstrap_servers=settings.kafka_bootstrap,
@@ -242,10 +246,9 @@ async def open_log(settings: Settings, *, stall_s: float = STALL_S) -> AsyncIter
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
         try:
-            await consumer.start()
+            await start_client(consumer)
             break
         except KafkaError as error:
-            await consumer.stop()
             if time.monotonic() > deadline:
                 message = f"the log can't be reached: {error}"
                 raise LogUnavailableError(message) from error

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from cli.erasing.needles import Needles
 from cli.erasing.searched import Searched
-from infra.kafka import ADMIN_TIMEOUT_S, aio_consumer, client_config
+from infra.kafka import ADMIN_TIMEOUT_S, aio_consumer, client_config, start_client
 from infra.settings import Settings
 
 PLACE = "Kafka's records"
@@ -25,15 +25,15 @@ STALL_S = 60.0
 async def search_records(settings: Settings, needles: Needles) -> Searched:
     """Keys, headers and values of all that stands in the log now."""
     searched = Searched(PLACE, "records")
-    consumer = aio_consumer(
-        settings,
-        "mesh-erase",
-        isolation_level="read_uncommitted",
-        exclude_internal_topics=False,
-    )
     try:
         places = await asyncio.to_thread(_places, settings)
-        await consumer.start()
+        consumer = aio_consumer(
+            settings,
+            "mesh-erase",
+            isolation_level="read_uncommitted",
+            exclude_internal_topics=False,
+        )
+        await start_client(consumer)
         try:
             await _search(consumer, places, needles, searched)
         finally:

@@ -6,16 +6,28 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from clickhouse_driver import Client
 
-from infra.stack.daemons import Daemon
+from infra.stack.daemons import Daemon, StartError
 from infra.stack.state import State
+
+# In the path of its data the engine takes them for a pattern, and finds no table any more.
+_PATTERN: Final = frozenset("*?{")
 
 
 def prepare(state: State, progress: Callable[[str], None]) -> None:
-    """Nothing but the folder: the engine makes its files itself."""
+    """Nothing but the folder: the engine makes its files itself. Raises StartError where it
+    could not work with them.
+    """
     del progress
+    if found := _PATTERN & set(str(state.folder)):
+        message = (
+            f"{state.folder}: ClickHouse can't work below a folder with {' '.join(sorted(found))}"
+            " in its name: move the project, or name another state folder in MESH_STATE"
+        )
+        raise StartError(message)
     (state.of("clickhouse") / "data").mkdir(parents=True, exist_ok=True)
 
 

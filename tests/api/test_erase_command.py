@@ -84,7 +84,7 @@ async def said(mesh: Mesh, headers: dict[str, str], content: str) -> None:
 
 async def test_PR_10_whoever_is_erased_is_found_nowhere(mesh: Mesh, command: Command) -> None:
     user_id, email, name = await somebody(mesh)
-    result = await command("erase", user_id, "--prove")
+    result = await command("erase", "--yes", user_id, "--prove")
     assert result.exit_code == 0, result.output
     for place in (
         "Kafka's records",
@@ -113,7 +113,7 @@ async def test_PR_10_what_a_person_wrote_for_all_to_see_is_found_and_told(
     account = await mesh.account("seller")
     email = account.email
     await Seller(mesh, account).offer(description=f"Write to {email.upper()}")
-    result = await command("erase", account.user_id, "--prove", "--disks-elsewhere")
+    result = await command("erase", "--yes", account.user_id, "--prove", "--disks-elsewhere")
     assert result.exit_code == 1
     assert "FOUND in Kafka's records: commands.listings" in result.stderr
     assert "email (text)" in result.stderr
@@ -124,8 +124,8 @@ async def test_PR_10_once_the_key_is_gone_what_to_look_for_must_be_given(
     mesh: Mesh, command: Command
 ) -> None:
     account = await mesh.account()
-    assert (await command("erase", account.user_id)).exit_code == 0
-    again = await command("erase", account.user_id, "--prove", "--disks-elsewhere")
+    assert (await command("erase", "--yes", account.user_id)).exit_code == 0
+    again = await command("erase", "--yes", account.user_id, "--prove", "--disks-elsewhere")
     assert again.exit_code == 1
     assert "--values-on-stdin" in again.stderr
 
@@ -142,7 +142,7 @@ async def test_PR_10_nobody_is_erased_before_all_of_theirs_is_known(
             headers={**account.headers, "If-Match": "*"},
         )
         assert told.status_code == 200, told.text
-        result = await command("erase", account.user_id, "--prove", "--disks-elsewhere")
+        result = await command("erase", "--yes", account.user_id, "--prove", "--disks-elsewhere")
     assert result.exit_code == 1
     assert "events behind the log: are the workers running?" in result.stderr
     assert await mesh.machines.vault.person(UUID(account.user_id)) is not None
@@ -160,7 +160,7 @@ async def test_PR_10_who_is_erased_and_not_known_is_told_so(
 
     monkeypatch.setattr(cli.erase, "until_folded", until_folded)
     account = await mesh.account()
-    result = await command("erase", account.user_id, "--prove", "--disks-elsewhere")
+    result = await command("erase", "--yes", account.user_id, "--prove", "--disks-elsewhere")
     assert result.exit_code == 1
     assert f"{account.user_id} is erased, but journal is 1 events behind" in result.stderr
     assert "--values-on-stdin" in result.stderr
@@ -168,7 +168,7 @@ async def test_PR_10_who_is_erased_and_not_known_is_told_so(
 
 
 async def test_an_unknown_person_is_not_erased(command: Command) -> None:
-    result = await command("erase", str(uuid4()))
+    result = await command("erase", "--yes", str(uuid4()))
     assert (result.exit_code, "user_unknown" in result.stderr) == (1, True)
 
 

@@ -7,11 +7,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import typer
 from aiokafka import AIOKafkaProducer
-from typer.testing import CliRunner
 
-from cli.sweep import sweep_command, sweep_now
+from cli.sweep import sweep_now
 from infra.kafka import aio_producer
 from processors import sweeping
 from processors.reactor import run_reactor
@@ -149,17 +147,3 @@ async def test_IT_05_the_reactor_ends_the_wait_for_images(mesh: Mesh, sweeping_r
     for _ in range(2):
         item_id = await owner.have(drawn=False)
         assert (await owner.becomes(item_id, "failed"))["status"] == "active"
-
-
-async def _down(_settings: object) -> None:
-    raise ConnectionRefusedError
-
-
-def test_CR_01_the_command_line_says_when_nothing_answers(monkeypatch) -> None:
-    app = typer.Typer()
-    app.command()(sweep_command)
-    monkeypatch.setattr("cli.sweep.settings", lambda: None)
-    monkeypatch.setattr("cli.sweep.sweep_now", _down)
-    told = CliRunner().invoke(app, [])
-    assert told.exit_code == 1
-    assert "Try again" in told.output

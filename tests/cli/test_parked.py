@@ -87,14 +87,3 @@ async def test_status_says_for_which_read_models_rows_are_withheld(mesh: Mesh, m
 
 async def test_an_unknown_projection_ends_with_2(mesh: Mesh) -> None:
     assert (await mesh("parked", "list", "nothing")).exit_code == 2
-
-
-async def test_without_postgres_it_ends_with_1_and_one_line(
-    made: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nowhere = made.settings.model_copy(
-        update={"database_url": type(made.settings.database_url)("postgresql://a:b@127.0.0.1:1/x")}
-    )
-    found = await commands_on(nowhere, monkeypatch, cli.parked)("parked", "list")
-    assert found.exit_code == 1
-    assert "Postgres can't be reached" in found.stderr

@@ -137,7 +137,9 @@ def folder_apart() -> Iterator[Path]:
     """A folder for a shop's state. Not one of pytest's: each of its sessions that begins closes
     them all to other users, and so to the one whom Postgres may have to run as.
     """
-    with TemporaryDirectory(prefix="mesh-journeys-", ignore_cleanup_errors=True) as folder:
+    with TemporaryDirectory(
+        prefix="mesh's $HOME 100% ü, journeys ", ignore_cleanup_errors=True
+    ) as folder:
         yield Path(folder) / "state"
 
 
