@@ -22,6 +22,7 @@ from infra.one_time_tokens import OneTimeTokens
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
 from infra.vault import PersonKey, Vault
+from schemas.emails import lookup_form
 from schemas.identity import RegisterUser, ReserveEmail, TokenPurpose
 from schemas.listings import seller_account
 from schemas.messages import Command, Market, Role
@@ -71,7 +72,7 @@ async def register_source(chosen: Settings, source: str, email: str, name: str) 
         raise SourceError(message)
     async with await open_pool(chosen, size_max=1) as pool:
         vault = Vault(pool, chosen)
-        email_hash = vault.wrapping.lookup_hash(email)
+        email_hash = vault.wrapping.lookup_hash(lookup_form(email))
         key = await vault.new_person(user_id, email_hash)
     now = datetime.now(UTC)
     by = {"asked_at": now, "asked_by": str(user_id), "asked_role": Role.DEALER}
