@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from infra.common_passwords import is_common
+from infra.passwords import prepared
 from schemas.emails import address_of
 from schemas.texts import TOKEN, Line, refusal, without_controls
 
@@ -34,7 +35,7 @@ def _typed(password: SecretStr) -> SecretStr:
 
 
 def _uncommon(password: SecretStr) -> SecretStr:
-    if is_common(password.get_secret_value()):
+    if is_common(prepared(password.get_secret_value())):
         told = "is among the first that anyone would try: take a few words of your own"
         raise refusal(told)
     return password
@@ -51,7 +52,7 @@ Email = Annotated[
     AfterValidator(_email),
     Field(json_schema_extra={"format": "email"}),
 ]
-# Any characters that can be typed, taken as they are; length is what counts.
+# Any characters that can be typed; length is what counts. How they are composed is no part of it.
 NewPassword = Annotated[
     SecretStr,
     Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX),

@@ -8,10 +8,13 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Semaphore
 from typing import Literal, TypeVar
 
+from argon2.low_level import Type, hash_secret_raw
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -23,12 +26,29 @@ BCRYPT_BYTES_MAX = 72  # bcrypt reads no further; what follows would not count
 WORKERS = 2
 WAITING_MAX = 16  # at some 200 ms each: whoever comes later would wait for over two seconds
 
+# Of a digest, for its life: with other figures a repeat would look like another request.
+DIGEST_KIB, DIGEST_PASSES, DIGEST_BYTES, SALT_BYTES = 19_456, 2, 32, 16
+
 T = TypeVar("T")
 Scheme = Literal["argon2", "bcrypt"]
 
 
 class PasswordsBusyError(Exception):
     """Too many passwords are being hashed already; try again soon."""
+
+
+def prepared(password: str) -> str:
+    """A password as it is hashed: the same letters are the same password however a keyboard
+    composes them (RFC 8265, OpaqueString). Its case and width are the person's own.
+    """
+    spaced = "".join(" " if unicodedata.category(each) == "Zs" else each for each in password)
+    return unicodedata.normalize("NFC", spaced)
+
+
+def _spellings(password: str) -> list[str]:
+    """The prepared password, and what else an older hash may be of: it was taken as it came."""
+    others = (unicodedata.normalize(form, password) for form in ("NFC", "NFD"))
+    return list(dict.fromkeys((prepared(password), password, *others)))
 
 
 class _LongBcryptHasher(BcryptHasher):
@@ -63,16 +83,16 @@ class Passwords:
         bcrypt = _LongBcryptHasher(BCRYPT_ROUNDS)
         self._hash = PasswordHash((argon2, bcrypt) if scheme == "argon2" else (bcrypt, argon2))
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="passwords")
-        self._waiting = 0
+        self._room = Semaphore(WAITING_MAX)
         self._decoy_hash = self._hash.hash("nobody has this password")
 
     async def hash(self, password: str) -> str:
         """A new hash in the scheme of the settings; raises PasswordsBusyError."""
-        return await self._in_thread(lambda: self._hash.hash(password))
+        return await self._in_thread(lambda: self._hash.hash(prepared(password)))
 
     async def verify(self, password: str, stored: str) -> tuple[bool, str | None]:
         """Whether it is the password, and its hash in the present scheme where the stored one
-        is of another; raises PasswordsBusyError.
+        is of another, or of another spelling; raises PasswordsBusyError.
         """
         return await self._in_thread(lambda: self._verify(password, stored))
 
@@ -80,21 +100,40 @@ class Passwords:
         """Take the time that verifying takes, for somebody we don't know."""
         await self._in_thread(lambda: self._verify(password, self._decoy_hash))
 
+    async def digest(self, secret: str, salt: bytes) -> str:
+        """The same for the same secret and salt, and slow to try guesses on; raises
+        PasswordsBusyError.
+        """
+        return await self._in_thread(
+            lambda: hash_secret_raw(
+                prepared(secret).encode(),
+                salt[:SALT_BYTES],
+                time_cost=DIGEST_PASSES,
+                memory_cost=DIGEST_KIB,
+                parallelism=ARGON2_LANES,
+                hash_len=DIGEST_BYTES,
+                type=Type.ID,
+            ).hex()
+        )
+
     def close(self) -> None:
         """Let the threads go; what waits is dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, password: str, stored: str) -> tuple[bool, str | None]:
+        first, *others = _spellings(password)
         try:
-            return self._hash.verify_and_update(password, stored)
+            right, newer = self._hash.verify_and_update(first, stored)
+            if right or not any(self._hash.verify(each, stored) for each in others):
+                return right, newer
         except UnknownHashError:
             return False, None
+        return True, self._hash.hash(first)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        if self._waiting >= WAITING_MAX:
+        if not self._room.acquire(blocking=False):
             raise PasswordsBusyError
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._waiting -= 1
+        hashing = self._threads.submit(work)
+        # Once it is done, and not when whoever asked has gone: until then a thread is busy with it.
+        hashing.add_done_callback(lambda _: self._room.release())
+        return await asyncio.wrap_future(hashing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import unicodedata
 from collections.abc import Iterator
 
 import bcrypt
@@ -98,3 +99,47 @@ async def test_too_many_at_once_are_turned_away(monkeypatch: pytest.MonkeyPatch)
     release.set()
     assert await asyncio.gather(*waiting) == ["True"] * 3
     assert await hashing.hash("room again") == "True"
+
+
+FORMS = ("NFC", "NFD")
+SPELLED = "pässwörd für Zoë"
+
+
+@pytest.mark.parametrize("typed", FORMS)
+@pytest.mark.parametrize("chosen", FORMS)
+async def test_ID_19_how_a_keyboard_composes_letters_is_no_part_of_a_password(
+    passwords: Passwords, chosen: str, typed: str
+) -> None:
+    stored = await passwords.hash(unicodedata.normalize(chosen, SPELLED))
+    assert await passwords.verify(unicodedata.normalize(typed, SPELLED), stored) == (True, None)
+    assert not (await passwords.verify("passwörd für Zoë", stored))[0]
+
+
+@pytest.mark.parametrize("typed", FORMS)
+@pytest.mark.parametrize("chosen", FORMS)
+async def test_ID_19_an_older_hash_of_either_form_is_known_and_made_anew(
+    passwords: Passwords, chosen: str, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(module, "prepared", str)
+        stored = await passwords.hash(unicodedata.normalize(chosen, SPELLED))
+    right, newer = await passwords.verify(unicodedata.normalize(typed, SPELLED), stored)
+    assert right
+    assert (newer is None) == (chosen == "NFC")
+    assert await passwords.verify(SPELLED, newer or stored) == (True, None)
+
+
+def test_ID_19_a_password_is_prepared_as_an_opaque_string() -> None:
+    """RFC 8265: other spaces are spaces, what is composed is one, and width and case stay."""
+    assert module.prepared("a\u00a0b\u3000c") == "a b c"
+    assert module.prepared("e\u0301") == "\u00e9"
+    assert module.prepared("\uff21 \ufb01 A") == "\uff21 \ufb01 A"
+
+
+async def test_ID_19_a_digest_is_the_same_for_the_same_secret_and_salt(
+    passwords: Passwords,
+) -> None:
+    first, again = [await passwords.digest(SPELLED, bytes(32)) for _ in range(2)]
+    assert first == again
+    assert first != await passwords.digest("another", bytes(32))
+    assert first != await passwords.digest(SPELLED, bytes([1] * 32))
