@@ -122,7 +122,7 @@ async def verify_email(body: Proof, mesh: Mesh, sending: Sending) -> Response:
     say `email_verified: false`: refresh.
     """
     text = body.token.get_secret_value()
-    return answer(await credentials.verify_email(mesh, sending.fresh(), text), 204)
+    return answer(await credentials.verify_email(mesh, sending, text), 204)
 
 
 @router.post(
@@ -151,7 +151,7 @@ async def forgot_password(body: Forgotten, mesh: Mesh, sending: Sending) -> Resp
     """Have a mail sent that lets its reader set another password, if somebody has this e-mail:
     the answer is the same if nobody has.
     """
-    await credentials.request_reset(mesh, sending.fresh(), body.email)
+    await credentials.request_reset(mesh, sending, body.email)
     return private_json({"accepted": True}, 202)
 
 
@@ -165,7 +165,7 @@ async def forgot_password(body: Forgotten, mesh: Mesh, sending: Sending) -> Resp
 async def reset_password(body: Reset, mesh: Mesh, sending: Sending) -> Response:
     """Set another password with the token from the mailbox. Every session ends: log in anew."""
     reply = await credentials.reset_password(
-        mesh, sending.fresh(), body.token.get_secret_value(), body.password.get_secret_value()
+        mesh, sending, body.token.get_secret_value(), body.password.get_secret_value()
     )
     return answer(reply, 204)
 
@@ -183,7 +183,7 @@ async def change_password(
     """Set another password, knowing the one that is. Every session ends but this one."""
     reply = await credentials.change_password(
         mesh,
-        sending.fresh(),
+        sending,
         body.current_password.get_secret_value(),
         body.new_password.get_secret_value(),
     )

@@ -21,8 +21,8 @@ from api.consistency import OPENAPI_EXTRA, CaughtUp
 from api.emitted import json_of
 from api.listing_bodies import LISTING_ID
 from api.listing_sight import Row, hidden, listing_for, sees_all
-from api.machines import Machines, Mesh
-from api.networks import address_of, origin_of
+from api.machines import Machines, Mesh, machines_of
+from api.networks import origin_of
 from api.problems import Problem, StoreUnavailableError, problem_responses
 from api.routing import new_router
 from api.stores import clickhouse_answering
@@ -38,6 +38,9 @@ from schemas.recorded import CommandEnvelope
 from schemas.tracking import ListingViewed, ViewListing
 
 ONE_VIEW_S = 30 * 60  # a viewer who comes back within it has not come again
+# Browsers at one address that one listing counts in that time: a household, not whoever makes up
+# another browser at every look.
+BROWSERS_MAX = 10
 DAYS_DEFAULT = 30
 PAGES = CaughtUp(listing_page)
 FIGURES = CaughtUp(listing_views_log)
@@ -117,11 +120,24 @@ async def _is_new(mesh: Machines, request: Request, caller: Caller, listing_id: 
     append fails afterwards is lost: better one too few than one twice.
     """
     viewer = _keyed(mesh.settings, f"lately {_identity(request, caller)}")
+    key = f"view:{listing_id}:{viewer}"
     try:
-        new = await mesh.redis.set(f"view:{listing_id}:{viewer}", "1", nx=True, ex=ONE_VIEW_S)
+        if not await mesh.redis.set(key, "1", nx=True, ex=ONE_VIEW_S):
+            return False
+        return caller.signed_in or await _has_room(mesh, request, listing_id)
     except REDIS_DOWN as error:
         raise StoreUnavailableError("redis") from error
-    return bool(new)
+
+
+async def _has_room(mesh: Machines, request: Request, listing_id: UUID) -> bool:
+    """Whether no more browsers than there may be at this address have looked."""
+    address = mesh.rate_limits.addresses.of(request.scope)
+    key = f"views:{listing_id}:{_keyed(mesh.settings, f'address {address}')}"
+    pipeline = mesh.redis.pipeline()
+    pipeline.incr(key)
+    pipeline.expire(key, ONE_VIEW_S, nx=True)
+    count, _ = await pipeline.execute()
+    return int(count) <= BROWSERS_MAX
 
 
 def _view(
@@ -152,7 +168,8 @@ def _identity(request: Request, caller: Caller) -> str:
     """Who looks: a person, or a browser at an address. Never stored, only hashed with a key."""
     if caller.signed_in:
         return f"user {caller.user_id}"
-    return f"browser {address_of(request)} {request.headers.get('user-agent', '')}"
+    address = machines_of(request).rate_limits.addresses.of(request.scope)
+    return f"browser {address} {request.headers.get('user-agent', '')}"
 
 
 def _keyed(settings: Settings, text: str) -> str:

@@ -27,12 +27,18 @@ class CampusPerson:
     user_id: str
     role: Role
     email_domain: str
+    against: Problem | None = None  # why they are not let in any more
 
 
 def is_campus(domains: str, domain: str) -> bool:
     """Whether a mail domain is among these: `cs.uni.edu`, or `*.ac.lk` for all below."""
     names = (each.strip() for each in filter(None, domains.split(",")))
     return any(domain.endswith(each[1:]) if each[:1] == "*" else domain == each for each in names)
+
+
+async def campus_of(mesh: Machines, caller: Caller) -> CampusPerson:
+    """The caller on their campus, who is let in there; raises a 403 problem."""
+    return await _on_campus(await campus_person(mesh, caller))
 
 
 async def campus_person(mesh: Machines, caller: Caller) -> CampusPerson:
@@ -45,13 +51,24 @@ async def campus_person(mesh: Machines, caller: Caller) -> CampusPerson:
         raise Problem(
             403, "email_not_verified", "Follow the link that was mailed to you, then repeat"
         )
+    against = None
     if not is_campus(mesh.settings.campus_domains, row["email_domain"]):
-        raise Problem(403, "campus_unknown", "Your e-mail's domain is none of our campuses")
-    return CampusPerson(caller.user_id, Role(row["role"]), row["email_domain"])
+        against = Problem(403, "campus_unknown", "Your e-mail's domain is none of our campuses")
+    return CampusPerson(caller.user_id, Role(row["role"]), row["email_domain"], against)
 
 
-async def _on_campus(request: Request, caller: SignedIn) -> CampusPerson:
+async def _from_campus(request: Request, caller: SignedIn) -> CampusPerson:
     return await campus_person(machines_of(request), caller)
 
 
+FromCampus = Annotated[CampusPerson, Depends(_from_campus)]
+
+
+async def _on_campus(person: FromCampus) -> CampusPerson:
+    if person.against is not None:
+        raise person.against
+    return person
+
+
+# Writes take FromCampus and hand `against` to the command, for a repeat gets its first answer.
 OnCampus = Annotated[CampusPerson, Depends(_on_campus)]

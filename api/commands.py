@@ -7,6 +7,8 @@
         return answer(reply, 201, {"id": str(thing_id)}, location=f"/api/things/{thing_id}")
 
 The Idempotency-Key, scoped to the caller, is the command's id: the log itself knows repeats.
+A repeat gets its first answer whatever has become of the things that it is about, so what a read
+model has against a command is not raised but handed over, as `unless`.
 """
 
 from __future__ import annotations
@@ -29,16 +31,19 @@ from starlette.responses import Response
 
 from api.auth import Caller
 from api.etags import etag_of, expected_versions
-from api.machines import machines_of
+from api.gateway import DEADLINE_PASSED
+from api.machines import Machines, machines_of
 from api.networks import origin_of
-from api.problems import Problem, refusal
+from api.problems import IMAGES_MAX, Problem, StoreUnavailableError, refusal
 from api.successes import NO_STORE, private_json
 from infra.settings import Settings
+from projections.journal.answers import any_answered
 from schemas.messages import Command
 from schemas.positions import format_token
 from schemas.recorded import CommandEnvelope, Reply
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 KEYS_NAMESPACE = UUID("5f0c1d0e-6f4b-5c57-9d0a-7b6a52a1c9e4")
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
@@ -56,22 +61,44 @@ class CommandSender:
     fingerprint: str
     asked_at: datetime
 
-    def scoped(self, scope: str, asked: Mapping[str, Any]) -> CommandSender:
+    async def scoped(
+        self, scope: str, asked: Mapping[str, Any], secret: str | None = None
+    ) -> CommandSender:
         """For somebody who is not signed in: the key belongs to `scope`, and `asked` is what a
-        repeat must ask again; secrets are left out of it.
+        repeat must ask again, with the same `secret`.
         """
+        whose = scope_of(self.request, scope)
+        command_id = await command_id_for(machines_of(self.request), self.key, whose)
+        scoped = replace(self, command_id=command_id)
+        # What was asked of an earlier release was remembered without its secret.
+        if (
+            self.key is None
+            or secret is None
+            or command_id == former_command_id_of(self.key, whose)
+        ):
+            return scoped.comparing(asked)
+        return scoped.comparing({**asked, "secret": await self.digest(secret, scope)})
+
+    def comparing(self, asked: Mapping[str, Any]) -> CommandSender:
+        """A repeat is known by `asked` and not by the body, which holds a secret."""
         settings = machines_of(self.request).settings
         body = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
         path = self.request.url.path
-        return replace(
-            self,
-            command_id=command_id_of(self.key, scope_of(self.request, scope)),
-            fingerprint=fingerprint_of(settings, self.request.method, path, body),
-        )
+        return replace(self, fingerprint=fingerprint_of(settings, self.request.method, path, body))
+
+    async def digest(self, secret: str, whose: str) -> str:
+        """What tells a repeat's secret from another without telling the secret: keyed, and slow
+        to try guesses on, should the key be lost. Empty without a key, as nothing is repeated.
+        """
+        if self.key is None:
+            return ""
+        machines = machines_of(self.request)
+        salt = _keyed(machines.settings, f"secret of a repeat\n{whose}")
+        return await machines.passwords.digest(secret, salt)
 
     def fresh(self) -> CommandSender:
         """For what is never repeated by key, since its answer holds a secret: tokens."""
-        return replace(self, command_id=command_id_of(None, ""), fingerprint="")
+        return replace(self, command_id=_new_command_id(), fingerprint="")
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -94,11 +121,18 @@ class CommandSender:
         if_match: bool = False,
         if_match_required: bool = False,
         deadline: datetime | None = None,
+        unless: Problem | None = None,
     ) -> Reply:
         """The writer's reply, refusals too; raises WriteUnavailableError when there is none.
 
         `if_match`: the writer compares the request's If-Match with the stream's version.
+        `unless`: what the read models have against it now. It is raised, but not to a repeat.
         """
+        if unless is not None:
+            first = await self.first_reply(command, step=step)
+            if first is None:
+                raise unless
+            return first
         versions = None
         if if_match or if_match_required:
             versions = expected_versions(self.request, required=if_match_required)
@@ -115,6 +149,17 @@ class CommandSender:
             origin=origin_of(self.request),
         )
         return await machines_of(self.request).writes.send(envelope)
+
+    async def first_reply(self, command: Command, *, step: str = "") -> Reply | None:
+        """What the writer has said to this command already; None if it never came, or has no key.
+
+        The writer is asked and no read model, which may be late: a command that comes too late to
+        be judged is still told its first reply.
+        """
+        if self.key is None:
+            return None
+        reply = await self.reply_to(command, step=step, deadline=LONG_AGO)
+        return None if reply.reason == DEADLINE_PASSED else reply
 
     async def send(self, command: Command, **how: Any) -> Reply:
         """Like `reply_to`, but a refusal leaves as the problem that tells of it."""
@@ -144,21 +189,50 @@ def answer(
     return private_json(body, status, headers=headers)
 
 
-def command_id_of(key: str | None, scope: str) -> str:
+async def command_id_for(machines: Machines, key: str | None, scope: str) -> str:
     """The id of the command that an Idempotency-Key stands for; a new one without a key.
 
     `scope` is whose key it is and for what: the same text from somebody else, or sent to
     another address, is another command.
     """
     if key is None:
-        return str(uuid_utils.uuid7())
+        return _new_command_id()
     if not re.fullmatch(IDEMPOTENCY_KEY, key):
         raise Problem(
             400,
             "idempotency_key_invalid",
             "An Idempotency-Key is 1 to 255 visible ASCII characters",
         )
+    former = former_command_id_of(key, scope)
+    try:
+        known = await any_answered(machines.postgres, _steps(former))
+    except StoreUnavailableError:
+        known = False  # writes need no Postgres; it takes an update and an outage at once to err
+    return former if known else command_id_of(machines.settings, key, scope)
+
+
+def command_id_of(settings: Settings, key: str, scope: str) -> str:
+    """A keyed hash: ids of what the command makes follow from it, and nobody shall guess them
+    who knows whose key it was and what it said.
+    """
+    return str(UUID(bytes=_keyed(settings, f"idempotency\n{scope}\n{key}")[:16], version=4))
+
+
+def former_command_id_of(key: str, scope: str) -> str:
+    """The id that the same key stood for in earlier releases. Where it has been answered it still
+    counts, or a repeat after an update would do everything once more.
+    """
     return str(uuid5(KEYS_NAMESPACE, f"{scope}\n{key}"))
+
+
+def _steps(command_id: str) -> list[str]:
+    """The commands one of which is the first of a request's."""
+    first = ("reserve", *(f"image/{place}" for place in range(IMAGES_MAX)))
+    return [command_id, *(str(uuid5(UUID(command_id), step)) for step in first)]
+
+
+def _new_command_id() -> str:
+    return str(uuid_utils.uuid7())
 
 
 def scope_of(request: Request, whose: str) -> str:
@@ -174,6 +248,11 @@ def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> s
     return hmac.new(
         key, b"\n".join((method.encode(), path.encode(), body)), hashlib.sha256
     ).hexdigest()
+
+
+def _keyed(settings: Settings, text: str) -> bytes:
+    key = b64decode(settings.lookup_key.get_secret_value())
+    return hmac.digest(key, text.encode(), hashlib.sha256)
 
 
 _Key = Annotated[
@@ -192,7 +271,9 @@ async def _sender_of_files(request: Request, idempotency_key: _Key = None) -> Co
         request=request,
         caller=caller,
         key=idempotency_key,
-        command_id=command_id_of(idempotency_key, scope_of(request, caller.user_id)),
+        command_id=await command_id_for(
+            machines_of(request), idempotency_key, scope_of(request, caller.user_id)
+        ),
         fingerprint="",
         asked_at=datetime.now(UTC),
     )

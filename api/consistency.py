@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 from fastapi import Request
 
 from api.database import LIVE_WATERMARKS, Database
+from api.deadlines import left
 from api.gateway import WriteUnavailableError
 from api.machines import Machines, machines_of
 from api.problems import Problem, StoreUnavailableError
@@ -90,7 +91,7 @@ class CaughtUp:
         await machines.withheld.refuse(request, self._names)
         if token is None:
             return await query()
-        deadline = time.monotonic() + machines.settings.read_wait_s
+        deadline = time.monotonic() + left(machines.settings.read_wait_s)
         while True:
             seen = await self.reach(machines, _positions(token), deadline)
             answer = await query()
@@ -110,7 +111,7 @@ class CaughtUp:
         """
         wanted = _furthest(positions)
         if deadline is None:
-            deadline = time.monotonic() + machines.settings.read_wait_s
+            deadline = time.monotonic() + left(machines.settings.read_wait_s)
         seen = []
         for projection, topics in self._projections:
             heard = {place: offset for place, offset in wanted.items() if place.topic in topics}

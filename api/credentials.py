@@ -16,6 +16,9 @@ from uuid import UUID, uuid4, uuid5
 import structlog
 
 from api.commands import KEYS_NAMESPACE, CommandSender
+from api.consistency import CaughtUp
+from api.database import LIVE_WATERMARKS
+from api.deadlines import left
 from api.ending import cut_off
 from api.login import API, kept_folded, password_is
 from api.machines import Machines
@@ -23,6 +26,8 @@ from api.people import Row, awaited_row, settled_row
 from api.problems import Problem, refusal
 from infra.vault import VaultUnavailableError
 from projections.identity import users, verification_tokens
+from projections.journal.answers import first_reply
+from projections.journal.journal import journal
 from schemas.emails import lookup_form
 from schemas.identity import (
     ChangePassword,
@@ -33,10 +38,12 @@ from schemas.identity import (
     VerifyEmail,
 )
 from schemas.messages import Fault
+from schemas.positions import Position
 from schemas.recorded import Reply
 
 TOKEN_WAIT_S = 1.0  # a mail may be quicker than the read model
 TOKEN_POLL_S = 0.02
+JOURNAL = CaughtUp(journal)
 
 log = structlog.get_logger()
 
@@ -52,7 +59,10 @@ class Shown:
 
 async def verify_email(mesh: Machines, sending: CommandSender, text: str) -> Reply:
     """Prove the e-mail that the token went to; raises a 410 problem for any other."""
-    shown = await _shown(mesh, TokenPurpose.VERIFY_EMAIL, text)
+    sending = await sending.scoped(mesh.vault.wrapping.lookup_hash(text), {})
+    shown = await _shown(mesh, sending, TokenPurpose.VERIFY_EMAIL, text)
+    if isinstance(shown, Reply):
+        return _taken(shown)
     system = replace(sending, caller=API)
     reply = await system.reply_to(
         VerifyEmail(
@@ -88,6 +98,7 @@ async def request_reset(mesh: Machines, sending: CommandSender, email: str) -> N
     Nobody having it sends the same command, about a person who does not exist.
     """
     email_hash = mesh.vault.wrapping.lookup_hash(lookup_form(email))
+    sending = await sending.scoped(email_hash, {})
     row = await users.by_email(mesh.postgres, email_hash) or await kept_folded(mesh, email)
     user_id = uuid5(KEYS_NAMESPACE, email_hash) if row is None else UUID(row["key"])
     token = mesh.one_time_tokens.derive(TokenPurpose.RESET_PASSWORD, user_id, uuid4())
@@ -108,8 +119,12 @@ async def reset_password(mesh: Machines, sending: CommandSender, text: str, pass
     """Set another password and end every session; raises a 410 problem for any token but the
     one that is out.
     """
-    shown = await _shown(mesh, TokenPurpose.RESET_PASSWORD, text)
-    change_id = await _waiting(mesh, shown.user_id, password)
+    sending = await sending.scoped(mesh.vault.wrapping.lookup_hash(text), {}, secret=password)
+    shown = await _shown(mesh, sending, TokenPurpose.RESET_PASSWORD, text)
+    if isinstance(shown, Reply):
+        return _taken(shown)
+    change_id = uuid4()
+    await _wait(mesh, change_id, shown.user_id, password)
     system = replace(sending, caller=API)
     reply = await system.reply_to(
         ResetPassword(
@@ -136,35 +151,39 @@ async def change_password(
     """
     caller = sending.caller
     user_id = UUID(caller.user_id)
-    row = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, caller.user_id), "users")
-    if not await password_is(mesh, await settled_row(mesh, row), current):
-        fault = Fault(pointer="/current_password", detail="is not your password")
-        raise Problem(403, "password_wrong", "Your password is another", faults=[fault])
-    change_id = await _waiting(mesh, user_id, following)
-    reply = await sending.reply_to(
-        ChangePassword(
-            user_id=user_id,
-            change_id=change_id,
-            session_id=UUID(caller.session_id),
-            user_version=caller.user_version,
-            **sending.asked,
-        )
+    both = await sending.digest(f"{current}\n{following}", caller.user_id)
+    sending = sending.comparing({"secret": both})
+    command = ChangePassword(
+        user_id=user_id,
+        change_id=uuid4(),
+        session_id=UUID(caller.session_id),
+        user_version=caller.user_version,
+        **sending.asked,
     )
+    row = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, caller.user_id), "users")
+    if await password_is(mesh, await settled_row(mesh, row), current):
+        await _wait(mesh, command.change_id, user_id, following)
+        reply = await sending.reply_to(command)
+    else:
+        reply = await sending.reply_to(command, unless=_password_wrong())
     if reply.outcome != "accepted":
-        await mesh.password_changes.drop(change_id)
+        await mesh.password_changes.drop(command.change_id)
     reply = _accepted(reply)
-    await _apply(mesh, user_id, change_id, reply)
+    await _apply(mesh, user_id, command.change_id, reply)
     await cut_off(mesh, user_id, reply, kept=caller)
     return reply
 
 
-async def _waiting(mesh: Machines, user_id: UUID, password: str) -> UUID:
-    """The id of a change whose hash waits in the vault."""
-    change_id = uuid4()
+def _password_wrong() -> Problem:
+    fault = Fault(pointer="/current_password", detail="is not your password")
+    return Problem(403, "password_wrong", "Your password is another", faults=[fault])
+
+
+async def _wait(mesh: Machines, change_id: UUID, user_id: UUID, password: str) -> None:
+    """Let the hash of the password to be wait in the vault for its change."""
     password_hash = await mesh.passwords.hash(password)
     if not await mesh.password_changes.wait(change_id, user_id, password_hash):
         raise Problem(409, "user_deleted", "This account is no longer there")
-    return change_id
 
 
 async def _apply(mesh: Machines, user_id: UUID, change_id: UUID, reply: Reply) -> None:
@@ -175,9 +194,14 @@ async def _apply(mesh: Machines, user_id: UUID, change_id: UUID, reply: Reply) -
         log.warning("password_change_waits")
 
 
-async def _shown(mesh: Machines, purpose: TokenPurpose, text: str) -> Shown:
+async def _shown(
+    mesh: Machines, sending: CommandSender, purpose: TokenPurpose, text: str
+) -> Shown | Reply:
+    """The token, or what was said when it was shown under the same key before."""
     token_id = mesh.one_time_tokens.id_in(text)
     row = None if token_id is None else await _row_of(mesh, token_id)
+    if row is None and (first := await _first_reply(mesh, sending)) is not None:
+        return first
     if row is None or token_id is None or row["type"] != purpose:
         raise _spent("token_spent")
     user_id = UUID(row["user_id"])
@@ -186,8 +210,24 @@ async def _shown(mesh: Machines, purpose: TokenPurpose, text: str) -> Shown:
     return Shown(user_id, token_id, row["token"])
 
 
+async def _first_reply(mesh: Machines, sending: CommandSender) -> Reply | None:
+    """What a repeat was told first. A token that is spent is forgotten with whom it was for, so no
+    writer can be asked: but what the page has read of it the journal has soon read, too.
+    """
+    if sending.key is None:
+        return None
+    rows = await mesh.postgres.fetch(LIVE_WATERMARKS, verification_tokens.verification_tokens.name)
+    await JOURNAL.reach(
+        mesh, (Position(row["topic"], row["partition"], row["next_offset"] - 1) for row in rows)
+    )
+    reply = await first_reply(mesh.postgres, sending.command_id)
+    if reply is not None and reply.fingerprint != sending.fingerprint:
+        raise Problem(422, "idempotency_key_reused", "Refused: idempotency key reused")
+    return reply
+
+
 async def _row_of(mesh: Machines, token_id: UUID) -> Row | None:
-    deadline = time.monotonic() + TOKEN_WAIT_S
+    deadline = time.monotonic() + left(TOKEN_WAIT_S)
     while True:
         row = await verification_tokens.by_token_id(mesh.postgres, str(token_id))
         if row is not None or time.monotonic() > deadline:

@@ -25,6 +25,7 @@ import structlog
 from redis.asyncio import Redis
 
 from api.database import Database
+from api.deadlines import left
 from api.problems import StoreUnavailableError
 from api.together import Together
 from api.tokens import Claims
@@ -32,6 +33,7 @@ from infra.redis import REDIS_DOWN
 from projections.identity import sessions, users
 
 WHOLE = "denied:whole"
+ENDED = "mesh.ended"  # the channel that says at once whose tokens are void
 WHOLE_S = 10
 KEEP_S = 2.0
 # Rows reach Postgres a little after their time, and a token may be issued while its session ends.
@@ -123,6 +125,7 @@ class Denylist:
         """Refuse this session's access tokens from now on; False when Redis did not take it."""
         try:
             await self._redis.set(_key(str(session_id)), "1", ex=self._lifetime_s)
+            await self._redis.publish(ENDED, str(session_id))
         except REDIS_DOWN as error:
             log.warning("denylist_without_redis", error=type(error).__name__)
             return False
@@ -134,6 +137,7 @@ class Denylist:
         key = _cut_key(str(user_id))
         try:
             await self._redis.eval(_CUT, 1, key, cut.tokens_since, str(cut), lifetime)
+            await self._redis.publish(ENDED, str(user_id))
         except REDIS_DOWN as error:
             log.warning("denylist_without_redis", error=type(error).__name__)
             return False
@@ -152,7 +156,7 @@ class Denylist:
 
     async def _void_in_postgres(self, claims: Claims) -> bool:
         # A session just begun may not have its row yet.
-        deadline = time.monotonic() + self._row_wait_s
+        deadline = time.monotonic() + left(self._row_wait_s)
         while True:
             row = await sessions.by_id(self._postgres, claims.session_id)
             person = await users.by_id(self._postgres, claims.user_id)

@@ -18,6 +18,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
+from api.deadlines import left
 from infra.kafka import aio_consumer, aio_producer
 from infra.settings import Settings
 from schemas.positions import TopicPartition as Place
@@ -118,9 +119,10 @@ class CommandGateway:
 
     async def send(self, envelope: CommandEnvelope, timeout_s: float | None = None) -> Reply:
         """The writer's reply, accepted or not. Raises WriteUnavailableError when there is none
-        within `timeout_s` seconds (the settings' bound when None).
+        within `timeout_s` seconds (the settings' bound when None), or until the request that asks
+        must be answered.
         """
-        bound_s = self._settings.write_timeout_s if timeout_s is None else timeout_s
+        bound_s = left(self._settings.write_timeout_s if timeout_s is None else timeout_s)
         if envelope.deadline is None:
             deadline = datetime.now(UTC) + timedelta(seconds=bound_s)
             envelope = envelope._replace(deadline=deadline)

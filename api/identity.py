@@ -179,9 +179,10 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
         market=body.market,
         language=body.language,
     )
-    sending = sending.scoped(
+    sending = await sending.scoped(
         mesh.vault.wrapping.lookup_hash(lookup_form(body.email)),
         body.model_dump(mode="json", exclude={"password"}),
+        secret=body.password.get_secret_value(),
     )
     user_id, reply = await registration.register(mesh, sending, newcomer)
     if newcomer.market is Market.CAMPUS:
@@ -221,10 +222,11 @@ async def log_in(body: Credentials, mesh: Mesh, sending: Sending) -> Response:
     responses={**ok("Refreshed", _TOKENS), **problem_responses(400, 401, 415)},
 )
 async def refresh_session(body: Refresh, mesh: Mesh, sending: Sending) -> Response:
-    """Exchange a refresh token for the next pair. Each works once: a second use ends the
+    """Exchange a refresh token for the next pair. Each works once. For REFRESH_LEEWAY_S seconds a
+    repeat gets the same next token, as tabs of one browser ask at once; a later one ends the
     session and all its tokens.
     """
-    found = await login.refresh(mesh, sending.fresh(), body.refresh_token)
+    found = await login.refresh(mesh, sending, body.refresh_token)
     return tokens_answer(mesh.settings.access_token_s, found)
 
 

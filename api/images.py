@@ -13,6 +13,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from api import picture_sight
 from api.auth import SignedIn
 from api.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
 from api.consistency import OPENAPI_EXTRA, CaughtUp
@@ -27,6 +28,8 @@ from api.successes import ok, private_json
 from infra.pictures import media_type_of
 from infra.vault import PersonKey
 from projections.identity.users import users
+from projections.items.items import items
+from projections.journal.answers import any_answered
 from projections.media import media_files
 from projections.media.media_files import MediaStatus
 from schemas.media import ORIGINAL_BYTES_MAX, DeleteMedia, MediaType, UploadMedia, media_folder
@@ -37,9 +40,18 @@ from schemas.texts import shown_of
 
 FIELD = "images"
 FILENAME_LENGTH_MAX = 200
-UPLOADS = CaughtUp(users, media_files.media_files)
+UPLOADS = CaughtUp(users, media_files.media_files, items)
 
 router = new_router("media")
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Which file of a request it is, what it is for, and what stands against taking it now."""
+
+    place: int
+    subject: str | None = None
+    against: Problem | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,8 @@ async def upload_images(
     async with sent_files(request, FIELD, IMAGES_MAX) as files:
         await spend(mesh.rate_limits, request, "images", len(files))
         found = [
-            await take_image(mesh, sending, key, file, place) for place, file in enumerate(files)
+            await take_image(mesh, sending, key, file, Aim(place))
+            for place, file in enumerate(files)
         ]
     taken = [each for each in found if isinstance(each, Taken)]
     if not taken:
@@ -110,13 +123,14 @@ async def upload_images(
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_image(image_id: UUID, request: Request, mesh: Mesh, caller: SignedIn) -> Response:
-    """An image and where its sizes are shown. Its owner sees how far it has come; for others it
-    is there when it is processed.
+    """An image and where its sizes are shown. Its owner sees how far it has come. Whoever sees what
+    it is a picture of finds it when it is processed; one of nothing is its owner's alone.
+    Moderators see all.
     """
     await UPLOADS.wait(request)
     row = await media_files.by_id(mesh.postgres, str(image_id))
     own = row is not None and row["user_id"] == caller.user_id
-    if row is None or not (own or row["status"] in _SEEN):
+    if row is None or not (own or await picture_sight.sees(request, caller, row)):
         raise Problem(404, "media_unknown", "There is no such image")
     if row["owner_deleted"] or row["status"] == MediaStatus.DELETED:
         raise Problem(410, "media_deleted", "This image is no longer there")
@@ -166,11 +180,10 @@ async def take_image(
     sending: CommandSender,
     key: PersonKey,
     file: UploadFile,
-    place: int,
-    subject: str | None = None,
+    aim: Aim,
 ) -> Taken | Refused:
-    """Keep the `place`-th file of a request and have it drawn, for `subject` if it is for a
-    stream. Raises the problem of a refused command.
+    """Keep a file of a request and have it drawn, for the aim's `subject` if it is for a stream.
+    Raises the problem of a refused command.
     """
     if (file.size or 0) > ORIGINAL_BYTES_MAX:
         return Refused("file_too_large", f"is larger than {ORIGINAL_BYTES_MAX >> 20} MiB")
@@ -179,25 +192,36 @@ async def take_image(
     if media_type is None:
         detail = "is no JPEG, PNG or WebP, whatever its name says"
         return Refused("media_type_unknown", detail)
-    step = f"image/{place}"
-    media_id = sending.new_id(f"media/{place}")
+    step = f"image/{aim.place}"
+    media_id = sending.new_id(f"media/{aim.place}")
     path = sending.request.url.path
     fingerprint = fingerprint_of(mesh.settings, "POST", path, data)
     # Its name is keyed: nobody may find out from the log, for ever, who had which picture.
     original = f"{media_folder(key.user_id, media_id)}/original-{fingerprint}"
-    await mesh.objects.put(original, data)
     command = UploadMedia(
         media_id=media_id,
         owner_id=key.user_id,
         media_type=MediaType(media_type),
         size=len(data),
         original=original,
-        subject=subject,
+        subject=aim.subject,
         filename_sealed=_sealed_name(key, file.filename),
         **sending.asked,
     )
-    reply = await replace(sending, fingerprint=fingerprint).send(command, step=step)
+    sending = replace(sending, fingerprint=fingerprint)
+    if aim.against is None and not await _is_kept(mesh, sending, step):
+        await mesh.objects.put(original, data)
+    reply = await sending.send(command, step=step, unless=aim.against)
     return Taken(media_id, reply)
+
+
+async def _is_kept(mesh: Machines, sending: CommandSender, step: str) -> bool:
+    """Whether this is a repeat of what is in the books: its bytes may be gone for good by now,
+    and nobody would take them away a second time.
+    """
+    if sending.key is None:
+        return False
+    return await any_answered(mesh.postgres, [str(sending.new_id(step))])
 
 
 def refused_all(found: Sequence[Taken | Refused]) -> Problem:
@@ -218,10 +242,6 @@ def variants_of(row: Mapping[str, Any]) -> dict[str, Any]:
         name: {"url": url_of(key), "width": width, "height": height, "size": size}
         for name, key, width, height, size in drawn
     }
-
-
-# What somebody else may know of; that it is gone is told of what was seen.
-_SEEN = frozenset({MediaStatus.PROCESSED, MediaStatus.DELETED})
 
 
 def _told(found: Taken | Refused) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,12 +14,12 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.auth import SignedIn
-from api.campus import CampusPerson, OnCampus
+from api.campus import CampusPerson, FromCampus, OnCampus
 from api.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
 from api.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.emitted import json_of
 from api.etags import json_response
-from api.images import Refused, Taken, refused_all, take_image
+from api.images import Aim, Refused, Taken, refused_all, take_image
 from api.item_bodies import (
     CHANGED,
     FORM,
@@ -34,8 +35,9 @@ from api.item_bodies import (
     shown,
 )
 from api.item_form import SentItem, sent_item
+from api.item_sight import item_for
 from api.machines import Machines, Mesh, machines_of
-from api.offers import item_seen, item_unknown
+from api.offers import item_seen
 from api.paging import Page, Paging
 from api.problems import Problem, problem_responses, refusal
 from api.profiles import key_of
@@ -44,6 +46,8 @@ from api.routing import new_router
 from api.successes import ok
 from projections.identity.users import users
 from projections.items import items
+from projections.journal.journal import journal
+from projections.journal.streams import first_event
 from schemas.items import (
     CreateItem,
     DeleteItem,
@@ -60,6 +64,7 @@ from schemas.texts import Line
 # The id is matched by its form, so that no other path under /api/items can be taken for one.
 ONE = "/api/items/{item_id:uuid}"
 ITEMS = CaughtUp(items.items, users)
+JOURNAL = CaughtUp(journal)
 AT_ONCE_MAX = 4  # files of one form in memory
 PRIVATE = {"Cache-Control": "private, no-cache"}
 MESSAGE = "Your item is taken; it is shown as soon as its images are drawn"
@@ -82,7 +87,7 @@ router = new_router("items")
     openapi_extra=FORM,
 )
 async def create_item(
-    request: Request, mesh: Mesh, campus: OnCampus, sending: SendingFiles, _caller: SignedIn
+    request: Request, mesh: Mesh, campus: FromCampus, sending: SendingFiles, _caller: SignedIn
 ) -> Response:
     """Offer something to your campus, with one to ten images of at most 10 MiB each. The answer
     does not wait for the images to be drawn: until they are, nobody else sees the item.
@@ -101,8 +106,10 @@ async def create_item(
         images=images,
         **sending.asked,
     )
-    reply = await replace(sending, fingerprint=fingerprint).send(command)
-    body = {"success": True, "item": _new(command, sent, reply), "message": MESSAGE}
+    sending = replace(sending, fingerprint=fingerprint)
+    reply = await sending.send(command, unless=campus.against)
+    began = await _began(mesh, command, reply)
+    body = {"success": True, "item": _new(command, sent, reply, began), "message": MESSAGE}
     return answer(reply, 201, body, location=f"/api/items/{item_id}")
 
 
@@ -166,16 +173,10 @@ async def list_item_categories(request: Request, mesh: Mesh, campus: OnCampus) -
     },
     openapi_extra={"parameters": [HEADER_PARAMETER]},
 )
-async def read_item(item_id: UUID, request: Request, mesh: Mesh, campus: OnCampus) -> Response:
+async def read_item(item_id: UUID, request: Request, campus: OnCampus) -> Response:
     """One item of your campus. Before its images are drawn only its owner finds it."""
     await ITEMS.wait(request)
-    row = await items.by_id(mesh.postgres, str(item_id))
-    if row is None or row["email_domain"] != campus.email_domain:
-        raise item_unknown()
-    if row["owner_id"] != campus.user_id and not item_seen(row):
-        raise item_unknown()
-    if row["status"] == ItemStatus.DELETED:
-        raise Problem(410, "item_deleted", "This item was taken away")
+    row = await item_for(request, campus, item_id)
     body = json_of({"success": True, "item": shown(row)})
     return json_response(request, body, row["version"], cache_control=PRIVATE["Cache-Control"])
 
@@ -193,7 +194,7 @@ async def read_item(item_id: UUID, request: Request, mesh: Mesh, campus: OnCampu
     responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
 )
 async def update_item(
-    item_id: UUID, body: ItemUpdate, campus: OnCampus, sending: Sending, _caller: SignedIn
+    item_id: UUID, body: ItemUpdate, campus: FromCampus, sending: Sending, _caller: SignedIn
 ) -> Response:
     """Change the fields that are sent; null empties the description. PUT and PATCH do the same,
     as with listings. Needs `If-Match`.
@@ -205,7 +206,7 @@ async def update_item(
         clear=_clear(body),
         **sending.asked,
     )
-    reply = await _sent(sending, command, required=True)
+    reply = await _sent(sending, command, required=True, unless=campus.against)
     return answer(reply, 200, changed(item_id, reply))
 
 
@@ -217,20 +218,27 @@ async def update_item(
     responses={204: {"description": "Deleted"}, **_REFUSALS},
 )
 async def delete_item(
-    item_id: UUID, campus: OnCampus, sending: Sending, _caller: SignedIn
+    item_id: UUID, campus: FromCampus, sending: Sending, _caller: SignedIn
 ) -> Response:
     """Take the item away for good. Its history stays."""
     command = DeleteItem(item_id=item_id, email_domain=campus.email_domain, **sending.asked)
-    return answer(await _sent(sending, command, required=False), 204)
+    reply = await _sent(sending, command, required=False, unless=campus.against)
+    return answer(reply, 204)
 
 
 async def _sent(
-    sending: CommandSender, command: UpdateItem | DeleteItem, *, required: bool
+    sending: CommandSender,
+    command: UpdateItem | DeleteItem,
+    *,
+    required: bool,
+    unless: Problem | None,
 ) -> Reply:
     """The reply to a change; with `required` it must name the version. What is not one's own, of
     somebody who is away, nobody else sees: that it is refused must not say that it is there.
     """
-    reply = await sending.reply_to(command, if_match=True, if_match_required=required)
+    reply = await sending.reply_to(
+        command, if_match=True, if_match_required=required, unless=unless
+    )
     if reply.outcome == "accepted":
         return reply
     if reply.reason == "not_owner":
@@ -253,7 +261,8 @@ async def _taken(
 
     async def take(place: int, file: UploadFile) -> Taken | Refused:
         async with turn:
-            return await take_image(mesh, sending, key, file, place, subject)
+            aim = Aim(place, subject, campus.against)
+            return await take_image(mesh, sending, key, file, aim)
 
     # All come to an end before the first failure is told: their files are closed then.
     asked = (take(place, file) for place, file in enumerate(files))
@@ -268,7 +277,16 @@ async def _taken(
     return tuple(taken)
 
 
-def _new(command: CreateItem, sent: SentItem, reply: Reply) -> dict[str, Any]:
+async def _began(mesh: Machines, command: CreateItem, reply: Reply) -> datetime:
+    """When the item began: a repeat is told of the first time."""
+    if not reply.repeated or reply.position is None:
+        return command.asked_at
+    await JOURNAL.reach(mesh, [reply.position])
+    first = await first_event(mesh.postgres, command.stream_id)
+    return command.asked_at if first is None else first.event.created_at
+
+
+def _new(command: CreateItem, sent: SentItem, reply: Reply, began: datetime) -> dict[str, Any]:
     """The item as it begins; the read model may not have it yet."""
     blank = [items.NOT_DRAWN] * len(command.images)
     return shown(
@@ -282,7 +300,7 @@ def _new(command: CreateItem, sent: SentItem, reply: Reply) -> dict[str, Any]:
             "image_processing_status": ImageProcessing.PENDING,
             "image_ids": [str(each) for each in command.images],
             **dict.fromkeys(("thumbnail_keys", "medium_keys", "large_keys"), blank),
-            **dict.fromkeys(("created_at", "updated_at"), command.asked_at),
+            **dict.fromkeys(("created_at", "updated_at"), began),
             "version": reply.version,
         }
     )

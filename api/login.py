@@ -2,9 +2,9 @@
 
 Known and unknown e-mails take the same steps: one slow hash, one command, one answer.
 
-Each refresh token works once. A client that lost the answer, and asks again with the token it
-has, gets a 401 and logs in anew: nobody can tell it from a thief. With REFRESH_LEEWAY_S such a
-repeat does at least not end the session for whoever got the answer.
+Each refresh token works once, and what it is exchanged for is derived from it. Within
+REFRESH_LEEWAY_S a client that lost the answer, or tabs that all ask at once, get the same next
+token again; later nobody can tell them from a thief, and the session ends.
 """
 
 from __future__ import annotations
@@ -172,24 +172,36 @@ async def refresh(mesh: Machines, sending: CommandSender, text: str) -> LoggedIn
     # Everything that could fail is fetched before the token is spent.
     person = await _owner(mesh, presented.session_id)
     access = await _access_token(mesh, person, presented.session_id)
-    following = mesh.refresh_tokens.new(presented.session_id)
+    following = mesh.refresh_tokens.following(presented)
     sending = replace(sending, caller=Caller(user_id=str(person.user_id), role=person.role))
-    reply = await sending.reply_to(
-        RotateRefresh(
-            session_id=presented.session_id,
-            presented_hash=presented.hash,
-            next_hash=following.hash,
-            leeway_s=mesh.settings.refresh_leeway_s,
-            **sending.asked,
-        )
+    command = RotateRefresh(
+        session_id=presented.session_id,
+        presented_hash=presented.hash,
+        next_hash=following.hash,
+        leeway_s=mesh.settings.refresh_leeway_s,
+        **sending.asked,
     )
+    reply = await _rotated(sending, command)
     if reply.reason == "refresh_reused":
-        await _kill(mesh, sending, presented)
-    if reply.outcome == "refused":
-        raise _refresh_refused()
-    if reply.outcome != "accepted":
+        await _kill(mesh, sending.fresh(), presented)
+    if reply.outcome == "failed" or reply.reason == "idempotency_key_reused":
         raise refusal(reply)
+    if reply.outcome != "accepted":
+        raise _refresh_refused()
     return LoggedIn(person, access, following.text, reply)
+
+
+async def _rotated(sending: CommandSender, command: RotateRefresh) -> Reply:
+    """The session's word on the exchange. A key tells one request of the session from another;
+    it opens nothing: whether a repeat is in time the session judges as if it had none.
+    """
+    if sending.key is not None:
+        whose, asked = f"session {command.session_id}", {"token": command.presented_hash}
+        keyed = await sending.scoped(whose, asked)
+        reply = await keyed.reply_to(command)
+        if not reply.repeated or reply.outcome != "accepted":
+            return reply
+    return await sending.fresh().reply_to(command)
 
 
 async def _owner(mesh: Machines, session_id: UUID) -> Person:

@@ -86,22 +86,25 @@ async def open_conversation(
     There is one conversation of a buyer and what it is about, however often it is opened.
     """
     await OFFER.wait(request)
-    offer = await _offer(mesh, body, caller)
+    offer, against = await _offer(mesh, body, caller)
     ids = {"buyer_id": UUID(caller.user_id), "seller_id": offer.seller_id}
     conversation_id = conversation_id_of(offer.offer_id, **ids)
-    reply = await sending.send(
-        OpenConversation(
-            conversation_id=conversation_id, listing_id=offer.offer_id, **ids, **sending.asked
-        )
+    command = OpenConversation(
+        conversation_id=conversation_id, listing_id=offer.offer_id, **ids, **sending.asked
     )
+    reply = await sending.send(command, unless=against)
     shown = {"id": conversation_id, **body.model_dump(), **ids}
     status = 201 if reply.event_count else 200
     told = {name: value and str(value) for name, value in shown.items()}
     return answer(reply, status, told, location=f"/api/messages/{conversation_id}")
 
 
-async def _offer(mesh: Machines, body: NewConversation, caller: Caller) -> Offer:
-    """What the buyer may begin to talk about; raises problems."""
+async def _offer(
+    mesh: Machines, body: NewConversation, caller: Caller
+) -> tuple[Offer, Problem | None]:
+    """What the buyer would talk about, and what stands against beginning it now; raises problems
+    where there never was such a thing.
+    """
     kind, offer_id = body.about
     if kind == "item_id":
         offer, unseen = await item_offer(mesh, caller, offer_id), item_unknown()
@@ -110,10 +113,8 @@ async def _offer(mesh: Machines, body: NewConversation, caller: Caller) -> Offer
         offer, unseen = await listing_offer(mesh, offer_id), hidden()
         own = Problem(409, "own_listing", "This listing is yours: nobody talks with themselves")
     if caller.user_id == str(offer.seller_id):
-        raise own
-    if not offer.public:
-        raise unseen
-    return offer
+        return offer, offer.gone or own
+    return offer, offer.gone or (None if offer.public else unseen)
 
 
 @router.get(

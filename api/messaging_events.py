@@ -9,14 +9,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import uuid_utils
 from asgi_correlation_id import correlation_id
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import Caller
+from api.commands import LONG_AGO, command_id_of, fingerprint_of
 from api.emitted import moment
+from api.gateway import DEADLINE_PASSED
 from api.listing_sight import hidden
 from api.machines import Machines
 from api.messaging_bodies import Content
@@ -39,6 +41,10 @@ TYPING_S = 5.0  # after which nobody types any more who does not say so again
 Id = Annotated[UUID, Field(strict=False)]  # JSON has no ids but texts
 
 
+# What a client calls a message by, before we do.
+ClientId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -57,11 +63,15 @@ class JoinChat(_Asked):
 
 class SayInChat(_Asked):
     """What to say. With `itemId` a buyer's first words open the conversation. `recipientId` is
-    what clients of the source design send; the conversation says who it is.
+    what clients of the source design send; the conversation says who it is. With a `clientId` (or
+    `id`) of the client's own making a message may be sent again: it is said once, and every time
+    acknowledged as the first.
     """
 
     chatId: Id  # noqa: N815
     content: Content
+    clientId: ClientId | None = None  # noqa: N815
+    id: ClientId | None = None
     itemId: Id | None = None  # noqa: N815
     recipientId: Id | None = None  # noqa: N815
 
@@ -81,11 +91,33 @@ class Chat:
     buyer_id: UUID
     seller_id: UUID
     opened: bool
+    against: Problem | None = None  # what stands against talking now
 
     def other(self, user_id: str) -> str:
         """Whom this one of the two talks with."""
         buyer, seller = str(self.buyer_id), str(self.seller_id)
         return seller if user_id == buyer else buyer
+
+
+@dataclass(frozen=True)
+class Told:
+    """By what the writer knows a command again."""
+
+    command_id: str
+    fingerprint: str = ""
+    again: bool = False  # whether the client may send it again
+
+    @classmethod
+    def of(cls, machines: Machines, user_id: str, said: SayInChat) -> Told:
+        """The same for the same words under the same client's id."""
+        name, settings = said.clientId or said.id, machines.settings
+        if name is None:
+            return cls(str(uuid_utils.uuid7()))
+        place = f"send-message/{said.chatId}"
+        command_id = command_id_of(settings, name, f"{user_id}\nsocket {place}")
+        return cls(
+            command_id, fingerprint_of(settings, "SOCKET", place, said.content.encode()), True
+        )
 
 
 @dataclass
@@ -112,6 +144,8 @@ class Events:
     async def join_chat(self, connection: Connection, asked: JoinChat) -> dict[str, Any]:
         """Listen to a conversation, and get what was said last, the first of it first."""
         chat = await self._chat(connection.caller, asked)
+        if chat.against is not None:
+            raise chat.against
         people = await people_of(self.machines, (str(chat.buyer_id), str(chat.seller_id)))
         connection.name = people.name(connection.caller.user_id)
         chat_id = str(chat.chat_id)
@@ -136,15 +170,19 @@ class Events:
         if chat is None:
             named = JoinChat(chatId=asked.chatId, itemId=asked.itemId)
             chat = await self._chat(connection.caller, named)
-        if not chat.opened and user_id == str(chat.buyer_id):
+        if not chat.opened and chat.against is None and user_id == str(chat.buyer_id):
             await self._send(connection, _opening(chat, connection.caller))
+        told = Told.of(self.machines, user_id, asked)
         command = SendMessage(
             conversation_id=chat.chat_id,
-            message_id=UUID(str(uuid_utils.uuid7())),
+            message_id=uuid5(UUID(told.command_id), "message"),
             content_sealed=await sealed_content(self.machines, user_id, asked.content),
             **_asked(connection.caller),
         )
-        reply = await self._send(connection, command)
+        reply = await self._send(connection, command, told, unless=chat.against)
+        acknowledged = {"messageId": str(command.message_id), "chatId": str(chat.chat_id)}
+        if reply.repeated:
+            return acknowledged
         chat.opened = True
         if not connection.name:
             connection.name = (await people_of(self.machines, (user_id,))).name(user_id)
@@ -158,7 +196,7 @@ class Events:
         )
         self._quiet(connection, str(chat.chat_id))
         await self.fanout.message_sent(said)
-        return {"messageId": str(command.message_id), "chatId": str(chat.chat_id)}
+        return acknowledged
 
     async def typing(self, connection: Connection, asked: InChat) -> None:
         """Tell the others that somebody types, for a while. It is nowhere but on the wire."""
@@ -215,22 +253,34 @@ class Events:
         if asked.chatId not in (None, chat_id):
             raise unknown()
         opened = await conversations.by_id(self.machines.postgres, str(chat_id)) is not None
-        if not opened and not offer.public:
-            raise hidden()
-        return Chat(chat_id, asked.itemId, buyer_id, offer.seller_id, opened)
+        against = offer.gone or (None if opened or offer.public else hidden())
+        return Chat(chat_id, asked.itemId, buyer_id, offer.seller_id, opened, against)
 
-    async def _send(self, connection: Connection, command: Command) -> Reply:
-        """The writer's reply; raises the problem that tells of a refusal."""
-        command_id = str(uuid_utils.uuid7())
+    async def _send(
+        self,
+        connection: Connection,
+        command: Command,
+        told: Told | None = None,
+        unless: Problem | None = None,
+    ) -> Reply:
+        """The writer's reply; raises the problem that tells of a refusal, and `unless`, but not to
+        what was sent before.
+        """
+        told = told or Told(str(uuid_utils.uuid7()))
+        if unless is not None and not told.again:
+            raise unless
         envelope = CommandEnvelope(
             command=command,
-            command_id=command_id,
-            correlation_id=correlation_id.get() or command_id,
-            causation_id=command_id,
-            fingerprint="",  # no key, so nothing can be repeated under it
+            command_id=told.command_id,
+            correlation_id=correlation_id.get() or told.command_id,
+            causation_id=told.command_id,
+            fingerprint=told.fingerprint,
             origin=connection.origin,
+            deadline=None if unless is None else LONG_AGO,
         )
         reply = await self.machines.writes.send(envelope)
+        if unless is not None and reply.reason == DEADLINE_PASSED:
+            raise unless
         if reply.outcome != "accepted":
             raise refusal(reply)
         return reply

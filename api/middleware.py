@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.caching import for_caches
+from api.deadlines import waiting_for_the_client
 from api.problems import (
     BODY_BYTES_MAX,
     IMAGES_BYTES_MAX,
@@ -119,7 +120,8 @@ class Edge:
         bound = next(larger, self._body_bytes_max)
         if length is not None and length.isdigit() and int(length) > bound:
             raise HTTPException(413)
-        return self._counted(receive, bound) if b"transfer-encoding" in sent else receive
+        counted = self._counted(receive, bound) if b"transfer-encoding" in sent else receive
+        return waiting_for_the_client(counted)
 
     def _counted(self, receive: Receive, bound: int) -> Receive:
         seen = 0

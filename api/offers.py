@@ -21,18 +21,17 @@ from schemas.messages import Market
 @dataclass(frozen=True)
 class Offer:
     """Something on offer: `seller_id` is whom one talks with about it, `public` whether a
-    conversation may begin.
+    conversation may begin, `gone` what stands against all that is new about it.
     """
 
     offer_id: UUID
     seller_id: UUID
     public: bool
+    gone: Problem | None = None
 
 
 async def listing_offer(mesh: Machines, listing_id: UUID) -> Offer:
-    """A listing; raises a 404 problem where there is none and a 410 problem where it was taken
-    away.
-    """
+    """A listing, whatever has become of it; raises a 404 problem where there never was one."""
     found = await _listing(mesh, listing_id)
     if found is None:
         raise hidden()
@@ -40,17 +39,18 @@ async def listing_offer(mesh: Machines, listing_id: UUID) -> Offer:
 
 
 async def item_offer(mesh: Machines, caller: Caller, item_id: UUID) -> Offer:
-    """An item of the caller's campus; raises a 403 problem for whoever is on none, a 404 problem
-    where their campus has no such item and a 410 problem where it was taken away.
+    """An item of the caller's campus, whatever has become of it; raises a 403 problem for whoever
+    is on none and a 404 problem where their campus never had such an item.
     """
     campus = await campus_person(mesh, caller)
     row = await items.by_id(mesh.postgres, str(item_id))
     if row is None or row["email_domain"] != campus.email_domain:
         raise item_unknown()
     owner_id, seen = UUID(row["owner_id"]), item_seen(row)
+    gone = campus.against
     if row["status"] == ItemStatus.DELETED and (seen or caller.user_id == str(owner_id)):
-        raise Problem(410, "item_deleted", "This item was taken away")
-    return Offer(item_id, owner_id, seen)
+        gone = gone or Problem(410, "item_deleted", "This item was taken away")
+    return Offer(item_id, owner_id, seen, gone)
 
 
 async def offer_of(mesh: Machines, caller: Caller, offer_id: UUID) -> Offer:
@@ -79,6 +79,7 @@ async def _listing(mesh: Machines, listing_id: UUID) -> Offer | None:
     row = await by_id(mesh.postgres, str(listing_id))
     if row is None:
         return None
+    gone = None
     if row["status"] == ListingStatus.DELETED and row["published_at"] is not None:
-        raise Problem(410, "listing_deleted", "This listing was taken away")
-    return Offer(listing_id, seller_account(row["seller_id"]), row["status"] in PUBLIC)
+        gone = Problem(410, "listing_deleted", "This listing was taken away")
+    return Offer(listing_id, seller_account(row["seller_id"]), row["status"] in PUBLIC, gone)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from api.deadlines import left
 from api.machines import Machines
 from api.problems import StoreUnavailableError
 from infra.vault import PersonKey
@@ -88,7 +89,7 @@ async def awaited_row(mesh: Machines, read: Callable[[], Awaitable[Row | None]],
     """A row that must come, for its event is in the log; raises StoreUnavailableError when the
     read model has not caught up within the bound.
     """
-    deadline = time.monotonic() + mesh.settings.read_wait_s
+    deadline = time.monotonic() + left(mesh.settings.read_wait_s)
     while (row := await read()) is None:
         if time.monotonic() > deadline:
             raise StoreUnavailableError(what, f"{what} have not caught up; try again soon")

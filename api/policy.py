@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from infra.settings import Settings
 from schemas.messages import Role
 
 Access = frozenset[Role]
@@ -190,6 +191,9 @@ UNLIMITED: Final[tuple[Limit, ...]] = ()
 CHANGES: Final = (Limit("default"),)
 SEARCHES: Final = (Limit("search"),)
 ITEMS: Final = (Limit("items"),)
+VIEWS: Final = (Limit("views"),)
+# Not in common with changes: who changes too much is not kept from leaving.
+LEAVING: Final = (Limit("leaving"),)
 FROM_ONE_ADDRESS: Final = (Limit("address", By.ADDRESS),)
 
 # How often: which policies each operation spends, in this order. What is left unlimited here is
@@ -199,8 +203,8 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "register_user": (Limit("joining", By.ADDRESS), *FROM_ONE_ADDRESS),
     "log_in": (Limit("auth", By.ACCOUNT), *FROM_ONE_ADDRESS),
     "refresh_session": FROM_ONE_ADDRESS,
-    "log_out": UNLIMITED,  # nobody is kept from leaving
-    "log_out_everywhere": UNLIMITED,
+    "log_out": LEAVING,
+    "log_out_everywhere": LEAVING,
     "read_session": UNLIMITED,
     "read_account": UNLIMITED,
     "list_signing_keys": UNLIMITED,
@@ -287,7 +291,7 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "search": SEARCHES,
     "search_listings": SEARCHES,
     "suggest": SEARCHES,
-    "view_listing": UNLIMITED,  # a fact in a batch; bots are told apart when it is counted
+    "view_listing": VIEWS,
     "read_listing_figures": SEARCHES,
     "read_audit": SEARCHES,
     "list_enums": UNLIMITED,
@@ -300,6 +304,28 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
 def limits_of(operation_id: str | None) -> tuple[Limit, ...]:
     """What this operation spends; an operation without a row spends the default."""
     return LIMITS.get(operation_id or "", CHANGES)
+
+
+# How long whoever asks waits at most, in seconds, where that is longer than a write or a read by
+# token may take: for pictures to be drawn and kept, for all that somebody ever did, for a provider
+# of log-ins elsewhere, for a column store. The time in which a request arrives is not in it.
+PATIENCE_S: Final[dict[str, float]] = {
+    "upload_avatar": 15.0,
+    "upload_images": 15.0,
+    "upload_media_images": 15.0,
+    "create_item": 15.0,
+    "export_user": 15.0,
+    "start_oauth": 5.0,
+    "start_linking": 5.0,
+    "finish_oauth": 5.0,
+    "read_listing_figures": 5.0,
+}
+
+
+def answer_within_s(operation_id: str | None, settings: Settings) -> float:
+    """The bound of all that one request waits for, added up; then it is told 503."""
+    usual = max(settings.write_timeout_s, settings.read_wait_s)
+    return max(usual, PATIENCE_S.get(operation_id or "", 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.deadlines import NoAnswerInTimeError
 from api.emitted import json_of
 from api.faults import fault_of
 from api.gateway import WriteUnavailableError
@@ -202,6 +203,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StoreUnavailableError, _on_store_unavailable)
     app.add_exception_handler(WriteUnavailableError, _on_write_unavailable)
+    app.add_exception_handler(NoAnswerInTimeError, _on_no_answer_in_time)
     app.add_exception_handler(VaultUnavailableError, _on_vault_unavailable)
     app.add_exception_handler(PersonErasedError, _on_person_erased)
     app.add_exception_handler(PasswordsBusyError, _on_passwords_busy)
@@ -261,6 +263,15 @@ async def _on_write_unavailable(_request: Request, _error: Exception) -> Respons
     log.warning("write_unavailable")
     detail = "Nobody confirmed the write in time; repeat it with the same Idempotency-Key"
     return problem_response(unavailable("write_unavailable", detail))
+
+
+async def _on_no_answer_in_time(_request: Request, _error: Exception) -> Response:
+    log.warning("no_answer_in_time")
+    detail = (
+        "This took too long; try again soon. A write may have been done: repeat it with the same"
+        " Idempotency-Key"
+    )
+    return problem_response(unavailable("no_answer_in_time", detail))
 
 
 def surprise_response(error: Exception) -> Response:

@@ -29,6 +29,7 @@ from redis.asyncio import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from api.addresses import Addresses
+from api.deadlines import left
 from api.policy import By, Limit
 from api.problems import Problem, StoreUnavailableError
 from infra.redis import REDIS_DOWN
@@ -67,6 +68,8 @@ POLICIES: Final[dict[str, WithoutRedis]] = {
     "chat": WithoutRedis.ALLOW,
     "images": WithoutRedis.REFUSE,  # each may cost seconds of work and space for ever
     "search": WithoutRedis.ALLOW,
+    "views": WithoutRedis.REFUSE,  # anybody writes by them into the log, for ever
+    "leaving": WithoutRedis.ALLOW,
     "default": WithoutRedis.ALLOW,
 }
 
@@ -136,17 +139,19 @@ class RateLimits:
         if time.monotonic() < self._away_until:
             raise TimeoutError
         try:
-            allowed = await self._windows.hit(item, policy, key, cost=cost) if cost else True
-            reset_at, left = await self._windows.get_window_stats(item, policy, key)
+            # Half of what is left at most: whoever needs no count is still to be served.
+            async with asyncio.timeout(left(2 * COUNT_TIMEOUT_S) / 2):
+                allowed = await self._windows.hit(item, policy, key, cost=cost) if cost else True
+                reset_at, rest = await self._windows.get_window_stats(item, policy, key)
         except (TimeoutError, RedisTimeoutError):
             self._away_until = time.monotonic() + AWAY_S
             raise
         return Standing(
             policy=policy,
-            allowed=allowed and (cost > 0 or left > 0),
+            allowed=allowed and (cost > 0 or rest > 0),
             quota=item.amount,
             window_s=item.get_expiry(),
-            remaining=max(left, 0),
+            remaining=max(rest, 0),
             reset_s=max(math.ceil(reset_at - time.time()), 1),
         )
 

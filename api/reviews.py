@@ -82,8 +82,7 @@ async def create_review(
     await LISTING.wait(request)
     offer = await listing_offer(mesh, body.listing_id)
     reviewer_id = UUID(caller.user_id)
-    if not offer.public and reviewer_id != offer.seller_id:
-        raise hidden()
+    hides = not offer.public and reviewer_id != offer.seller_id
     key = await key_of(mesh, reviewer_id)
     stated = body.model_dump(include={"title", "content"}, exclude_none=True)
     command = CreateReview(
@@ -94,7 +93,8 @@ async def create_review(
         sealed=_sealed(key, stated),
         **sending.asked,
     )
-    reply = await sending.send(command)
+    against = offer.gone or (hidden() if hides else None)
+    reply = await sending.send(command, unless=against)
     review_id = command.review_id
     return answer(reply, 201, _changed(review_id, reply), location=f"/api/reviews/{review_id}")
 

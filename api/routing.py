@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import ANONYMOUS, Caller, authenticate
+from api.deadlines import AnswerWithin
 from api.machines import machines_of
-from api.policy import ANYONE, FOR_KEYS, Access, Limit, access_of, limits_of
+from api.policy import ANYONE, FOR_KEYS, Access, Limit, access_of, answer_within_s, limits_of
 from api.problems import Problem
 from api.rate_limits import admit
 from schemas.messages import Fault
@@ -93,8 +94,9 @@ def _policed(operation_id: str | None, handle: Handler) -> Handler:
         identify = _counted(identify, limits)
 
     async def policed(request: Request) -> Response:
-        request.scope["caller"] = await identify(request)
-        return await handle(request)
+        async with AnswerWithin(answer_within_s(operation_id, machines_of(request).settings)):
+            request.scope["caller"] = await identify(request)
+            return await handle(request)
 
     return policed
 

@@ -35,6 +35,7 @@ from schemas.messages import Language, Market, Role
 from schemas.recorded import Reply
 from schemas.texts import shown_of
 
+NOBODYS = "0" * 64  # the identity in a command that only asks for what was said before
 TRIES = 3  # an owner who is gone makes room for another
 NAME_LENGTH_MAX = 100
 IDENTITIES = CaughtUp(identities.identities)
@@ -260,23 +261,27 @@ async def unlink(mesh: Machines, sending: CommandSender, provider: str) -> Reply
     """
     user_id = UUID(sending.caller.user_id)
     rows = await identities.of_owner(mesh.postgres, str(user_id))
-    linked = [row for row in rows if row["provider"] == provider]
-    if not linked:
-        raise Problem(404, "identity_unknown", "No log-in of this provider is linked")
+    linked = [row["key"] for row in rows if row["provider"] == provider]
     has_password = await _has_password(mesh, user_id)
-    for row in linked:
-        reply = await sending.send(
-            UnlinkIdentity(
-                user_id=user_id,
-                provider=provider,
-                subject_hash=row["key"],
-                has_password=has_password,
-                **sending.asked,
-            ),
-            step=f"unlink {row['key']}",
+
+    def unlinking(subject_hash: str) -> UnlinkIdentity:
+        return UnlinkIdentity(
+            user_id=user_id,
+            provider=provider,
+            subject_hash=subject_hash,
+            has_password=has_password,
+            **sending.asked,
         )
+
+    if not linked:
+        unknown = Problem(404, "identity_unknown", "No log-in of this provider is linked")
+        return await sending.send(unlinking(NOBODYS), unless=unknown)
+    for subject_hash in linked:
+        # The last under the request's own id, by which a repeat finds that all is done.
+        step = "" if subject_hash == linked[-1] else f"unlink {subject_hash}"
+        reply = await sending.send(unlinking(subject_hash), step=step)
         # A reaction does the same; here so that it holds when the answer goes out.
-        await release(mesh, sending, row["key"], user_id, f"release {row['key']}")
+        await release(mesh, sending, subject_hash, user_id, f"release {subject_hash}")
     return reply
 
 

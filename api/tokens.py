@@ -239,9 +239,19 @@ class RefreshTokens:
 
     def new(self, session_id: UUID) -> RefreshToken:
         """A fresh token for a session."""
-        body = session_id.bytes + secrets.token_bytes(SECRET_BYTES)
+        return self._of(session_id, secrets.token_bytes(SECRET_BYTES))
+
+    def _of(self, session_id: UUID, secret: bytes) -> RefreshToken:
+        body = session_id.bytes + secret
         text = urlsafe_b64encode(body + self._mac(body)).decode()
         return RefreshToken(session_id, text)
+
+    def following(self, spent: RefreshToken) -> RefreshToken:
+        """The one token that this one is exchanged for: whoever asks twice gets it twice. Nobody
+        derives it without the key.
+        """
+        secret = hmac.digest(self._key, b"next refresh token" + spent.text.encode(), hashlib.sha256)
+        return self._of(spent.session_id, secret)
 
     def parse(self, text: str) -> RefreshToken | None:
         """The token in `text`, None if it was never one of ours."""

@@ -13,6 +13,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from api.deadlines import left
 from api.gateway import WriteUnavailableError, stop_client
 from infra.kafka import aio_producer
 from infra.settings import Settings
@@ -69,7 +70,7 @@ class Tracking:
         )
         topic, partition = topics_of(type(event))[0], partition_of_stream(stream_id)
         try:
-            async with asyncio.timeout(self._settings.write_timeout_s):
+            async with asyncio.timeout(left(self._settings.write_timeout_s)):
                 sent = await producer.send_and_wait(
                     topic,
                     value_of(event),

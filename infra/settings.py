@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     refresh_token_s: int = Field(default=7 * 24 * 3600, gt=0, description="a session's whole life")
     session_idle_s: int = Field(default=3 * 24 * 3600, gt=0, description="its life without use")
     refresh_leeway_s: int = Field(
-        default=0, ge=0, le=60, description="how long the token before is not taken for stolen"
+        default=20, ge=0, le=60, description="how long the token before gets the same next one"
     )
     verify_email_s: int = Field(default=24 * 3600, gt=0, description="a verification mail's life")
     reset_password_s: int = Field(default=3600, gt=0, description="a reset mail's life")
@@ -159,6 +159,8 @@ class Settings(BaseSettings):
     limit_chat: str = _limit("100 per minute", "messages of one person")
     limit_images: str = _limit("20 per 5 minutes", "pictures that one person uploads")
     limit_search: str = _limit("300 per minute", "searches of one person or address")
+    limit_views: str = _limit("120 per 15 minutes", "looks at listings of one person or address")
+    limit_leaving: str = _limit("30 per minute", "log-outs of one person")
     limit_default: str = _limit("300 per minute", "other changes of one person")
     trusted_proxies: str = Field(
         default="",

@@ -62,6 +62,12 @@ async def version_at(reads: Reads, stream_id: str, newest: int, at: datetime) ->
     return 0 if row is None else int(row["version"])
 
 
+async def first_event(reads: Reads, stream_id: str) -> Recorded[Any] | None:
+    """How a stream began; None when the journal has not read of it."""
+    rows = await reads.fetch(_EVENTS, stream_id, 0, 1)
+    return _recorded(rows[0]) if rows else None
+
+
 def _recorded(row: Mapping[str, Any]) -> Recorded[Any]:
     value = row["data"].encode()
     return Recorded(

@@ -10,9 +10,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.analytics import ONE_VIEW_S
+from api.analytics import BROWSERS_MAX, ONE_VIEW_S
 from api.networks import network_of
-from tests.api.running import Mesh, api
+from tests.api.limited import from_address
+from tests.api.running import Mesh, api, problem
 from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 
 pytestmark = pytest.mark.usefixtures("all_readers")
@@ -65,6 +66,31 @@ async def test_LI_15_a_person_is_one_viewer_whatever_the_browser(viewer, seller)
         await viewer.ask("POST", f"{path}/view", headers={"User-Agent": each}) for each in "ab"
     ]
     assert [each.json()["counted"] for each in answers] == [True, False]
+
+
+async def test_LI_15_made_up_browsers_at_one_address_soon_count_no_more(mesh, seller) -> None:
+    path = await offered(seller)
+    answers = await asyncio.gather(*(look(mesh, path) for _ in range(4 * BROWSERS_MAX)))
+    assert sum(each.json()["counted"] for each in answers) == BROWSERS_MAX
+
+
+async def test_LI_15_addresses_of_one_customer_are_one_address(mesh, seller) -> None:
+    path = await offered(seller)
+    counted = 0
+    for number in range(BROWSERS_MAX + 2):
+        async with from_address(mesh, f"2001:db8:0:1::{number + 1:x}") as client:
+            answer = await client.post(f"{path}/view", headers={"User-Agent": f"{number}"})
+            counted += answer.json()["counted"]
+    assert counted == BROWSERS_MAX
+
+
+async def test_LI_15_looks_from_one_address_are_limited(mesh, seller) -> None:
+    path = await offered(seller)
+    limits = {"limit_views": "3 per minute"}
+    async with api(mesh.settings.model_copy(update=limits)) as limited:
+        for _ in range(3):
+            await look(limited, path, "the same")
+        assert problem(await limited.client.post(f"{path}/view")) == (429, "rate_limited")
 
 
 async def test_LI_15_the_owners_own_look_does_not_count(seller) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from api.pictures import FOREVER
 from api.problems import IMAGES_BYTES_MAX, IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
+from tests.api.offering import campus, student
 from tests.api.picturing import Uploader, image_of, images_of
 from tests.api.profiling import photo
 from tests.api.running import Mesh, journal_kinds
@@ -185,10 +186,37 @@ async def test_ME_14_what_can_not_be_drawn_fails_and_says_why(mesh, person, othe
 
 
 @pytest.mark.asvs("V8.2.3")
-async def test_others_see_of_a_processed_image_what_is_public(other, drawn) -> None:
-    found = (await other.image(drawn["id"])).json()
+@pytest.mark.parametrize("role", ["moderator", "admin"])
+async def test_moderators_see_of_any_image_what_is_public(mesh, drawn, role) -> None:
+    staff = Uploader(mesh, await mesh.account(role))
+    found = (await staff.image(drawn["id"])).json()
     assert found.keys() == {"id", "status", "variants", "created_at"}
     assert found["variants"] == drawn["variants"]
+
+
+async def test_an_image_of_nothing_is_its_owners(other, drawn) -> None:
+    assert reason_of(await other.image(drawn["id"])) == (404, "media_unknown")
+
+
+async def test_an_image_is_seen_by_whoever_sees_its_item(mesh) -> None:
+    here = campus()
+    owner, fellow = await student(mesh, here), await student(mesh, here)
+    unproved = await student(mesh, here, verified=False)
+    elsewhere = await student(mesh, campus())
+    offered = (await owner.offer()).json()["item"]["id"]
+    item = await owner.becomes(offered, "completed")
+    query = "SELECT image_ids FROM reads.items WHERE key = $1"
+    (image_id,) = await mesh.machines.postgres.fetchval(query, offered)
+    path = f"/api/images/{image_id}"
+    assert item["status"] == "active"
+    assert (await owner.ask("GET", path)).status_code == 200
+    assert (await fellow.ask("GET", path)).status_code == 200
+    exotic = Uploader(mesh, await mesh.account("buyer"))
+    for stranger in (unproved, elsewhere, exotic):
+        assert reason_of(await stranger.ask("GET", path)) == (404, "media_unknown")
+    gone = await owner.ask("DELETE", f"/api/items/{offered}", headers={"If-Match": "*"})
+    token = token_of(gone)
+    assert reason_of(await fellow.ask("GET", path, headers=token)) == (404, "media_unknown")
 
 
 @pytest.mark.asvs("V5.4.2")
@@ -245,12 +273,14 @@ async def test_ME_05_nobody_else_deletes_it_whatever_their_role(mesh, drawn, rol
 
 async def test_PR_10_of_whoever_is_deleted_no_image_stays(mesh, other) -> None:
     person = Uploader(mesh, await mesh.account("buyer"))
+    staff = Uploader(mesh, await mesh.account("moderator"))
     found = await person.processed(photo())
-    assert (await other.image(found["id"])).status_code == 200
+    assert (await staff.image(found["id"])).status_code == 200
     deleted = await person.ask("DELETE", f"/api/users/{person.account.user_id}")
     assert deleted.status_code == 204, deleted.text
     await eventually(lambda: not person.kept(), 30)
-    assert reason_of(await other.image(found["id"], deleted)) == (410, "media_deleted")
+    assert reason_of(await staff.image(found["id"], deleted)) == (410, "media_deleted")
+    assert reason_of(await other.image(found["id"], deleted)) == (404, "media_unknown")
 
 
 async def test_PR_10_of_whoever_has_left_nothing_is_taken(mesh) -> None:

@@ -321,3 +321,27 @@ async def test_MS_23_nobody_types_where_they_have_not_joined(
         device = await some.connect(replicas.first, who.account.access_token)
         answer = await device.ask("typing", chatId=chat.id)
         assert answer["error"]["code"] == "not_joined"
+
+
+@pytest.mark.parametrize("name", ["clientId", "id"])
+async def test_a_message_sent_again_is_said_once(room, name) -> None:
+    again = {name: uuid4().hex, "chatId": room.talk.id, "content": "Is it still there?"}
+    sent = [await room.buyer.ask("send-message", **again) for _ in range(3)]
+    assert sent[0] == sent[1] == sent[2]
+    assert "error" not in sent[0]
+    await room.buyer.ask("send-message", chatId=room.talk.id, content="The last word")
+    heard = await room.seller.hears("new-message", 2)
+    assert heard["content"] == "The last word"
+
+
+async def test_other_words_under_the_same_id_are_told(room) -> None:
+    name = {"clientId": uuid4().hex, "chatId": room.talk.id}
+    assert "error" not in await room.buyer.ask("send-message", content="Yes", **name)
+    other = await room.buyer.ask("send-message", content="No", **name)
+    assert other["error"]["code"] == "idempotency_key_reused"
+
+
+async def test_the_id_of_somebody_else_is_another_message(room) -> None:
+    said = {"clientId": uuid4().hex, "chatId": room.talk.id, "content": "Hello"}
+    mine, theirs = [await each.ask("send-message", **said) for each in (room.buyer, room.seller)]
+    assert mine["messageId"] != theirs["messageId"]

@@ -288,6 +288,18 @@ async def test_ID_20_an_unlinked_identity_lets_nobody_in_and_is_free_for_others(
     assert (again.status_code, again.json()["reason"]) == (404, "identity_unknown")
 
 
+async def test_ID_20_a_repeat_of_an_unlinking_gets_its_first_answer(
+    mesh: Mesh, browser: Browser
+) -> None:
+    person = await mesh.account()
+    subject, told = somebody()
+    await browser.link(person, subject, **told)
+    headers = {**person.headers, "Idempotency-Key": uuid4().hex}
+    first, again = [await mesh.client.delete(LINK, headers=headers) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (204, 204), again.text
+    assert first.headers["ETag"] == again.headers["ETag"]
+
+
 async def test_ID_20_the_last_way_to_log_in_is_not_unlinked(mesh: Mesh, browser: Browser) -> None:
     subject, told = somebody()
     tokens = (await browser.log_in(subject, **told)).json()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
-from api.commands import command_id_of
+from api.commands import command_id_of, former_command_id_of
 from cli.prepare import prepare
 from infra.settings import Settings
 from projections.identity import users
@@ -17,6 +18,7 @@ from schemas.identity import RegisterUser, ReserveEmail, email_claim_stream, use
 from schemas.messages import Market, Role
 from schemas.positions import parse_token
 from schemas.recorded import CommandEnvelope
+from tests.api.alone import settings_of_nothing
 from tests.api.running import (
     Mesh,
     claims_of,
@@ -227,9 +229,26 @@ async def test_ID_21_a_person_has_a_row(mesh: Mesh) -> None:
     assert row["created_at"] == row["updated_at"]
 
 
+async def test_ID_01_another_password_under_the_same_key_is_no_repeat(mesh: Mesh) -> None:
+    email, headers = new_email(), {"Idempotency-Key": uuid4().hex}
+    first = await mesh.register(email, headers=headers)
+    again = await mesh.register(email, headers=headers)
+    assert (first.status_code, again.status_code, again.json()) == (201, 201, first.json())
+    other = await mesh.register(email, headers=headers, password="another horse battery")
+    assert problem(other) == (422, "idempotency_key_reused")
+    assert (await mesh.log_in(email)).status_code == 200
+
+
 def test_a_command_id_is_scoped_to_whose_key_it_is() -> None:
-    assert command_id_of("k", "anna") == command_id_of("k", "anna")
-    assert command_id_of("k", "anna") != command_id_of("k", "ben")
+    settings = settings_of_nothing()
+    assert command_id_of(settings, "k", "anna") == command_id_of(settings, "k", "anna")
+    assert command_id_of(settings, "k", "anna") != command_id_of(settings, "k", "ben")
+
+
+def test_nobody_without_the_lookup_key_knows_a_command_id() -> None:
+    other = settings_of_nothing(lookup_key=base64.b64encode(bytes(range(32))).decode())
+    ids = {command_id_of(each, "k", "anna") for each in (settings_of_nothing(), other)}
+    assert len({*ids, former_command_id_of("k", "anna")}) == 3
 
 
 @pytest.mark.asvs("V6.3.2")

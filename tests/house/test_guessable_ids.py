@@ -1,0 +1,52 @@
+"""No id that opens something follows from what others know: each place that derives one says why
+nobody can make use of guessing it.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Final
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("api", "cli", "infra", "processors", "producers", "projections", "schemas")
+
+DERIVED: Final = {
+    "api/commands.py:new_id": "from a command's id, which is random or a keyed hash",
+    "api/commands.py:former_command_id_of": "asks the journal what an earlier release has answered",
+    "api/commands.py:_steps": "asks the journal what an earlier release has answered",
+    "api/credentials.py:request_reset": "nobody's id; an e-mail's hash is keyed",
+    "api/messaging_events.py:send_message": "from a command's id, which is random or a keyed hash",
+    "cli/imports/translate.py:_envelope": "a command's id, which opens nothing",
+    "cli/imports/translate.py:listing_id_of": "a listing's id: it is seen by its status alone",
+    "processors/commands.py:following": "a command's id, which opens nothing",
+    "processors/effects.py:effect_id_of": "an effect's id, which opens nothing",
+    "schemas/messaging.py:conversation_id_of": "to others than its two no conversation exists",
+    "schemas/recorded.py:_namespace": "an event's id, which opens nothing",
+    "schemas/reviews.py:review_id_of": "all read reviews",
+}
+
+
+def derivations(path: str, text: str) -> set[str]:
+    """Where in this module ids are derived: `path:function`."""
+    return {
+        f"{path}:{function.name}"
+        for function in ast.walk(ast.parse(text))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", getattr(call.func, "attr", "")) in {"uuid3", "uuid5"}
+    }
+
+
+def test_every_derived_id_says_why_it_may_be_guessed() -> None:
+    found: set[str] = set()
+    for folder in FOLDERS:
+        for file in (ROOT / folder).rglob("*.py"):
+            found |= derivations(file.relative_to(ROOT).as_posix(), file.read_text("utf-8"))
+    assert found == set(DERIVED)
+
+
+def test_a_new_derived_id_is_noticed() -> None:
+    text = "def picture_id(user, key):\n    return uuid.uuid5(SPACE, f'{user}{key}')\n"
+    assert derivations("api/x.py", text) == {"api/x.py:picture_id"}
