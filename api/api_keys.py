@@ -15,22 +15,22 @@ from starlette.responses import Response
 from api.auth import Caller, SignedIn
 from api.commands import Sending, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
-from api.keyring import new_key
+from api.keyring import derived_key, new_key
 from api.machines import Machines, Mesh
 from api.policy import ANYONE, FOR_KEYS, access_of
-from api.problems import Problem, problem_responses, unauthenticated
+from api.problems import Problem, problem_responses, refusal, unauthenticated
 from api.routing import new_router
 from api.successes import ok, private_json
 from infra.vault import PersonKey
 from projections.identity import api_keys
-from schemas.api_keys import OPERATIONS_MAX, IssueApiKey, RevokeApiKey
+from schemas.api_keys import KEYS_MAX, OPERATIONS_MAX, IssueApiKey, RevokeApiKey
 from schemas.messages import Fault
 from schemas.numbers import NUMBER
 from schemas.positions import Position
 from schemas.texts import Line
 
-KEYS_MAX = 20  # that one person has at a time
 DAYS_DEFAULT, DAYS_MAX = 90, 365
+TOO_MANY = "too_many_api_keys"
 KEYS = CaughtUp(api_keys.api_keys)
 
 router = new_router("api keys", prefix="/api/auth/keys")
@@ -110,12 +110,10 @@ async def issue_api_key(
     """Issue a key for a machine. Its text is in this answer and nowhere else."""
     operations = _allowed(body.operations, caller)
     owner = await _own_key(mesh, caller)
-    if len(await api_keys.live_of(mesh.postgres, caller.user_id, _now(), KEYS_MAX)) >= KEYS_MAX:
-        raise Problem(409, "too_many_api_keys", f"At most {KEYS_MAX}: revoke one that is not used")
-    sending = sending.fresh()
-    key = new_key(sending.new_id("api key"))
+    key_id = sending.new_id("api key")
+    key = new_key(key_id) if sending.key is None else derived_key(mesh.settings, key_id)
     expires_at = sending.asked_at + timedelta(days=body.days)
-    reply = await sending.send(
+    reply = await sending.reply_to(
         IssueApiKey(
             key_id=key.key_id,
             user_id=UUID(caller.user_id),
@@ -124,15 +122,22 @@ async def issue_api_key(
             operations=operations,
             expires_at=expires_at,
             **sending.asked,
-        )
+        ),
+        unless=await _no_room(mesh, caller),
     )
+    if reply.reason == TOO_MANY:
+        raise _too_many()
+    if reply.outcome != "accepted":
+        raise refusal(reply)
     await _everywhere(mesh, reply.position)
+    # A repeat is told of the first time.
+    row = await api_keys.by_id(mesh.postgres, str(key_id)) if reply.repeated else None
     shown = {
-        "id": str(key.key_id),
+        "id": str(key_id),
         "label": body.label,
         "operations": operations,
-        "issued_at": sending.asked_at,
-        "expires_at": expires_at,
+        "issued_at": sending.asked_at if row is None else row["issued_at"],
+        "expires_at": expires_at if row is None else row["expires_at"],
     }
     return answer(reply, 201, {**shown, "api_key": key.text})
 
@@ -148,7 +153,7 @@ async def list_api_keys(request: Request, mesh: Mesh, caller: SignedIn) -> Respo
     """One's own keys that work, the newest first; never their texts."""
     await KEYS.wait(request)
     owner = await _own_key(mesh, caller)
-    # A few more than there may be: two requests at once can pass the bound.
+    # Besides those on the keyring there may be some from before there were keyrings.
     rows = await api_keys.live_of(mesh.postgres, caller.user_id, _now(), 2 * KEYS_MAX)
     items = [
         {
@@ -170,11 +175,28 @@ async def list_api_keys(request: Request, mesh: Mesh, caller: SignedIn) -> Respo
     response_class=Response,
     responses={204: {"description": "Revoked"}, **problem_responses(401, 403, 404)},
 )
-async def revoke_api_key(key_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
+async def revoke_api_key(key_id: UUID, mesh: Mesh, sending: Sending, caller: SignedIn) -> Response:
     """Revoke a key of one's own, or as an admin anybody's. When this answers it opens nothing."""
-    reply = await sending.send(RevokeApiKey(key_id=key_id, **sending.asked))
+    row = await api_keys.by_id(mesh.postgres, str(key_id))
+    owner_id = UUID(caller.user_id if row is None else row["user_id"])
+    reply = await sending.reply_to(RevokeApiKey(key_id=key_id, user_id=owner_id, **sending.asked))
+    if reply.reason == "api_key_unknown":
+        older = RevokeApiKey(key_id=key_id, **sending.asked)
+        reply = await sending.reply_to(older, step="before keyrings")
+    if reply.outcome != "accepted":
+        raise refusal(reply)
     await _everywhere(mesh, reply.position)
     return answer(reply, 204)
+
+
+async def _no_room(mesh: Machines, caller: Caller) -> Problem | None:
+    """Counts those from before there were keyrings, too; the writer counts the keyring's."""
+    live = await api_keys.live_of(mesh.postgres, caller.user_id, _now(), KEYS_MAX)
+    return _too_many() if len(live) >= KEYS_MAX else None
+
+
+def _too_many() -> Problem:
+    return Problem(409, TOO_MANY, f"At most {KEYS_MAX}: revoke one that is not used")
 
 
 def _allowed(asked: list[str], caller: Caller) -> tuple[str, ...]:

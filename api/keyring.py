@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from api.database import Database
+from infra.settings import Settings
 from projections.identity import api_keys, users
 from schemas.identity import UserStatus
 from schemas.messages import Role
@@ -56,6 +57,13 @@ def new_key(key_id: UUID) -> KeyText:
     """A key's text; nobody can make it again."""
     packed = key_id.bytes + secrets.token_bytes(SECRET_BYTES)
     return KeyText(key_id, PREFIX + urlsafe_b64encode(packed).decode())
+
+
+def derived_key(settings: Settings, key_id: UUID) -> KeyText:
+    """The text of a key that may be asked for again under an Idempotency-Key: the same text."""
+    lookup = b64decode(settings.lookup_key.get_secret_value())
+    secret = hmac.digest(lookup, b"api key" + key_id.bytes, hashlib.sha256)
+    return KeyText(key_id, PREFIX + urlsafe_b64encode(key_id.bytes + secret).decode())
 
 
 def parse_key(text: str) -> KeyText | None:

@@ -1,4 +1,4 @@
-"""What may happen to an API key: it is issued, and revoked for good."""
+"""What may happen to an API key from before there were keyrings: it is revoked for good."""
 
 from __future__ import annotations
 

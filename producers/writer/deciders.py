@@ -10,6 +10,7 @@ from producers.decider import Decider
 from producers.identity.api_keys import api_keys
 from producers.identity.claims import claims
 from producers.identity.identity_claims import identity_claims
+from producers.identity.keyrings import keyrings
 from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.items import items
@@ -34,6 +35,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "seller": sellers,
     "preferences": preferences,
     "api_key": api_keys,
+    "keyring": keyrings,
     "wallet": wallets,
     "media": media,
     "conversation": conversations,

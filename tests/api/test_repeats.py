@@ -1,0 +1,92 @@
+"""A repeat under its Idempotency-Key gets its first answer, whatever the read models say by then."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from api.commands import former_command_id_of
+from schemas.positions import parse_token
+from tests.api.deeds import DEEDS, NEVER_REPEATED, Shop, create_listing, create_review
+from tests.api.operations import OPERATIONS
+from tests.api.running import JOURNAL, Mesh, held_back, problem
+from tests.api.selling import Seller
+
+KEYED = {
+    each.id
+    for each in OPERATIONS
+    if any(
+        found["name"].lower() == "idempotency-key" for found in each.document.get("parameters", [])
+    )
+}
+
+
+@pytest.fixture(scope="module")
+async def shop(mesh: Mesh) -> Shop:
+    return Shop(mesh, Seller(mesh, await mesh.account("admin")))
+
+
+def test_every_operation_that_takes_a_key_has_its_deed() -> None:
+    assert set(DEEDS) | set(NEVER_REPEATED) == KEYED
+    assert not set(DEEDS) & set(NEVER_REPEATED)
+
+
+@pytest.mark.parametrize("operation", DEEDS)
+async def test_a_repeat_gets_its_first_answer_when_it_could_not_be_done_any_more(
+    shop: Shop, operation: str
+) -> None:
+    deed, key = await DEEDS[operation](shop), uuid4().hex
+    first = await deed.done(key)
+    assert first.status_code < 300, first.text
+    await deed.spoil()
+    again = await deed.done(key)
+    assert (again.status_code, again.text) == (first.status_code, first.text)
+    assert again.headers.get("ETag") == first.headers.get("ETag")
+
+
+async def test_a_repeat_gets_its_first_answer_while_the_journal_stands_still(shop: Shop) -> None:
+    deed, key = await create_review(shop), uuid4().hex
+    async with held_back(shop.mesh, "journal"), held_back(shop.mesh, "outcomes"):
+        first = await deed.done(key)
+        assert first.status_code == 201, first.text
+        await deed.spoil()
+        again = await deed.done(key)
+    assert (again.status_code, again.text) == (first.status_code, first.text)
+
+
+async def test_what_never_came_is_judged_as_things_stand(shop: Shop) -> None:
+    deed = await create_review(shop)
+    await deed.spoil()
+    assert problem(await deed.done(uuid4().hex)) == (410, "listing_deleted")
+
+
+async def test_another_body_under_the_key_is_no_repeat(shop: Shop) -> None:
+    deed, key = await create_review(shop), uuid4().hex
+    assert (await deed.done(key)).status_code == 201
+    await deed.spoil()
+    deed.more["json"]["rating"] = 1
+    assert problem(await deed.done(key)) == (422, "idempotency_key_reused")
+
+
+async def test_somebody_elses_key_is_another_key(shop: Shop) -> None:
+    deed, key = await create_review(shop), uuid4().hex
+    assert (await deed.done(key)).status_code == 201
+    await deed.spoil()
+    stranger = await shop.person("buyer")
+    other = shop.deed(stranger, deed.method, deed.path, **deed.more)
+    assert problem(await other.done(key)) == (410, "listing_deleted")
+
+
+async def test_a_key_that_an_earlier_release_has_answered_still_counts(
+    shop: Shop, monkeypatch
+) -> None:
+    deed, key = await create_listing(shop), uuid4().hex
+    with monkeypatch.context() as earlier:
+        earlier.setattr(
+            "api.commands.command_id_of", lambda _, key, scope: former_command_id_of(key, scope)
+        )
+        first = await deed.done(key)
+    await JOURNAL.reach(shop.mesh.machines, parse_token(first.headers["Consistency-Token"]))
+    again = await deed.done(key)
+    assert (again.status_code, again.text) == (201, first.text)
