@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
@@ -18,6 +18,7 @@ import socketio
 import structlog
 from redis.asyncio.client import PubSub
 
+from api.denylist import ENDED
 from infra.redis import REDIS_DOWN, open_redis
 from infra.settings import Settings
 
@@ -26,6 +27,11 @@ SILENCE_MAX_S = 12.0  # two pings without an answer
 RETRY_S = 0.2
 RETRY_MAX_S = 5.0
 CLOSE_S = 5.0
+
+
+def _nobody_asks(_whose: str) -> None:
+    """Until somebody wants to know."""
+
 
 log = structlog.get_logger()
 
@@ -40,6 +46,7 @@ class Rooms(socketio.AsyncRedisManager):  # type: ignore[misc]  # a library with
             settings.redis_url.get_secret_value(), channel=f"mesh.{settings.store_prefix}rooms"
         )
         self.listening = asyncio.Event()
+        self.ended: Callable[[str], None] = _nobody_asks  # is told whose tokens are void
         self._closing = False
         self._publisher = open_redis(settings)
         self._listener = open_redis(settings)
@@ -68,7 +75,7 @@ class Rooms(socketio.AsyncRedisManager):  # type: ignore[misc]  # a library with
         while not self._closing:
             try:
                 async with self._listener.pubsub() as subscription:
-                    await subscription.subscribe(self.channel)
+                    await subscription.subscribe(self.channel, ENDED)
                     async for message in self._heard(subscription):
                         pause = RETRY_S
                         yield message
@@ -87,7 +94,9 @@ class Rooms(socketio.AsyncRedisManager):  # type: ignore[misc]  # a library with
             if message is not None:
                 heard_at = now
                 self.listening.set()
-                if message["type"] == "message":
+                if message["type"] == "message" and message["channel"] == ENDED:
+                    self.ended(message["data"])
+                elif message["type"] == "message":
                     yield orjson.loads(message["data"])
             if now - heard_at > SILENCE_MAX_S:
                 raise TimeoutError

@@ -19,12 +19,14 @@ from uuid import uuid4
 import socketio
 import structlog
 from asgi_correlation_id import correlation_id
+from engineio.async_drivers.asgi import WebSocket
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from api.auth import Caller, caller_of
 from api.consistency import CaughtUp
+from api.deadlines import AnswerWithin, NoAnswerInTimeError
 from api.faults import fault_of
 from api.gateway import WriteUnavailableError
 from api.machines import Machines
@@ -40,7 +42,7 @@ from api.messaging_fanout import Fanout, Said, person_room
 from api.messaging_rooms import Rooms
 from api.networks import network_of
 from api.people import people_of
-from api.policy import FROM_ONE_ADDRESS, SOCKET
+from api.policy import FROM_ONE_ADDRESS, SOCKET, answer_within_s
 from api.problems import Problem, StoreUnavailableError, note_surprise
 from api.rate_limits import admit_person
 from infra.settings import Settings
@@ -80,10 +82,39 @@ HANDLERS: Final[dict[str, Handler]] = {
 }
 
 
+class _Transport(WebSocket):  # type: ignore[misc]  # a library without types
+    """A WebSocket that the session of Engine.IO, for which it is opened, knows."""
+
+    def __init__(self, handler: Any, server: Any) -> None:
+        super().__init__(handler, server)
+        handler.__self__.transport = self
+
+
 class _Server(socketio.AsyncServer):  # type: ignore[misc]  # a library without types
     """python-socketio's server with bounds that it lacks: whoever opens a transport shows a
     token soon, and no packet that can't be read or has attachments is waited on.
     """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.eio._async = {**self.eio._async, "websocket": _Transport}  # noqa: SLF001 - no other way
+
+    async def cut(self, eio_sid: str) -> None:
+        """End a transport, whatever its client does. The library sends a packet that asks the
+        client to close, and waits for it.
+        """
+        session = self.eio.sockets.get(eio_sid)
+        if session is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.eio.disconnect(eio_sid)
+        except TimeoutError:
+            log.info("socket_close_not_fetched")
+        self.eio.sockets.pop(eio_sid, None)
+        transport = getattr(session, "transport", None)
+        if transport is not None:
+            await transport.close()
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         await super()._handle_eio_connect(eio_sid, environ)
@@ -91,7 +122,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]  # a library without 
 
     def _expect(self, eio_sid: str) -> None:
         if eio_sid in self.environ and self.manager.sid_from_eio_sid(eio_sid, "/") is None:
-            self.start_background_task(self.eio.disconnect, eio_sid)
+            self.start_background_task(self.cut, eio_sid)
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         try:
@@ -100,7 +131,7 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]  # a library without 
             await super()._handle_eio_message(eio_sid, data)
         except Exception as error:  # noqa: BLE001 - whatever it was, its sender did not speak Socket.IO
             log.info("socket_packet_unreadable", error=type(error).__name__)
-            await self.eio.disconnect(eio_sid)
+            await self.cut(eio_sid)
 
     async def _handle_event(self, eio_sid: str, namespace: str, id: Any, data: Any) -> None:  # noqa: A002
         # The library would take a client's own `connect` and `disconnect` for the real ones.
@@ -133,6 +164,7 @@ class Realtime:
         self._connections: dict[str, Connection] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.rooms.ended = self._look_again
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
         for name in HANDLERS:
@@ -203,7 +235,8 @@ class Realtime:
         scope = environ["asgi.scope"]
         token = auth.get("token") if isinstance(auth, dict) else None
         try:
-            caller = await self._admitted("connect", token if isinstance(token, str) else "")
+            async with AnswerWithin(answer_within_s(None, self.machines.settings)):
+                caller = await self._admitted("connect", token if isinstance(token, str) else "")
         except Exception as error:  # noqa: BLE001 - whatever it is, they are not let in
             await self._count_refusal(scope)
             log.info("socket_refused", code=_code_of(error))
@@ -259,18 +292,25 @@ class Realtime:
                 continue  # nobody can tell now: the token's end still holds
         await self._let_go(connection)
 
+    def _look_again(self, whose: str) -> None:
+        """Tokens of this session or person have just become void."""
+        for connection in self._connections.values():
+            if whose in (connection.caller.session_id, connection.caller.user_id):
+                self._later(self._let_go_if_ended(connection))
+
+    async def _let_go_if_ended(self, connection: Connection) -> None:
+        try:
+            await caller_of(self.machines, connection.token)
+        except Problem:
+            await self._let_go(connection)
+
     async def _let_go(self, connection: Connection) -> None:
         """End the session and its transport."""
         transport = self.rooms.eio_sid_from_sid(connection.sid, "/")
         log.info("socket_let_go", user_id=connection.caller.user_id)
         await self.server.disconnect(connection.sid)
-        if transport is None:
-            return
-        try:
-            async with asyncio.timeout(CLOSE_S):
-                await self.server.eio.disconnect(transport)
-        except TimeoutError:
-            log.info("socket_not_closed", user_id=connection.caller.user_id)
+        if transport is not None:
+            await self.server.cut(transport)
 
     def _events(self) -> Events:
         return Events(self.machines, self.fanout, self._later)
@@ -284,9 +324,10 @@ class Realtime:
                 return None
             correlation_id.set(uuid4().hex)
             try:
-                connection.caller = await self._admitted(name, connection.token)
-                body = handler.body.model_validate(payloads[0] if payloads else {})
-                return await handler.handle(self._events(), connection, body)
+                async with AnswerWithin(answer_within_s(None, self.machines.settings)):
+                    connection.caller = await self._admitted(name, connection.token)
+                    body = handler.body.model_validate(payloads[0] if payloads else {})
+                    return await handler.handle(self._events(), connection, body)
             except Exception as error:  # noqa: BLE001 - told to the client, by a code
                 return await self._failed(connection, name, handler.failure, error)
 
@@ -318,7 +359,7 @@ def _code_of(error: Exception) -> str:
             return error.reason
         case WriteUnavailableError():
             return "write_unavailable"
-        case StoreUnavailableError() | VaultUnavailableError():
+        case StoreUnavailableError() | VaultUnavailableError() | NoAnswerInTimeError():
             return "store_unavailable"
         case ValidationError():
             return "invalid"

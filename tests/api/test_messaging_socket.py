@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 from uuid import UUID, uuid4
 
+import aiohttp
 import httpx
 import orjson
 import pytest
@@ -15,7 +17,7 @@ from api.tokens import Subject, Tokens
 from schemas.identity import UserStatus
 from schemas.messages import Role
 from tests.api.running import Account, Mesh, claims_of
-from tests.api.sockets import FRONTEND, refusal_of
+from tests.api.sockets import ANSWER_S, FRONTEND, refusal_of
 from tests.api.talking import Talk, Talker, talk, talker
 from tests.waiting import eventually
 
@@ -124,6 +126,44 @@ async def test_MS_16_nobody_who_shows_no_token_keeps_a_connection(replicas, monk
         sid = orjson.loads(answer.text[1:])["sid"]
         assert sid in sockets
         await eventually(lambda: sid not in sockets or sockets[sid].closed)
+
+
+async def test_MS_16_whose_client_ignores_the_close_is_closed_by_us(replicas, monkeypatch) -> None:
+    monkeypatch.setattr("api.messaging_socket.CONNECT_S", 0.1)
+    url = replicas.first.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+        async with asyncio.timeout(ANSWER_S):
+            told = [message.data async for message in socket]  # until the server ends it
+    assert told[-1] == "1"  # Engine.IO's close, which this client does not heed
+    assert socket.closed
+
+
+async def test_MS_16_who_logs_out_everywhere_hears_nothing_a_second_later(
+    mesh, replicas, some, chat
+) -> None:
+    token = (await mesh.log_in(chat.buyer.account.email)).json()["access_token"]
+    devices = [await some.connect(each, token) for each in (replicas.first, replicas.second)]
+    for each in devices:
+        await each.join(chatId=chat.id)
+    other = (await mesh.log_in(chat.buyer.account.email)).json()["access_token"]
+    headers = {"Authorization": f"Bearer {other}"}
+    ended = await mesh.client.delete("/api/auth/sessions", headers=headers)
+    assert ended.status_code == 204
+    began = time.monotonic()
+    await eventually(lambda: not any(each.connected for each in devices), ANSWER_S)
+    assert time.monotonic() - began < 1.0
+    await chat.seller.said(chat.id, "Are you there?")
+    assert [each.all("new-message") for each in devices] == [[], []]
+
+
+async def test_MS_16_one_session_ends_and_the_persons_others_do_not(mesh, replicas, some) -> None:
+    own = await talker(mesh)
+    other = (await mesh.log_in(own.account.email)).json()["access_token"]
+    ends = await some.connect(replicas.first, own.account.access_token)
+    stays = await some.connect(replicas.first, other)
+    assert (await own.ask("POST", "/api/auth/logout")).status_code == 204
+    assert await ends.gone()
+    assert stays.connected
 
 
 async def test_MS_15_clients_that_begin_with_long_polling_are_served(replicas, buyer) -> None:
