@@ -102,8 +102,6 @@ async def test_MS_16_whose_session_ends_is_disconnected(mesh, replicas, some, mo
     idle = await some.connect(replicas.first, own.account.access_token)
     assert (await own.ask("POST", "/api/auth/logout")).status_code == 204
     assert await idle.gone()
-    answer = await device.ask("join-chat", chatId=str(uuid4()))
-    assert answer["error"]["code"] == "session_ended"
     assert await device.gone()
 
 
