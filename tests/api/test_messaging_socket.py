@@ -137,8 +137,10 @@ async def test_MS_16_whose_client_ignores_the_close_is_closed_by_us(replicas, mo
 
 
 async def test_MS_16_who_logs_out_everywhere_hears_nothing_a_second_later(
-    mesh, replicas, some, chat
+    mesh, replicas, some
 ) -> None:
+    chat = await talk(await talker(mesh), await talker(mesh, "seller"))
+    await chat.buyer.page(f"/api/messages/{chat.id}", chat.opened)
     token = (await mesh.log_in(chat.buyer.account.email)).json()["access_token"]
     devices = [await some.connect(each, token) for each in (replicas.first, replicas.second)]
     for each in devices:
