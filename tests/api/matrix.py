@@ -234,7 +234,7 @@ THINGS: Final[Mapping[str, Thing]] = {
     "replace_preferences": _person(staff=NO_STAFF, ask=_PREFER),
     "update_preferences": _person(staff=NO_STAFF, ask=_PREFER),
     "read_user_stats": _person(),
-    "read_image": Thing("image", others=404, owners=SIGNED_IN, staff=NO_STAFF),
+    "read_image": Thing("image", others=404, owners=SIGNED_IN),
     "read_variant": Thing("variant", others=0, owners=SIGNED_IN),
     "delete_media": Thing("image", others=404, owners=SIGNED_IN, staff=NO_STAFF),
     "read_messages": _talk(),

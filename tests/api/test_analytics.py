@@ -70,7 +70,9 @@ async def test_LI_15_a_person_is_one_viewer_whatever_the_browser(viewer, seller)
 
 async def test_LI_15_made_up_browsers_at_one_address_soon_count_no_more(mesh, seller) -> None:
     path = await offered(seller)
-    answers = await asyncio.gather(*(look(mesh, path) for _ in range(4 * BROWSERS_MAX)))
+    answers = []
+    for _ in range(4):  # no more at once than one process' Redis answers within its time
+        answers += await asyncio.gather(*(look(mesh, path) for _ in range(BROWSERS_MAX)))
     assert sum(each.json()["counted"] for each in answers) == BROWSERS_MAX
 
 

@@ -103,7 +103,7 @@ async def test_no_query_holds_what_no_store_can_hold(
             continue  # no address can hold one
         query = {parameter["name"]: with_inside("some text", character)}
         answer = await ask(alone, operation, params=query)
-        assert answer.status_code in (400, 422), f"{character!r}: {answer.text}"
+        assert answer.status_code == 422, f"{character!r}: {answer.text}"
         assert f"?{parameter['name']}" in pointers(answer) | {
             each.rpartition(".")[0] for each in pointers(answer)
         }, answer.text
@@ -121,7 +121,7 @@ async def test_an_unknown_parameter_is_refused_and_the_known_ones_are_named(
     (fault,) = answer.json()["errors"]
     assert fault["pointer"] == "?colour"
     known = [each["name"] for each in parameters_of(operation) if each["in"] == "query"]
-    assert all(f"`{name}`" in fault["detail"] for name in known)
+    assert [name for name in known if f"`{name}`" not in fault["detail"]] == []
 
 
 READS = [each for each in OPERATIONS if each.method == "GET"]
@@ -180,20 +180,22 @@ def plain(answer: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "status", "told"),
     [
-        (b"{nope", "character 1"),
-        (b'{"email": "\xff"}', "UTF-8"),
-        (b"[" * 100_000, "nested"),
-        (b'{"days": ' + b"9" * 5_000 + b"}", "number"),
-        (b"[]", "object"),
-        (b'"text"', "object"),
+        (b"{nope", 400, "character 1"),
+        (b'{"email": "\xff"}', 400, "UTF-8"),
+        (b"[" * 100_000, 400, "nested"),
+        (b'{"days": ' + b"9" * 5_000 + b"}", 400, "number"),
+        (b"[]", 422, "object"),
+        (b'"text"', 422, "object"),
     ],
     ids=["no JSON", "no UTF-8", "too deep", "too many digits", "a list", "a text"],
 )
-async def test_a_body_that_can_not_be_read_is_told_why(alone: Mesh, body: bytes, told: str) -> None:
+async def test_a_body_that_can_not_be_read_is_told_why(
+    alone: Mesh, body: bytes, status: int, told: str
+) -> None:
     answer = await alone.client.post("/api/auth/login", content=body, headers=JSON)
-    assert answer.status_code in (400, 422)
+    assert answer.status_code == status
     found = answer.json()
     assert told in found["detail"] or any(told in each["detail"] for each in found["errors"])
 
