@@ -98,6 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.operation_id or route.name,
     )
+    app.state.settings = settings
     app.state.realtime = realtime
     _add_routes(app)
     app.router.routes.append(Mount(f"/{PATH}", app=realtime.app))

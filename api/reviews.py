@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request
+from pydantic import Field
 from starlette.responses import Response
 
 from api.auth import MaybeCaller, SignedIn
@@ -39,9 +40,9 @@ from projections.profiles import seller_profiles
 from projections.reviews import reviews
 from schemas.recorded import Reply
 from schemas.reviews import (
+    RATING_MAX,
     CreateReview,
     DeleteReview,
-    Rating,
     ReviewText,
     ReviewTexts,
     UpdateReview,
@@ -57,7 +58,10 @@ _CHANGED = ok("Done; `version` is the review's version now", CHANGED)
 _PAGE = ok("A page", {"items": [REVIEW], "next_cursor": None})
 _WRITE_PROBLEMS = problem_responses(400, 401, 403, 404, 409, 410, 412)
 
-Stars = Annotated[Rating | None, Query(description="Only reviews with so many stars")]
+Stars = Annotated[
+    Annotated[int, Field(ge=1, le=RATING_MAX)] | None,
+    Query(description="Only reviews with so many stars"),
+]
 
 router = new_router("reviews")
 

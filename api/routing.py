@@ -94,7 +94,7 @@ def _policed(operation_id: str | None, handle: Handler) -> Handler:
         identify = _counted(identify, limits)
 
     async def policed(request: Request) -> Response:
-        async with AnswerWithin(answer_within_s(operation_id, machines_of(request).settings)):
+        async with AnswerWithin(answer_within_s(operation_id, request.app.state.settings)):
             request.scope["caller"] = await identify(request)
             return await handle(request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from schemas.messages import Market
 from schemas.texts import Line
@@ -28,7 +28,12 @@ RADIUS_KM_MAX = 2_000
 
 T = TypeVar("T")
 Chosen = Annotated[tuple[T, ...], Field(max_length=VALUES_MAX)]
-Amount = Annotated[Decimal, Field(ge=0, le=PRICE_MINOR_MAX, decimal_places=3, allow_inf_nan=False)]
+Amount = Annotated[
+    Decimal,
+    Field(ge=0, le=PRICE_MINOR_MAX, decimal_places=3, allow_inf_nan=False),
+    # Queries hold texts, so a number written as one is no choice of its own.
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": PRICE_MINOR_MAX}),
+]
 Year = Annotated[int, Field(ge=YEAR_MIN, le=YEAR_MAX)]
 Kilometers = Annotated[int, Field(ge=0, le=10_000_000)]
 Power = Annotated[int, Field(ge=0, le=2_000)]

@@ -18,7 +18,7 @@ from schemas.media import ORIGINAL_BYTES_MAX
 from tests.api.offering import campus, student
 from tests.api.picturing import Uploader, image_of, images_of
 from tests.api.profiling import photo
-from tests.api.running import Mesh, journal_kinds
+from tests.api.running import Mesh, journal_kinds, journalled
 from tests.api.selling import pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
@@ -292,7 +292,7 @@ async def test_PR_10_of_whoever_has_left_nothing_is_taken(mesh) -> None:
 async def test_PR_10_an_export_holds_ones_uploads_with_their_names(person) -> None:
     name = f"{uuid4().hex}.png"
     answer = await person.send((name, photo()))
-    await person.until(image_of(answer), "processed")
+    await journalled(person.mesh, f"media/{image_of(answer)}", "media.processed")
     path = f"/api/users/{person.account.user_id}/export"
     exported = await person.read(path, answer)
     events = [

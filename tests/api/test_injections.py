@@ -101,7 +101,8 @@ async def test_NS_05_no_header_is_a_command(mesh: Mesh, admin: Account, text: st
         answer = await mesh.client.get(
             "/api/listings/mine", headers={**admin.headers, name: sent.decode()}
         )
-        assert answer.status_code == 400, name
+        # The others mean nothing to a read, whatever they hold.
+        assert answer.status_code == (400 if name == "Consistency-Token" else 200), name
 
 
 async def test_NS_06_a_script_in_a_title_is_inert(mesh: Mesh, admin: Account) -> None:

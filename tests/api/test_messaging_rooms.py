@@ -133,7 +133,7 @@ class Swallowing:
     async def __aexit__(self, *_: object) -> None:
         """Nothing is open."""
 
-    async def subscribe(self, _channel: str) -> None:
+    async def subscribe(self, *_channels: str) -> None:
         """Nobody says anything."""
 
     async def ping(self) -> None:

@@ -58,7 +58,7 @@ def test_everything_to_try_gives_a_good_answer(shop: Shop, tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
     answers = [json.loads(line) for line in done.stdout.splitlines() if line]
     search, _, joined, created, seen, changed, history, past = answers
-    assert GOLF["title"] in [each["title"] for each in search["items"]]
+    assert GOLF["title"] in [each["title"] for each in search["hits"]]
     assert joined["user"]["role"] == "seller"
     assert seen["id"] == created["id"]
     assert seen["price_minor"] == past["price_minor"] == 8_500_000
