@@ -36,7 +36,7 @@ async def test_ID_02_a_repeat_under_the_same_key_needs_the_password(mesh: Mesh) 
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json()["user"]["id"] == again.json()["user"]["id"]
     stolen = await mesh.register(**body, password="a guess of someone")
-    assert problem(stolen) == (401, "credentials_invalid")
+    assert problem(stolen) == (422, "idempotency_key_reused")
 
 
 async def test_ID_03_the_email_domain_is_stored_in_lower_case(mesh: Mesh) -> None:
