@@ -117,7 +117,7 @@ async def person(place: World, cut: Cut, *, version: int = 9) -> None:
         "INSERT INTO reads.users (key, email_sealed, email_as_typed, email_hash, name_sealed, role, status,"
         " email_verified, market, language, version, created_at, updated_at, sessions_since,"
         " tokens_since, kept_tokens_since, kept_session, cut_at, credential_version) VALUES"
-        " ($1, '', '', '', '', '', '', true, '', '', $2, now(), now(), 0, $3, $4, $5, now(), 0)"
+        " ($1, '', true, '', '', '', '', true, '', '', $2, now(), now(), 0, $3, $4, $5, now(), 0)"
         " ON CONFLICT (key) DO UPDATE SET tokens_since = $3",
         PERSON,
         version,

@@ -355,12 +355,10 @@ async def test_the_fingerprint_tells_requests_apart(alone: Mesh) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("key", "status"), [("", 400), ("two words", 400), ("x" * 256, 422), ("tab\tbed", 400)]
-)
-async def test_a_key_that_is_none_is_refused(alone: Mesh, key: str, status: int) -> None:
+@pytest.mark.parametrize("key", ["", "two words", "x" * 256, "tab\tbed"])
+async def test_a_key_that_is_none_is_refused(alone: Mesh, key: str) -> None:
     answer = await alone.client.post("/test/send", headers={"Idempotency-Key": key})
-    assert answer.status_code == status
+    assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 

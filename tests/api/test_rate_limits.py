@@ -28,6 +28,8 @@ from tests.waiting import eventually
 
 PASSWORD = "correct horse battery"
 
+PATIENT = {"write_timeout_s": 60.0}  # a crowd asked and answered in one process takes its time
+
 
 @pytest.fixture(scope="module")
 async def limited() -> AsyncIterator[Mesh]:
@@ -173,7 +175,8 @@ async def test_GW_06_of_a_thousand_at_once_exactly_30_are_let_in(
     # They are asked and answered in one process here, which on a busy machine takes seconds to
     # begin with them all: Redis must not seem to be away meanwhile.
     monkeypatch.setattr(machines, "COUNT_TIMEOUT_S", 30.0)
-    async with limited_api(settings_on(redis_url())) as limited:
+    # Nor must the time be over by which each of them is answered.
+    async with limited_api(settings_on(redis_url()).model_copy(update=PATIENT)) as limited:
         who = named(uuid4().hex)
         found = await asyncio.gather(
             *(limited.client.get("/test/items", headers=who) for _ in range(1_000))
@@ -181,8 +184,9 @@ async def test_GW_06_of_a_thousand_at_once_exactly_30_are_let_in(
     assert Counter(each.status_code for each in found) == {200: 30, 429: 970}
 
 
-async def test_GW_06_two_processes_count_as_one() -> None:
-    settings = settings_on(redis_url())
+async def test_GW_06_two_processes_count_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "COUNT_TIMEOUT_S", 30.0)  # as above
+    settings = settings_on(redis_url()).model_copy(update=PATIENT)
     async with limited_api(settings) as one, limited_api(settings) as other:
         who = named(uuid4().hex)
         found = await asyncio.gather(

@@ -246,15 +246,25 @@ async def test_ID_07_a_session_that_lies_idle_is_over(mesh: Mesh) -> None:
         assert problem(await refresh(brief, account.refresh_token)) == (401, "refresh_invalid")
 
 
-@pytest.mark.parametrize("token", ["x", "A" * 84, "ü" * 84, "=" * 84])
-async def test_ID_07_made_up_tokens_never_become_commands(mesh: Mesh, token, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("token", "refusal"),
+    [
+        ("x", (401, "refresh_invalid")),
+        ("A" * 84, (401, "refresh_invalid")),
+        ("ü" * 84, (422, "invalid")),  # no token can hold it
+        ("=" * 84, (401, "refresh_invalid")),
+    ],
+)
+async def test_ID_07_made_up_tokens_never_become_commands(
+    mesh: Mesh, token, refusal, monkeypatch
+) -> None:
     sent = []
 
     async def send(envelope: object) -> None:
         sent.append(envelope)
 
     monkeypatch.setattr(mesh.machines.writes.gateway, "send", send)
-    assert problem(await refresh(mesh, token)) == (401, "refresh_invalid")
+    assert problem(await refresh(mesh, token)) == refusal
     assert sent == []
 
 
