@@ -20,7 +20,7 @@ from infra.stack.view import View
 
 log = logging.getLogger("supervise")
 
-LOOK_S: Final = 0.25  # three thousandths of a core
+LOOK_S: Final = 0.25
 PAUSE_FIRST_S: Final = 1.0
 PAUSE_MOST_S: Final = 30.0
 # Alive this long, a daemon has recovered and its pauses start small again.

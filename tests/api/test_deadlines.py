@@ -18,7 +18,7 @@ from tests.api.operations import OPERATIONS, Operation
 from tests.api.profiling import photo
 from tests.api.running import Mesh, api
 
-SLACK_S = 4.0  # for a machine that many share; what is unbounded takes half a minute
+SLACK_S = 4.0  # for a machine that many share
 BRIEF_S = 0.05
 
 
