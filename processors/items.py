@@ -8,11 +8,11 @@ and then looks, so whichever looks last sees both.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from processors.effects import Effect, Tools
-from processors.standing import until_read
+from processors.withheld_rows import parked_of, standing_of, until_read
 from projections.identity import users
 from projections.items import items
 from projections.reads import Reads
@@ -30,8 +30,7 @@ async def withdraw_items(recorded: Recorded[UserDeleted | ItemCreated], tools: T
     event, reads = recorded.event, cast("Reads", tools.postgres)
     if isinstance(event, ItemCreated):
         await until_read(tools, items.items, recorded)
-        owner = await users.by_id(reads, str(event.owner_id))
-        if owner is not None and owner["status"] == UserStatus.DELETED:
+        if await _has_left(tools, str(event.owner_id), recorded):
             await _delete(recorded, tools, event.item_id)
         return
     await until_read(tools, users.users, recorded)
@@ -40,6 +39,17 @@ async def withdraw_items(recorded: Recorded[UserDeleted | ItemCreated], tools: T
         for each in ids:
             await _delete(recorded, tools, UUID(each))
         last = ids[-1]
+    for waiting in await parked_of(tools, items.items, "owner_id", str(event.user_id)):
+        await _delete(recorded, tools, waiting)
+
+
+async def _has_left(tools: Tools, owner_id: str, recorded: Recorded[Any]) -> bool:
+    """Also where that waits to be mended."""
+    owner = await users.by_id(cast("Reads", tools.postgres), owner_id)
+    if owner is not None:
+        return bool(owner["status"] == UserStatus.DELETED)
+    standing = await standing_of(tools, owner_id, recorded)
+    return standing is not None and standing[0] is UserStatus.DELETED
 
 
 async def _delete(

@@ -10,16 +10,14 @@ arrives, both look again after sending, until the answer stays the same.
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 from processors.effects import Effect, EffectRefusedError, OutsideDownError, Tools
+from processors.withheld_rows import parked_of, person_of, standing_of, until, until_read
 from projections.identity import users
 from projections.listings import listing_page
-from projections.projection import Projection
 from schemas.identity import (
     UserBanned,
     UserDeactivated,
@@ -38,10 +36,6 @@ from schemas.listings import (
 from schemas.messages import Role
 from schemas.recorded import Recorded
 
-T = TypeVar("T")
-
-READ_WAIT_S = 10.0
-POLL_S = 0.02
 BATCH = 500
 ROUNDS_MAX = 20
 ASKED_BY = "effect/standing"
@@ -49,23 +43,19 @@ AWAY = frozenset({UserStatus.DEACTIVATED, UserStatus.BANNED})
 
 StandingChanged = UserDeactivated | UserReactivated | UserBanned | UserUnbanned | UserDeleted
 
-_WATERMARK = """
-    SELECT next_offset FROM mesh.live_watermarks
-    WHERE projection = $1 AND topic = $2 AND partition = $3
-"""
 # The common case of a listing that comes: one look, and so one moment, at all three.
 _LOOK = """
-    SELECT listing.seller_id, seller.status FROM mesh.live_watermarks AS read
+    SELECT listing.seller_id, seller.status, EXISTS (
+        SELECT FROM mesh.live_parked AS waiting
+        WHERE waiting.projection = 'users' AND listing.seller_id = ANY(waiting.row_keys)
+    ) AS seller_waits
+    FROM mesh.live_watermarks AS read
     LEFT JOIN reads.listing_page AS listing ON listing.key = $4
     LEFT JOIN reads.users AS seller ON seller.key = listing.seller_id
     WHERE read.projection = $1 AND read.topic = $2 AND read.partition = $3
         AND read.next_offset > $5
 """
 _STANDING = "SELECT status, version FROM reads.users WHERE key = $1"
-_WITHHELD = """
-    SELECT reason FROM mesh.live_parked
-    WHERE projection = 'users' AND $1 = ANY(row_keys) LIMIT 1
-"""
 _LISTINGS = """
     SELECT key FROM reads.listing_page
     WHERE seller_id = $1 AND status <> $2 AND key > $3 ORDER BY key LIMIT $4
@@ -94,12 +84,15 @@ async def settle_listing(recorded: Recorded[ListingPublished], tools: Tools) -> 
         ),
         listing_page.listing_page,
     )
-    if row["seller_id"] is None:
-        # Its stream is parked: who mends that has the listing settled by the next change.
-        message = "the listing can't be read"
-        raise EffectRefusedError(message)
-    if row["status"] in _ABSENT:
-        await _settle(tools, recorded, "settle_listing", listing_id, row["seller_id"])
+    seller_id = row["seller_id"]
+    if seller_id is None:
+        seller_id = await person_of(tools, listing_page.listing_page, "seller_id", listing_id)
+        if seller_id is None:
+            message = "the listing can't be read"
+            raise EffectRefusedError(message)
+    elif row["status"] not in _ABSENT and not row["seller_waits"]:
+        return
+    await _settle(tools, recorded, "settle_listing", listing_id, seller_id)
 
 
 async def _settle(
@@ -108,7 +101,7 @@ async def _settle(
     """Ask for what the seller's standing demands, until it demands the same as before."""
     asked: tuple[UserStatus, int] | None = None
     for _ in range(ROUNDS_MAX):
-        standing = await _standing_of(tools, seller_id)
+        standing = await _standing_of(tools, seller_id, recorded)
         if standing is None or standing == asked:
             return
         status, version = standing
@@ -140,15 +133,16 @@ def _command(
     )
 
 
-async def _standing_of(tools: Tools, seller_id: str) -> tuple[UserStatus, int] | None:
-    """Where a seller stands now; None for sellers who are no persons (imported ones). Raises
-    EffectRefusedError where something of them waits to be mended: it may be a ban.
+async def _standing_of(
+    tools: Tools, seller_id: str, recorded: Recorded[Any]
+) -> tuple[UserStatus, int] | None:
+    """Where a seller stands now, also where that waits to be mended: it may be a ban. None for
+    sellers who are no persons (imported ones).
     """
     row = await tools.postgres.fetchrow(_STANDING, seller_id)
-    if row is None and await tools.postgres.fetchrow(_WITHHELD, seller_id) is not None:
-        message = "the seller's standing waits to be mended"
-        raise EffectRefusedError(message)
-    return None if row is None else (UserStatus(row["status"]), row["version"])
+    if row is None:
+        return await standing_of(tools, seller_id, recorded)
+    return UserStatus(row["status"]), row["version"]
 
 
 async def _listings_of(tools: Tools, seller_id: str) -> AsyncIterator[UUID]:
@@ -159,32 +153,9 @@ async def _listings_of(tools: Tools, seller_id: str) -> AsyncIterator[UUID]:
         for row in rows:
             yield UUID(row["key"])
         last = rows[-1]["key"]
-
-
-async def until_read(tools: Tools, projection: Projection[Any], recorded: Recorded[Any]) -> None:
-    """Return when the event can be read; raises OutsideDownError when that takes too long."""
-    place = recorded.position
-
-    async def read() -> bool:
-        next_offset = await tools.postgres.fetchval(
-            _WATERMARK, projection.name, place.topic, place.partition
-        )
-        return (next_offset or 0) > place.offset
-
-    await until(read, projection)
-
-
-async def until(look: Callable[[], Awaitable[T | None]], projection: Projection[Any]) -> T:
-    """What a look at the projection gives, as soon as that is anything; raises OutsideDownError
-    when it takes too long.
-    """
-    deadline = time.monotonic() + READ_WAIT_S
-    while not (found := await look()):
-        if time.monotonic() > deadline:
-            message = f"{projection.name} has not caught up"
-            raise OutsideDownError(message)
-        await asyncio.sleep(POLL_S)
-    return found
+    # Nobody sees these, and nobody shall when they have been mended.
+    for each in await parked_of(tools, listing_page.listing_page, "seller_id", seller_id):
+        yield each
 
 
 SETTLE_SELLER = Effect(

@@ -101,6 +101,8 @@ class Store:
 
     status: str
     ids: Sequence[UUID] = ()
+    withheld: Sequence[UUID] = ()  # items of theirs of which something waits to be mended
+    parked: bool = False  # the owner's row
     sent: list[tuple[str, Command]] = field(default_factory=list)
     looked: list[str] = field(default_factory=list)
 
@@ -115,15 +117,25 @@ class Store:
     async def send(self, name: str, _recorded: Any, commands: Sequence[Command]) -> None:
         self.sent += [(name, command) for command in commands]
 
-    async def fetchval(self, _query: str, projection: str, *_place: Any) -> int:
+    async def fetchval(self, query: str, projection: str, *_place: Any) -> Any:
+        if "live_parked" in query:
+            return user_stream(OWNER) if self.parked else None
         self.looked.append(f"until {projection} has read it")
         return 1_000
 
-    async def fetchrow(self, _query: str, _key: str) -> dict[str, Any]:
+    async def fetchrow(self, query: str, *_values: Any) -> dict[str, Any] | None:
+        if "reads.journal" in query:
+            return {"kind": "user.deleted", "version": 3, "status": None}
         self.looked.append("owner")
-        return {"status": self.status}
+        return None if self.parked else {"status": self.status}
 
-    async def fetch(self, _query: str, _owner: str, last: str, _limit: int) -> Any:
+    async def fetch(self, query: str, *values: Any) -> Any:
+        if "live_parked" in query:
+            return [
+                {"stream_id": item_stream(each), "person": str(OWNER), "is_read": True}
+                for each in self.withheld
+            ]
+        _, last, _ = values
         self.looked.append("items")
         return [{"key": str(each)} for each in sorted(self.ids) if str(each) > last]
 
@@ -151,3 +163,18 @@ async def test_PR_10_an_item_that_comes_after_its_owner_has_left_is_deleted(stat
     await WITHDRAW_ITEMS.run(CAME, cast("Tools", store))
     assert len(store.sent) == count
     assert store.looked == ["until items has read it", "owner"]
+
+
+async def test_items_that_wait_to_be_mended_are_deleted_with_their_owner_too() -> None:
+    store = Store("deleted", ids=[ITEM], withheld=[OTHER])
+    await WITHDRAW_ITEMS.run(LEFT, cast("Tools", store))
+    assert [command.stream_id for _, command in store.sent] == [
+        item_stream(ITEM),
+        item_stream(OTHER),
+    ]
+
+
+async def test_an_item_of_an_owner_whose_deletion_waits_to_be_mended_is_deleted() -> None:
+    store = Store("", parked=True)
+    await WITHDRAW_ITEMS.run(CAME, cast("Tools", store))
+    assert len(store.sent) == 1

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from processors.effects import EffectRefusedError, OutsideDownError
+from processors.effects import OutsideDownError
 from processors.standing import ROUNDS_MAX, settle_listing, settle_seller
 from schemas.identity import UserBanned, UserDeactivated, UserDeleted, UserReactivated, UserStatus
 from schemas.identity.values import BanReason
@@ -43,7 +43,8 @@ class Shop:
 
     standings: list[tuple[str, int]]
     listings: Sequence[UUID] = ()
-    parked: bool = False
+    parked: str = ""  # the kind of the last event that says where the seller stands
+    withheld: Sequence[UUID] = ()  # listings of theirs of which something waits to be mended
     sent: list[tuple[str, Command]] = field(default_factory=list)
     looked: list[str] = field(default_factory=list)
 
@@ -58,7 +59,12 @@ class Shop:
     async def send(self, name: str, _recorded: Any, commands: Sequence[Command]) -> None:
         self.sent += [(name, command) for command in commands]
 
-    async def fetchval(self, _query: str, projection: str, *_place: Any) -> int:
+    async def fetchval(self, query: str, projection: str, *_place: Any) -> Any:
+        if "live_parked" in query:
+            waits = self.withheld if projection == "listing_page" else self.parked
+            return "stream/that-waits" if waits else None
+        if "reads.journal" in query:
+            return str(SELLER)
         self.looked.append(f"until {projection} has read it")
         return 1_000
 
@@ -67,9 +73,10 @@ class Shop:
             assert "read.next_offset > " in query
             self.looked.append("listing once it can be read, and seller, at one moment")
             status = self.standings[0][0] if self.standings else None
-            return {"seller_id": str(SELLER), "status": status}
-        if "live_parked" in query:
-            return {"reason": "planted"} if self.parked else None
+            seller = None if self.withheld else str(SELLER)
+            return {"seller_id": seller, "status": status, "seller_waits": bool(self.parked)}
+        if "reads.journal" in query:
+            return {"kind": self.parked, "version": 7, "status": "active"}
         if not self.standings:
             return None
         status, version = self.standings[0]
@@ -77,7 +84,14 @@ class Shop:
             self.standings.pop(0)
         return {"status": status, "version": version}
 
-    async def fetch(self, _query: str, _seller: str, _gone: str, last: str, _limit: int) -> Any:
+    async def fetch(self, query: str, *values: Any) -> Any:
+        if "live_parked" in query:
+            others = [{"stream_id": listing_stream(uuid4()), "person": "x", "is_read": True}]
+            return others + [
+                {"stream_id": listing_stream(each), "person": str(SELLER), "is_read": True}
+                for each in self.withheld
+            ]
+        _, _, last, _ = values
         self.looked.append("listings")
         return [{"key": str(each)} for each in sorted(self.listings) if str(each) > last]
 
@@ -168,8 +182,36 @@ async def test_a_standing_that_never_stays_is_tried_again_later() -> None:
         await settle_listing(of_listing(uuid4()), shop)
 
 
-async def test_a_seller_of_whom_something_is_parked_is_not_taken_for_an_imported_one() -> None:
-    shop = Shop([], listings=[uuid4()], parked=True)
-    with pytest.raises(EffectRefusedError, match="waits to be mended"):
-        await settle_seller(of_seller(STANDINGS[UserBanned]), shop)
-    assert shop.sent == []
+WAITING = {
+    "user.deactivated": HideListing,
+    "user.banned": HideListing,
+    "user.reactivated": ShowListing,
+    "user.deleted": DeleteListing,
+}
+
+
+@pytest.mark.parametrize("kind", WAITING)
+async def test_a_seller_whose_standing_waits_to_be_mended_stands_where_the_journal_says(
+    kind: str,
+) -> None:
+    seller = Shop([], listings=[uuid4()], parked=kind)
+    await settle_seller(of_seller(STANDINGS[UserBanned]), seller)
+    listing = Shop([], parked=kind)
+    await settle_listing(of_listing(uuid4()), listing)
+    assert seller.kinds == listing.kinds == [WAITING[kind]]
+    assert "until journal has read it" in seller.looked
+
+
+async def test_listings_that_wait_to_be_mended_follow_their_seller_too() -> None:
+    listing, waiting = uuid4(), uuid4()
+    shop = Shop([("deleted", 5)], listings=[listing], withheld=[waiting])
+    await settle_seller(of_seller(STANDINGS[UserDeleted]), shop)
+    assert {command.listing_id for _, command in shop.sent} == {listing, waiting}
+    assert shop.kinds == [DeleteListing] * 2
+
+
+async def test_a_listing_that_comes_and_waits_to_be_mended_follows_its_seller() -> None:
+    heard = of_listing(uuid4())
+    shop = Shop([("banned", 5)], withheld=[heard.event.listing_id])
+    await settle_listing(heard, shop)
+    assert shop.kinds == [HideListing]
