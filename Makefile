@@ -63,8 +63,9 @@ $(ROOMS:%=room-%): room-%: $(STAMP)
 	@echo "== tests: $*"
 	@$(YIELD) $(BIN)/python -m pytest --quiet $(foreach word,$(ROOM_$*),$(if $(filter --%,$(word)),,tests/)$(word))
 
-faults: $(STAMP)  ## Kill every process in turn while a file is imported (minutes)
+faults: $(STAMP)  ## Kill every process in turn under load, and workers under reads with tokens (minutes)
 	@$(BIN)/python -m pytest --quiet tests/journeys/test_kills.py
+	@MESH_KILLING_S=180 $(BIN)/python -m pytest --quiet tests/processors/test_kills.py
 
 timing: $(STAMP)  ## Ask a thousand times whether time tells known e-mails from unknown ones
 	@MESH_TIMING_PAIRS=1000 $(BIN)/python -m pytest --quiet --timeout 900 tests/api/test_timing.py

@@ -189,6 +189,8 @@ async def _run(mesh: Machines, body: dict[str, Any]) -> dict[str, Any]:
     if answer["timed_out"]:
         # Half of the hits would look like all of them.
         raise StoreUnavailableError("opensearch", "the search took too long; narrow it")
+    if answer["_shards"]["failed"]:
+        raise StoreUnavailableError("opensearch")
     return answer
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 from processors.parking import Failed
 from processors.recorded_stream import Incoming
 from processors.stores.certain import Certain
-from processors.stores.port import Change, Held
+from processors.stores.port import RETRIED, Change, Held
 from projections.projection import Projection
 from schemas.positions import Position, TopicPartition
 from schemas.recorded import Recorded, UndecodableError
@@ -37,33 +38,50 @@ class CutError(Exception):
 
 @dataclass
 class Parked:
-    """The streams that wait and the records that join them; grows while a batch is folded."""
+    """The streams that wait and the records that join them; grows while a batch is folded.
+    `erasing`: those of them that take away what their stream's row says.
+    """
 
     projection: Projection[Any]
     streams: Mapping[str, Position]
     failed: list[Failed] = field(default_factory=list)
-    _failing: set[str] = field(default_factory=set)
+    erasing: list[Keyed] = field(default_factory=list)
+    _failing: dict[str, Position] = field(default_factory=dict)
 
     def follows(self, incoming: Incoming) -> bool:
-        """Whether this one's stream waits; if so it has joined."""
-        if incoming.stream_id not in self._failing and not self._waits(incoming):
-            return False
-        self.failed.append(Failed(incoming, row_keys=row_keys(self.projection, incoming)))
-        return True
-
-    def _waits(self, incoming: Incoming) -> bool:
-        """Whether an event before this one is parked. One behind it may be, too: a worker can be
-        killed after it has parked and before it has written what comes first.
+        """Whether this one's stream waits; if so it has joined. What comes before the first that
+        waits does not: it may be met after that one was found unreadable, or be delivered again
+        by a worker that was killed when it had parked and not yet written.
         """
-        first = self.streams.get(incoming.stream_id)
-        return first is not None and (
-            incoming.place != first.topic_partition or incoming.offset >= first.offset
-        )
+        stream = incoming.stream_id
+        if not any(
+            _is_behind(incoming, known.get(stream)) for known in (self._failing, self.streams)
+        ):
+            return False
+        keys = row_keys(self.projection, incoming)
+        self.failed.append(Failed(incoming, row_keys=keys))
+        if incoming.kind in self.projection.erasing and keys:
+            with suppress(UndecodableError):  # one that can't be read takes nothing away
+                self.erasing.append(_erasing(incoming, keys[0]))
+        return True
 
     def fails(self, incoming: Incoming, reason: str) -> None:
         """From this one on its stream waits."""
-        self._failing.add(incoming.stream_id)
+        if not _is_behind(incoming, self._failing.get(incoming.stream_id)):
+            self._failing[incoming.stream_id] = Position(*incoming.place, incoming.offset)
         self.failed.append(Failed(incoming, reason, row_keys(self.projection, incoming)))
+
+
+def _is_behind(incoming: Incoming, first: Position | None) -> bool:
+    return first is not None and (
+        incoming.place != first.topic_partition or incoming.offset >= first.offset
+    )
+
+
+def _erasing(incoming: Incoming, key: str) -> Keyed:
+    """It is folded once more when its turn comes, and so remembered under another name."""
+    place = TopicPartition(f"{RETRIED}erased {incoming.stream_id}", incoming.place.partition)
+    return Keyed(incoming, incoming.recorded(), key, place, incoming.offset)
 
 
 def row_keys(projection: Projection[Any], incoming: Incoming) -> tuple[str, ...]:
@@ -100,26 +118,67 @@ class _Row:
     row: Any
     applied: dict[TopicPartition, int]
     events: list[Incoming] = field(default_factory=list)
+    was: Any = None
+    erased: bool = False
 
-    def change(self, key: str) -> Change | None:
-        """What to write; None when nothing has changed.
+    def fold(self, projection: Projection[Any], each: Keyed) -> None:
+        self.row = projection.fold(self.row, each.recorded)
+        self.applied[each.place] = each.offset
+        self.events.append(each.incoming)
+        if self.row is not None:
+            self.was = self.row
 
-        What such a row has seen need not be stored: until another event changes it, seeing the
-        same one again changes nothing either.
+    def erase(self, projection: Projection[Any], each: Keyed) -> None:
+        """Take away what the event takes away; it still waits for its turn."""
+        if self.row is None or self.applied.get(each.place, -1) >= each.offset:
+            return
+        with suppress(Exception):  # it will say why when its turn comes; nobody sees the row
+            self.row = projection.fold(self.row, each.recorded)
+            self.applied[each.place] = each.offset
+            self.erased = True
+
+    def change(self, key: str, *, remembers: bool) -> Change | None:
+        """What to write; None when that would be of no use.
+
+        A row that `remembers` what it has seen is written although it is what it was before: the
+        last write of a killed worker may still arrive, with some of these events in it, and must
+        find that it is too late. Where there never was a row, nobody can have written one.
         """
-        if self.row is self.held.row or self.row == self.held.row:
+        if not self.events and not self.erased:
             return None
-        return Change(key, Held(self.row, self.held.version + 1, self.applied))
+        if self.row is None and self.held.row is None and self.was is None:
+            return None
+        if not remembers and (self.row is self.held.row or self.row == self.held.row):
+            return None
+        return Change(key, Held(self.row, self.held.version + 1, self.applied), self.was)
 
 
 _NO_ROW = Held(None)
 
 
+@dataclass
+class Refused:
+    """Rows, by key, that the store will not take, and why; and those among them that it refuses
+    though their events are left out, for what a waiting event takes away.
+    """
+
+    reasons: dict[str, str] = field(default_factory=dict)
+    unerased: set[str] = field(default_factory=set)
+
+    def note(self, reasons: Mapping[str, str]) -> None:
+        """The store has refused these."""
+        self.unerased |= reasons.keys() & self.reasons.keys()
+        self.reasons.update(reasons)
+
+
 class Folded(NamedTuple):
-    """The changes that events make, and by key the events that made them, in order."""
+    """The changes that events make, by key the events that made them, in order, and the rows that
+    a waiting event has emptied.
+    """
 
     changes: list[Change]
     events: Mapping[str, Sequence[Incoming]]
+    erased: frozenset[str]
 
 
 def folded(
@@ -127,41 +186,56 @@ def folded(
     events: Sequence[Keyed],
     held: Mapping[str, Held],
     parked: Parked,
-    refused: Mapping[str, str],
+    refused: Refused,
     certain: Certain,
+    *,
+    remembers: bool,
 ) -> Folded:
     """What these events make of their rows; what fails goes to `parked`.
 
-    `refused`: rows, by key, that the store will not take, and why. Of the states that a row
-    passes through only the last one is written, so what the rows become would depend on where
-    the log was cut into batches if the store refused one on the way: a second event is folded
-    only onto what is `certain` to be taken. Raises CutError at the first for which it is not.
+    `refused`: what the store will not take. Of the states that a row passes through only the last
+    one is written, so what the rows become would depend on where the log was cut into batches if
+    the store refused one on the way: a second event is folded only onto what is `certain` to be
+    taken. Raises CutError at the first for which it is not. `remembers`: whether rows know what
+    they have seen, for their watermark moves later.
     """
     rows: dict[str, _Row] = {}
-    fold = projection.fold
     for each in events:
         if parked.follows(each.incoming):
             continue
-        row = rows.get(each.key)
-        if row is None:
-            known = held.get(each.key, _NO_ROW)
-            row = rows[each.key] = _Row(known, known.row, dict(known.applied))
+        row = _row(rows, held, each.key)
         if row.applied.get(each.place, -1) >= each.offset:
             continue
-        if each.key in refused:
-            parked.fails(each.incoming, refused[each.key])
+        if each.key in refused.reasons:
+            parked.fails(each.incoming, refused.reasons[each.key])
             continue
         if row.events and not certain(row.row):
             raise CutError(each.incoming)
         try:
-            row.row = fold(row.row, each.recorded)
+            row.fold(projection, each)
         except Exception as error:  # noqa: BLE001 - whatever it is, this stream waits for it
             parked.fails(each.incoming, reason_of(error))
-        else:
-            row.applied[each.place] = each.offset
-            row.events.append(each.incoming)
-    changes = [change for key, row in rows.items() if (change := row.change(key)) is not None]
-    return Folded(changes, {key: row.events for key, row in rows.items()})
+    for each in parked.erasing:
+        row = _row(rows, held, each.key)
+        if row.events and not certain(row.row):
+            raise CutError(each.incoming)
+        if each.key not in refused.unerased:
+            row.erase(projection, each)
+    changes = [
+        change
+        for key, row in rows.items()
+        if (change := row.change(key, remembers=remembers)) is not None
+    ]
+    erased = frozenset(key for key, row in rows.items() if row.erased)
+    return Folded(changes, {key: row.events for key, row in rows.items()}, erased)
+
+
+def _row(rows: dict[str, _Row], held: Mapping[str, Held], key: str) -> _Row:
+    row = rows.get(key)
+    if row is None:
+        known = held.get(key, _NO_ROW)
+        row = rows[key] = _Row(known, known.row, dict(known.applied))
+    return row
 
 
 def reason_of(error: Exception) -> str:

@@ -23,7 +23,7 @@ from infra.metrics import (
     STORE_CONFLICTS,
     STORE_WAITS,
 )
-from processors.folding import CutError, Keyed, Parked, folded, keyed
+from processors.folding import CutError, Keyed, Parked, Refused, folded, keyed
 from processors.parking import LISTED_MAX, ParkedEvent, Parking
 from processors.recorded_stream import Batch, Guard, Incoming, incoming_of
 from processors.showing import show
@@ -57,12 +57,13 @@ class _AnewError(Exception):
 
 @dataclass
 class _Tried:
-    """What the rounds of one batch have come to: the rows refused, by key and with the reason;
-    the events of the last round by the row that they changed; how often it was begun anew.
+    """What the rounds of one batch have come to: the rows refused; of the last round the events by
+    the row that they changed, and the rows emptied; how often it was begun anew.
     """
 
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: Refused = field(default_factory=Refused)
     events: Mapping[str, Sequence[Incoming]] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
     anew: int = 0
 
     def count_anew(self, reason: str) -> None:
@@ -163,10 +164,10 @@ class Runner:
             events = tried.events.get(key, ())
             if len(events) > 1:
                 return batch.before_and_from(events[len(events) // 2])
-        if reasons.keys() <= tried.refused.keys():
+        if reasons.keys() <= tried.refused.reasons.keys() - tried.erased:
             message = f"{self.generation.name}: refused although it was left out"
             raise RuntimeError(message)
-        tried.refused.update(reasons)
+        tried.refused.note(reasons)
         return ()
 
     def _of_own_topics(self, batch: Batch) -> Batch:
@@ -188,13 +189,15 @@ class Runner:
             counting = [each for each in fresh if not each.verdict]
             parked = Parked(self.projection, self._parked)
             events = keyed(self.projection, counting, parked)
-            held = (
-                {}
-                if self.projection.insert_only
-                else await session.load(list(dict.fromkeys(each.key for each in events)))
-            )
-            changes, tried.events = folded(
-                self.projection, events, held, parked, tried.refused, self._certain
+            held = {} if self.projection.insert_only else await session.load(_keys(events, parked))
+            changes, tried.events, tried.erased = folded(
+                self.projection,
+                events,
+                held,
+                parked,
+                tried.refused,
+                self._certain,
+                remembers=not session.locks,
             )
             if parked.failed:
                 await self._park(session, batch, parked)
@@ -318,7 +321,6 @@ class Runner:
             else:
                 done += now
                 if now < len(events) or not now:
-                    await show(self._parking, self._store, [self.projection])
                     return done
                 most = LISTED_MAX
 
@@ -331,7 +333,7 @@ class Runner:
             first = await self._parking.events(connection, self.generation, stream_id, most=1)
             await self._parking.note_skipped(connection, self.generation, first)
             await self._parking.forget(connection, self.generation, first)
-        await show(self._parking, self._store, [self.projection])
+            await show(self._parking, self._store, [self.projection], connection)
         return bool(first)
 
     async def _explain(self, events: Sequence[ParkedEvent], error: RowsRefusedError) -> None:
@@ -365,8 +367,16 @@ class Runner:
                 each._replace(place=TopicPartition(f"{RETRIED}{stream_id}", each.place.partition))
                 for each in keyed(self.projection, again, parked)
             ]
-            held = await session.load(list(dict.fromkeys(each.key for each in ready)))
-            changes, _ = folded(self.projection, ready, held, parked, {}, self._certain)
+            held = await session.load(_keys(ready, parked))
+            changes, _, _ = folded(
+                self.projection,
+                ready,
+                held,
+                parked,
+                Refused(),
+                self._certain,
+                remembers=not session.locks,
+            )
             await session.write(changes, {})
             waiting = {each.incoming.offset: each.reason for each in parked.failed}
             done = [each for each in events if each.record.offset not in waiting]
@@ -376,7 +386,13 @@ class Runner:
                     await self._parking.explain(
                         connection, self.generation, each, waiting[each.record.offset]
                     )
+            # Before it counts as folded: a read with its token must find the row.
+            await show(self._parking, self._store, [self.projection], connection)
         return len(done)
+
+
+def _keys(events: Sequence[Keyed], parked: Parked) -> list[str]:
+    return list(dict.fromkeys(each.key for each in (*events, *parked.erasing)))
 
 
 def _next(marks: Watermarks, place: TopicPartition) -> int:

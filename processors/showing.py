@@ -23,14 +23,20 @@ from processors.stores.postgres_tables import SCHEMA
 from projections.projection import Projection
 
 
-async def show(parking: Parking, store: Store, projections: Sequence[Projection[Any]]) -> None:
+async def show(
+    parking: Parking,
+    store: Store,
+    projections: Sequence[Projection[Any]],
+    own: Connection | None = None,
+) -> None:
     """Let a store's public names show the live generations of these projections, without the rows
-    of parked streams. Raises StoreUnavailableError.
+    of parked streams; `own` is the transaction that changes what is parked, where that is to be
+    seen before it counts. Raises StoreUnavailableError.
     """
     if store.name == PostgresStore.name:
         return
     by_name = {each.name: each for each in projections}
-    async with parking.transaction() as connection:
+    async with parking.transaction(own) as connection:
         await one_at_a_time(connection, f"what {store.name} shows")
         known = await list_generations(
             connection, projections=by_name, statuses=[GenerationStatus.LIVE]

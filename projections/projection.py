@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table
 
 from schemas.messages import Event
 from schemas.recorded import Recorded
+from schemas.registry import kind_of
 from schemas.topics import topics_of
 
 R = TypeVar("R")
@@ -37,7 +39,8 @@ class SearchIndex:
 @dataclass(frozen=True)
 class ClickHouseTable:
     """Rows in a ClickHouse table: (column, type) pairs without the runner's own columns,
-    which keep position and version; `order_by` are columns put before `key` in the order.
+    which keep position and version; `order_by` are columns put before `key` in the order, of rows
+    that never change.
     `kept` names a column with a moment and how many days after it a row is taken away.
     """
 
@@ -59,6 +62,9 @@ class Projection(Generic[R]):
     """A read model. `row` is a frozen dataclass; `key` names the row that an event changes;
     `fold(row or None, recorded) -> row or None` is pure and total over `hears`.
 
+    `erased_by`: what takes away what the row says, and leaves the same whether it comes early, or
+    early and in its turn. It is not held up by an event of its stream that waits to be mended.
+
     `rows_of` names the rows that a stream may change, for events of which that can't be read.
 
     `insert_only`: every event makes one row of its own, so rows are never loaded back.
@@ -74,6 +80,12 @@ class Projection(Generic[R]):
     target: Target
     insert_only: bool = False
     rows_of: Callable[[str], tuple[str, ...]] = row_of_its_id
+    erased_by: tuple[type[Event], ...] = ()
+
+    @cached_property
+    def erasing(self) -> frozenset[str]:
+        """The kinds of the events that take away what its rows say."""
+        return frozenset(kind_of(each) for each in self.erased_by)
 
     @property
     def topics(self) -> tuple[str, ...]:

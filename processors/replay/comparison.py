@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from zlib import crc32
 import asyncpg
 
 from processors.generations import GenerationStatus, list_generations
-from processors.reading import Log, Stretch
+from processors.reading import Log, Stretch, kind_of_record
 from processors.recorded_stream import COUNTS, Guard
 from processors.replay.leftovers import Leftovers, leftovers
 from processors.replay.limits import Limits
@@ -101,6 +101,7 @@ class Comparison:
         self.verdict = Verdict(generation.projection.name, generation.number, store.name)
         self.kinds = frozenset(kind_of(each).encode() for each in generation.projection.hears)
         self._projection = generation.projection
+        self._erasing = frozenset(each.encode() for each in generation.projection.erasing)
         self._limits = limits
         self._store = store
         self._too_old = _too_old(generation.projection)
@@ -157,7 +158,8 @@ class Comparison:
         stream = header(record.headers, "ce_subject") or ""
         if place in self._left_out.positions:
             self._stopped.add(stream)
-            return True
+            erases = kind_of_record(record) in self._erasing
+            return self._left_out.parked.get(stream) == place or not erases
         if place in self._left_out.skipped:
             return True
         if stream not in self._stopped:
@@ -175,6 +177,9 @@ class Comparison:
         number, of = self._share
         if of > 1 and crc32(key.encode()) % of != number:
             return
+        if recorded.position in self._left_out.positions:
+            self._erase(key, recorded)
+            return
         self.verdict.events += 1
         if self._projection.insert_only:
             # The first one counts, as unique keys have it in the stores.
@@ -182,7 +187,15 @@ class Comparison:
             if made is not None and not self._too_old(made):
                 self._rows[key] = row_hash(key, made)
             return
-        row = self._projection.fold(self._rows.get(key), recorded)
+        self._set(key, self._projection.fold(self._rows.get(key), recorded))
+
+    def _erase(self, key: str, recorded: Recorded[Any]) -> None:
+        """An event that waits, and that takes away what the row says all the same."""
+        if not self._projection.insert_only and key in self._rows:
+            with suppress(Exception):  # as in processors.folding: then nothing is taken away
+                self._set(key, self._projection.fold(self._rows[key], recorded))
+
+    def _set(self, key: str, row: Any) -> None:
         if row is None:
             self._rows.pop(key, None)
         else:
@@ -321,6 +334,8 @@ class Comparison:
 
     def unreadable(self, record: RawRecord, reason: str) -> None:
         """An event that can't be folded though nobody has parked it."""
+        if Position(record.topic, record.partition, record.offset) in self._left_out.positions:
+            return
         place = f"{record.topic}:{record.partition}:{record.offset}"
         self.verdict.note(Difference(place, "unreadable", {"reason": reason}, None))
 

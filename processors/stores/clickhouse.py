@@ -47,6 +47,18 @@ _REFUSED = (
     clickhouse_errors.CannotParseUuidError,
     clickhouse_errors.TooLargeStringSize,
 )
+# What the server itself says of values that it never takes. The driver has no name for the first.
+VIOLATED_CONSTRAINT = 469
+_REFUSED_CODES = frozenset(
+    {
+        VIOLATED_CONSTRAINT,
+        clickhouse_errors.ErrorCodes.ARGUMENT_OUT_OF_BOUND,
+        clickhouse_errors.ErrorCodes.CANNOT_CONVERT_TYPE,
+        clickhouse_errors.ErrorCodes.INCORRECT_DATA,
+        clickhouse_errors.ErrorCodes.TOO_LARGE_STRING_SIZE,
+        clickhouse_errors.ErrorCodes.VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE,
+    }
+)
 
 
 @contextmanager
@@ -191,7 +203,9 @@ class ClickHouseSession:
                     await self._clients.insert(name, self._table.inserted, block)
                 if watermarks:
                     await self._move(watermarks)
-        except _REFUSED as error:
+        except (*_REFUSED, clickhouse_errors.ServerException) as error:
+            if not _is_refusal(error):
+                raise
             raise RowsRefusedError(_blamed(changes, error)) from error
 
     def _refuse_mixed(self, changes: Sequence[Change]) -> None:
@@ -235,9 +249,20 @@ _WATERMARK_NAMES = (
 )
 
 
+def _is_refusal(error: Exception) -> bool:
+    """Whether the same rows will be refused again."""
+    if isinstance(error, clickhouse_errors.ServerException):
+        return isinstance(error, _REFUSED) or error.code in _REFUSED_CODES
+    return True
+
+
 def _blamed(changes: Sequence[Change], error: Exception) -> dict[str, str]:
-    """The driver does not say which row: that is known for a batch of one only."""
-    return {changes[0].key: type(error).__name__} if len(changes) == 1 else {}
+    """Nobody says which row: that is known for a batch of one only. The code, and not the text,
+    which quotes the row.
+    """
+    code = getattr(error, "code", None)
+    reason = type(error).__name__ + (f" {code}" if code else "")
+    return {changes[0].key: reason} if len(changes) == 1 else {}
 
 
 async def _watermarks(

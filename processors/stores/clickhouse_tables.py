@@ -49,6 +49,10 @@ class PhysicalTable:
         if target.kept is not None and not projection.insert_only:
             message = f"{projection.name}: only rows of one event each may go by their age"
             raise TypeError(message)
+        if target.order_by and not projection.insert_only:
+            # A row that moves is not replaced where it was, least of all by who comes late.
+            message = f"{projection.name}: only rows of one event each have an order of their own"
+            raise TypeError(message)
         self.generation = generation
         self.name = generation.name
         self._target = target
@@ -64,7 +68,6 @@ class PhysicalTable:
         self._json = frozenset(
             place for place, convert in enumerate(self._convert) if convert is _json_text
         )
-        self._ordered = [self._names.index(name) for name in target.order_by]
 
     @property
     def ddl(self) -> str:
@@ -141,19 +144,13 @@ class PhysicalTable:
         for change in changes:
             old = loaded.get(change.key)
             own = self._own(change)
-            if change.held.row is None:
-                if old is not None:
-                    records.append([*old[: -len(_OWN)], *own, 1])
-                continue
-            new = [change.key, *self._values(change.held.row)]
-            if old is not None and self._moved(old, new):
-                # Another place in the table's order: the row there would not be replaced.
+            if change.held.row is not None:
+                records.append([change.key, *self._values(change.held.row), *own, 0])
+            elif old is not None:
                 records.append([*old[: -len(_OWN)], *own, 1])
-            records.append([*new, *own, 0])
+            elif change.was is not None:
+                records.append([change.key, *self._values(change.was), *own, 1])
         return [list(column) for column in zip(*records, strict=True)] or [[]]
-
-    def _moved(self, old: Sequence[Any], new: Sequence[Any]) -> bool:
-        return any(old[place + 1] != new[place + 1] for place in self._ordered)
 
     def _values(self, row: Any) -> list[Any]:
         return [

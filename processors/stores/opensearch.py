@@ -252,9 +252,17 @@ class OpenSearchSession:
                     index=index, body={"ids": list(keys[start : start + KEYS_MAX])}
                 )
                 found += [each for each in answer["docs"] if each.get("found")]
-                if index == self._index and any("error" in each for each in answer["docs"]):
-                    raise GenerationGoneError(index)
+                self._judge_missing(index, answer["docs"])
         return found
+
+    def _judge_missing(self, index: str, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Raises for documents of which nobody knows whether they are there."""
+        for reason in {each["error"]["type"] for each in documents if "error" in each}:
+            if reason != "index_not_found_exception":
+                message = f"opensearch: {reason}"
+                raise StoreUnavailableError(message)
+            if index == self._index:
+                raise GenerationGoneError(index)
 
     async def write(
         self,
@@ -409,8 +417,6 @@ def _bodies(changes: Sequence[Change]) -> Iterator[bytes]:
 def _pairs(changes: Sequence[Change]) -> list[bytes]:
     pairs, refused = [], {}
     for change in changes:
-        if change.held.row is None and change.held.version <= 1:
-            continue
         try:
             pairs.append(_document_lines(change))
         except TypeError as error:  # what JSON can't say, such as an integer over 64 bits

@@ -78,11 +78,13 @@ RETRIED = "retried:"
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a row shall be now; `held.row` None takes it away. `held.version` is the loaded one
-    plus 1, so 1 states that there was no row.
+    plus 1, so 1 states that there was no row. `was`: the last row that there was on the way; a
+    killed worker may have written it, and that may still arrive.
     """
 
     key: str
     held: Held
+    was: Any = None
 
 
 @dataclass(frozen=True, slots=True)

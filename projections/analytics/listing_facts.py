@@ -106,6 +106,7 @@ listing_facts = Projection(
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,
+    erased_by=(ListingDeleted,),
     row=ListingFacts,
     target=ClickHouseTable(
         columns=(

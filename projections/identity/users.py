@@ -204,6 +204,7 @@ users = Projection(
     hears=get_args(UserEvent),
     key=key,
     fold=fold,
+    erased_by=(UserDeleted,),
     row=User,
     target=PostgresTable(table),
 )

@@ -161,6 +161,7 @@ items = Projection(
     hears=get_args(ItemEvent),
     key=key,
     fold=fold,
+    erased_by=(ItemDeleted,),
     row=Item,
     target=PostgresTable(table),
 )

@@ -155,6 +155,7 @@ listing_page = Projection(
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,
+    erased_by=(ListingDeleted,),
     row=ListingPage,
     target=PostgresTable(table, extras=(FEATURES_VIEW, LISTINGS_VIEW)),
 )

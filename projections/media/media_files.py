@@ -141,6 +141,7 @@ media_files = Projection(
     hears=get_args(MediaEvent),
     key=key,
     fold=fold,
+    erased_by=(MediaDeleted,),
     row=MediaFile,
     target=PostgresTable(table, extras=(IMAGE_VARIANTS_VIEW,)),
 )

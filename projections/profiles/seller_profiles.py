@@ -84,6 +84,7 @@ seller_profiles = Projection(
     hears=(SellerUpdated, *get_args(ReviewEvent), UserDeleted),
     key=key,
     fold=fold,
+    erased_by=(UserDeleted,),
     row=SellerProfile,
     target=PostgresTable(Table("seller_profiles", MetaData(), *columns_of(SellerProfile))),
 )

@@ -60,6 +60,7 @@ user_preferences = Projection(
     hears=(PreferencesUpdated, UserDeleted),
     key=key,
     fold=fold,
+    erased_by=(UserDeleted,),
     row=UserPreferences,
     target=PostgresTable(Table("user_preferences", MetaData(), *columns_of(UserPreferences))),
 )

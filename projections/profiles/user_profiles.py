@@ -69,6 +69,7 @@ user_profiles = Projection(
     hears=(*get_args(ProfileEvent), UserDeleted),
     key=key,
     fold=fold,
+    erased_by=(UserDeleted,),
     row=UserProfile,
     target=PostgresTable(Table("user_profiles", MetaData(), *columns_of(UserProfile))),
 )

@@ -94,6 +94,7 @@ reviews = Projection(
     hears=get_args(ReviewEvent),
     key=key,
     fold=fold,
+    erased_by=(ReviewDeleted,),
     row=Review,
     target=PostgresTable(table),
 )

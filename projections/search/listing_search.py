@@ -249,6 +249,7 @@ listing_search = Projection(
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,
+    erased_by=(ListingDeleted,),
     row=ListingDocument,
     target=INDEX,
 )

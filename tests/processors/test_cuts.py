@@ -89,6 +89,28 @@ HISTORIES = {
         ],
         2,
     ),
+    "an event can't be read": (
+        [
+            record(0, "a", 1, "car 1"),
+            record(1, "b", 1, "car 1"),
+            record(2, "a", 2, "car 2"),
+            record(3, "a", 3, "car 3", value=b"{"),
+            record(4, "b", 2, "car 2"),
+            record(5, "a", 4, "car 4"),
+        ],
+        3,
+    ),
+    "a fold fails before an event that can't be read": (
+        [
+            record(0, "a", 1, "car 1"),
+            record(1, "b", 1, "car 1"),
+            record(2, "a", 2, POISON),
+            record(3, "a", 3, "car 3", value=b"{"),
+            record(4, "b", 2, "car 2"),
+            record(5, "a", 4, "car 4"),
+        ],
+        2,
+    ),
     "the first row of a stream is refused": (
         [
             refused(0, "a", 1),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from itertools import count
 
 import pytest
@@ -13,7 +14,7 @@ from processors.parking import Parking
 from processors.recorded_stream import Guard, read_batch
 from processors.runner import Runner
 from processors.showing import renew_views, show
-from processors.stores.port import Store
+from processors.stores.port import Connection, Store
 from schemas.positions import TopicPartition
 from schemas.recorded import Record
 from schemas.vehicles import PRICE_MINOR_MAX
@@ -80,6 +81,36 @@ async def test_it_is_shown_again_once_the_events_are_folded(rig: Rig) -> None:
     await rig.apply(FAILURES["a fold that fails"], record(3, "a", 3, "three"))
     with rig.fold.mended():
         assert await rig.runner.retry(A) == 2
+    assert await rig.seen() == {A, B}
+
+
+class Watched(Parking):
+    """Looks after each of its transactions whether the row of stream a is withheld, and shown."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__(rig.mesh.pool)
+        self.rig = rig
+        self.found: list[tuple[bool, bool]] = []
+
+    @asynccontextmanager
+    async def transaction(self, own: Connection | None = None) -> AsyncIterator[Connection]:
+        async with super().transaction(own) as connection:
+            yield connection
+        if own is None:
+            waits = A in await self.rig.parking.streams(self.rig.generation)
+            self.found.append((waits, A in await self.rig.seen()))
+
+
+@pytest.mark.parametrize("mend", [Runner.retry, Runner.give_up], ids=["retry", "skip"])
+async def test_what_waits_no_more_is_shown_at_that_moment(
+    rig: Rig, mend: Callable[[Runner, str], Awaitable[int | bool]]
+) -> None:
+    """Else a read with the event's token, which is answered then, would not find the row."""
+    await rig.apply(FAILURES["a fold that fails"])
+    watched = Watched(rig)
+    with rig.fold.mended():
+        assert await mend(Runner(rig.generation, rig.store, watched), A)
+    assert (False, False) not in watched.found
     assert await rig.seen() == {A, B}
 
 

@@ -91,7 +91,6 @@ CLICKHOUSE = ClickHouseTable(
         ("mood", "LowCardinality(String)"),
         ("seen_at", "Nullable(DateTime64(6, 'UTC'))"),
     ),
-    order_by=("mood",),
 )
 TARGETS: Mapping[str, Target] = {
     "postgres": POSTGRES,
