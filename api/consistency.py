@@ -24,7 +24,7 @@ from api.gateway import WriteUnavailableError
 from api.machines import Machines, machines_of
 from api.problems import Problem, StoreUnavailableError
 from api.stores import clickhouse_answering, opensearch_answering
-from api.withheld import refuse_parked
+from api.withheld import BeingRepaired, refuse_parked
 from infra.opensearch import alias_of, watermark_id
 from projections.projection import ClickHouseTable, PostgresTable, Projection, SearchIndex
 from schemas.positions import (
@@ -79,7 +79,7 @@ class CaughtUp:
         """
         machines, token = machines_of(request), request.headers.get(HEADER)
         if token is not None:
-            await self.reach(machines, _positions(token))
+            await self._reached(request, token)
         await machines.withheld.refuse(request, self._names)
 
     async def read(self, request: Request, query: Callable[[], Awaitable[T]]) -> T:
@@ -93,12 +93,21 @@ class CaughtUp:
             return await query()
         deadline = time.monotonic() + left(machines.settings.read_wait_s)
         while True:
-            seen = await self.reach(machines, _positions(token), deadline)
+            seen = await self._reached(request, token, deadline)
             answer = await query()
             if all([await watch.shown() == generation for watch, generation in seen]):
                 return answer
             if time.monotonic() > deadline:
                 raise StoreUnavailableError("read_model", "it is being exchanged; try again soon")
+
+    async def _reached(
+        self, request: Request, token: str, deadline: float | None = None
+    ) -> list[tuple[Watch, str]]:
+        machines = machines_of(request)
+        try:
+            return await self.reach(machines, _positions(token), deadline)
+        except BeingRepaired as problem:
+            raise await machines.withheld.told(request, problem.streams) from None
 
     async def reach(
         self,
@@ -272,7 +281,8 @@ class _OpenSearchWatch:
         """Documents are searchable only after a refresh; who brings a token asks for one."""
         with opensearch_answering():
             told = await self.machines.opensearch.indices.refresh(index=seen.generation)
-        if told["_shards"]["failed"]:
+        # A shard that is not there yet counts neither as failed nor as refreshed.
+        if told["_shards"]["failed"] or not told["_shards"]["successful"]:
             raise StoreUnavailableError("opensearch")
 
 

@@ -10,8 +10,10 @@ token again; later nobody can tell them from a thief, and the session ends.
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from api.auth import Caller
@@ -21,7 +23,9 @@ from api.machines import Machines
 from api.people import Person, Row, awaited_row, settled_row, unsealed
 from api.problems import Problem, refusal, unauthenticated
 from api.tokens import RefreshToken, Subject
+from api.withheld import BeingRepaired
 from projections.identity import sessions, users
+from projections.projection import Projection
 from schemas.emails import earlier_form, lookup_form
 from schemas.identity import (
     EndSession,
@@ -91,10 +95,21 @@ async def start_session(
 
 
 async def _person_with(mesh: Machines, email: str, password: str) -> Person | None:
+    """Whoever has this e-mail and password. Raises BeingRepaired where something of them waits to
+    be mended, for it may be a ban; told only to who has the password, or everybody could learn
+    who is known here.
+    """
     row = await row_with(mesh, email)
     if not await password_is(mesh, row, password) or row is None:
         return None
+    if row.keys() == _UNSHOWN.keys():
+        waiting = await mesh.withheld.of(users.users.name, row["key"])
+        raise waiting or BeingRepaired(frozenset())
     return await unsealed(mesh, row)
+
+
+# Enough of a row to try a password on; somebody whose row is withheld has no more.
+_UNSHOWN: Row = {"key": "", "credential_change": None, "credential_version": 0}
 
 
 async def password_is(mesh: Machines, row: Row | None, password: str) -> bool:
@@ -121,7 +136,7 @@ async def row_with(mesh: Machines, email: str) -> Row | None:
     row = await kept_folded(mesh, email)
     if row is not None:
         return await settled_row(mesh, row)
-    return await _row_with(mesh, mesh.vault.wrapping.lookup_hash(lookup_form(email)))
+    return await _row_with(mesh, email)
 
 
 async def kept_folded(mesh: Machines, email: str) -> Row | None:
@@ -133,19 +148,40 @@ async def kept_folded(mesh: Machines, email: str) -> Row | None:
     return None if row is None or row["email_as_typed"] else row
 
 
-async def _row_with(mesh: Machines, email_hash: str) -> Row | None:
+async def _row_with(mesh: Machines, email: str) -> Row | None:
+    email_hash = mesh.vault.wrapping.lookup_hash(lookup_form(email))
+
     async def read() -> Row | None:
         return await users.by_email(mesh.postgres, email_hash)
 
     row = await read()
     if row is None:
+        known = await mesh.vault.people_with_email(email_hash)
+        if waiting := await _unshown(mesh, [*known, *await _kept_folded(mesh, email)]):
+            return waiting
         # Perhaps registered a moment ago: the row is on its way.
-        if not await mesh.vault.people_with_email(email_hash):
+        if not known:
             # One more question of Redis, as for those we know.
             await mesh.denylist.newest_cut(email_hash)
             return None
         row = await awaited_row(mesh, read, "users")
     return await settled_row(mesh, row)
+
+
+async def _kept_folded(mesh: Machines, email: str) -> list[UUID]:
+    """Whom the vault knows by the form in which this e-mail was kept earlier."""
+    earlier = earlier_form(email)
+    if earlier is None:
+        return []
+    return await mesh.vault.people_with_email(mesh.vault.wrapping.lookup_hash(earlier))
+
+
+async def _unshown(mesh: Machines, people: Sequence[UUID]) -> Row | None:
+    """Whoever of them has a row that is withheld."""
+    for user_id in people:
+        if await mesh.withheld.of(users.users.name, str(user_id)):
+            return {**_UNSHOWN, "key": str(user_id)}
+    return None
 
 
 async def _access_token(mesh: Machines, person: Person, session_id: UUID) -> str:
@@ -206,10 +242,12 @@ async def _rotated(sending: CommandSender, command: RotateRefresh) -> Reply:
 
 async def _owner(mesh: Machines, session_id: UUID) -> Person:
     """Whose session it is, if nothing has cut it off. A row that is behind a cut is not asked."""
-    row = await awaited_row(
-        mesh, lambda: sessions.by_id(mesh.postgres, str(session_id)), "sessions"
+    row = await _shown(
+        mesh, sessions.sessions, str(session_id), lambda key: sessions.by_id(mesh.postgres, key)
     )
-    user = await awaited_row(mesh, lambda: users.by_id(mesh.postgres, row["user_id"]), "users")
+    user = await _shown(
+        mesh, users.users, row["user_id"], lambda key: users.by_id(mesh.postgres, key)
+    )
     user = await settled_row(mesh, user)
     cut_off = row["user_version"] < user["sessions_since"] and row["key"] != user["kept_session"]
     if cut_off or UserStatus(user["status"]) in SHUT_OUT:
@@ -218,6 +256,19 @@ async def _owner(mesh: Machines, session_id: UUID) -> Person:
     if person is None:
         raise _refresh_refused()
     return person
+
+
+async def _shown(
+    mesh: Machines,
+    projection: Projection[Any],
+    key: str,
+    read: Callable[[str], Awaitable[Row | None]],
+) -> Row:
+    """A row that must come; raises BeingRepaired where it is withheld."""
+    row = await read(key)
+    if row is None and (waiting := await mesh.withheld.of(projection.name, key)):
+        raise waiting
+    return row or await awaited_row(mesh, lambda: read(key), projection.name)
 
 
 async def _kill(mesh: Machines, sending: CommandSender, presented: RefreshToken) -> None:

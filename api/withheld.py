@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import structlog
@@ -65,7 +66,7 @@ log = structlog.get_logger()
 async def refuse_parked(
     postgres: Database, projection: str, wanted: Mapping[TopicPartition, int]
 ) -> None:
-    """Raises a 503 problem when one of these positions is of a stream that is parked for the
+    """Raises BeingRepaired when one of these positions is of a stream that is parked for the
     projection, at it or behind what waits: passed by the watermark, and yet not to be seen.
     """
     places = list(wanted)
@@ -80,34 +81,43 @@ async def refuse_parked(
     for place in places:
         own = [row for row in rows if (row["topic"], row["partition"]) == place]
         streams = {row["stream_id"] for row in own}
-        itself = any(row["itself"] for row in own)
-        if itself or (streams and await _is_of(postgres, streams, place, wanted[place])):
-            raise being_repaired(())
+        found = next((row["stream_id"] for row in own if row["itself"]), None)
+        if found is None and streams:
+            found = await _stream_at(postgres, streams, place, wanted[place])
+        if found is not None:
+            raise BeingRepaired({found})
 
 
-async def _is_of(
+async def _stream_at(
     postgres: Database, streams: Iterable[str], place: TopicPartition, offset: int
-) -> bool:
-    """Whether the event there is of one of the streams. It need not be parked for that: the
-    projection may not hear it.
+) -> str | None:
+    """Of which of the streams the event there is. It need not be parked for that: the projection
+    may not hear it.
     """
-    return await postgres.fetchval(_STREAM_AT, list(streams), *place, offset) is not None
+    found: str | None = await postgres.fetchval(_STREAM_AT, list(streams), *place, offset)
+    return found
 
 
-def being_repaired(why: Sequence[Mapping[str, Any]]) -> Problem:
-    """503; `why` only for those who may know."""
-    told = [
-        {
-            "projection": each["projection"],
-            "since": each["parked_at"].isoformat(timespec="seconds"),
-            "reason": each["reason"],
-        }
-        for each in why
-    ]
-    headers = {"Retry-After": str(RETRY_AFTER_S)}
-    return Problem(
-        503, BEING_REPAIRED, DETAIL, headers=headers, told={"parked": told} if told else {}
-    )
+class BeingRepaired(Problem):
+    """503: something of these streams waits. `why` only for those who may know."""
+
+    def __init__(self, streams: AbstractSet[str], why: Sequence[Mapping[str, Any]] = ()) -> None:
+        told = [
+            {
+                "projection": each["projection"],
+                "since": each["parked_at"].isoformat(timespec="seconds"),
+                "reason": each["reason"],
+            }
+            for each in why
+        ]
+        super().__init__(
+            503,
+            BEING_REPAIRED,
+            DETAIL,
+            headers={"Retry-After": str(RETRY_AFTER_S)},
+            told={"parked": told} if told else {},
+        )
+        self.streams = streams
 
 
 class Withheld:
@@ -131,7 +141,19 @@ class Withheld:
             # What has just been mended must not be refused for what is remembered.
             await self._renew(0.0)
         if streams := self._named_by(request, projections):
-            raise being_repaired(await self._why(request, streams))
+            raise await self.told(request, streams)
+
+    async def told(self, request: Request, streams: AbstractSet[str]) -> BeingRepaired:
+        """What the caller is told of these parked streams."""
+        return BeingRepaired(streams, await self._why(request, streams))
+
+    async def of(self, projection: str, key: str) -> BeingRepaired | None:
+        """What whoever the row is about, and has shown that, is told; None where it is shown."""
+        await self._renew(0.0)
+        stream = self._rows.get(projection, {}).get(key)
+        if stream is None:
+            return None
+        return BeingRepaired({stream}, await self._postgres.fetch(_WHY, [stream], TOLD_MAX))
 
     def _named_by(self, request: Request, projections: Sequence[str]) -> set[str]:
         """The parked streams of rows that the request names."""
@@ -145,7 +167,9 @@ class Withheld:
             if key in named
         }
 
-    async def _why(self, request: Request, streams: set[str]) -> Sequence[Mapping[str, Any]]:
+    async def _why(
+        self, request: Request, streams: AbstractSet[str]
+    ) -> Sequence[Mapping[str, Any]]:
         caller = request.scope.get("caller")
         if caller is None or not caller.signed_in:
             return ()
