@@ -53,7 +53,7 @@ def classpath(server: str, progress: Callable[[str], None] = lambda _: None) -> 
     paths = _stamped(stamp)
     if not paths:
         progress("fetching jars")
-        with _alone():
+        with alone("fetching"):
             # Whoever was before us may have fetched them.
             paths = _stamped(stamp)
             if not paths:
@@ -74,11 +74,11 @@ def _stamped(stamp: Path) -> list[str]:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Be the only one on this machine that fetches: Maven's cache takes no two writers of one
-    file, and the servers share some of their jars. The lock goes with its process.
+def alone(name: str) -> Iterator[None]:
+    """Be the only one on this machine that writes so into the cache: Maven's takes no two writers
+    of one file, and the servers share some of their jars. The lock goes with its process.
     """
-    lock = cache() / "fetching.lock"
+    lock = cache() / f"{name}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

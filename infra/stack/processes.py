@@ -54,7 +54,7 @@ def daemon(state: State, process: Process) -> Daemon:
         argv=(*_MESH, *process.command),
         ready=ready,
         env=environment(state) | {"MESH_READY_FILE": str(ready_file), "INSTANCE": process.name},
-        start_s=60.0,
+        start_s=120.0,
         stop_s=15.0,
     )
 

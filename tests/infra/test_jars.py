@@ -67,7 +67,7 @@ def test_another_process_that_fetches_is_waited_for(cache: Path) -> None:
     """Also one that dies: the lock goes with it."""
     program = (
         "import sys; from infra.stack import jars\n"
-        "with jars._alone():\n"
+        "with jars.alone('fetching'):\n"
         "    print('mine', flush=True); sys.stdin.read()\n"
     )
     holder = subprocess.Popen(
@@ -82,7 +82,7 @@ def test_another_process_that_fetches_is_waited_for(cache: Path) -> None:
     entered = threading.Event()
 
     def enter() -> None:
-        with jars._alone():
+        with jars.alone("fetching"):
             entered.set()
 
     waiting = threading.Thread(target=enter)
