@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
-from fastapi import HTTPException, Path, Request
+from fastapi import Path, Request
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.machines import Machines
@@ -62,6 +63,7 @@ def form_of(field: str, files_max: int = 1) -> dict[str, Any]:
 
 
 _NOT_READABLE = 400
+_TOO_MANY_FILES = "Too many files"  # how the framework's words begin
 
 
 @asynccontextmanager
@@ -69,8 +71,8 @@ async def sent_form(
     request: Request, field: str, detail: str, *, files_max: int, fields_max: int
 ) -> AsyncIterator[FormData]:
     """The form in the request's body, with files called `field`; they are on disk when they are
-    large, and gone after the block. Raises a 415 problem for another kind of body and a 400 one
-    that says `detail` for what is no such form.
+    large, and gone after the block. Raises a 415 problem for another kind of body, a 422 one for
+    too many files and a 400 one that says `detail` for what is no such form.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
@@ -80,6 +82,8 @@ async def sent_form(
     except HTTPException as error:
         if error.status_code != _NOT_READABLE:
             raise  # too large, and not unreadable
+        if error.detail.startswith(_TOO_MANY_FILES):
+            raise invalid(field, f"at most {files_max} files fit here: send fewer") from error
         raise Problem(400, "bad_request", detail) from error
     try:
         yield form

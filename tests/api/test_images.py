@@ -91,7 +91,7 @@ async def test_ME_02_when_every_file_is_bad_nothing_is_taken(person) -> None:
         ({"files": {"picture": ("me.png", photo())}}, 422),
         ({"data": {"images": "no file"}, "files": {"x": b""}}, 422),
         ({"files": {"images": photo()}, "data": {"itemId": "other"}}, 422),
-        ({"files": [("images", photo())] * (IMAGES_MAX + 1)}, 400),
+        ({"files": [("images", photo())] * (IMAGES_MAX + 1)}, 422),
     ],
     ids=["other name", "no file", "more fields", "eleven files"],
 )
