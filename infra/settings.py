@@ -266,9 +266,11 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _told_otherwise() -> bool:
-    """Whether the environment holds some of what must be told: then a state folder is not what
-    is missing.
+    """Whether the environment holds some of what must be told, or is no developer's: then a
+    state folder is not what is missing.
     """
+    if os.environ.get("MODE") == "production":
+        return True
     needed = [name for name, field in Settings.model_fields.items() if field.is_required()]
     return any(name.upper() in os.environ for name in needed)
 
