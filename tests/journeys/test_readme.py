@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -44,21 +46,28 @@ def block(heading: str) -> str:
     return found[1]
 
 
-def test_everything_to_try_gives_a_good_answer(shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / ".mesh").symlink_to(shop.folder)
-    offer(shop, GOLF)
+def tried(shop: Shop, folder: Path) -> list[Any]:
+    """The answers to all that stands under "Try it", typed in a folder of the shop's."""
+    (folder / ".mesh").symlink_to(shop.folder)
     done = subprocess.run(
         ["bash", "-c", STRICT + block("Try it")],
-        cwd=tmp_path,
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    (folder / ".mesh").unlink()
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
-    answers = [json.loads(line) for line in done.stdout.splitlines() if line]
-    search, _, joined, created, seen, changed, history, past = answers
-    assert GOLF["title"] in [each["title"] for each in search["hits"]]
+    return [json.loads(line) for line in done.stdout.splitlines() if line]
+
+
+def test_everything_to_try_gives_a_good_answer(shop: Shop, tmp_path: Path) -> None:
+    offer(shop, GOLF)
+    search, _, joined, created, seen, changed, history, past = tried(shop, tmp_path)
+    assert search["hits"]
+    assert all("Golf" in each["title"] for each in search["hits"])
     assert joined["user"]["role"] == "seller"
     assert seen["id"] == created["id"]
     assert seen["price_minor"] == past["price_minor"] == 8_500_000
@@ -67,3 +76,10 @@ def test_everything_to_try_gives_a_good_answer(shop: Shop, tmp_path: Path) -> No
         "listing.created",
         "listing.published",
     ]
+
+
+def test_it_can_be_tried_twice_and_leaves_nothing_behind(shop: Shop, tmp_path: Path) -> None:
+    once, again = tried(shop, tmp_path), tried(shop, tmp_path)
+    assert once[3]["id"] != again[3]["id"]
+    assert len(once) == len(again)
+    assert list(tmp_path.iterdir()) == []
