@@ -41,6 +41,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.replay": ("replay",),
     "cli.importing": ("import",),
     "cli.status": ("status",),
+    "cli.probe": ("probe",),
     "cli.people": ("grant-role",),
     "cli.seller_account": ("seller-account",),
     "cli.sweep": ("sweep",),
