@@ -16,7 +16,7 @@ from api.auth import MaybeCaller
 from api.emitted import json_of
 from api.machines import Machines, Mesh
 from api.policy import OPERATORS
-from api.problems import MEDIA_TYPE, Problem, body_of, problem_responses
+from api.problems import Problem, problem_responses, unavailable
 from api.routing import new_router
 
 PROBE_TIMEOUT_S = 1.0
@@ -24,6 +24,7 @@ PROBE_TIMEOUT_S = 1.0
 router = new_router("health")
 
 _LIVE = {"status": "live"}
+_STARTED = {"status": "started"}
 _READY = {"status": "ready", "dependencies": {"postgres": {"up": True, "ms": 1.2, "needed": True}}}
 
 
@@ -42,18 +43,32 @@ async def live() -> Response:
 
 
 @router.get(
+    "/health/startup",
+    operation_id="health_startup",
+    responses={200: _example(_STARTED), **problem_responses()},
+)
+async def startup(mesh: Mesh) -> Response:
+    """Whether the process has come up: once 200, always 200. Until then it is only slow."""
+    if not mesh.writes.started:
+        raise unavailable("starting", "The way to the writer is not open yet")
+    return Response(json_of(_STARTED), media_type="application/json")
+
+
+@router.get(
     "/health/ready",
     operation_id="health_ready",
     responses={200: _example(_READY), **problem_responses()},
 )
 async def ready(mesh: Mesh) -> Response:
-    """Whether requests should be sent here; 503 names the needed stores that are down."""
+    """Whether requests should be sent here; 503 names what is needed and down. `writes` is up
+    when the broker answers and a writer is there to judge commands.
+    """
     found = dict(await asyncio.gather(*(_probed(each) for each in _probes(mesh))))
     down = [name for name, state in found.items() if state["needed"] and not state["up"]]
     if down:
-        body = body_of(503, "not_ready", f"down: {', '.join(down)}", (), "")
-        body["dependencies"] = found
-        return Response(json_of(body), 503, {"Retry-After": "1"}, MEDIA_TYPE)
+        problem = unavailable("not_ready", f"down: {', '.join(down)}")
+        problem.told["dependencies"] = found
+        raise problem
     return Response(
         json_of({"status": "ready", "dependencies": found}), media_type="application/json"
     )
@@ -65,7 +80,7 @@ Probe = tuple[str, bool, Callable[[], Awaitable[object]]]
 
 def _probes(mesh: Machines) -> list[Probe]:
     return [
-        ("writes", True, mesh.writes.check),
+        ("writes", True, lambda: mesh.writes.probe(PROBE_TIMEOUT_S)),
         ("postgres", True, lambda: mesh.postgres.fetchval("SELECT 1")),
         ("redis", False, mesh.redis.ping),
         ("opensearch", False, mesh.opensearch.ping),

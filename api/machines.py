@@ -28,6 +28,7 @@ from api.tokens import RefreshTokens, Tokens
 from api.tracking import Tracking
 from api.withheld import Withheld
 from infra.clickhouse import ClickHouse
+from infra.group_members import GroupMembers
 from infra.objects import Objects, open_objects
 from infra.oidc import Provider, open_providers
 from infra.one_time_tokens import OneTimeTokens
@@ -40,6 +41,7 @@ from infra.settings import Settings
 from infra.vault import Vault
 from schemas.positions import TopicPartition
 from schemas.recorded import CommandEnvelope, Reply
+from schemas.topics import WRITERS
 
 GATEWAY_RETRY_S = 0.5
 STOP_TIMEOUT_S = 12.0  # longer than any of them takes to close its own clients
@@ -54,6 +56,7 @@ class WriteSide:
     """The way to the writer. Starts in the background, as often as it takes."""
 
     gateway: CommandGateway
+    writers: GroupMembers
     started: bool = field(default=False, init=False)
     stopping: bool = field(default=False, init=False)
 
@@ -93,6 +96,14 @@ class WriteSide:
     async def check(self) -> None:
         """Raises WriteUnavailableError while no command can be sent."""
         if not self.started:
+            raise WriteUnavailableError
+
+    async def probe(self, timeout_s: float) -> None:
+        """Ask the broker whether somebody judges commands; raises WriteUnavailableError if nobody
+        does, and KafkaException if the broker does not answer.
+        """
+        await self.check()
+        if not await self.writers.count(WRITERS, timeout_s):
             raise WriteUnavailableError
 
 
@@ -139,7 +150,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         stack.push_async_callback(opensearch.close)
         clickhouse = ClickHouse(settings, answer_timeout_s=ANALYTICS_TIMEOUT_S)
         stack.push_async_callback(clickhouse.close)
-        writes = WriteSide(CommandGateway(settings))
+        writes = WriteSide(CommandGateway(settings), GroupMembers(settings))
         stack.push_async_callback(writes.stop)
         denylist = Denylist(
             redis,

@@ -132,6 +132,7 @@ POLICY: Final[dict[str, Access]] = {
     # The API itself
     "list_enums": ANYONE,
     "health_live": ANYONE,
+    "health_startup": ANYONE,
     "health_ready": ANYONE,
     # Loopback may read it too, without a token: see api.health.
     "read_metrics": ANYONE,
@@ -296,6 +297,7 @@ LIMITS: dict[str, tuple[Limit, ...]] = {
     "read_audit": SEARCHES,
     "list_enums": UNLIMITED,
     "health_live": UNLIMITED,
+    "health_startup": UNLIMITED,
     "health_ready": UNLIMITED,
     "read_metrics": UNLIMITED,
 }

@@ -25,6 +25,7 @@ from schemas.registry import Registry, kind_of
 PARTITIONS = 8  # fixed for a topic's life: another number would move every stream
 FOREVER_MS = -1
 RECORD_BYTES_MAX = 1_000_000
+WRITERS = "mesh.writer"  # the consumer group whose members judge commands
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from producers.writer.recovery import Recovery
 from producers.writer.source import CommandSource
 from schemas.positions import TopicPartition
 from schemas.recorded import Record
+from schemas.topics import WRITERS
 
-GROUP = "mesh.writer"
 THREADS_MAX = 64
 # A command leaves no cycles behind (of 40,000 none), only a failure may.
 COLLECT_EVERY_S = 600.0
@@ -48,7 +48,7 @@ async def run_writer(
     stop: asyncio.Event,
     *,
     rulebooks: Sequence[Rulebook] = RULEBOOKS,
-    group: str = GROUP,
+    group: str = WRITERS,
 ) -> None:
     """Judge commands and append events until `stop` is set.
 

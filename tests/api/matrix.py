@@ -118,6 +118,7 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "read_listing_figures": SIGNED_IN,
     "list_enums": EVERYONE,
     "health_live": EVERYONE,
+    "health_startup": EVERYONE,
     "health_ready": EVERYONE,
     "read_metrics": EVERYONE,  # from this machine; see test_http_configuration for others
 }

@@ -120,6 +120,12 @@ async def test_NB_04_ready_names_what_is_down(alone: Mesh) -> None:
     assert not any(each["up"] for each in found.values())
 
 
+async def test_NB_04_what_never_reached_the_broker_has_not_started(alone: Mesh) -> None:
+    answer = await alone.client.get("/health/startup")
+    assert_problem(answer, 503, "starting")
+    assert "Retry-After" in answer.headers
+
+
 async def test_GW_11_a_body_that_is_no_json_is_400(alone: Mesh) -> None:
     answer = await alone.client.post(REGISTER, content="{nope", headers=JSON)
     assert_problem(answer, 400, "json_invalid")

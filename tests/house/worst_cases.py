@@ -42,6 +42,7 @@ OUTSIDE = "one exchange with the provider, answers of at most 512 KiB, with a ti
 WORK: dict[str, str] = {
     **dict.fromkeys(("list_signing_keys", "list_enums", "health_live", "read_metrics"), MEMORY),
     **dict.fromkeys(("show_verify_email", "show_reset_password", "start_oauth"), MEMORY),
+    "health_startup": "no store: from memory",
     "health_ready": "one cheap question to each store, all at once, each with a time-out",
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",

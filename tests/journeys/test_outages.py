@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from uuid import uuid4
@@ -90,6 +91,25 @@ def test_with_clickhouse_down_only_analytics_answers_503(shop: Shop, client: htt
     assert (down.status_code, "retry-after" in down.headers) == (503, True)
     assert client.get("/api/search").status_code == 200
     assert create(client, seller, uuid4().hex).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["kafka", "writer"])
+def test_NB_04_who_hangs_so_that_nothing_can_be_written_is_found(
+    shop: Shop, client: httpx.Client, name: str
+) -> None:
+    shop.kill(name, signal.SIGSTOP)
+    try:
+        # A writer counts until its session in the writers' group lapses.
+        ready = eventually_blocking(
+            lambda: (answer := client.get("/health/ready")).status_code == 503 and answer, 30
+        )
+        started = client.get("/health/startup")
+    finally:
+        shop.kill(name, signal.SIGCONT)
+    found = ready.json()["dependencies"]
+    assert [each for each, state in found.items() if not state["up"]] == ["writes"]
+    assert started.status_code == 200
+    eventually_blocking(lambda: client.get("/health/ready").status_code == 200, 30)
 
 
 def test_after_kill_of_every_process_up_repairs(shop: Shop, client: httpx.Client) -> None:

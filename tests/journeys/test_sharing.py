@@ -9,11 +9,12 @@ import subprocess
 import httpx
 from confluent_kafka.admin import AdminClient
 
+from schemas.topics import WRITERS
 from tests.journeys.shop import Shop
 from tests.journeys.test_rebuild import FIELDS
 from tests.waiting import eventually_blocking
 
-WRITERS, PAGES = "mesh.writer", "mesh.pages"
+PAGES = "mesh.pages"
 
 
 def shares(shop: Shop, group: str) -> list[int]:
