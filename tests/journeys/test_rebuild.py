@@ -12,11 +12,10 @@ import httpx
 import pytest
 
 from tests.journeys.load import Outcome, run_load
-from tests.journeys.shop import Shop
+from tests.journeys.shop import FULL_SIZE, Shop
 from tests.waiting import let_pass
 
-READS_PER_S = 100
-COMMANDS_PER_S = 50
+READS_PER_S, COMMANDS_PER_S = (100, 50) if FULL_SIZE else (30, 10)
 TRIES = 10
 FIELDS = {
     "title": "Porsche 911 Carrera",

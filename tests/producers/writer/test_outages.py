@@ -12,7 +12,7 @@ from confluent_kafka import Consumer
 
 from infra.kafka import committed_reader_config
 from infra.stack.state import State
-from producers.writer.append import AppendUnknownError, KafkaAppender
+from producers.writer.append import AppendUnknownError, FencedError, KafkaAppender
 from schemas.positions import TopicPartition
 from tests.producers.writer.boxes import envelope, open_box, put_in
 from tests.producers.writer.own_stack import bring_up, kill, own_stack
@@ -52,7 +52,7 @@ async def test_a_transaction_that_the_broker_dies_in_leaves_nothing(
     await eventually(lambda: opened(successor), 60)
     assert await bench.values(fragile.rules.context.events_topic, 1) == [b"before"]
     assert bench.committed() == 1
-    await successor.append(bench.batch(b"after", next_command=2))
+    await eventually(lambda: appended(bench, successor, b"after"), 60)
     assert await bench.values(fragile.rules.context.events_topic, 2) == [b"before", b"after"]
     await successor.drop()
     bench.close()
@@ -62,6 +62,17 @@ async def opened(appender: KafkaAppender) -> bool:
     try:
         await appender.open()
     except AppendUnknownError:
+        return False
+    return True
+
+
+async def appended(bench: Bench, appender: KafkaAppender, value: bytes) -> bool:
+    """Whether it was; not while the group has forgotten its member, who must join anew."""
+    bench.member.poll(0.1)
+    try:
+        await appender.append(bench.batch(value, next_command=2))
+    except FencedError:
+        await eventually(lambda: opened(appender), 60)
         return False
     return True
 
