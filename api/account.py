@@ -33,7 +33,7 @@ router = new_router("identity")
 class Proof(Body):
     """A token out of a mail."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "AZoB…"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "AZoBq3xK7f2"}]})
 
     token: MailedToken
 
@@ -50,7 +50,7 @@ class Reset(Body):
     """A token out of a mail and the password to be."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"token": "AZoB…", "password": "another horse battery"}]}
+        json_schema_extra={"examples": [{"token": "AZoBq3xK7f2", "password": "another horse battery"}]}
     )
 
     token: MailedToken

@@ -74,7 +74,7 @@ class Credentials(Body):
 class Refresh(Body):
     """A refresh token; it works once."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "AZoB…"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "AZoBq3xK7f2"}]})
 
     refresh_token: RefreshText
 
@@ -150,7 +150,7 @@ _TOKENS = {
     "access_token": "eyJhbGciOiJFUzI1NiIs…",
     "token_type": "Bearer",
     "expires_in": 900,
-    "refresh_token": "AZoB…",
+    "refresh_token": "AZoBq3xK7f2",
     "user": _USER,
 }
 _SESSION = {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from api.etags import IF_MATCH
 from api.policy import limits_of
@@ -70,6 +74,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     components.setdefault("securitySchemes", {})
     components["headers"] = RATE_LIMIT_HEADERS
+    _put_nulls_back(app, document)
     for path, methods in document["paths"].items():
         # What is no id, where an id must stand, is the address of nothing.
         everywhere = (*EVERYWHERE, 404) if "{" in path else EVERYWHERE
@@ -80,6 +85,40 @@ def _document(app: FastAPI) -> dict[str, Any]:
             if limits_of(operation.get("operationId")):
                 _tell_of_limits(operation)
     return document
+
+
+def _put_nulls_back(app: FastAPI, document: dict[str, Any]) -> None:
+    """FastAPI leaves out whatever is null, from examples too: then an answer lacks what it must
+    have, and a change that empties a field does nothing.
+    """
+    for route in app.routes:
+        if not isinstance(route, APIRoute):
+            continue
+        for method in route.methods or ():
+            told = document["paths"][route.path_format][method.lower()]["responses"]
+            for status, response in route.responses.items():
+                _replace_examples(told[str(status)], response)
+        for model in _models_of(route):
+            extra = model.model_config.get("json_schema_extra")
+            schema = document["components"]["schemas"].get(model.__name__)
+            if isinstance(extra, dict) and "examples" in extra and schema is not None:
+                schema["examples"] = jsonable_encoder(extra["examples"])
+
+
+def _replace_examples(told: dict[str, Any], response: Mapping[str, Any]) -> None:
+    for media_type, content in response.get("content", {}).items():
+        for name in ("example", "examples"):
+            if name in content:
+                told["content"][media_type][name] = jsonable_encoder(content[name])
+
+
+def _models_of(route: APIRoute) -> Iterator[type[BaseModel]]:
+    """What the route takes for a body."""
+    if route.body_field is not None:
+        body = route.body_field.field_info.annotation
+        for each in get_args(body) or (body,):
+            if isinstance(each, type) and issubclass(each, BaseModel):
+                yield each
 
 
 def _tell_of_if_match(operation: dict[str, Any]) -> None:
