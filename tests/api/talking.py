@@ -71,5 +71,12 @@ async def talk(buyer: Talker, seller: Talker) -> Talk:
     return Talk(buyer, seller, listing.json()["id"], opened.json()["id"], opened)
 
 
+async def readable_talk(mesh: Mesh) -> Talk:
+    """A conversation of two new people, which both can read."""
+    found = await talk(await talker(mesh), await talker(mesh, "seller"))
+    await found.buyer.page(f"/api/messages/{found.id}", found.opened)
+    return found
+
+
 async def talker(mesh: Mesh, role: str = "buyer") -> Talker:
     return Talker(mesh, await mesh.account(role))
