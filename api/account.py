@@ -50,7 +50,9 @@ class Reset(Body):
     """A token out of a mail and the password to be."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"token": "AZoBq3xK7f2", "password": "another horse battery"}]}
+        json_schema_extra={
+            "examples": [{"token": "AZoBq3xK7f2", "password": "another horse battery"}]
+        }
     )
 
     token: MailedToken
