@@ -40,7 +40,7 @@ def spellings(name: str) -> Iterator[str]:
     sides = [part for word in parted for part in _SIDES.split(word)]
     written = {name, *(sign.join(parts) for parts in (parted, sides) for sign in _SIGNS)}
     for each in sorted(written):
-        for cased in {each, each.lower(), each.upper()}:
-            yield from {unicodedata.normalize(form, cased) for form in _FORMS}
+        for cased in sorted({each, each.lower(), each.upper()}):
+            yield from sorted({unicodedata.normalize(form, cased) for form in _FORMS})
     yield "".join(chr(ord(each) + 0xFEE0) if "!" <= each <= "~" else each for each in name)
     yield name.replace("\u200d", "")

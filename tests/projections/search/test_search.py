@@ -70,7 +70,7 @@ near = st.builds(Filters, q=texts, radius_km=st.sampled_from([8, 100, 130]), **{
 
 
 @settings(
-    max_examples=150,
+    max_examples=75,
     deadline=None,  # what a busy machine takes for one search says nothing of the search
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
