@@ -42,7 +42,9 @@ async def shown(mesh: Machines, key: str) -> Response:
     data = await mesh.objects.get(key)
     if data is None:
         raise Problem(404, "picture_unknown", "There is no such picture")
-    return Response(data, headers={"Cache-Control": FOREVER}, media_type="image/webp")
+    name = key.rpartition("/")[2]  # of our making, whatever the file was called that came
+    headers = {"Cache-Control": FOREVER, "Content-Disposition": f'inline; filename="{name}"'}
+    return Response(data, headers=headers, media_type="image/webp")
 
 
 def form_of(field: str, files_max: int = 1) -> dict[str, Any]:

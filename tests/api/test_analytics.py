@@ -86,6 +86,7 @@ async def test_LI_15_addresses_of_one_customer_are_one_address(mesh, seller) -> 
     assert counted == BROWSERS_MAX
 
 
+@pytest.mark.asvs("V2.4.1")
 async def test_LI_15_looks_from_one_address_are_limited(mesh, seller) -> None:
     path = await offered(seller)
     limits = {"limit_views": "3 per minute"}

@@ -148,6 +148,7 @@ BY_THE_WRITER: Final = {
 
 
 @pytest.mark.parametrize("burst", BY_THE_WRITER, ids=lambda each: each.__name__)
+@pytest.mark.asvs("V15.4.2")
 async def test_a_burst_makes_so_many_and_no_more(shop: Shop, burst: Any) -> None:
     statuses = Counter(each.status_code for each in await burst(shop))
     assert statuses[201] == BY_THE_WRITER[burst]

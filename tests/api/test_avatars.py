@@ -52,11 +52,13 @@ async def test_PR_03_a_picture_gets_two_variants(mesh, person, kind) -> None:
     assert {name: found[name] for name in urls} == urls
 
 
-@pytest.mark.asvs("V5.3.1")
+@pytest.mark.asvs("V5.3.1", "V5.4.1")
 async def test_PR_14_a_variant_is_served_for_ever_as_what_it_is(mesh, person) -> None:
     urls = person_of(await person.upload(photo()))
-    headers = (await mesh.client.get(urls["avatar_url"])).headers
+    url = urls["avatar_url"]
+    headers = (await mesh.client.get(url)).headers
     assert headers["Cache-Control"] == FOREVER
+    assert headers["Content-Disposition"] == f'inline; filename="{url.rpartition("/")[2]}"'
     assert headers["Content-Type"] == "image/webp"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -77,7 +79,7 @@ async def test_PR_03_a_renamed_program_is_refused(mesh, person, data) -> None:
     [
         ({"files": {"picture": ("me.png", photo())}}, 422),
         ({"data": {"avatar": "no file"}, "files": {"x": b""}}, 422),
-        ({"files": [("avatar", photo()), ("avatar", photo())]}, 400),
+        ({"files": [("avatar", photo()), ("avatar", photo())]}, 422),
         ({"files": {"avatar": photo()}, "data": {"user_id": "other"}}, 422),
     ],
     ids=["other name", "no file", "two files", "more fields"],

@@ -136,6 +136,7 @@ async def test_MS_16_whose_client_ignores_the_close_is_closed_by_us(replicas, mo
     assert socket.closed
 
 
+@pytest.mark.asvs("V7.4.1")
 async def test_MS_16_who_logs_out_everywhere_hears_nothing_a_second_later(
     mesh, replicas, some
 ) -> None:

@@ -77,6 +77,7 @@ async def test_no_text_of_a_body_holds_what_no_store_can_hold(
 
 
 @pytest.mark.parametrize(("operation", "path", "schema"), NUMBERS)
+@pytest.mark.asvs("V15.3.5")
 async def test_nothing_else_in_a_body_is_taken_for_a_number(
     alone: Mesh, operation: Operation, path: Any, schema: dict[str, Any]
 ) -> None:
@@ -87,6 +88,7 @@ async def test_nothing_else_in_a_body_is_taken_for_a_number(
 
 
 @pytest.mark.parametrize(("operation", "path", "schema"), SWITCHES)
+@pytest.mark.asvs("V15.3.5")
 async def test_nothing_else_in_a_body_is_taken_for_true_or_false(
     alone: Mesh, operation: Operation, path: Any, schema: dict[str, Any]
 ) -> None:
