@@ -185,3 +185,17 @@ async def test_SE_03_a_beginning_suggests_makes_and_models(mesh, seller) -> None
 async def test_SE_03_an_empty_beginning_is_refused(mesh) -> None:
     answer = await mesh.client.get("/api/search/suggestions", params={"q": " "})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("half", [{"timed_out": True}, {"_shards": {"failed": 1}}], ids=str)
+async def test_half_of_the_hits_is_no_answer(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch, half: dict[str, Any]
+) -> None:
+    whole = {"timed_out": False, "_shards": {"failed": 0}, "aggregations": {}}
+    hits = {"hits": {"total": {"value": 0}, "hits": []}}
+
+    async def answered(**_: Any) -> dict[str, Any]:
+        return {**whole, **hits, **half}
+
+    monkeypatch.setattr(mesh.machines.opensearch, "search", answered)
+    assert reason_of(await mesh.client.get("/api/search")) == (503, "store_unavailable")
