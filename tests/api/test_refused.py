@@ -31,6 +31,7 @@ from tests.api.refusing import (
 )
 from tests.api.running import PASSWORD, Account, Mesh, journalled, problem
 from tests.api.selling import Seller, path_of, reason_of, token_of
+from tests.api.test_leaving_at_once import had_their_effects
 from tests.cli.commands import Mesh as Command
 from tests.cli.commands import commands_on
 from tests.waiting import eventually
@@ -255,6 +256,7 @@ async def test_what_its_sellers_ban_hides_stays_hidden_when_it_is_mended(
     refused: Refused, moderator: Seller, command: Command
 ) -> None:
     whose = refused.seller.account.user_id
+    await had_their_effects(refused.mesh, [refused.offered])
     banned = await moderator.ask("POST", f"/api/users/{whose}/ban", json={"reason": "fraud"})
     assert banned.is_success, banned.text
     await journalled(refused.mesh, refused.stream, "listing.hidden")
@@ -306,11 +308,13 @@ async def test_a_ban_that_waits_hides_what_they_sell_all_the_same(
 ) -> None:
     account = await mesh.account("seller")
     offered = await Seller(mesh, account).offer()
+    await had_their_effects(mesh, [offered])
     store, stream = Rows(mesh, users), f"user/{account.user_id}"
     async with mended(mesh, store, stream, command):
         await store.take_only(f"key <> '{account.user_id}' OR status <> 'banned'")
         path = f"/api/users/{account.user_id}/ban"
         assert (await moderator.ask("POST", path, json={"reason": "fraud"})).is_success
+        await eventually(lambda: is_parked(mesh, users, stream))
         await journalled(mesh, f"listing/{offered.json()['id']}", "listing.hidden")
 
         async def is_hidden() -> bool:
