@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api import credentials
@@ -94,9 +94,10 @@ class SessionItem(BaseModel):
 
 
 class SessionsAnswer(BaseModel):
-    """Where one is logged in, the newest first, a hundred at most."""
+    """Where one is logged in, the newest first."""
 
     items: list[SessionItem]
+    complete: bool = Field(description=f"False: there are more than {SESSIONS_MAX} sessions")
 
 
 _SESSIONS = {
@@ -108,7 +109,8 @@ _SESSIONS = {
             "expires_at": "2026-03-05T07:30:00Z",
             "current": True,
         }
-    ]
+    ],
+    "complete": True,
 }
 
 
@@ -202,7 +204,8 @@ async def change_password(
 async def list_sessions(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """Where one is logged in."""
     await BOTH.wait(request)
-    rows = await sessions.running_of(mesh.postgres, caller.user_id, datetime.now(UTC), SESSIONS_MAX)
+    now = datetime.now(UTC)
+    rows = await sessions.running_of(mesh.postgres, caller.user_id, now, SESSIONS_MAX + 1)
     items = [
         {
             "id": row["key"],
@@ -211,9 +214,9 @@ async def list_sessions(request: Request, mesh: Mesh, caller: SignedIn) -> Respo
             "expires_at": row["until"],
             "current": row["key"] == caller.session_id,
         }
-        for row in rows
+        for row in rows[:SESSIONS_MAX]
     ]
-    return private_json({"items": items})
+    return private_json({"items": items, "complete": len(rows) <= SESSIONS_MAX})
 
 
 @router.delete(

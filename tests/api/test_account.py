@@ -20,6 +20,7 @@ from tests.api.mailbox import (
     verify,
 )
 from tests.api.running import PASSWORD, Account, Mesh, api, journalled, new_email, problem
+from tests.api.selling import token_of
 from tests.waiting import eventually
 
 
@@ -235,3 +236,16 @@ async def test_V6_2_9_a_long_password_of_any_characters_is_taken_as_it_is(mesh: 
     assert (await mesh.log_in(email, long)).status_code == 200
     for almost in (long[:-1], long.strip(), long.lower(), long[:72]):
         assert problem(await mesh.log_in(email, almost)) == (401, "credentials_invalid")
+
+
+async def test_of_many_sessions_the_newest_are_listed_and_that_there_are_more_is_said(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.account.SESSIONS_MAX", 2)
+    person = await mesh.account()
+    for complete in (True, False):
+        last = await mesh.log_in(person.email)
+        headers = {"Authorization": f"Bearer {last.json()['access_token']}", **token_of(last)}
+        listed = await mesh.client.get("/api/auth/sessions", headers=headers)
+        assert (len(listed.json()["items"]), listed.json()["complete"]) == (2, complete)
+        assert listed.json()["items"][0]["current"]
