@@ -9,12 +9,10 @@ import httpx
 import pytest
 
 from tests.api.matrix import DOORS, LAST_DEEDS, NOBODY, ROLES, SIGNED_IN, THINGS, Thing
-from tests.api.operations import NOBODYS, OPERATIONS, Operation
-from tests.api.picturing import Uploader, image_of
-from tests.api.profiling import path_to, photo
-from tests.api.running import Account, Mesh, claims_of
-from tests.api.selling import CAR, Seller, review, token_of
-from tests.api.talking import Talker, talk, talker
+from tests.api.operations import OPERATIONS, Operation
+from tests.api.profiling import path_to
+from tests.api.running import Account, Mesh
+from tests.api.things import made
 from tests.waiting import eventually
 
 SHUT = {"token_missing", "token_invalid", "session_ended", "role_not_allowed", "no_policy"}
@@ -95,63 +93,6 @@ async def test_ID_24_NS_09_each_role_at_each_door(
         found[role] = verdict(answer)
         expected[role] = expected_at_the_door(operation, role)
     assert found == expected
-
-
-async def made(mesh: Mesh, kind: str, owner: Account) -> str:
-    """A thing of that kind, readable by all; its id."""
-    known = {"person": owner.user_id, "provider": "nowhere", "item": NOBODYS}
-    if kind in known:
-        return known[kind]
-    if kind == "session":
-        tokens = (await mesh.log_in(owner.email)).json()
-        return str(claims_of(tokens["access_token"])["sid"])
-    if kind == "avatar":
-        files = {"avatar": ("me.png", photo())}
-        path = path_to(owner, "/avatar")
-        answer = await mesh.client.post(path, files=files, headers=owner.headers)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["avatar_url"].removeprefix("/api/avatars/"))
-    if kind == "image":
-        # Nobody can draw it, so others never see it.
-        answer = await Uploader(mesh, owner).send(b"\x89PNG\r\n\x1a\n and no more")
-        await Uploader(mesh, owner).image(image_of(answer), answer)
-        return image_of(answer)
-    if kind == "variant":
-        found = await Uploader(mesh, owner).processed(photo())
-        return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
-    if kind in ("conversation", "message"):
-        return await said(mesh, kind, owner)
-    if kind == "review":
-        return await reviewed(mesh, owner)
-    if kind == "api key":
-        body = {"label": "matrix", "operations": ["search"], "days": 1}
-        answer = await mesh.client.post("/api/auth/keys", json=body, headers=owner.headers)
-    else:
-        body = {**CAR, "publish": kind == "offer"}
-        answer = await mesh.client.post("/api/listings", json=body, headers=owner.headers)
-        path = f"/api/listings/{answer.json()['id']}"
-        await mesh.client.get(path, headers=owner.headers | token_of(answer))
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
-
-
-async def said(mesh: Mesh, kind: str, owner: Account) -> str:
-    """A conversation that somebody begins, or what they say first in it."""
-    found = await talk(Talker(mesh, owner), await talker(mesh, "seller"))
-    message = await found.buyer.said(found.id, "Hello")
-    await found.buyer.contents(found.id, message)  # readable from now on
-    return found.id if kind == "conversation" else str(message.json()["id"])
-
-
-async def reviewed(mesh: Mesh, owner: Account) -> str:
-    """What its owner says of somebody's listing."""
-    seller = Seller(mesh, await mesh.account("seller"))
-    reviewer = Seller(mesh, owner)
-    answer = await review(reviewer, await seller.offer())
-    assert answer.status_code == 201, answer.text
-    found = await reviewer.read(f"/api/reviews/{answer.json()['id']}", answer)
-    assert found.status_code == 200, found.text
-    return str(answer.json()["id"])
 
 
 async def asked(mesh: Mesh, operation: Operation, path: str, who: Account | None) -> int:
