@@ -103,7 +103,7 @@ class WriteSide:
         does, and KafkaException if the broker does not answer.
         """
         await self.check()
-        if not await self.writers.count(WRITERS, timeout_s):
+        if not await self.writers.count(timeout_s):
             raise WriteUnavailableError
 
 
@@ -150,7 +150,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         stack.push_async_callback(opensearch.close)
         clickhouse = ClickHouse(settings, answer_timeout_s=ANALYTICS_TIMEOUT_S)
         stack.push_async_callback(clickhouse.close)
-        writes = WriteSide(CommandGateway(settings), GroupMembers(settings))
+        writes = WriteSide(CommandGateway(settings), GroupMembers(settings, WRITERS))
         stack.push_async_callback(writes.stop)
         denylist = Denylist(
             redis,

@@ -127,6 +127,22 @@ class Reply(Event):
     repeated: bool = False  # said again, or to another request: not the command's first reply
 
 
+def first_reply_of(row: Mapping[str, Any]) -> Reply:
+    """What a command was told that led to events: the journal's row of its first event tells
+    everything.
+    """
+    count = row["event_count"]
+    return Reply(
+        command_id=row["command_id"],
+        outcome="accepted",
+        stream_id=row["stream_id"],
+        version=row["version"] + count - 1,
+        position=Position(row["topic"], row["partition"], row["position_offset"] + count - 1),
+        event_count=count,
+        fingerprint=row["fingerprint"],
+    )
+
+
 REPLY_INDEX = -1  # a reply's place beside its command's events 0, 1, 2 …: gives it its own id
 
 

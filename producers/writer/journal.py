@@ -19,8 +19,8 @@ from infra.metrics import STORE_WAITS
 from infra.postgres import open_pool
 from infra.settings import Settings
 from producers.writer.history import JournalRow
-from schemas.positions import Position, TopicPartition
-from schemas.recorded import Reply, event_id_of
+from schemas.positions import TopicPartition
+from schemas.recorded import Reply, event_id_of, first_reply_of
 
 QUERY_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 4
@@ -125,7 +125,7 @@ class PostgresJournal:
         return Found(
             histories=histories,
             withheld=frozenset(row["stream_id"] for row in withheld),
-            replies={row["command_id"]: _reply_of(row) for row in decided}
+            replies={row["command_id"]: first_reply_of(dict(row)) for row in decided}
             | {row["key"]: Reply.model_validate_json(row["reply"]) for row in refused},
         )
 
@@ -173,17 +173,3 @@ class PostgresJournal:
         self._retry_at = self._clock() + self._retry_s
         self._retry_s = min(2 * self._retry_s, RETRY_MAX_S)
         return JournalUnavailableError(reason, self._retry_at - self._clock())
-
-
-def _reply_of(row: asyncpg.Record) -> Reply:
-    """The reply that a command got when it led to events: its first event tells everything."""
-    count = row["event_count"]
-    return Reply(
-        command_id=row["command_id"],
-        outcome="accepted",
-        stream_id=row["stream_id"],
-        version=row["version"] + count - 1,
-        position=Position(row["topic"], row["partition"], row["position_offset"] + count - 1),
-        event_count=count,
-        fingerprint=row["fingerprint"],
-    )

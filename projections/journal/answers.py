@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from projections.reads import Reads
-from schemas.positions import Position
-from schemas.recorded import Reply, event_id_of
+from schemas.recorded import Reply, event_id_of, first_reply_of
 
 _DECIDED = """
     SELECT command_id, stream_id, version, event_count, fingerprint, topic, partition,
@@ -25,7 +23,7 @@ async def first_reply(reads: Reads, command_id: str) -> Reply | None:
     """The first reply to a command; None when it is not known here, or not yet."""
     row = await reads.fetchrow(_DECIDED, event_id_of(command_id, 0))
     if row is not None:
-        return _reply_of(row)
+        return first_reply_of(row)
     row = await reads.fetchrow(_WITHOUT_EVENTS, command_id)
     return None if row is None else Reply.model_validate_json(row["reply"])
 
@@ -35,17 +33,3 @@ async def any_answered(reads: Reads, command_ids: Sequence[str]) -> bool:
     events = [event_id_of(each, 0) for each in command_ids]
     row = await reads.fetchrow(_ANY, events, list(command_ids))
     return row is not None and bool(row["answered"])
-
-
-def _reply_of(row: Mapping[str, Any]) -> Reply:
-    """What a command was told that led to events: its first event tells everything."""
-    count = row["event_count"]
-    return Reply(
-        command_id=row["command_id"],
-        outcome="accepted",
-        stream_id=row["stream_id"],
-        version=row["version"] + count - 1,
-        position=Position(row["topic"], row["partition"], row["position_offset"] + count - 1),
-        event_count=count,
-        fingerprint=row["fingerprint"],
-    )

@@ -1,0 +1,54 @@
+"""How many members a group has is asked of the broker, and at once of nobody twice."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Consumer, KafkaException
+
+from infra.group_members import GroupMembers
+from infra.kafka import committed_reader_config, ensure_topics
+from infra.settings import Settings
+from schemas.topics import CONTEXTS
+from tests.waiting import eventually
+
+
+async def test_members_are_counted(kafka_settings: Settings) -> None:
+    group = f"group-{uuid4().hex}"
+    members = GroupMembers(kafka_settings, group)
+    await ensure_topics(kafka_settings)
+    assert await members.count(5) == 0
+    member = Consumer(committed_reader_config(kafka_settings, group))
+    member.subscribe([CONTEXTS[0].events_topic])
+
+    async def one() -> bool:
+        member.poll(0.05)
+        return await members.count(5) == 1
+
+    try:
+        await eventually(one, 20)
+    finally:
+        member.close()
+    assert await members.count(5) == 0
+
+
+async def test_many_who_ask_at_once_ask_once(
+    kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members, asked = GroupMembers(kafka_settings, "nobody"), []
+    count = members._count
+    monkeypatch.setattr(members, "_count", lambda timeout_s: (asked.append(1), count(timeout_s))[1])
+    assert await asyncio.gather(*(members.count(5) for _ in range(50))) == [0] * 50
+    assert len(asked) == 1
+    await members.count(5)
+    assert len(asked) == 2
+
+
+async def test_a_broker_that_is_away_is_an_error_for_all_who_ask(kafka_settings: Settings) -> None:
+    away = kafka_settings.model_copy(update={"kafka_bootstrap": "127.0.0.1:1"})
+    members = GroupMembers(away, "nobody")
+    found = await asyncio.gather(*(members.count(0.3) for _ in range(3)), return_exceptions=True)
+    assert {type(each) for each in found} <= {KafkaException, TimeoutError}
+    assert len(found) == 3
