@@ -26,7 +26,7 @@ from opensearchpy import AsyncOpenSearch
 from pydantic import SecretStr
 
 from infra.clickhouse import ClickHouse
-from infra.kafka import transactional_config
+from infra.kafka import ensure_topics, transactional_config
 from infra.opensearch import open_opensearch
 from infra.postgres import open_pool
 from infra.settings import Settings
@@ -80,6 +80,7 @@ async def world(stack: Settings) -> AsyncIterator[World]:
 async def begin_at_the_end(mesh: World, projections: Sequence[Projection[Any]]) -> None:
     """Make the first generations, with watermarks at the ends of the log: what other tests have
     written is not theirs to read."""
+    await ensure_topics(mesh.settings)
     await ensure_generations(mesh.settings, projections)
     topics = topics_of(*(heard for each in projections for heard in each.hears))
     async with open_log(mesh.settings) as log:

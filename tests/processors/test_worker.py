@@ -20,7 +20,7 @@ from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from infra.kafka import client_config, ensure_topics, transactional_config
+from infra.kafka import client_config, transactional_config
 from infra.settings import Settings
 from processors.faust_transport import REBALANCE_TIMEOUT_MS
 from processors.generations import GenerationStatus, move_generations, register_building
@@ -46,7 +46,6 @@ PLACE = TopicPartition("events.listings", 0)
 
 @pytest_asyncio.fixture
 async def mesh(stack: Settings) -> AsyncIterator[World]:
-    await ensure_topics(stack)
     async with world(stack) as made:
         await begin_at_the_end(made, PROJECTIONS)
         yield made
