@@ -6,11 +6,14 @@ import asyncio
 
 from api.gateway import CommandGateway
 from api.machines import WriteSide
+from infra.group_members import GroupMembers
+from schemas.topics import WRITERS
 from tests.infra.test_vault_keys import settings_with
 
 
 async def test_starting_ends_even_when_the_client_swallows_the_cancellation() -> None:
-    writes = WriteSide(CommandGateway(settings_with(bytes(32), bytes(32))))
+    settings = settings_with(bytes(32), bytes(32))
+    writes = WriteSide(CommandGateway(settings), GroupMembers(settings, WRITERS))
     entered = asyncio.Event()
 
     async def swallowing() -> None:
