@@ -28,9 +28,9 @@ EFFORT = (
         os.environ.get("MESH_FUZZ_SEED", str(randrange(10**9))),
     )
     if LARGE
-    else Effort(4, "fuzzing", "29")
+    else Effort(2, "fuzzing", "29")
 )
-REACHED_MIN = 20_000 if LARGE else 500
+REACHED_MIN = 20_000 if LARGE else 250
 AT_ONCE = 2
 pytestmark = pytest.mark.timeout(3_600 if LARGE else 900)
 
