@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -62,7 +63,8 @@ def learn(
         try:
             if _has_said(server, log, started):
                 server.send_signal(signal.SIGTERM)
-                server.wait(WRITTEN_TIMEOUT_S)
+                with suppress(subprocess.TimeoutExpired):  # then nothing is remembered
+                    server.wait(WRITTEN_TIMEOUT_S)
         finally:
             server.kill()
             server.wait()

@@ -19,6 +19,7 @@ trap 'echo memory > "${1#-XX:AOTCacheOutput=}"; exit' TERM
 echo has started
 while :; do sleep 0.05; done
 """
+STAYS = "trap '' TERM; echo has started; while :; do sleep 0.05; done"
 DIES = 'echo run >> "$2"; echo has started; exit 1'
 
 
@@ -45,6 +46,14 @@ def test_a_server_that_dies_leaves_no_memory(memory: Path, tmp_path: Path) -> No
     java_starts.learn(memory, program(DIES, tmp_path / "runs"), {}, "has started")
     assert not memory.exists()
     assert java_starts.options(memory) == ()
+
+
+def test_a_server_that_does_not_end_leaves_no_memory(
+    memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(java_starts, "WRITTEN_TIMEOUT_S", 0.3)
+    java_starts.learn(memory, program(STAYS, tmp_path / "runs"), {}, "has started")
+    assert not memory.exists()
 
 
 def test_another_class_path_has_a_memory_of_its_own() -> None:
