@@ -4,7 +4,7 @@ and something to be seen.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -58,6 +58,12 @@ async def refused_in_form(mesh: Mesh, operation: Operation, name: str, text: str
     assert pointers(answer) == {f"/{name}"}
 
 
+async def refused_inside(alone: Mesh, operation, name, characters: Iterable[str]) -> None:
+    example = str(EXAMPLES[operation.id].get(name, "LKR"))
+    for character in characters:
+        await refused_in_form(alone, operation, name, with_inside(example, character))
+
+
 def test_the_sweep_reaches_every_form_and_name() -> None:
     forms = [each for each in DOCUMENT["paths"].values() for each in each.values()]
     with_fields = {
@@ -71,18 +77,14 @@ def test_the_sweep_reaches_every_form_and_name() -> None:
 
 @pytest.mark.parametrize(("operation", "name"), FORMS)
 async def test_no_text_of_a_form_holds_what_no_store_can_hold(alone: Mesh, operation, name) -> None:
-    example = str(EXAMPLES[operation.id].get(name, "LKR"))
-    for character in IN_BYTES.values():
-        await refused_in_form(alone, operation, name, with_inside(example, character))
+    await refused_inside(alone, operation, name, IN_BYTES.values())
 
 
 @pytest.mark.parametrize(("operation", "name"), FORMS)
 async def test_no_line_of_a_form_holds_a_line_break(alone: Mesh, operation, name) -> None:
     if name in OF_SEVERAL_LINES:
         return
-    example = str(EXAMPLES[operation.id].get(name, "LKR"))
-    for character in NOT_IN_A_LINE.values():
-        await refused_in_form(alone, operation, name, with_inside(example, character))
+    await refused_inside(alone, operation, name, NOT_IN_A_LINE.values())
 
 
 @pytest.mark.parametrize(("operation", "name"), FORMS)
