@@ -100,7 +100,7 @@ class WriteSide:
 
     async def probe(self, timeout_s: float) -> None:
         """Ask the broker whether somebody judges commands; raises WriteUnavailableError if nobody
-        does, and KafkaException if the broker does not answer.
+        does, and KafkaError or TimeoutError if the broker does not answer.
         """
         await self.check()
         if not await self.writers.count(timeout_s):

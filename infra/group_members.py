@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from confluent_kafka.admin import AdminClient
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import for_code
 
-from infra.kafka import client_config
 from infra.settings import Settings
 
 
@@ -16,7 +16,7 @@ class GroupMembers:
     """
 
     def __init__(self, settings: Settings, group: str) -> None:
-        self._config = client_config(settings, "mesh-members")
+        self._bootstrap = settings.kafka_bootstrap
         self._group = group
         self._asking: asyncio.Task[int] | None = None
 
@@ -24,19 +24,33 @@ class GroupMembers:
         """One that hangs counts until its session lapses, one with a name of its own (`INSTANCE`)
         until then even when it was killed.
 
-        Raises KafkaException when the broker does not say so within `timeout_s` seconds.
+        Raises KafkaError or TimeoutError when the broker does not say so within `timeout_s`
+        seconds.
         """
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(asyncio.to_thread(self._count, timeout_s))
+            self._asking = asyncio.create_task(self._count(timeout_s))
             self._asking.add_done_callback(_noted)
         return await asyncio.shield(self._asking)
 
-    def _count(self, timeout_s: float) -> int:
-        # A client of its own each time: one that has met a dead coordinator may wait for it for
-        # ever, after the broker is back.
-        admin = AdminClient(self._config)
-        asked = admin.describe_consumer_groups([self._group], request_timeout=timeout_s)
-        return len(asked[self._group].result(timeout_s).members)
+    async def _count(self, timeout_s: float) -> int:
+        # Not librdkafka's: asked this of a broker that hangs, it ends the whole process when the
+        # answer comes after all (its issue 4605). And a client of its own each time: one that has
+        # met a dead coordinator may go on asking that one.
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=self._bootstrap,
+            client_id="mesh-members",
+            request_timeout_ms=round(timeout_s * 1_000),
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                await admin.start()
+                [answer] = await admin.describe_consumer_groups([self._group])
+        finally:
+            await admin.close()
+        [(error, *_, members)] = [group[:6] for group in answer.groups]
+        if error:
+            raise for_code(error)(self._group)
+        return len(members)
 
 
 def _noted(asked: asyncio.Task[int]) -> None:

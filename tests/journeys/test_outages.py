@@ -26,8 +26,10 @@ def client(shop: Shop) -> Iterator[httpx.Client]:
     shop.up()
 
 
-def create(client: httpx.Client, headers: dict[str, str], key: str) -> httpx.Response:
-    body = {**FIELDS, "publish": True}
+def create(
+    client: httpx.Client, headers: dict[str, str], key: str, title: str = FIELDS["title"]
+) -> httpx.Response:
+    body = {**FIELDS, "title": title, "publish": True}
     return client.post("/api/listings", json=body, headers={**headers, "Idempotency-Key": key})
 
 
@@ -37,16 +39,17 @@ def test_SE_16_with_search_down_only_search_answers_503(shop: Shop, client: http
     down = client.get("/api/search")
     assert (down.status_code, "retry-after" in down.headers) == (503, True)
     assert down.headers["content-type"] == "application/problem+json"
-    created = create(client, seller, uuid4().hex)
+    # The shop is shared: a word of its own finds this car among hundreds of the same make.
+    word = f"porsche{uuid4().hex[:12]}"
+    created = create(client, seller, uuid4().hex, title=f"A {word}")
     assert created.status_code == 201
     token = created.headers["Consistency-Token"]
     page = client.get(created.headers["Location"], headers={"Consistency-Token": token})
     assert page.status_code == 200
     shop.up()
     shop.wait_until_read()
-    listing_id = created.json()["id"]
-    hits = client.get("/api/search", params={"q": "Porsche", "limit": 100}).json()["hits"]
-    assert listing_id in [hit["id"] for hit in hits]
+    hits = client.get("/api/search", params={"q": word}).json()["hits"]
+    assert [hit["id"] for hit in hits] == [created.json()["id"]]
 
 
 def test_with_the_broker_down_writes_answer_503_within_two_seconds_and_reads_go_on(
@@ -93,23 +96,27 @@ def test_with_clickhouse_down_only_analytics_answers_503(shop: Shop, client: htt
     assert create(client, seller, uuid4().hex).status_code == 201
 
 
-@pytest.mark.parametrize("name", ["kafka", "writer"])
+# More than once: a question that was given up must not harm the API when its answer comes.
+@pytest.mark.parametrize(("name", "times"), [("kafka", 6), ("writer", 1)])
 def test_NB_04_who_hangs_so_that_nothing_can_be_written_is_found(
-    shop: Shop, client: httpx.Client, name: str
+    shop: Shop, client: httpx.Client, name: str, times: int
 ) -> None:
-    shop.kill(name, signal.SIGSTOP)
-    try:
-        # A writer counts until its session in the writers' group lapses.
-        ready = eventually_blocking(
-            lambda: (answer := client.get("/health/ready")).status_code == 503 and answer, 30
-        )
-        started = client.get("/health/startup")
-    finally:
-        shop.kill(name, signal.SIGCONT)
-    found = ready.json()["dependencies"]
-    assert [each for each, state in found.items() if not state["up"]] == ["writes"]
-    assert started.status_code == 200
-    eventually_blocking(lambda: client.get("/health/ready").status_code == 200, 30)
+    api = shop.pid("api")
+    for _ in range(times):
+        shop.kill(name, signal.SIGSTOP)
+        try:
+            # A writer counts until its session in the writers' group lapses.
+            ready = eventually_blocking(
+                lambda: (answer := client.get("/health/ready")).status_code == 503 and answer, 30
+            )
+            started = client.get("/health/startup")
+        finally:
+            shop.kill(name, signal.SIGCONT)
+        found = ready.json()["dependencies"]
+        assert [each for each, state in found.items() if not state["up"]] == ["writes"]
+        assert started.status_code == 200
+        eventually_blocking(lambda: client.get("/health/ready").status_code == 200, 30)
+    assert shop.pid("api") == api
 
 
 def test_after_kill_of_every_process_up_repairs(shop: Shop, client: httpx.Client) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from collections import Counter
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -17,7 +18,7 @@ from tests.waiting import let_pass
 
 READS_PER_S, COMMANDS_PER_S = (100, 50) if FULL_SIZE else (30, 10)
 TRIES = 10
-FIELDS = {
+FIELDS: dict[str, Any] = {
     "title": "Porsche 911 Carrera",
     "make": "Porsche",
     "model": "911",
