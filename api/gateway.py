@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 from api.deadlines import left
 from infra.kafka import aio_consumer, aio_producer
 from infra.settings import Settings
+from schemas.partitioning import partition_of
 from schemas.positions import TopicPartition as Place
 from schemas.recorded import (
     CommandEnvelope,
@@ -32,7 +33,7 @@ from schemas.recorded import (
     value_of,
 )
 from schemas.registry import kind_of
-from schemas.topics import CONTEXTS, EVENT_TYPES, PARTITIONS, Context, partition_of_stream
+from schemas.topics import CONTEXTS, EVENT_TYPES, Context
 
 IN_FLIGHT_MAX = 20_000
 START_TIMEOUT_S = 15.0
@@ -78,7 +79,7 @@ class CommandGateway:
             TopicPartition(context.replies_topic, partition)
             for context in contexts
             if context.commands
-            for partition in range(PARTITIONS)
+            for partition in range(settings.topic_partitions)
         ]
         self._client_id = f"mesh-gateway-{uuid4().hex[:8]}"
         self._room = asyncio.Semaphore(in_flight_max)
@@ -180,7 +181,7 @@ class CommandGateway:
                 self._topics[envelope.command.kind],
                 value_of(envelope.command),
                 key=stream_id.encode(),
-                partition=partition_of_stream(stream_id),
+                partition=partition_of(stream_id, self._settings.topic_partitions),
                 headers=headers_of_command(envelope),
             )
         except KafkaError as error:

@@ -18,9 +18,10 @@ from api.gateway import WriteUnavailableError, stop_client
 from infra.kafka import aio_producer
 from infra.settings import Settings
 from schemas.messages import Event
+from schemas.partitioning import partition_of
 from schemas.positions import Position
 from schemas.recorded import CommandEnvelope, headers_of_event, value_of
-from schemas.topics import partition_of_stream, topics_of
+from schemas.topics import topics_of
 
 START_TIMEOUT_S = 15.0
 RETRY_S = 0.5
@@ -68,7 +69,8 @@ class Tracking:
             writer_epoch=0,
             recorded_at=envelope.command.asked_at,
         )
-        topic, partition = topics_of(type(event))[0], partition_of_stream(stream_id)
+        topic = topics_of(type(event))[0]
+        partition = partition_of(stream_id, self._settings.topic_partitions)
         try:
             async with asyncio.timeout(left(self._settings.write_timeout_s)):
                 sent = await producer.send_and_wait(

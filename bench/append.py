@@ -49,8 +49,8 @@ from infra.settings import Settings
 from infra.stack.state import State
 from schemas.listings import CreateListing
 from schemas.messages import Role
+from schemas.partitioning import partition_of
 from schemas.recorded import CommandEnvelope, headers_of_command, value_of
-from schemas.topics import PARTITIONS, partition_of_stream
 
 GOAL = 8.0
 GOAL_SYNC_OFF = 2.0
@@ -90,7 +90,7 @@ def preload(settings: Settings, count: int) -> None:
             COMMANDS,
             value_of(command),
             command.stream_id.encode(),
-            partition_of_stream(command.stream_id),
+            partition_of(command.stream_id, settings.topic_partitions),
             headers=headers_of_command(envelope),  # type: ignore[arg-type]  # an invariant list
         )
         producer.poll(0)
@@ -107,7 +107,7 @@ class Progress:
         # off until no transaction is open, which may be when the last command is done.
         config = committed_reader_config(settings, GROUP) | {"isolation.level": "read_uncommitted"}
         self._consumer = Consumer(config)
-        self._places = [TopicPartition(COMMANDS, each) for each in range(PARTITIONS)]
+        self._places = [TopicPartition(COMMANDS, each) for each in range(settings.topic_partitions)]
 
     def done(self) -> int:
         """The commands done with so far, over all rounds."""

@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 from confluent_kafka import Producer
 
+from infra.settings import Settings
 from schemas.listings import (
     ListingCreated,
     ListingEvent,
@@ -25,8 +26,8 @@ from schemas.listings import (
     listing_stream,
 )
 from schemas.messages import Market, iso
+from schemas.partitioning import partition_of
 from schemas.recorded import event_id_of, value_of
-from schemas.topics import partition_of_stream
 from schemas.vehicles import Mileage, VehicleFields
 
 ADS = Path(__file__).parents[1].parent / "shared" / "data" / "used-car-ads" / "autos.csv"
@@ -155,14 +156,16 @@ def _headers(value: Value, stream: bytes, version: int, when: bytes) -> list[tup
     ]
 
 
-def _records(events: int) -> Iterator[tuple[str, int, bytes, list[tuple[str, bytes]]]]:
+def _records(
+    events: int, partitions: int
+) -> Iterator[tuple[str, int, bytes, list[tuple[str, bytes]]]]:
     """(stream, partition, value, headers) of each record, in the log's order."""
     chance = random.Random(7)
     lives = [_life(fields, sold=chance.random() < 0.5) for fields in ads()]
     written = block = 0
     while True:
         listings = [str(uuid4()) for _ in range(BLOCK)]
-        partitions = [partition_of_stream(listing_stream(each)) for each in listings]
+        places = [partition_of(listing_stream(each), partitions) for each in listings]
         for step in range(4):
             when = iso(EPOCH + timedelta(minutes=block, seconds=step)).encode()
             for number, listing in enumerate(listings):
@@ -172,23 +175,23 @@ def _records(events: int) -> Iterator[tuple[str, int, bytes, list[tuple[str, byt
                 stream = listing_stream(listing)
                 headers = _headers(value, stream.encode(), step + 1, when)
                 data = value.before + listing.encode() + value.after
-                yield stream, partitions[number], data, headers
+                yield stream, places[number], data, headers
                 written += 1
         block += 1
 
 
-def write_log(bootstrap: str, events: int, topic: str = TOPIC) -> None:
+def write_log(settings: Settings, events: int, topic: str = TOPIC) -> None:
     """Append `events` listing events to `topic`, about four to a listing."""
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap,
+            "bootstrap.servers": settings.kafka_bootstrap,
             "enable.idempotence": True,
             "linger.ms": 50,
             "batch.size": 500_000,
             "queue.buffering.max.messages": 200_000,
         }
     )
-    for stream, partition, value, headers in _records(events):
+    for stream, partition, value, headers in _records(events, settings.topic_partitions):
         while True:
             try:
                 producer.produce(topic, value, stream.encode(), partition, headers=list(headers))

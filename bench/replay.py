@@ -202,11 +202,11 @@ def measure(state: State, settings: Settings, arguments: argparse.Namespace) -> 
     asyncio.run(ensure_generations(settings, _chosen(THREE_STORES)))
     events, tenth = arguments.events, arguments.events // 10
     _say(f"writing {tenth:,} events")
-    write_log(settings.kafka_bootstrap, tenth)
+    write_log(settings, tenth)
     small = replay(state, settings, tenth, THREE_STORES)
     _say(f"three stores at {tenth:,}: {small.seconds:.1f} s, {small.peak_mib:.0f} MiB")
     _say(f"writing {events - tenth:,} more")
-    write_log(settings.kafka_bootstrap, events - tenth)
+    write_log(settings, events - tenth)
     ours, memory = _rounds(state, settings, events, arguments.rounds)
     whole = replay(state, settings, events, THREE_STORES)
     _say(f"three stores at {events:,}: {whole.seconds:.1f} s, {whole.peak_mib:.0f} MiB")

@@ -37,8 +37,8 @@ from processors.groups import GROUPS
 from processors.reading import open_log
 from schemas.listings import DeleteListing
 from schemas.messages import Role
+from schemas.partitioning import partition_of
 from schemas.recorded import CommandEnvelope, headers_of_command, value_of
-from schemas.topics import partition_of_stream
 
 SMALL, MIDDLE = 10_000, 100_000
 RESTART_GOAL = 1.5
@@ -78,7 +78,7 @@ def delete(settings: Settings, chosen: Sequence[UUID]) -> None:
             COMMANDS,
             value_of(command),
             command.stream_id.encode(),
-            partition_of_stream(command.stream_id),
+            partition_of(command.stream_id, settings.topic_partitions),
             headers=headers_of_command(envelope),  # type: ignore[arg-type]  # an invariant list
         )
     producer.flush(30)
@@ -88,7 +88,7 @@ def grow(settings: Settings, so_far: int, events: int) -> None:
     """Append events until there are so many, and have the journal read them."""
     while so_far < events:
         step = min(WATCHED_EVERY, events - so_far)
-        write_log(settings.kafka_bootstrap, step)
+        write_log(settings, step)
         asyncio.run(note_in_journal(settings))
         so_far += step
         print(f"  log and journal hold {so_far:,} events", flush=True)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import typer
 
-from infra.kafka import aio_producer, start_client
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
+from processors.commands import open_commands
 from processors.sweeping import Swept, sweep
 
 
@@ -26,10 +26,8 @@ def sweep_command() -> None:
 
 async def sweep_now(chosen: Settings) -> Swept:
     """Sweep once."""
-    async with await open_pool(chosen, size_max=1) as pool:
-        producer = aio_producer(chosen, "mesh-sweep")
-        await start_client(producer)
-        try:
-            return await sweep(pool, producer, datetime.now(UTC))
-        finally:
-            await producer.stop()
+    async with (
+        await open_pool(chosen, size_max=1) as pool,
+        open_commands(chosen, "mesh-sweep") as commands,
+    ):
+        return await sweep(pool, commands, datetime.now(UTC))

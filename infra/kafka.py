@@ -70,14 +70,17 @@ def _ensure_topics(settings: Settings, topics: tuple[Topic, ...]) -> None:
     faults = [
         fault
         for topic in topics
-        for fault in differences(topic, partitions[topic.name], configs[topic.name])
+        for fault in differences(
+            topic, settings.topic_partitions, partitions[topic.name], configs[topic.name]
+        )
     ]
     if faults:
         message = (
             "The broker's topics are not those of schemas/topics.py:\n  "
             + "\n  ".join(faults)
-            + "\nNothing was changed. Point KAFKA_BOOTSTRAP at the right cluster, or set the "
-            "topic's configuration back (partitions can never be changed: streams would move)."
+            + "\nNothing was changed. Point KAFKA_BOOTSTRAP at the right cluster, set "
+            "TOPIC_PARTITIONS to what this log was made with (partitions can never be changed: "
+            "streams would move), or set the topic's configuration back."
         )
         raise TopicMismatchError(message)
 
@@ -95,15 +98,15 @@ def wanted_config(topic: Topic) -> dict[str, str]:
     }
 
 
-def differences(topic: Topic, partitions: int, config: Mapping[str, str]) -> list[str]:
-    """What the broker has otherwise than the table says, one sentence each."""
+def differences(topic: Topic, wanted: int, partitions: int, config: Mapping[str, str]) -> list[str]:
+    """What the broker has otherwise than table and settings say, one sentence each."""
     faults = []
-    if partitions != topic.partitions:
-        faults.append(f"{topic.name} has {partitions} partitions, must have {topic.partitions}")
+    if partitions != wanted:
+        faults.append(f"{topic.name} has {partitions} partitions, TOPIC_PARTITIONS is {wanted}")
     faults += [
-        f"{topic.name} has {name}={config.get(name)}, must have {wanted}"
-        for name, wanted in wanted_config(topic).items()
-        if config.get(name) != wanted
+        f"{topic.name} has {name}={config.get(name)}, must have {value}"
+        for name, value in wanted_config(topic).items()
+        if config.get(name) != value
     ]
     return faults
 
@@ -117,7 +120,7 @@ def _create(admin: AdminClient, settings: Settings, missing: list[Topic]) -> Non
         [
             NewTopic(
                 topic.name,
-                num_partitions=topic.partitions,
+                num_partitions=settings.topic_partitions,
                 replication_factor=replicas,
                 config=wanted_config(topic) | {"min.insync.replicas": str(in_sync)},
             )

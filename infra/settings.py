@@ -188,6 +188,13 @@ class Settings(BaseSettings):
         description="a name that a process and its restarts share, and no other of its kind: it"
         " takes its partitions back at once when it was killed",
     )
+    topic_partitions: int = Field(
+        default=8,
+        ge=1,
+        le=1_000,
+        description="of each topic, and so the most writers a context can have; fixed once the"
+        " log is made",
+    )
     topic_replication: int = Field(default=1, ge=1, description="3 in production")
     store_prefix: str = Field(
         default="", pattern="^[a-z0-9_]*$", description="before every OpenSearch index name"

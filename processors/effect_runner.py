@@ -24,7 +24,6 @@ import asyncpg
 import structlog
 from aiokafka import (
     AIOKafkaConsumer,
-    AIOKafkaProducer,
     ConsumerRebalanceListener,
     ConsumerRecord,
     TopicPartition,
@@ -93,7 +92,7 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def open_tools(settings: Settings, producer: AIOKafkaProducer) -> AsyncIterator[Tools]:
+async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[Tools]:
     """What effects may use; connects nowhere before its first use."""
     pictures = Pictures()
     try:
@@ -103,7 +102,7 @@ async def open_tools(settings: Settings, producer: AIOKafkaProducer) -> AsyncIte
                 postgres=pool,
                 vault=Vault(pool, settings),
                 mailer=SmtpMailer(settings),
-                commands=Commands(producer),
+                commands=commands,
                 pictures=pictures,
             )
     finally:

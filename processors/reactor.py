@@ -13,13 +13,13 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 import structlog
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import ConsumerRecord
 
-from infra.kafka import Gathering, aio_consumer, aio_producer, membership, start_client
+from infra.kafka import Gathering, aio_consumer, membership, start_client
 from infra.metrics import REACTIONS as REACTED
 from infra.process import announce_ready
 from infra.settings import Settings
-from processors.commands import send_command
+from processors.commands import Commands, open_commands
 from processors.effect_runner import (
     GATHER_MS,
     open_tools,
@@ -63,27 +63,26 @@ async def run_reactor(
     """Run every reaction and effect until `stop` is set. Raises when the broker can't be
     reached or takes no commands: a new start goes on from the last committed offset.
     """
-    producer = aio_producer(settings, "mesh-reactor")
-    await start_client(producer)
-    try:
-        async with open_tools(settings, producer) as tools, asyncio.TaskGroup() as group:
-            started = [asyncio.Event() for _ in (*reactions, *effects)]
-            for reaction, event in zip(reactions, started[: len(reactions)], strict=True):
-                group.create_task(_run(settings, reaction, producer, event, stop))
-            for effect, event in zip(effects, started[len(reactions) :], strict=True):
-                group.create_task(run_effect(effect, tools, event, stop))
-            group.create_task(keep_sweeping(settings, producer, stop))
-            for event in started:
-                await event.wait()
-            announce_ready()
-    finally:
-        await producer.stop()
+    async with (
+        open_commands(settings, "mesh-reactor") as commands,
+        open_tools(settings, commands) as tools,
+        asyncio.TaskGroup() as group,
+    ):
+        started = [asyncio.Event() for _ in (*reactions, *effects)]
+        for reaction, event in zip(reactions, started[: len(reactions)], strict=True):
+            group.create_task(_run(settings, reaction, commands, event, stop))
+        for effect, event in zip(effects, started[len(reactions) :], strict=True):
+            group.create_task(run_effect(effect, tools, event, stop))
+        group.create_task(keep_sweeping(settings, commands, stop))
+        for event in started:
+            await event.wait()
+        announce_ready()
 
 
 async def _run(
     settings: Settings,
     reaction: Reaction,
-    producer: AIOKafkaProducer,
+    commands: Commands,
     started: asyncio.Event,
     stop: asyncio.Event,
 ) -> None:
@@ -106,7 +105,7 @@ async def _run(
             records = [record for batch in batches.values() for record in batch]
             for place, batch in batches.items():
                 offsets.done(place, batch[-1].offset)
-            if await _send(producer, reaction, records):
+            if await _send(commands, reaction, records):
                 await offsets.commit()
             else:
                 await offsets.commit_seldom()
@@ -114,16 +113,13 @@ async def _run(
         await consumer.stop()
 
 
-async def _send(
-    producer: AIOKafkaProducer, reaction: Reaction, records: Iterable[ConsumerRecord]
-) -> int:
+async def _send(commands: Commands, reaction: Reaction, records: Iterable[ConsumerRecord]) -> int:
     """Have the broker acknowledge every command that follows from these records; how many."""
     envelopes = [each for record in records for each in envelopes_of(reaction, record)]
-    sent = [await send_command(producer, envelope) for envelope in envelopes]
-    await asyncio.gather(*sent)
+    sent = await commands.hand_over(envelopes)
     if sent:
-        REACTED.labels(reaction.name, "sent").inc(len(sent))
-    return len(sent)
+        REACTED.labels(reaction.name, "sent").inc(sent)
+    return sent
 
 
 def envelopes_of(reaction: Reaction, record: ConsumerRecord) -> list[CommandEnvelope]:

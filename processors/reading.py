@@ -30,7 +30,6 @@ from infra.kafka import start_client
 from infra.settings import Settings
 from schemas.positions import Position, TopicPartition
 from schemas.recorded import RawRecord
-from schemas.topics import PARTITIONS
 
 RECORDS_MAX = 10_000  # in one batch of one partition
 STALL_S = 60.0  # without a step forward: a broker's restart takes up to 20
@@ -66,10 +65,13 @@ class Batch(NamedTuple):
 
 
 class Log:
-    """The log, open for reading. One `read` at a time."""
+    """The log of topics of so many partitions, open for reading. One `read` at a time."""
 
-    def __init__(self, consumer: aiokafka.AIOKafkaConsumer, stall_s: float) -> None:
+    def __init__(
+        self, consumer: aiokafka.AIOKafkaConsumer, partitions: int, stall_s: float
+    ) -> None:
         self._consumer = consumer
+        self.partitions = partitions
         self._stall_s = stall_s
 
     async def bounds(self, topics: Iterable[str]) -> dict[TopicPartition, Stretch]:
@@ -172,7 +174,7 @@ class Log:
         return [
             aiokafka.TopicPartition(topic, partition)
             for topic in sorted(wanted)
-            for partition in range(PARTITIONS)
+            for partition in range(self.partitions)
         ]
 
     async def _retried(self, ask: Any) -> Any:
@@ -256,7 +258,7 @@ async def open_log(settings: Settings, *, stall_s: float = STALL_S) -> AsyncIter
     # aiokafka's own task must have begun, or stopping at once raises its cancellation here.
     await asyncio.sleep(0)
     try:
-        yield Log(consumer, stall_s)
+        yield Log(consumer, settings.topic_partitions, stall_s)
     finally:
         await consumer.stop()
 

@@ -17,13 +17,12 @@ from uuid import UUID
 import asyncpg
 import structlog
 import uuid_utils
-from aiokafka import AIOKafkaProducer
 
 from infra.password_changes import PasswordChanges
 from infra.postgres import means_down, open_pool
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError
-from processors.commands import send_command
+from processors.commands import Commands
 from projections.identity import sessions, verification_tokens
 from projections.items import items
 from projections.reads import Reads
@@ -52,23 +51,21 @@ class Swept:
     people: int
 
 
-async def keep_sweeping(
-    settings: Settings, producer: AIOKafkaProducer, stop: asyncio.Event
-) -> None:
+async def keep_sweeping(settings: Settings, commands: Commands, stop: asyncio.Event) -> None:
     """Sweep now and every hour until `stop` is set, and for items more often. A store that is
     down is tried again.
     """
     patience = timedelta(seconds=settings.item_images_wait_s)
     async with asyncio.TaskGroup() as group:
         group.create_task(
-            _keep(settings, stop, EVERY_S, lambda pool, now: sweep(pool, producer, now))
+            _keep(settings, stop, EVERY_S, lambda pool, now: sweep(pool, commands, now))
         )
         group.create_task(
             _keep(
                 settings,
                 stop,
                 ITEMS_EVERY_S,
-                lambda pool, now: sweep_items(pool, producer, now, patience),
+                lambda pool, now: sweep_items(pool, commands, now, patience),
             )
         )
 
@@ -94,20 +91,20 @@ async def _keep(
                 await stop.wait()
 
 
-async def sweep(pool: asyncpg.Pool, producer: AIOKafkaProducer, now: datetime) -> Swept:
+async def sweep(pool: asyncpg.Pool, commands: Commands, now: datetime) -> Swept:
     """Ask for everything to be cleared away that is due; the broker has taken it all then."""
     asked = {"asked_at": now, "asked_by": "sweeper", "asked_role": Role.SYSTEM}
     swept = Swept(
         sessions=await _send(
             pool,
-            producer,
+            commands,
             now,
             sessions.past_their_time,
             lambda key: SweepSessions(session_id=UUID(key), **asked),
         ),
         people=await _send(
             pool,
-            producer,
+            commands,
             now,
             verification_tokens.owners_of_lapsed,
             lambda key: SweepTokens(user_id=UUID(key), **asked),
@@ -119,13 +116,13 @@ async def sweep(pool: asyncpg.Pool, producer: AIOKafkaProducer, now: datetime) -
 
 
 async def sweep_items(
-    pool: asyncpg.Pool, producer: AIOKafkaProducer, now: datetime, patience: timedelta
+    pool: asyncpg.Pool, commands: Commands, now: datetime, patience: timedelta
 ) -> int:
     """Have items shown whose images were awaited for longer than `patience`; how many."""
     asked = {"asked_at": now, "asked_by": "sweeper", "asked_role": Role.SYSTEM}
     count = await _send(
         pool,
-        producer,
+        commands,
         now - patience,
         items.waiting_since,
         lambda key: StopWaitingForImages(item_id=UUID(key), **asked),
@@ -137,16 +134,14 @@ async def sweep_items(
 
 async def _send(
     pool: asyncpg.Pool,
-    producer: AIOKafkaProducer,
+    commands: Commands,
     now: datetime,
     due: Due,
     command: Callable[[str], Command],
 ) -> int:
     count = 0
     async for keys in _pages(pool, now, due):
-        envelopes = [_envelope(command(key)) for key in keys]
-        await asyncio.gather(*[await send_command(producer, each) for each in envelopes])
-        count += len(keys)
+        count += await commands.hand_over(_envelope(command(key)) for key in keys)
     return count
 
 

@@ -18,11 +18,9 @@ from schemas import (
     wallet,
 )
 from schemas.messages import Command, Event
-from schemas.partitioning import partition_of
 from schemas.recorded import Reply
 from schemas.registry import Registry, kind_of
 
-PARTITIONS = 8  # fixed for a topic's life: another number would move every stream
 FOREVER_MS = -1
 RECORD_BYTES_MAX = 1_000_000
 WRITERS = "mesh.writer"  # the consumer group whose members judge commands
@@ -30,10 +28,11 @@ WRITERS = "mesh.writer"  # the consumer group whose members judge commands
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic of the log. The key is always the stream id."""
+    """One topic of the log. The key is always the stream id. How many partitions it has is the
+    installation's (`TOPIC_PARTITIONS`), the same for every topic.
+    """
 
     name: str
-    partitions: int
     retention_ms: int
 
 
@@ -76,7 +75,7 @@ class Context:
         names = [self.events_topic]
         if self.commands:
             names += [self.commands_topic, self.replies_topic, self.parked_topic]
-        return tuple(Topic(name, PARTITIONS, FOREVER_MS) for name in names)
+        return tuple(Topic(name, FOREVER_MS) for name in names)
 
 
 CONTEXTS: tuple[Context, ...] = (
@@ -133,8 +132,3 @@ def topics_of(*event_types: type[Event]) -> tuple[str, ...]:
         else:
             found.add(_EVENT_CONTEXT[kind_of(each)].events_topic)
     return tuple(sorted(found))
-
-
-def partition_of_stream(stream_id: str) -> int:
-    """The partition of a stream, the same in every topic of its context."""
-    return partition_of(stream_id, PARTITIONS)

@@ -42,7 +42,8 @@ from projections.projection import Projection
 from schemas.messages import Command, Event, Role
 from schemas.positions import Position
 from schemas.recorded import CommandEnvelope, headers_of_event, value_of
-from schemas.topics import partition_of_stream, topics_of
+from schemas.topics import topics_of
+from tests.partitions import partition_of_stream
 
 TIMEOUT_S = 20.0
 UNORDERED = frozenset({"listing.viewed", "command.answered"})  # facts of no version

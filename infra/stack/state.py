@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import secrets
 import socket
 import time
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from infra.settings import Settings, SettingsError
 from infra.stack import launch
 
 # Below Linux's ephemeral range (32768…), so that no outgoing connection can sit on a
@@ -43,6 +45,7 @@ PORT_RANGES: Final[Mapping[str, range]] = {
     "mail": _PORTS,
     "api": _PORTS,
 }
+LOCAL_PARTITIONS: Final = 2
 # The port people expect, for the stack they get by default; others must not fight for it.
 _DEFAULT_STACK: Final = ".mesh"
 _DEFAULT_API_PORT: Final = 8000
@@ -123,9 +126,16 @@ class State:
         write_private(path, made)
         return made
 
+    def partitions(self) -> int:
+        """How many partitions each topic has: what this folder's log was made with."""
+        known = _read(self.settings_file)
+        if not known:
+            return chosen_partitions()
+        return int(known.get("TOPIC_PARTITIONS", Settings.model_fields["topic_partitions"].default))
+
     def write_settings(self) -> bool:
         """Tell later processes where the servers are; True when the file has changed."""
-        values = settings_of(self.ports(), self.secrets())
+        values = settings_of(self.ports(), self.secrets(), self.partitions())
         if _read(self.settings_file) == values:
             return False
         write_private(self.settings_file, values)
@@ -148,11 +158,25 @@ class State:
             yield
 
 
-def settings_of(ports: Mapping[str, int], known: Mapping[str, str]) -> dict[str, Any]:
+def chosen_partitions() -> int:
+    """How many partitions a new log's topics get: the environment's `TOPIC_PARTITIONS`, or few,
+    for each of them costs a small machine some of its time. Raises SettingsError for no such number.
+    """
+    text = os.environ.get("TOPIC_PARTITIONS") or str(LOCAL_PARTITIONS)
+    if not re.fullmatch(r"[1-9][0-9]{0,2}|1000", text, re.ASCII):
+        message = f"TOPIC_PARTITIONS must be a whole number from 1 to 1000, not {text!r}"
+        raise SettingsError(message)
+    return int(text)
+
+
+def settings_of(
+    ports: Mapping[str, int], known: Mapping[str, str], partitions: int
+) -> dict[str, Any]:
     """The settings file's content for these ports and secrets; keys are environment names."""
     password = known["SERVER_PASSWORD"]
     return {
         "KAFKA_BOOTSTRAP": f"127.0.0.1:{ports['kafka']}",
+        "TOPIC_PARTITIONS": partitions,
         "DATABASE_URL": f"postgresql://mesh:{password}@127.0.0.1:{ports['postgres']}/mesh",
         "OPENSEARCH_URL": f"http://127.0.0.1:{ports['opensearch']}",
         "CLICKHOUSE_URL": f"clickhouse://mesh:{password}@127.0.0.1:{ports['clickhouse']}/default",

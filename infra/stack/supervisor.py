@@ -27,7 +27,7 @@ class UpError(Exception):
 
 def stack_settings(state: State) -> Settings:
     """Settings of this very stack, whatever the caller's environment says."""
-    values = settings_of(state.ports(), state.secrets())
+    values = settings_of(state.ports(), state.secrets(), state.partitions())
     return load_settings(**{name.lower(): value for name, value in values.items()})
 
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from processors.reading import Log, Stretch
+from schemas.partitioning import partition_of
 from schemas.positions import Position, TopicPartition, parse_token
 from schemas.recorded import RawRecord, header
-from schemas.topics import partition_of_stream
 
 
 class LimitsError(ValueError):
@@ -54,9 +54,9 @@ class Limits:
         if self.until:
             _parsed(self.until)
 
-    def applies_to(self, place: TopicPartition) -> bool:
-        """Whether this partition has anything to read."""
-        return not self.only_stream or place.partition == partition_of_stream(self.only_stream)
+    def applies_to(self, place: TopicPartition, partitions: int) -> bool:
+        """Whether this one of so many partitions has anything to read."""
+        return not self.only_stream or place.partition == partition_of(self.only_stream, partitions)
 
     def admits(self, record: RawRecord) -> bool:
         """Whether a record inside the stretches counts."""
@@ -87,7 +87,7 @@ async def stretches(
     bounds = {
         place: each
         for place, each in (await log.bounds(topics)).items()
-        if limits.applies_to(place)
+        if limits.applies_to(place, log.partitions)
     }
     if not limits.until:
         return bounds

@@ -43,7 +43,6 @@ from processors.stores.port import (
 from processors.stores.rows import plain_row, row_of
 from projections.projection import SearchIndex
 from schemas.positions import TopicPartition
-from schemas.topics import PARTITIONS
 
 APPLIED, DELETED = "mesh_applied", "mesh_deleted"
 BULK_BYTES_MAX = 8_000_000
@@ -124,7 +123,8 @@ class OpenSearchStore:
     async def watermarks(self, generation: Generation) -> Watermarks:
         """Every stored watermark of a generation."""
         topics = generation.projection.topics
-        places = [TopicPartition(topic, each) for topic in topics for each in range(PARTITIONS)]
+        partitions = range(self._settings.topic_partitions)
+        places = [TopicPartition(topic, each) for topic in topics for each in partitions]
         async with self.session(generation) as session:
             return await session.watermarks(places)
 

@@ -161,6 +161,7 @@ class Writer:
             clock=lambda: datetime.now(UTC),
             settle_s=source.settle_s,
             turns=self._turns,
+            partitions=self._settings.topic_partitions,
         )
 
     def _note_end(self, task: asyncio.Task[None]) -> None:

@@ -90,6 +90,7 @@ class Parts:
     clock: Callable[[], datetime]
     settle_s: float
     turns: asyncio.Semaphore
+    partitions: int  # of each topic
 
 
 class PartitionWriter:
@@ -103,7 +104,6 @@ class PartitionWriter:
         self.memory = Memory(parts.clock())
         self._rulebook = rulebook
         self._types = rulebook.commands
-        self._partitions = rulebook.context.topics[0].partitions
         self._parts = parts
         self._queue: deque[Record] = deque()
         self._paused = False
@@ -248,7 +248,7 @@ class PartitionWriter:
             record = self._queue.popleft()
             if record.offset < self._next_command:
                 continue  # Answered by an earlier owner after our consumer had looked.
-            self._held.append(receive(record, self._types, self._partitions))
+            self._held.append(receive(record, self._types, self._parts.partitions))
             self._next_command = record.offset + 1
             count += 1
             size += len(record.value or b"")

@@ -12,6 +12,7 @@ import pytest
 
 from cli.prepare import prepare
 from infra.settings import Settings
+from processors.commands import Commands, open_commands
 from tests.api.running import Mesh, Process, api, processes
 from tests.api.sockets import Devices, Replicas, devices, two_replicas
 from tests.waiting import eventually
@@ -50,6 +51,13 @@ def all_readers(running: Running) -> Iterator[None]:
     """The workers of search and analytics beside the others."""
     with processes(running.settings, [("worker", "search"), ("worker", "analytics")]):
         yield
+
+
+@pytest.fixture
+async def commands(mesh: Mesh) -> AsyncIterator[Commands]:
+    """The reactor's way to the writers."""
+    async with open_commands(mesh.settings, "test-commands") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
-from infra.kafka import aio_producer
+from processors.commands import Commands
 from processors.sweeping import sweep_items
 from schemas.items import item_stream
 from tests.api.conftest import Running
@@ -37,14 +36,6 @@ async def owner(mesh: Mesh, here: str) -> Student:
 @pytest.fixture(scope="module")
 async def mate(mesh: Mesh, here: str) -> Student:
     return await student(mesh, here)
-
-
-@pytest.fixture
-async def producer(mesh: Mesh) -> AsyncIterator[AIOKafkaProducer]:
-    found = aio_producer(mesh.settings, "test-items")
-    await found.start()
-    yield found
-    await found.stop()
 
 
 @contextmanager
@@ -77,17 +68,17 @@ async def test_IT_04_nobody_waits_for_the_worker_that_draws(
 
 
 async def test_IT_05_an_item_waits_no_longer_than_a_minute(
-    mesh: Mesh, owner: Student, producer: AIOKafkaProducer
+    mesh: Mesh, owner: Student, commands: Commands
 ) -> None:
     """Nobody draws: the images are none that anybody has uploaded."""
     item_id = await owner.have(drawn=False)
     pool, now = mesh.machines.postgres.pool, datetime.now(UTC)
-    await sweep_items(pool, producer, now + MINUTE / 2, MINUTE)
+    await sweep_items(pool, commands, now + MINUTE / 2, MINUTE)
     # Judged after whatever the sweep has asked for.
     changes = {"json": {"title": "Lamp"}, "headers": {"If-Match": "*"}}
     changed = await owner.ask("PATCH", f"{ITEMS}/{item_id}", **changes)
     assert (await owner.item(item_id, changed))["status"] == "processing"
-    assert await sweep_items(pool, producer, now + 1.1 * MINUTE, MINUTE) >= 1
+    assert await sweep_items(pool, commands, now + 1.1 * MINUTE, MINUTE) >= 1
     found = await owner.becomes(item_id, "failed")
     assert found["status"] == "active"
     # What is drawn later is shown all the same.

@@ -34,7 +34,7 @@ async def everything_in_kafka(mesh: Mesh) -> bytes:
         places = [
             TopicPartition(topic.name, partition)
             for topic in TOPICS
-            for partition in range(topic.partitions)
+            for partition in range(mesh.settings.topic_partitions)
         ]
         consumer.assign(places)
         await consumer.seek_to_beginning(*places)

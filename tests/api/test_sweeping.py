@@ -7,25 +7,16 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from cli.sweep import sweep_now
-from infra.kafka import aio_producer
 from processors import sweeping
+from processors.commands import Commands
 from processors.reactor import run_reactor
 from schemas.identity import session_stream, user_stream
 from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
 from tests.api.offering import campus, student
 from tests.api.running import Account, Mesh, api, journal_kinds, journalled, problem
 from tests.waiting import eventually
-
-
-@pytest.fixture
-async def producer(mesh: Mesh) -> AsyncIterator[AIOKafkaProducer]:
-    found = aio_producer(mesh.settings, "test-sweep")
-    await found.start()
-    yield found
-    await found.stop()
 
 
 async def brief_account(mesh: Mesh) -> Account:
@@ -76,17 +67,17 @@ async def test_CR_01_what_is_past_its_time_goes_and_nothing_else(mesh: Mesh) -> 
     assert (await refresh(mesh, lasting.refresh_token)).status_code == 200
 
 
-async def test_CR_01_sweeping_twice_is_sweeping_once(mesh: Mesh, producer) -> None:
+async def test_CR_01_sweeping_twice_is_sweeping_once(mesh: Mesh, commands: Commands) -> None:
     past = await brief_account(mesh)
     pool, now = mesh.machines.postgres.pool, datetime.now(UTC)
-    await sweeping.sweep(pool, producer, now)
-    await sweeping.sweep(pool, producer, now)
+    await sweeping.sweep(pool, commands, now)
+    await sweeping.sweep(pool, commands, now)
 
     async def gone() -> bool:
         return await _rows(mesh, past) == 0
 
     await eventually(gone)
-    await sweeping.sweep(pool, producer, now + timedelta(seconds=1))
+    await sweeping.sweep(pool, commands, now + timedelta(seconds=1))
     after = await mesh.account()  # written after the sweeps
     await eventually(lambda: journal_kinds(mesh, user_stream(after.user_id)))
     kinds = await journalled(mesh, session_stream(past.session_id), "sessions.expired")
@@ -109,11 +100,11 @@ async def test_ID_23_a_swept_token_is_refused_as_before(mesh: Mesh) -> None:
 
 
 async def test_CR_01_many_that_are_due_come_in_pages(
-    mesh: Mesh, producer, monkeypatch: pytest.MonkeyPatch
+    mesh: Mesh, commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeping, "PAGE", 2)
     people = [await brief_account(mesh) for _ in range(3)]
-    await sweeping.sweep(mesh.machines.postgres.pool, producer, datetime.now(UTC))
+    await sweeping.sweep(mesh.machines.postgres.pool, commands, datetime.now(UTC))
 
     async def gone() -> bool:
         return not any([await _rows(mesh, each) for each in people])

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 import cli.status
 from cli.status import mesh_status
 from infra.settings import Settings
-from schemas.topics import PARTITIONS, TOPICS
+from schemas.topics import TOPICS
 from tests.cli.commands import commands_on
+from tests.partitions import PARTITIONS
 from tests.processors.replay.shop import BY_NAME, Shop, append, listings, shop
 
 

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.settings import Settings
 from schemas.recorded import Recorded, decode_event
-from schemas.topics import CONTEXTS, EVENT_TYPES, PARTITIONS
+from schemas.topics import CONTEXTS, EVENT_TYPES
+from tests.partitions import PARTITIONS
 
 IDLE_MS = 1_000
 

@@ -18,8 +18,9 @@ from projections import PROJECTIONS
 from schemas.messages import Command, Event
 from schemas.recorded import Record, Recorded, Reply, decode_event
 from schemas.registry import kind_of
-from schemas.topics import CONTEXTS, EVENT_TYPES, partition_of_stream, topics_of
+from schemas.topics import CONTEXTS, EVENT_TYPES, topics_of
 from tests.house.sources import ROOT
+from tests.partitions import partition_of_stream
 
 EXAMPLES = ROOT / "tests" / "examples"
 ACCEPT = "run `python -m tests.house.accept`"

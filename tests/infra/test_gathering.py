@@ -51,8 +51,8 @@ class Reader:
 
 @pytest.fixture
 async def topic(kafka_settings: Settings) -> str:
-    found = Topic(f"test.{uuid4().hex}", partitions=1, retention_ms=FOREVER_MS)
-    await ensure_topics(kafka_settings, [found])
+    found = Topic(f"test.{uuid4().hex}", FOREVER_MS)
+    await ensure_topics(kafka_settings.model_copy(update={"topic_partitions": 1}), [found])
     return found.name
 
 

@@ -23,7 +23,7 @@ from schemas.topics import FOREVER_MS, TOPICS, Topic
 
 @pytest.fixture
 def topic(kafka_settings: Settings) -> Iterator[Topic]:
-    found = Topic(f"test.{uuid4().hex}", partitions=2, retention_ms=FOREVER_MS)
+    found = Topic(f"test.{uuid4().hex}", FOREVER_MS)
     yield found
     admin = AdminClient(client_config(kafka_settings, "test-topics"))
     for future in admin.delete_topics([found.name]).values():
@@ -40,7 +40,7 @@ async def test_missing_topics_are_created_as_the_table_says(
 ) -> None:
     await ensure_topics(kafka_settings, [topic])
 
-    assert partitions_of(kafka_settings, topic) == 2
+    assert partitions_of(kafka_settings, topic) == kafka_settings.topic_partitions
 
 
 async def test_topics_that_are_there_are_left_alone(kafka_settings: Settings, topic: Topic) -> None:
@@ -48,30 +48,40 @@ async def test_topics_that_are_there_are_left_alone(kafka_settings: Settings, to
 
     await ensure_topics(kafka_settings, [topic])
 
-    assert partitions_of(kafka_settings, topic) == 2
+    assert partitions_of(kafka_settings, topic) == kafka_settings.topic_partitions
 
 
-@pytest.mark.parametrize(
-    ("other", "told"),
-    [
-        ({"partitions": 3}, "has 2 partitions, must have 3"),
-        ({"retention_ms": 1_000}, "has retention.ms=-1, must have 1000"),
-    ],
-)
+@pytest.mark.parametrize("partitions", [1, 3, 8])
+async def test_a_log_has_as_many_partitions_as_the_settings_say_and_keeps_them(
+    kafka_settings: Settings, topic: Topic, partitions: int
+) -> None:
+    made = kafka_settings.model_copy(update={"topic_partitions": partitions})
+    await ensure_topics(made, [topic])
+    assert partitions_of(made, topic) == partitions
+    await ensure_topics(made, [topic])
+
+    other = kafka_settings.model_copy(update={"topic_partitions": partitions + 1})
+    told = f"{topic.name} has {partitions} partitions, TOPIC_PARTITIONS is {partitions + 1}"
+    with pytest.raises(TopicMismatchError, match=told):
+        await ensure_topics(other, [topic])
+    assert partitions_of(made, topic) == partitions
+
+
 async def test_a_topic_that_differs_is_refused_by_name(
-    kafka_settings: Settings, topic: Topic, other: dict[str, int], told: str
+    kafka_settings: Settings, topic: Topic
 ) -> None:
     await ensure_topics(kafka_settings, [topic])
 
-    with pytest.raises(TopicMismatchError, match=f"{topic.name} {told}"):
-        await ensure_topics(kafka_settings, [replace(topic, **other)])
+    told = f"{topic.name} has retention.ms=-1, must have 1000"
+    with pytest.raises(TopicMismatchError, match=told):
+        await ensure_topics(kafka_settings, [replace(topic, retention_ms=1_000)])
 
 
 async def test_a_compacted_topic_is_refused(kafka_settings: Settings, topic: Topic) -> None:
     admin = AdminClient(client_config(kafka_settings, "test-topics"))
     made = NewTopic(
         topic.name,
-        num_partitions=2,
+        num_partitions=kafka_settings.topic_partitions,
         replication_factor=1,
         config=wanted_config(topic) | {"cleanup.policy": "compact"},
     )
@@ -82,10 +92,10 @@ async def test_a_compacted_topic_is_refused(kafka_settings: Settings, topic: Top
 
 
 async def test_every_difference_is_told_at_once() -> None:
-    topic = Topic("t", partitions=8, retention_ms=FOREVER_MS)
+    topic = Topic("t", FOREVER_MS)
     config = wanted_config(topic) | {"retention.ms": "1", "cleanup.policy": "compact"}
 
-    faults = differences(topic, 4, config)
+    faults = differences(topic, 8, 4, config)
 
     assert len(faults) == 3
 

@@ -18,9 +18,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from infra.settings import SettingsError
 from infra.stack import daemons, launch, supervisor
 from infra.stack.daemons import Daemon, NotReadyError, StartError
-from infra.stack.state import BusyError, State
+from infra.stack.state import LOCAL_PARTITIONS, BusyError, State
 from infra.stack.view import View
 from infra.stack.watch import PAUSE_MOST_S, RECOVERED_S, Patience, Watch
 from tests.infra.killing import kill_hard
@@ -135,7 +136,14 @@ def test_a_secret_that_is_added_later_leaves_the_others_as_they_were(empty: Stat
 def test_settings_name_every_server(running: State) -> None:
     written = json.loads(running.settings_file.read_text())
     assert set(written) == {
-        *("KAFKA_BOOTSTRAP", "DATABASE_URL", "OPENSEARCH_URL", "CLICKHOUSE_URL", "REDIS_URL"),
+        *(
+            "KAFKA_BOOTSTRAP",
+            "TOPIC_PARTITIONS",
+            "DATABASE_URL",
+            "OPENSEARCH_URL",
+            "CLICKHOUSE_URL",
+            "REDIS_URL",
+        ),
         *("MASTER_KEY", "LOOKUP_KEY", "PORT", "PUBLIC_URL"),
         *("SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY"),
         "CAMPUS_DOMAINS",
@@ -179,6 +187,37 @@ def test_a_port_held_by_its_own_server_is_kept(empty: State) -> None:
         own.bind(("127.0.0.1", first["valkey"]))
         own.listen()
         assert empty.settle_ports(frozenset({"valkey"})) == first
+
+
+def test_a_log_keeps_the_partitions_that_it_was_made_with(
+    empty: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty.settle_ports(frozenset())
+    monkeypatch.setenv("TOPIC_PARTITIONS", "5")
+    empty.write_settings()
+    monkeypatch.delenv("TOPIC_PARTITIONS")
+    assert not empty.write_settings()
+    assert supervisor.stack_settings(empty).topic_partitions == 5
+
+
+def test_a_log_of_before_partitions_could_be_chosen_has_eight(empty: State) -> None:
+    empty.settle_ports(frozenset())
+    empty.write_settings()
+    values = json.loads(empty.settings_file.read_text("utf-8"))
+    assert values.pop("TOPIC_PARTITIONS") == LOCAL_PARTITIONS
+    empty.settings_file.write_text(json.dumps(values), "utf-8")
+    empty.write_settings()
+    assert supervisor.stack_settings(empty).topic_partitions == 8
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1001", "two", "1.5", "٣"])
+def test_a_number_of_partitions_that_is_none_is_told(
+    empty: State, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("TOPIC_PARTITIONS", text)
+    empty.settle_ports(frozenset())
+    with pytest.raises(SettingsError, match=r"TOPIC_PARTITIONS must be .* from 1 to 1000"):
+        empty.write_settings()
 
 
 def test_an_up_that_was_killed_half_way_is_completed_by_the_next(empty: State) -> None:

@@ -21,7 +21,8 @@ from uuid import UUID
 
 from schemas.messages import category_of, iso
 from schemas.recorded import Record, event_id_of
-from schemas.topics import EVENT_TYPES, partition_of_stream, topics_of
+from schemas.topics import EVENT_TYPES, topics_of
+from tests.partitions import partition_of_stream
 
 EXAMPLES = Path(__file__).parent.parent / "examples" / "events"
 # Not a fixed date: some read models keep rows for a limited time only.

@@ -22,6 +22,7 @@ from infra.metrics import EFFECTS
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError
 from processors import effect_runner, offsets
+from processors.commands import Commands
 from processors.effect_runner import Lane, open_tools
 from processors.effects import Effect, EffectRefusedError, OutsideDownError, Tools, effect_id_of
 from processors.offsets import Offsets
@@ -37,8 +38,9 @@ from schemas.recorded import (
     headers_of_event,
     value_of,
 )
-from schemas.topics import PARTITIONS, Topic, partition_of_stream
+from schemas.topics import Topic
 from tests.infra.test_mail import settings_with
+from tests.partitions import partition_of_stream
 from tests.waiting import eventually
 
 Run = Callable[[Recorded[Any], Tools], Awaitable[None]]
@@ -288,7 +290,7 @@ class Bench:
 async def bench(kafka_settings: Settings) -> AsyncIterator[Bench]:
     name = f"test_{uuid4().hex[:12]}"
     await ensure_topics(kafka_settings)
-    await ensure_topics(kafka_settings, [Topic(f"events.{name}", PARTITIONS, -1)])
+    await ensure_topics(kafka_settings, [Topic(f"events.{name}", -1)])
     producer = aio_producer(kafka_settings, name)
     await producer.start()
     try:
@@ -479,6 +481,6 @@ async def test_tools_need_neither_postgres_nor_a_mail_server_to_be_there(
     kafka_settings: Settings,
 ) -> None:
     away = kafka_settings.model_copy(update={"smtp_host": ""})
-    producer = aio_producer(away, "test-tools")
-    async with open_tools(away, producer) as tools:
+    commands = Commands(aio_producer(away, "test-tools"), away.topic_partitions)
+    async with open_tools(away, commands) as tools:
         assert tools.settings is away

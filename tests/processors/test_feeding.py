@@ -22,7 +22,7 @@ from processors.stores.port import Generation, Store, Watermark
 from projections.projection import Projection
 from schemas.positions import TopicPartition
 from schemas.recorded import RawRecord
-from schemas.topics import PARTITIONS
+from tests.partitions import PARTITIONS
 from tests.processors.pure import pure_fold
 from tests.processors.records import titled
 from tests.processors.tally import Fold, tally

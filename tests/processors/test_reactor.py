@@ -19,7 +19,8 @@ from aiokafka.errors import KafkaError
 from infra.kafka import aio_consumer, aio_producer, ensure_topics
 from infra.metrics import REACTIONS as REACTED
 from infra.settings import Settings
-from processors import reactor, replay
+from processors import replay
+from processors.commands import Commands
 from processors.offsets import Offsets
 from processors.reactions import REACTIONS, Reaction, confirm_email, grant_signup_tokens
 from processors.reactor import run_reactor
@@ -40,8 +41,9 @@ from schemas.recorded import (
     value_of,
 )
 from schemas.registry import kind_of
-from schemas.topics import PARTITIONS, Topic, partition_of_stream
+from schemas.topics import Topic
 from schemas.wallet import GrantTokens, wallet_stream
+from tests.partitions import PARTITIONS, partition_of_stream
 from tests.projections.history import recorded
 from tests.waiting import eventually
 
@@ -135,7 +137,7 @@ async def bench(kafka_settings: Settings) -> AsyncIterator[Bench]:
     name = f"test_{uuid4().hex[:12]}"
     topic = f"events.{name}"
     await ensure_topics(kafka_settings)
-    await ensure_topics(kafka_settings, [Topic(topic, PARTITIONS, -1)])
+    await ensure_topics(kafka_settings, [Topic(topic, -1)])
     producer = aio_producer(kafka_settings, name)
     consumer = aio_consumer(kafka_settings, name)
     await producer.start()
@@ -274,13 +276,12 @@ async def test_no_offset_is_committed_before_the_broker_has_the_commands(
     async def refused(*_: object) -> None:
         raise KafkaError
 
-    send_command = reactor.send_command
-    monkeypatch.setattr(reactor, "send_command", refused)
-    with pytest.raises(ExceptionGroup):
-        await asyncio.wait_for(
-            run_reactor(bench.settings, asyncio.Event(), (bench.reaction,), ()), 30
-        )
-    monkeypatch.setattr(reactor, "send_command", send_command)
+    with monkeypatch.context() as patched:
+        patched.setattr(Commands, "hand_over", refused)
+        with pytest.raises(ExceptionGroup):
+            await asyncio.wait_for(
+                run_reactor(bench.settings, asyncio.Event(), (bench.reaction,), ()), 30
+            )
     async with reacting(bench):
         await eventually(asked(bench, user_id))
 

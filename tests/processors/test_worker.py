@@ -35,7 +35,7 @@ from projections.listings.listing_page import listing_page
 from projections.projection import Projection
 from schemas.positions import TopicPartition
 from schemas.recorded import value_of
-from schemas.topics import partition_of_stream
+from tests.partitions import partition_of_stream
 from tests.processors.pure import pure_fold
 from tests.processors.records import published, record, titled
 from tests.waiting import eventually

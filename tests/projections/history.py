@@ -10,7 +10,8 @@ from projections.projection import Projection
 from schemas.messages import Event
 from schemas.positions import Position
 from schemas.recorded import Recorded, event_id_of, value_of
-from schemas.topics import partition_of_stream, topics_of
+from schemas.topics import topics_of
+from tests.partitions import partition_of_stream
 
 BEGINNING = datetime(2026, 3, 1, tzinfo=UTC)
 _MOMENTS = frozenset(

@@ -15,7 +15,7 @@ from processors.replay.limits import Limits, LimitsError
 from processors.replay.locks import ReplayRunningError, only_replay
 from processors.replay.switching import SwitchRefusedError
 from processors.replay.verification import verify
-from schemas.topics import partition_of_stream
+from tests.partitions import partition_of_stream
 from tests.processors.pure import pure_fold
 from tests.processors.replay.shop import BY_NAME, ONE_OF_EACH_STORE, Shop, append, listings
 

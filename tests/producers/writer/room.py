@@ -24,6 +24,7 @@ from producers.writer.deciders import Rulebook
 from producers.writer.main import run_writer
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
+from schemas.partitioning import partition_of
 from schemas.recorded import (
     CommandEnvelope,
     Headers,
@@ -33,7 +34,7 @@ from schemas.recorded import (
     headers_of_command,
     value_of,
 )
-from schemas.topics import PARTITIONS, partition_of_stream
+from tests.partitions import PARTITIONS
 from tests.producers.writer.boxes import rulebook
 from tests.waiting import eventually
 
@@ -55,7 +56,7 @@ class Room:
                 self.rules.context.commands_topic,
                 value_of(each.command),
                 key=each.command.stream_id.encode(),
-                partition=partition_of_stream(each.command.stream_id),
+                partition=partition_of(each.command.stream_id, self.settings.topic_partitions),
                 headers=headers_of_command(each),
             )
             for each in envelopes
@@ -74,7 +75,7 @@ class Room:
         consumer = aio_consumer(self.settings, "test-records")
         await consumer.start()
         try:
-            return await _read_all(consumer, topic)
+            return await _read_all(consumer, topic, self.settings.topic_partitions)
         finally:
             await consumer.stop()
 
@@ -123,8 +124,8 @@ class Room:
         await _copy(self, outcomes, self.rules.context.replies_topic, upto)
 
 
-async def _read_all(consumer: Any, topic: str) -> list[Any]:
-    places = [TopicPartition(topic, each) for each in range(PARTITIONS)]
+async def _read_all(consumer: Any, topic: str, partitions: int) -> list[Any]:
+    places = [TopicPartition(topic, each) for each in range(partitions)]
     consumer.assign(places)
     ends = await consumer.end_offsets(places)
     for place in places:
@@ -175,14 +176,22 @@ async def _copy(room: Room, projection: Any, topic: str, upto: Callable[[Any], b
 
 @asynccontextmanager
 async def room(
-    servers: Settings, make_rules: Callable[[str], Rulebook] = rulebook
+    servers: Settings,
+    make_rules: Callable[[str], Rulebook] = rulebook,
+    partitions: int = PARTITIONS,
 ) -> AsyncIterator[Room]:
     """Fresh topics, a fresh database, both removed at the end."""
     name = f"t{uuid4().hex[:12]}"
     rules = make_rules(name)
     parts = urlsplit(servers.database_url.get_secret_value())
     url = SecretStr(urlunsplit(parts._replace(path=f"/{name}")))
-    settings = servers.model_copy(update={"database_url": url, "session_timeout_ms": 3_000})
+    settings = servers.model_copy(
+        update={
+            "database_url": url,
+            "session_timeout_ms": 3_000,
+            "topic_partitions": partitions,
+        }
+    )
     await _statement(servers, f'CREATE DATABASE "{name}"')
     try:
         await ensure_topics(settings, rules.context.topics)
@@ -204,7 +213,7 @@ async def room(
 
 def _served(settings: Settings, names: list[str]) -> bool:
     """A leader that metadata name already may say for a moment more that it is none."""
-    places = [Place(name, number) for name in names for number in range(PARTITIONS)]
+    places = [Place(name, number) for name in names for number in range(settings.topic_partitions)]
     admin = AdminClient(client_config(settings, "test-topics"))
     asked = admin.list_offsets({place: OffsetSpec.latest() for place in places}, request_timeout=10)
     return all(each.exception(10) is None for each in asked.values())

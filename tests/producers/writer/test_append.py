@@ -11,6 +11,7 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPlace
 
 from infra.kafka import committed_reader_config
+from infra.settings import Settings
 from producers.writer.append import (
     AppendUnknownError,
     Batch,
@@ -21,8 +22,10 @@ from producers.writer.append import (
 )
 from producers.writer.tail import TailReader
 from schemas.positions import TopicPartition
-from tests.producers.writer.room import Room
+from tests.producers.writer.room import Room, room
 from tests.waiting import eventually
+
+PARTITIONS = 8
 
 
 class Bench:
@@ -74,7 +77,14 @@ class Bench:
         self.executor.shutdown()
 
 
-_partitions = iter(range(8))
+_partitions = iter(range(PARTITIONS))
+
+
+@pytest.fixture(scope="module")
+async def writer_room(servers: Settings) -> AsyncIterator[Room]:
+    """One with a partition for each test."""
+    async with room(servers, partitions=PARTITIONS) as found:
+        yield found
 
 
 @pytest.fixture

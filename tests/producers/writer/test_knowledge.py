@@ -11,7 +11,7 @@ from producers.writer.knowledge import answerable, remembered
 from producers.writer.memory import Answer, Effect, Folded, Memory
 from producers.writer.received import Received, receive
 from schemas.recorded import CommandEnvelope, Record, Reply, headers_of_command, value_of
-from schemas.topics import PARTITIONS, partition_of_stream
+from tests.partitions import PARTITIONS, partition_of_stream
 from tests.producers.writer.boxes import Opened, envelope, put_in, rulebook
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)

@@ -11,7 +11,7 @@ import pytest
 from infra.settings import Settings
 from producers.writer.main import WatermarkWentBackError
 from schemas.recorded import headers_of_event, value_of
-from schemas.topics import partition_of_stream
+from tests.partitions import partition_of_stream
 from tests.producers.writer.boxes import (
     BoxOpened,
     ThingPutIn,
