@@ -33,15 +33,13 @@ from schemas.positions import (
     TopicPartition,
     parse_token,
 )
-from schemas.topics import CONTEXTS, PARTITIONS
+from schemas.topics import CONTEXTS
 
 T = TypeVar("T")
 
 HEADER = "consistency-token"
 EVENT_TOPICS = frozenset(context.events_topic for context in CONTEXTS)
-_PLACE = rf"({'|'.join(sorted(EVENT_TOPICS))}):({'|'.join(map(str, range(PARTITIONS)))}):[0-9]{{1,18}}".replace(
-    ".", r"\."
-)
+_PLACE = rf"({'|'.join(sorted(EVENT_TOPICS))}):[0-9]{{1,3}}:[0-9]{{1,18}}".replace(".", r"\.")
 TOKEN_PATTERN = f"^{_PLACE}(,{_PLACE})*$"
 POLL_S = 0.002
 POLL_MAX_S = 0.05
@@ -105,7 +103,7 @@ class CaughtUp:
     ) -> list[tuple[Watch, str]]:
         machines = machines_of(request)
         try:
-            return await self.reach(machines, _positions(token), deadline)
+            return await self.reach(machines, _positions(machines, token), deadline)
         except BeingRepaired as problem:
             raise await machines.withheld.told(request, problem.streams) from None
 
@@ -133,12 +131,13 @@ class CaughtUp:
 Offsets = Mapping[TopicPartition, int]
 
 
-def _positions(token: str) -> list[Position]:
+def _positions(machines: Machines, token: str) -> list[Position]:
     try:
         positions = parse_token(token)
     except ValueError:
         raise _invalid() from None
-    if any(each.topic not in EVENT_TOPICS or each.partition >= PARTITIONS for each in positions):
+    partitions = machines.settings.topic_partitions
+    if any(each.topic not in EVENT_TOPICS or each.partition >= partitions for each in positions):
         raise _invalid()
     return positions
 
@@ -149,14 +148,18 @@ def _invalid() -> Problem:
     )
 
 
-async def _require_there(machines: Machines, wanted: Offsets) -> None:
-    """Raises a 400 problem for a place behind the log's end, which nobody was ever given."""
+async def _are_there(machines: Machines, wanted: Offsets, deadline: float) -> bool:
+    """Raises a 400 problem for a place behind the log's end, which nobody was ever given. False
+    while nobody can tell: then waiting is right, and asking again.
+    """
     try:
-        ends = await machines.writes.ends_of(wanted)
-    except WriteUnavailableError:
-        return  # then nobody can tell, and waiting is right
+        async with asyncio.timeout(deadline - time.monotonic()):
+            ends = await machines.writes.ends_of(wanted)
+    except (WriteUnavailableError, TimeoutError):
+        return False
     if any(offset >= ends.get(place, 0) for place, offset in wanted.items()):
         raise _invalid()
+    return True
 
 
 def _furthest(positions: Iterable[Position]) -> dict[TopicPartition, int]:
@@ -174,7 +177,7 @@ async def _reach(
     wanted: Offsets,
     deadline: float,
 ) -> str:
-    pause, doubted = POLL_S, False
+    pause, there = POLL_S, False
     while True:
         seen = await watch.look(list(wanted))
         if all(seen.next_offsets.get(place, 0) > offset for place, offset in wanted.items()):
@@ -182,10 +185,9 @@ async def _reach(
                 await refuse_parked(machines.postgres, projection.name, wanted)
             await watch.settle(seen)
             return seen.generation
-        if pause >= POLL_MAX_S and not doubted:
+        if pause >= POLL_MAX_S and not there:
             # Most are read by now. What is not may be a place that the log does not have.
-            await _require_there(machines, wanted)
-            doubted = True
+            there = await _are_there(machines, wanted, deadline)
         if time.monotonic() + pause > deadline:
             raise StoreUnavailableError(
                 "read_model", f"{projection.name} has not caught up with your write; try again soon"

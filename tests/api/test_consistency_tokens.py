@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pytest
 
+from api.gateway import WriteUnavailableError
+from schemas.positions import TopicPartition
 from tests.api.running import Mesh, problem
 
 
@@ -11,7 +15,7 @@ from tests.api.running import Mesh, problem
     "token",
     [
         "events.listings:0:999999999",
-        "events.identity:3:0,events.listings:7:999999999",
+        "events.identity:1:0,events.listings:1:999999999",
         "events.nothing:0:1",
         "commands.listings:0:1",
         "events.listings:8:1",
@@ -22,3 +26,21 @@ from tests.api.running import Mesh, problem
 async def test_a_place_that_the_log_does_not_have_is_400(mesh: Mesh, token: str) -> None:
     answer = await mesh.client.get("/api/listings", headers={"Consistency-Token": token})
     assert problem(answer) == (400, "consistency_token_invalid")
+
+
+async def test_a_broker_that_is_late_once_is_asked_again(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends_of, asked = mesh.machines.writes.ends_of, []
+
+    async def late_once(places: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        asked.append(places)
+        if len(asked) == 1:
+            raise WriteUnavailableError
+        return await ends_of(places)
+
+    monkeypatch.setattr(mesh.machines.writes, "ends_of", late_once)
+    token = {"Consistency-Token": "events.listings:0:999999999"}
+    answer = await mesh.client.get("/api/listings", headers=token)
+    assert problem(answer) == (400, "consistency_token_invalid")
+    assert len(asked) == 2
