@@ -28,7 +28,7 @@ EFFORT = (
         os.environ.get("MESH_FUZZ_SEED", str(randrange(10**9))),
     )
     if LARGE
-    else Effort(2, "fuzzing", "29")
+    else Effort(1, "examples,fuzzing", "29")
 )
 REACHED_MIN = 20_000 if LARGE else 250
 AT_ONCE = 2
