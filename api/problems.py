@@ -23,6 +23,7 @@ from api.deadlines import NoAnswerInTimeError
 from api.emitted import json_of
 from api.faults import fault_of
 from api.gateway import WriteUnavailableError
+from api.json_bodies import AmbiguousJsonError
 from api.successes import NO_STORE
 from infra.objects import ObjectsUnavailableError
 from infra.passwords import PasswordsBusyError
@@ -335,6 +336,8 @@ def http_problem_response(error: StarletteHTTPException) -> Response:
             reason, detail = "json_invalid", "The body is not UTF-8: encode it so"
         case RecursionError():
             reason, detail = "json_invalid", "The body is nested too deeply: make it flatter"
+        case AmbiguousJsonError() as cause:
+            reason, detail = "json_invalid", str(cause)
         case ValueError():  # Python's JSON reads no number of more than 4,300 digits
             reason, detail = "json_invalid", "The body has a number of too many digits: shorten it"
     return problem_response(Problem(error.status_code, reason, detail, headers=error.headers))

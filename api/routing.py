@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import ANONYMOUS, Caller, authenticate
 from api.deadlines import AnswerWithin
+from api.json_bodies import JsonRequest
 from api.machines import machines_of
 from api.policy import ANYONE, FOR_KEYS, Access, Limit, access_of, answer_within_s, limits_of
 from api.problems import Problem
@@ -49,7 +50,16 @@ class PolicedRoute(APIRoute):
         handle = super().get_route_handler()
         if self.operation_id not in ANY_QUERY:
             handle = _of_known_query(frozenset(_query_names(self)), handle)
-        return _policed(self.operation_id, handle)
+        return _of_plain_json(_policed(self.operation_id, handle))
+
+
+def _of_plain_json(handle: Handler) -> Handler:
+    """`handle`, given its request before anything has read the body of it."""
+
+    async def of_plain_json(request: Request) -> Response:
+        return await handle(JsonRequest(request.scope, request.receive))
+
+    return of_plain_json
 
 
 def _query_names(route: APIRoute) -> Iterator[str]:

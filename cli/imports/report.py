@@ -15,6 +15,8 @@ from cli.imports.cells import printable
 from cli.imports.outcomes import Outcome
 from cli.imports.report_place import COLUMNS, ReportError, written_beside
 
+_FORMULAS = ("=", "+", "-", "@")  # `printable` has left no control character
+
 Reason = tuple[str, str, str]  # who refused, why, and the column where there is one
 
 
@@ -102,7 +104,12 @@ class _CsvReport:
         self._writer.writeheader()
 
     def write(self, line: dict[str, object]) -> None:
-        self._writer.writerow(line)
+        self._writer.writerow({name: _no_formula(value) for name, value in line.items()})
+
+
+def _no_formula(value: object) -> object:
+    """The cell with a mark before what a spreadsheet would take for a formula and run."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 class _JsonLinesReport:

@@ -4,6 +4,8 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
+
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.report import Tally, open_report
 
@@ -49,6 +51,21 @@ def test_a_report_that_is_called_csv_is_csv(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [row["outcome"] for row in rows] == ["accepted", "refused"]
     assert rows[1]["detail"].startswith('preis: "$0"')
+
+
+@pytest.mark.asvs("V1.2.10")
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
+def test_no_cell_of_a_csv_report_is_a_formula(tmp_path: Path, begin: str) -> None:
+    path, text = tmp_path / "report.csv", f'{begin}HYPERLINK("http://x.example","ok"),"'
+    refusal = Refusal(RefusedBy.MAPPING, "price_missing", text, field=text, column=text)
+    with open_report(path, FILE) as report:
+        report.write(Outcome(2, 3, refusal=refusal))
+    with path.open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    for name in ("detail", "field", "column"):
+        assert "HYPERLINK" in row[name]
+        assert row[name][0] not in "=+-@\t\r\n\0"
+    assert row["row"] == "2"
 
 
 def test_the_sums_add_up_and_name_the_most_frequent_reason_first() -> None:

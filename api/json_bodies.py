@@ -1,0 +1,46 @@
+"""JSON bodies read so that there is one way to read them: whoever looked at a request before us, a
+gateway or the client's own library, has seen the same values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from starlette.requests import Request
+
+_NAME_TOLD_MAX = 60
+
+
+class AmbiguousJsonError(ValueError):
+    """What JSON's grammar lets pass, or Python's reader, and readers understand differently."""
+
+
+class JsonRequest(Request):
+    """A request whose JSON is refused when a name stands twice in an object (RFC 8259 leaves open
+    which of them counts), or when it holds `NaN` and the like, which are no JSON.
+    """
+
+    async def json(self) -> Any:
+        """The body; raises AmbiguousJsonError beside what the base class raises."""
+        if not hasattr(self, "_json"):
+            self._json = json.loads(
+                await self.body(), object_pairs_hook=_each_once, parse_constant=_no_number
+            )
+        return self._json
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        told = ascii(twice[:_NAME_TOLD_MAX])
+        message = f"The body has {told} twice in one object: send it once"
+        raise AmbiguousJsonError(message)
+    return found
+
+
+def _no_number(name: str) -> Any:
+    message = f"The body has {name}, which is no JSON: leave it out, or send null"
+    raise AmbiguousJsonError(message)
