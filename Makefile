@@ -10,10 +10,10 @@ LOCK := $(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --generate
 
 # One run a room, each with servers of its own: a log that many rooms write to would hold
 # records that no one writer could have written. The longest begin first. Much of what they do is
-# waiting, so there are more lanes than cores; the journeys, which ask how soon a whole mesh
+# waiting, but two of them fill two cores all the same; the journeys, which ask how soon a whole mesh
 # answers, go before the others.
 ROOMS := journeys rules asking answering flow replay commands
-LANES ?= 3
+LANES ?= 2
 YIELD = $(if $(filter journeys,$*),,nice -n 10)
 # The rebuild before the import: an empty shop is as good for it, and sooner rebuilt. File by file:
 # of a folder and a file in it pytest makes the folder.
