@@ -68,12 +68,20 @@ async def authenticate(request: Request) -> Caller:
     """The caller named by the bearer token; raises a 401 problem for a missing, forged,
     expired or revoked one, StoreUnavailableError when nobody can tell whether it was revoked.
     """
-    operation = getattr(request.scope.get("route"), "operation_id", None)
-    return await caller_of(machines_of(request), _bearer_token(request), operation)
+    caller = await _known(machines_of(request), _bearer_token(request))
+    request.scope["known"] = caller.user_id
+    _require_awake(getattr(request.scope.get("route"), "operation_id", None), caller)
+    return caller
 
 
-async def caller_of(machines: Machines, token: str, operation: str | None = None) -> Caller:
-    """The same for a token that came some other way, and the operation that is asked for."""
+async def caller_of(machines: Machines, token: str) -> Caller:
+    """The same for a token that came some other way."""
+    caller = await _known(machines, token)
+    _require_awake(None, caller)
+    return caller
+
+
+async def _known(machines: Machines, token: str) -> Caller:
     if len(token) > TOKEN_LENGTH_MAX:
         raise unauthenticated("token_invalid", "This is no access token of ours")
     if token.startswith(PREFIX):
@@ -84,7 +92,6 @@ async def caller_of(machines: Machines, token: str, operation: str | None = None
         raise unauthenticated("token_invalid", refused.hint) from None
     if await machines.denylist.denies(claims):
         raise unauthenticated("session_ended", "This session has ended: refresh it or log in again")
-    _require_awake(operation, claims)
     return Caller(
         user_id=claims.user_id,
         role=_acting_as(claims),
@@ -97,9 +104,9 @@ async def caller_of(machines: Machines, token: str, operation: str | None = None
     )
 
 
-def _require_awake(operation: str | None, claims: Claims) -> None:
+def _require_awake(operation: str | None, caller: Caller) -> None:
     """An account at rest can come back, look at its sessions and leave; nothing else."""
-    if claims.status is UserStatus.DEACTIVATED and operation not in AT_REST:
+    if caller.status is UserStatus.DEACTIVATED and operation not in AT_REST:
         raise Problem(
             403, "account_deactivated", "Your account is at rest: reactivate it, then refresh"
         )

@@ -39,6 +39,7 @@ BODY_BYTES_MAX = 1024 * 1024
 UPLOAD_BYTES_MAX = 5 * 1024 * 1024 + 4096  # a picture and the form around it
 IMAGES_MAX = 10  # in one form
 IMAGES_BYTES_MAX = IMAGES_MAX * (ORIGINAL_BYTES_MAX + 1024 * 1024)
+_KEPT_OUT = frozenset({401, 403, 429})
 FAULTS_MAX = 50  # one answer never lists more; the rest shows after these are mended
 
 log = structlog.get_logger()
@@ -216,6 +217,10 @@ def install(app: FastAPI) -> None:
 
 async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
+    if error.status in _KEPT_OUT:
+        who = request.scope.get("known", "")
+        route = getattr(request.scope.get("route"), "path", "")
+        log.warning("kept_out", status=error.status, reason=error.reason, who=who, route=route)
     return problem_response(await _or_withheld(request, error))
 
 
