@@ -210,7 +210,9 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
     responses={**ok("Logged in", _TOKENS), **problem_responses(400, 401, 409, 415)},
 )
 async def log_in(body: Credentials, mesh: Mesh, sending: Sending) -> Response:
-    """Log in on one device."""
+    """Log in on one device. Sent with an access token of the same person, it also ends the session
+    of that token.
+    """
     found = await login.log_in(mesh, sending.fresh(), body.email, body.password.get_secret_value())
     return tokens_answer(mesh.settings.access_token_s, found)
 

@@ -72,10 +72,11 @@ async def start_session(
     mesh: Machines, sending: CommandSender, session_id: UUID, person: Person
 ) -> LoggedIn:
     """Tokens of a new session of somebody who has shown who they are; raises a 403 problem for
-    the banned.
+    the banned. The session in which they have asked, if any, ends.
     """
     if person.status in SHUT_OUT:
         raise Problem(403, "account_banned", "This account has been banned")
+    asked_in = sending.caller
     sending = replace(sending, caller=Caller(user_id=str(person.user_id), role=person.role))
     refresh = mesh.refresh_tokens.new(session_id)
     # Signed before the command: a vault that is down must not leave a session nobody holds.
@@ -91,6 +92,8 @@ async def start_session(
             **sending.asked,
         )
     )
+    if asked_in.session_id and asked_in.user_id == str(person.user_id):
+        await _end(mesh, sending, UUID(asked_in.session_id), step="end the session before")
     return LoggedIn(person, access, refresh.text, reply)
 
 
@@ -283,8 +286,13 @@ async def _kill(mesh: Machines, sending: CommandSender, presented: RefreshToken)
 
 async def log_out(mesh: Machines, sending: CommandSender) -> Reply:
     """End the caller's session; when this returns, its tokens are refused everywhere."""
-    session_id = UUID(sending.caller.session_id)
-    reply = await sending.send(EndSession(session_id=session_id, **sending.asked))
+    return await _end(mesh, sending, UUID(sending.caller.session_id))
+
+
+async def _end(
+    mesh: Machines, sending: CommandSender, session_id: UUID, *, step: str = ""
+) -> Reply:
+    reply = await sending.send(EndSession(session_id=session_id, **sending.asked), step=step)
     await end_session(mesh, session_id, reply)
     return reply
 

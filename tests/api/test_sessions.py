@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from api.gateway import WriteUnavailableError
 from projections.identity import sessions
 from tests.api.running import (
+    PASSWORD,
     Account,
     Mesh,
     api,
@@ -53,6 +54,32 @@ async def test_ID_06_other_devices_stay_logged_in(mesh: Mesh) -> None:
 
 
 CLOSED_PORT = "redis://127.0.0.1:1/0"
+
+
+@pytest.mark.asvs("V7.2.4")
+async def test_logging_in_anew_ends_the_session_that_it_was_asked_in(mesh: Mesh) -> None:
+    account, other = await mesh.account(), await mesh.account()
+    elsewhere = (await mesh.log_in(account.email)).json()
+    body = {"email": account.email, "password": PASSWORD}
+
+    async def logged_in(headers: dict[str, str]) -> dict[str, str]:
+        answer = await mesh.client.post("/api/auth/login", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    async def live(headers: dict[str, str]) -> int:
+        return (await mesh.client.get("/api/auth/session", headers=headers)).status_code
+
+    new = await logged_in(account.headers)
+    assert [await live(each) for each in (account.headers, new)] == [401, 200]
+    refreshed = await mesh.client.post(
+        "/api/auth/refresh", json={"refresh_token": account.refresh_token}
+    )
+    assert refreshed.status_code == 401
+    # What somebody else holds, and what was begun elsewhere, goes on.
+    await logged_in(other.headers)
+    assert await live(other.headers) == 200
+    assert await live({"Authorization": f"Bearer {elsewhere['access_token']}"}) == 200
 
 
 async def test_ID_06_without_redis_the_read_model_tells(mesh: Mesh) -> None:
