@@ -33,7 +33,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
-	bench-append bench-replay bench-lag bench-read bench-login bench-restart bench-recover
+	bench-append bench-replay bench-lag bench-read bench-login bench-restart bench-recover bench-exports
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ bench-restart: $(STAMP)  ## The writer's restart, writer's and worker's memory a
 
 bench-recover: $(STAMP)  ## From a kill -9 of each process and server to the shop being whole again
 	@$(BIN)/python -m bench.recover
+
+bench-exports: $(STAMP)  ## What a page costs its reader beside eight people's exports
+	@$(BIN)/python -m bench.exports
 
 clean:  ## Take away the mesh's data, secrets included, and what is made anew (YES=1: don't ask)
 	@test ! -d .mesh || $(BIN)/mesh down --wipe $(if $(YES),--yes)
