@@ -6,7 +6,8 @@ Starts the whole local stack with its supervisor. In each round every victim in 
 kill -9, and what it is needed for is asked for again and again: a listing posted (writer, API,
 broker), posted and read back by its token (the workers of pages and journal), searched by its
 token (the search's worker, OpenSearch), read (Postgres). Seconds from the kill to the end of the
-first success that began after it; the median counts, the peer is the goal.
+first success that began after it; the median counts, the peer is the goal. What a server takes of it
+by itself is measured last: killed like that, and started over its data while nothing else runs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import itertools
 import shutil
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,9 @@ from typing import Final
 import httpx
 
 from bench.stack import Figure, table
+from infra.stack import supervisor
+from infra.stack.state import State
+from infra.stack.view import View
 from tests.journeys.shop import Shop, open_shop
 from tests.waiting import eventually_blocking
 
@@ -95,6 +100,7 @@ class Victim:
     name: str
     answers: Callable[[Client], bool]
     goal_s: float
+    server: bool = False  # not ours: it starts as soon as it starts
 
 
 VICTIMS: Final = (
@@ -103,9 +109,9 @@ VICTIMS: Final = (
     Victim("worker-pages", Client.reads_back, 3.0),
     Victim("worker-journal", lambda client: client.reads_back("/history"), 3.0),
     Victim("worker-search", Client.searches, 3.0),
-    Victim("postgres", Client.reads_back, 8.0),
-    Victim("kafka", Client.writes, 8.0),
-    Victim("opensearch", Client.searches, 15.0),
+    Victim("postgres", Client.reads_back, 8.0, server=True),
+    Victim("kafka", Client.writes, 8.0, server=True),
+    Victim("opensearch", Client.searches, 15.0, server=True),
 )
 
 
@@ -119,6 +125,18 @@ def recovery_s(shop: Shop, victim: Victim, client: Client) -> float:
             raise RuntimeError(message)
         time.sleep(PAUSE_S)
     return time.monotonic() - killed_at
+
+
+def alone_s(shop: Shop, name: str) -> float:
+    """Seconds that a server takes, killed, to serve again while nothing else runs."""
+    shop.kill("supervise")
+    shop.kill(name)
+    shop.down()
+    state = State(shop.folder)
+    with state.lock():
+        began = time.monotonic()
+        supervisor.servers_up(state, [name], View(quiet=True))
+        return time.monotonic() - began
 
 
 def whole(shop: Shop, client: Client) -> bool:
@@ -151,19 +169,26 @@ def main() -> None:
         print("starting the whole mesh", flush=True)
         with open_shop(folder) as shop:
             found = measure(shop, chosen.rounds, victims)
+            alone: dict[str, list[float]] = defaultdict(list)
+            for _, victim in itertools.product(range(chosen.rounds), victims):
+                if victim.server:
+                    alone[victim.name].append(alone_s(shop, victim.name))
+                    print(f"{victim.name} alone: {alone[victim.name][-1]:.1f} s", flush=True)
+                    shop.up()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    table([_row(victim, found[victim.name]) for victim in victims])
+    table([_row(victim, found[victim.name], alone[victim.name]) for victim in victims])
     for victim in victims:
         name = f"{victim.name} killed to whole again, median"
         Figure(name, median(found[victim.name]), victim.goal_s, "s", 1.0, at_most=True).show()
 
 
-def _row(victim: Victim, taken_s: list[float]) -> dict[str, str]:
+def _row(victim: Victim, taken_s: list[float], alone: list[float]) -> dict[str, str]:
     return {
         "killed": victim.name,
         "median s": f"{median(taken_s):.1f}",
         "longest s": f"{max(taken_s):.1f}",
+        "its own start": f"{median(alone):.1f}" if alone else "",
         "target s": f"{victim.goal_s:.0f}",
     }
 
