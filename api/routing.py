@@ -50,7 +50,8 @@ class PolicedRoute(APIRoute):
         handle = super().get_route_handler()
         if self.operation_id not in ANY_QUERY:
             handle = _of_known_query(frozenset(_query_names(self)), handle)
-        return _of_plain_json(_policed(self.operation_id, handle))
+        policed = _policed(self.operation_id, handle)
+        return _of_plain_json(policed) if self.body_field else policed
 
 
 def _of_plain_json(handle: Handler) -> Handler:

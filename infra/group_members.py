@@ -47,7 +47,7 @@ class GroupMembers:
                 [answer] = await admin.describe_consumer_groups([self._group])
         finally:
             await admin.close()
-        [(error, *_, members)] = [group[:6] for group in answer.groups]
+        [(error, _group, _state, _type, _protocol, members, *_)] = answer.groups
         if error:
             raise for_code(error)(self._group)
         return len(members)
