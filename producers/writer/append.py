@@ -181,8 +181,8 @@ class KafkaAppender:
                 raise AppendUnknownError(message)
             events.check(batch.first_event)
             producer.commit_transaction(_left(deadline))
-        except KafkaException as error:
-            raise self._failure(error.args[0]) from error
+        except (KafkaException, SystemError) as error:
+            raise self._failure(_said_by_kafka(error)) from error
         except BufferError as error:
             message = f"{self._id}: the producer's queue is full"
             raise AppendUnknownError(message) from error
@@ -250,5 +250,18 @@ def _purge(producer: Producer) -> None:
     try:
         producer.purge()
         producer.flush(DROP_TIMEOUT_S)
-    except KafkaException as error:
-        log.debug("fenced_producer_dropped", error=error.args[0].name())
+    except (KafkaException, SystemError) as error:
+        log.debug("fenced_producer_dropped", error=_said_by_kafka(error).name())
+
+
+def _said_by_kafka(error: BaseException) -> KafkaError:
+    """What the client has raised. When it raises something fatal and then reports deliveries
+    in the same call, Python blames the one to whom it reports: the SystemError's cause is it.
+    """
+    cause: BaseException | None = error
+    while isinstance(cause, SystemError):
+        cause = cause.__cause__
+    if not isinstance(cause, KafkaException):
+        raise error
+    said: KafkaError = cause.args[0]
+    return said

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka import TopicPartition as KafkaPlace
 
 from infra.kafka import committed_reader_config
 from infra.settings import Settings
+from producers.writer import append
 from producers.writer.append import (
     AppendUnknownError,
     Batch,
@@ -25,7 +27,7 @@ from schemas.positions import TopicPartition
 from tests.producers.writer.room import Room, room
 from tests.waiting import eventually
 
-PARTITIONS = 8
+PARTITIONS = 10  # one for each test
 
 
 class Bench:
@@ -148,6 +150,32 @@ async def test_a_second_opener_fences_the_first(bench: Bench) -> None:
     await second.append(bench.batch(b"second", next_command=2))
     assert await bench.values(bench.room.rules.context.events_topic, 2) == [b"first", b"second"]
     await first.drop()
+    await second.drop()
+
+
+@pytest.mark.parametrize("after", ["begin_transaction", "send_offsets_to_transaction", "flush"])
+async def test_an_owner_that_is_overtaken_in_mid_append_learns_that_it_is_fenced(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    """The client may raise what is fatal in between its reports of deliveries."""
+    first, second = bench.appender(), bench.appender()
+    loop = asyncio.get_running_loop()
+
+    def overtaken(producer: Any, *values: Any) -> Any:
+        done = getattr(Producer, after)(producer, *values)
+        monkeypatch.setattr(append, "Producer", Producer)
+        asyncio.run_coroutine_threadsafe(second.open(), loop).result(10)
+        return done
+
+    monkeypatch.setattr(append, "Producer", type("Overtaken", (Producer,), {after: overtaken}))
+    await first.open()
+
+    with pytest.raises(FencedError):
+        await first.append(bench.batch(b"one", b"two", b"three"))
+
+    await first.drop()
+    await second.append(bench.batch(b"second"))
+    assert await bench.values(bench.room.rules.context.events_topic, 1) == [b"second"]
     await second.drop()
 
 
