@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -38,7 +39,9 @@ router = new_router("search")
 
 
 class Hit(BaseModel):
-    """A listing as a search shows it. `distance_km` only when hits are sorted by distance."""
+    """A listing as a search shows it, with what else its seller said of it. `distance_km` only
+    when hits are sorted by distance.
+    """
 
     id: str
     seller_id: str
@@ -51,6 +54,7 @@ class Hit(BaseModel):
     mileage_km: int
     place: GeoPoint | None
     fuel_type: str | None = None
+    created_at: datetime
     distance_km: float | None = None
 
 
@@ -89,7 +93,7 @@ class Suggestion(BaseModel):
 
 
 class SuggestionsAnswer(BaseModel):
-    """DECIMAL beginnings first, then those with one typo."""
+    """Those that begin with the text come first, then those with one typo."""
 
     items: list[Suggestion]
 
@@ -106,6 +110,7 @@ _HIT = {
     "mileage_km": 42_000,
     "fuel_type": "petrol",
     "place": {"lat": 6.9271, "lon": 79.8612},
+    "created_at": "2026-03-01T12:00:00.123456Z",
 }
 _SEARCHED = {
     "hits": [_HIT],
@@ -218,7 +223,9 @@ def _total(found: dict[str, Any]) -> int:
 
 
 def _hit(hit: dict[str, Any], order: Sort) -> dict[str, Any]:
-    shown = {"id": hit["_id"], **hit["_source"]}
+    source = hit["_source"]
+    created_at = datetime.fromisoformat(source["created_at"])  # the store spells it in its own way
+    shown = {"id": hit["_id"], **source, "created_at": created_at}
     if order is Sort.DISTANCE and shown.get("place"):
         shown["distance_km"] = round(hit["sort"][0], 3)
     return shown

@@ -5,6 +5,7 @@ database of their own; the API inside the test, so that a test can give it other
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from base64 import urlsafe_b64decode
@@ -37,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 READY_S = 120.0
 STOP_S = 15.0
+OTHER_MOMENT = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d(?:[:.+\d-]*)"')
 JOURNAL = CaughtUp(journal)
 PROCESSES = (("writer",), ("worker", "journal"), ("worker", "pages"), ("reactor",))
 
@@ -191,6 +193,14 @@ def new_email() -> str:
     return f"{uuid4().hex}@example.org"
 
 
+async def spells_moments(answer: httpx.Response) -> None:
+    """Whatever any test is told: a moment in it ends with `Z`."""
+    if answer.headers.get("Content-Type", "").startswith("application/json"):
+        await answer.aread()
+        other = OTHER_MOMENT.search(answer.text)
+        assert other is None, f"{answer.request.url.path} tells {other and other[0]}"
+
+
 @asynccontextmanager
 async def api(settings: Settings) -> AsyncIterator[Mesh]:
     """The API on these settings, asked without a socket."""
@@ -198,7 +208,10 @@ async def api(settings: Settings) -> AsyncIterator[Mesh]:
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://mesh.test", timeout=30
+            transport=transport,
+            base_url="http://mesh.test",
+            timeout=30,
+            event_hooks={"response": [spells_moments]},
         ) as client:
             yield Mesh(settings, app, client)
 
