@@ -6,7 +6,7 @@ other. Nothing is stored behind the back of what takes everything away.
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import sleep
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -88,7 +88,7 @@ async def _outcome(event: MediaUploaded, tools: Tools) -> Outcome:
                 error=type(error).__name__,
             )
         if attempt < ATTEMPTS_MAX:
-            await asyncio.sleep(PAUSE_FIRST_S * 2 ** (attempt - 1))
+            await sleep(PAUSE_FIRST_S * 2 ** (attempt - 1))
     return FailureReason.GAVE_UP
 
 

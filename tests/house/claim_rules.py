@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator
 
 from tests.house.sources import Function, Source, called_name, functions
@@ -82,6 +83,25 @@ def _only_yields(call: ast.Call) -> bool:
             return True
         case _:
             return False
+
+
+def patched_libraries(sources: Iterable[Source]) -> Iterator[str]:
+    """A function of the standard library that is replaced is replaced for everybody who runs
+    in the process: a loop elsewhere that sleeps by it never gives way again.
+    """
+    for source in sources:
+        if not source.within("tests"):
+            continue
+        for node in source.nodes(ast.Call):
+            assert isinstance(node, ast.Call)
+            if called_name(node) != "setattr" or not node.args:
+                continue
+            owner = ast.unparse(node.args[0]).rpartition(".")[2]
+            if owner in sys.stdlib_module_names - {"sys"}:
+                yield (
+                    f"{source.path}:{node.lineno}: replaces a part of {owner} for everybody: "
+                    "import it by name where it is used, and replace it there"
+                )
 
 
 def left_out(sources: Iterable[Source]) -> Iterator[str]:

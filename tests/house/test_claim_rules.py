@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.house.claim_rules import blind_waits, claimless, left_out, repeated_names
+from tests.house.claim_rules import (
+    blind_waits,
+    claimless,
+    left_out,
+    patched_libraries,
+    repeated_names,
+)
 from tests.house.sources import Source, sources
 
 HERE = "tests/test_a.py"
@@ -53,6 +59,16 @@ def test_a_blind_wait_is_caught(call: str) -> None:
     assert len(list(blind_waits(planted(call)))) == 1
     assert not list(blind_waits(planted(call, "tests/waiting.py")))
     assert not list(blind_waits(planted("asyncio.sleep(0)")))
+
+
+def test_no_test_replaces_a_part_of_a_library() -> None:
+    assert list(patched_libraries(sources("tests"))) == []
+
+
+def test_a_replaced_part_of_a_library_is_caught() -> None:
+    text = "monkeypatch.setattr(media.asyncio, 'sleep', sleep)"
+    assert len(list(patched_libraries(planted(text)))) == 1
+    assert not list(patched_libraries(planted("monkeypatch.setattr(media, 'sleep', sleep)")))
 
 
 def test_no_test_is_left_out() -> None:

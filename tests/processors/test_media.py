@@ -115,7 +115,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(media.asyncio, "sleep", sleep)
+    monkeypatch.setattr(media, "sleep", sleep)
     return waited
 
 
