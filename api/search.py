@@ -34,6 +34,7 @@ from schemas.texts import Line
 from schemas.vehicles import GeoPoint
 
 INDEX = CaughtUp(listing_search)
+_MOMENTS = {"created_at", "published_at"}
 
 router = new_router("search")
 
@@ -55,6 +56,7 @@ class Hit(BaseModel):
     place: GeoPoint | None
     fuel_type: str | None = None
     created_at: datetime
+    published_at: datetime | None = None
     distance_km: float | None = None
 
 
@@ -111,6 +113,7 @@ _HIT = {
     "fuel_type": "petrol",
     "place": {"lat": 6.9271, "lon": 79.8612},
     "created_at": "2026-03-01T12:00:00.123456Z",
+    "published_at": "2026-03-01T12:00:10.654321Z",
 }
 _SEARCHED = {
     "hits": [_HIT],
@@ -223,9 +226,10 @@ def _total(found: dict[str, Any]) -> int:
 
 
 def _hit(hit: dict[str, Any], order: Sort) -> dict[str, Any]:
-    source = hit["_source"]
-    created_at = datetime.fromisoformat(source["created_at"])  # the store spells it in its own way
-    shown = {"id": hit["_id"], **source, "created_at": created_at}
+    shown = {"id": hit["_id"], **hit["_source"]}
+    for name in _MOMENTS & shown.keys():
+        # The store spells them in its own way.
+        shown[name] = shown[name] and datetime.fromisoformat(shown[name])
     if order is Sort.DISTANCE and shown.get("place"):
         shown["distance_km"] = round(hit["sort"][0], 3)
     return shown
