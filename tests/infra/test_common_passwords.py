@@ -44,7 +44,7 @@ def test_V6_2_5_what_is_ones_own_is_fine(password: str) -> None:
 
 @pytest.mark.asvs("V1.3.12")
 def test_V6_2_4_no_text_takes_long_to_judge() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     for text in ("1" * 255 + "x", "1!" * 127 + "x", "a1" * 128, "qwe" * 85):
         is_common(text)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
