@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from infra import production
 
+PARTITIONS_MAX = 1_000
 # How a limit is written: `10 per 15 minutes`, or `off`.
 LIMIT_FORM = r"^(off|[1-9]\d{0,5} per ([1-9]\d{0,3} )?(second|minute|hour|day)s?)$"
 # How mail domains are listed: `cs.uni.edu,*.ac.lk`.
@@ -191,7 +192,7 @@ class Settings(BaseSettings):
     topic_partitions: int = Field(
         default=8,
         ge=1,
-        le=1_000,
+        le=PARTITIONS_MAX,
         description="of each topic, and so the most writers a context can have; fixed once the"
         " log is made",
     )

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from infra.settings import Settings, SettingsError
+from infra.settings import PARTITIONS_MAX, Settings, SettingsError
 from infra.stack import launch
 
 # Below Linux's ephemeral range (32768…), so that no outgoing connection can sit on a
@@ -163,8 +163,10 @@ def chosen_partitions() -> int:
     for each of them costs a small machine some of its time. Raises SettingsError for no such number.
     """
     text = os.environ.get("TOPIC_PARTITIONS") or str(LOCAL_PARTITIONS)
-    if not re.fullmatch(r"[1-9][0-9]{0,2}|1000", text, re.ASCII):
-        message = f"TOPIC_PARTITIONS must be a whole number from 1 to 1000, not {text!r}"
+    if re.fullmatch(r"[1-9][0-9]{0,8}", text, re.ASCII) is None or int(text) > PARTITIONS_MAX:
+        message = (
+            f"TOPIC_PARTITIONS must be a whole number from 1 to {PARTITIONS_MAX}, not {text!r}"
+        )
         raise SettingsError(message)
     return int(text)
 

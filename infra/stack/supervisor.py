@@ -48,6 +48,7 @@ def servers_up(state: State, names: Iterable[str], view: View) -> None:
     state.folder.mkdir(parents=True, exist_ok=True)
     state.settle_ports(frozenset(alive))
     state.secrets()
+    state.partitions()  # a number that can't be is told before anything is started
     with ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
         failures = [text for text in pool.map(lambda one: _bring(state, one, view), wanted) if text]
     if failures:

@@ -215,9 +215,9 @@ def test_a_number_of_partitions_that_is_none_is_told(
     empty: State, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setenv("TOPIC_PARTITIONS", text)
-    empty.settle_ports(frozenset())
     with pytest.raises(SettingsError, match=r"TOPIC_PARTITIONS must be .* from 1 to 1000"):
-        empty.write_settings()
+        supervisor.servers_up(empty, ["valkey"], View(quiet=True))
+    assert not supervisor.is_running(empty, "valkey")
 
 
 def test_an_up_that_was_killed_half_way_is_completed_by_the_next(empty: State) -> None:
