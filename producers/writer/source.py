@@ -34,6 +34,7 @@ COMMITTED_TIMEOUT_S = 30.0  # the errand waits for those of other partitions
 REVOKE_TIMEOUT_S = 12.0  # longer than one append may take
 CLOSE_TIMEOUT_S = 10.0
 FETCHED_KILOBYTES_MAX = 16_384
+METADATA_REFRESH_MS = 3_000
 MAX_POLL_INTERVAL_MS = 60_000
 
 log = structlog.get_logger()
@@ -70,28 +71,15 @@ class CommandSource:
         self, settings: Settings, group: str, topics: Sequence[str], executor: Executor
     ) -> None:
         self._topics = list(topics)
-        heartbeat_ms = settings.session_timeout_ms // 6
         # A member learns with a heartbeat's answer that the group has moved, and we at the
         # next poll.
-        self.settle_s = 1.5 * heartbeat_ms / 1000 + 2 * IDLE_POLL_S
+        self.settle_s = 1.5 * _heartbeat_ms(settings) / 1000 + 2 * IDLE_POLL_S
         self._executor = executor
         self._fatal: KafkaError | None = None
         self._metadata: Any = None
         self._errands: deque[Callable[[], None]] = deque()
         self._paused: set[positions.TopicPartition] = set()
-        self._consumer = Consumer(
-            committed_reader_config(settings, group)
-            | {
-                "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": settings.session_timeout_ms,
-                "heartbeat.interval.ms": heartbeat_ms,
-                "max.poll.interval.ms": max(MAX_POLL_INTERVAL_MS, settings.session_timeout_ms),
-                "queued.min.messages": 2 * RECORDS_MAX,
-                "queued.max.messages.kbytes": FETCHED_KILOBYTES_MAX,
-                "fetch.wait.max.ms": 500,
-                "error_cb": self._note_error,
-            }
-        )
+        self._consumer = Consumer(member_config(settings, group) | {"error_cb": self._note_error})
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -212,6 +200,26 @@ class CommandSource:
             _wait(loop, owner.revoked(places))
 
         return {"on_assign": on_assign, "on_revoke": on_revoke, "on_lost": on_revoke}
+
+
+def member_config(settings: Settings, group: str) -> dict[str, Any]:
+    """A confluent consumer that is a member of the writers' group."""
+    return committed_reader_config(settings, group) | {
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": settings.session_timeout_ms,
+        "heartbeat.interval.ms": _heartbeat_ms(settings),
+        "max.poll.interval.ms": max(MAX_POLL_INTERVAL_MS, settings.session_timeout_ms),
+        # Who asked for the topics in order to join, and lost the broker over it, asks again only
+        # when it next would anyway: by default after five minutes.
+        "topic.metadata.refresh.interval.ms": METADATA_REFRESH_MS,
+        "queued.min.messages": 2 * RECORDS_MAX,
+        "queued.max.messages.kbytes": FETCHED_KILOBYTES_MAX,
+        "fetch.wait.max.ms": 500,
+    }
+
+
+def _heartbeat_ms(settings: Settings) -> int:
+    return settings.session_timeout_ms // 6
 
 
 def _settle(answer: asyncio.Future[int], outcome: int | Exception) -> None:

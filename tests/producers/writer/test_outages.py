@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from confluent_kafka import Consumer
 from infra.kafka import committed_reader_config
 from infra.stack.state import State
 from producers.writer.append import AppendUnknownError, FencedError, KafkaAppender
+from producers.writer.source import member_config
 from schemas.positions import TopicPartition
 from tests.producers.writer.boxes import envelope, open_box, put_in
 from tests.producers.writer.own_stack import bring_up, kill, own_stack
@@ -20,6 +22,8 @@ from tests.producers.writer.room import Room, room
 from tests.producers.writer.test_append import Bench
 from tests.producers.writer.test_crashes import answered, counted_once, one_box_each
 from tests.waiting import eventually, let_pass
+
+MEMBERS = 40
 
 state = pytest.fixture(scope="module")(own_stack)
 
@@ -110,6 +114,40 @@ async def test_a_broker_killed_under_load_costs_no_command(state: State, fragile
         await answered(fragile, commands)
 
     await counted_once(fragile, commands)
+
+
+async def test_a_member_that_loses_the_broker_while_it_joins_joins_once_it_is_back(
+    state: State, fragile: Room
+) -> None:
+    """Some of many, each a little further on its way when the broker dies, meet the moment at
+    which librdkafka would forget what it was about to do.
+    """
+    topic, joined = fragile.rules.context.commands_topic, set[int]()
+    members = [
+        Consumer(member_config(fragile.settings, f"{fragile.group}-{each}"))
+        for each in range(MEMBERS)
+    ]
+    with ThreadPoolExecutor(MEMBERS) as threads:
+        stopping = Event()
+
+        def belong(number: int) -> None:
+            member = members[number]
+            member.subscribe([topic], on_assign=lambda *_: joined.add(number))
+            while not stopping.is_set():
+                member.poll(0.1)
+            member.close()
+
+        try:
+            for number in range(MEMBERS):
+                threads.submit(belong, number)
+                await let_pass(0.015, because="each is to be further on its way than the next")
+            kill(state, "kafka")
+            here = len(joined)
+            bring_up(state)
+            await eventually(lambda: len(joined) == MEMBERS, what="every member has joined")
+        finally:
+            stopping.set()
+    assert here < MEMBERS
 
 
 async def test_commands_wait_while_postgres_is_away_and_are_decided_when_it_is_back(
