@@ -83,11 +83,15 @@ class Client:
             await self._writer.drain()
 
     async def rest(self) -> bytes:
-        """Everything until the server closes."""
+        """Everything until the server closes. Piece by piece, for a reader that is asked for all
+        of it at once forgets what has come when the line is reset.
+        """
+        found = b""
         async with asyncio.timeout(PATIENCE_S):
             with suppress(*CLOSED):
-                return await self._reader.read()
-        return b""
+                while piece := await self._reader.read(HEAD_BYTES_MAX):
+                    found += piece
+        return found
 
     async def head(self) -> bytes:
         async with asyncio.timeout(PATIENCE_S):
@@ -130,8 +134,7 @@ async def test_NS_03_a_head_that_comes_drop_by_drop_is_cut_off(port: int) -> Non
     async with connected(port) as client:
         await client.say(b"GET / HTTP/1.1\r\nHost: mesh.test\r\n")
         dripping = asyncio.create_task(drip(client, 10_000))
-        # A drop that meets the closed end takes the answer with it: TCP resets, and reads nothing.
-        assert (await client.rest())[:13] in {b"HTTP/1.1 408 ", b""}
+        assert (await client.rest()).startswith(b"HTTP/1.1 408 ")
         dripping.cancel()
 
 
