@@ -65,16 +65,12 @@ def _holds_tests(source: Source) -> bool:
 
 def blind_waits(sources: Iterable[Source]) -> Iterator[str]:
     """Sleeps: too short and the test is flaky, too long and it is slow, and it proves nothing."""
-    for source in sources:
-        if not source.within("tests") or source.path == WAITING:
-            continue
-        for node in source.nodes(ast.Call):
-            assert isinstance(node, ast.Call)
-            if called_name(node) == "sleep" and not _only_yields(node):
-                yield (
-                    f"{source.path}:{node.lineno}: sleeps: poll with tests.waiting.eventually; "
-                    "let_pass is for time that is itself the input"
-                )
+    for source, call in _calls_of(sources, "sleep"):
+        if source.path != WAITING and not _only_yields(call):
+            yield (
+                f"{source.path}:{call.lineno}: sleeps: poll with tests.waiting.eventually; "
+                "let_pass is for time that is itself the input"
+            )
 
 
 def _only_yields(call: ast.Call) -> bool:
@@ -89,19 +85,33 @@ def patched_libraries(sources: Iterable[Source]) -> Iterator[str]:
     """A function of the standard library that is replaced is replaced for everybody who runs
     in the process: a loop elsewhere that sleeps by it never gives way again.
     """
+    for source, call in _calls_of(sources, "setattr"):
+        owner = _patched(call).rpartition(".")[2]
+        if owner in sys.stdlib_module_names - {"sys"}:
+            yield (
+                f"{source.path}:{call.lineno}: replaces a part of {owner} for everybody: "
+                "import it by name where it is used, and replace it there"
+            )
+
+
+def _patched(setattr_call: ast.Call) -> str:
+    """What has a part replaced: `media.asyncio` for both of pytest's spellings."""
+    match setattr_call.args:
+        case [ast.Constant(value=str(target)), *_]:
+            return target.rpartition(".")[0]
+        case [target, *_]:
+            return ast.unparse(target)
+    return ""
+
+
+def _calls_of(sources: Iterable[Source], name: str) -> Iterator[tuple[Source, ast.Call]]:
+    """Every call of that name in a test, with where it stands."""
     for source in sources:
-        if not source.within("tests"):
-            continue
-        for node in source.nodes(ast.Call):
-            assert isinstance(node, ast.Call)
-            if called_name(node) != "setattr" or not node.args:
-                continue
-            owner = ast.unparse(node.args[0]).rpartition(".")[2]
-            if owner in sys.stdlib_module_names - {"sys"}:
-                yield (
-                    f"{source.path}:{node.lineno}: replaces a part of {owner} for everybody: "
-                    "import it by name where it is used, and replace it there"
-                )
+        if source.within("tests"):
+            for node in source.nodes(ast.Call):
+                assert isinstance(node, ast.Call)
+                if called_name(node) == name:
+                    yield source, node
 
 
 def left_out(sources: Iterable[Source]) -> Iterator[str]:

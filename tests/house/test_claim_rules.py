@@ -65,10 +65,11 @@ def test_no_test_replaces_a_part_of_a_library() -> None:
     assert list(patched_libraries(sources("tests"))) == []
 
 
-def test_a_replaced_part_of_a_library_is_caught() -> None:
-    text = "monkeypatch.setattr(media.asyncio, 'sleep', sleep)"
-    assert len(list(patched_libraries(planted(text)))) == 1
-    assert not list(patched_libraries(planted("monkeypatch.setattr(media, 'sleep', sleep)")))
+@pytest.mark.parametrize("target", ["media.asyncio, 'sleep'", "'media.asyncio.sleep'"])
+def test_a_replaced_part_of_a_library_is_caught(target: str) -> None:
+    assert len(list(patched_libraries(planted(f"monkeypatch.setattr({target}, sleep)")))) == 1
+    ours = target.replace(".asyncio", "")
+    assert not list(patched_libraries(planted(f"monkeypatch.setattr({ours}, sleep)")))
 
 
 def test_no_test_is_left_out() -> None:
