@@ -214,7 +214,6 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
         "topic.metadata.refresh.interval.ms": METADATA_REFRESH_MS,
         "queued.min.messages": 2 * RECORDS_MAX,
         "queued.max.messages.kbytes": FETCHED_KILOBYTES_MAX,
-        "fetch.wait.max.ms": 500,
     }
 
 
