@@ -194,7 +194,7 @@ def new_email() -> str:
 
 
 async def spells_moments(answer: httpx.Response) -> None:
-    """Whatever any test is told: a moment in it ends with `Z`."""
+    """Whatever any test is told, problems aside: a moment in it ends with `Z`."""
     if answer.headers.get("Content-Type", "").startswith("application/json"):
         await answer.aread()
         other = OTHER_MOMENT.search(answer.text)

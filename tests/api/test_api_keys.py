@@ -14,7 +14,7 @@ from cli.people import send_grant
 from schemas.messages import Role
 from tests.api.running import Account, Mesh, api, journal_kinds, problem
 from tests.api.test_secrets import everything_in_kafka, everything_in_postgres
-from tests.waiting import eventually
+from tests.waiting import eventually, quick_once
 
 KEYS = "/api/auth/keys"
 MINE = "/api/listings/mine"
@@ -81,9 +81,9 @@ async def test_GW_13_no_key_touches_keys_or_sessions(mesh, seller, method, path)
 
 @pytest.mark.asvs("V10.4.9")
 async def test_GW_13_a_revoked_key_is_401_within_a_second(mesh: Mesh, seller: Account) -> None:
-    took: list[float] = []
     async with api(mesh.settings) as other:
-        while len(took) < 3 and min(took, default=1.0) >= 1.0:
+
+        async def revoked() -> float:
             key = await issued(mesh, seller)
             assert (await other.client.get(MINE, headers=key.headers)).status_code == 200
             began = time.monotonic()
@@ -91,8 +91,9 @@ async def test_GW_13_a_revoked_key_is_401_within_a_second(mesh: Mesh, seller: Ac
             for process in (mesh, other):
                 answer = await process.client.get(MINE, headers=key.headers)
                 assert problem(answer) == (401, "token_invalid")
-            took.append(time.monotonic() - began)
-    assert min(took) < 1.0, took  # a busy machine may hold up one, not each
+            return time.monotonic() - began
+
+        await quick_once(revoked, 1)
 
 
 async def test_GW_13_a_keys_text_is_shown_once(mesh: Mesh, seller: Account) -> None:

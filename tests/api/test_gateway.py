@@ -18,7 +18,7 @@ from tests.producers.writer.boxes import envelope, open_box, put_in
 from tests.producers.writer.own_stack import bring_up, kill, own_stack
 from tests.producers.writer.room import Room, room
 from tests.stack import local_stack
-from tests.waiting import eventually
+from tests.waiting import eventually, quick_once
 
 state = pytest.fixture(scope="module")(own_stack)
 
@@ -106,15 +106,23 @@ async def test_a_command_sent_twice_at_once_is_answered_twice_and_decided_once(
     assert len(found) == 1
 
 
+async def refusal_s(gateway: CommandGateway) -> float:
+    """How long it takes until a command is refused because nobody answers (seconds)."""
+    started_at = time.monotonic()
+    with pytest.raises(WriteUnavailableError):
+        await gateway.send(envelope(open_box(uuid4())))
+    return time.monotonic() - started_at
+
+
 async def test_no_reply_in_time_is_unavailable_within_the_settings_bound(
     unanswered: CommandGateway,
 ) -> None:
-    started_at = time.monotonic()
+    async def refused() -> float:
+        took = await refusal_s(unanswered)
+        assert took > 1.9
+        return took
 
-    with pytest.raises(WriteUnavailableError):
-        await unanswered.send(envelope(open_box(uuid4())))
-
-    assert 1.9 < time.monotonic() - started_at < 6  # two seconds, and what a busy machine takes
+    await quick_once(refused, 3)
 
 
 async def test_more_than_may_be_in_flight_wait_their_turn(unanswered: CommandGateway) -> None:
@@ -206,13 +214,7 @@ async def test_a_dead_broker_is_told_in_two_seconds_and_forgotten_when_it_is_bac
         await gateway.start()
         await gateway.send(envelope(open_box(uuid4())), 20)
         kill(state, "kafka")
-        took = []
-        for _ in range(3):
-            started_at = time.monotonic()
-            with pytest.raises(WriteUnavailableError):
-                await gateway.send(envelope(open_box(uuid4())))
-            took.append(time.monotonic() - started_at)
-        assert min(took) < 2.5, took  # a busy machine may hold up one, not each
+        await quick_once(lambda: refusal_s(gateway), 2.5)
         bring_up(state)
 
         async def works() -> bool:

@@ -91,7 +91,7 @@ async def test_MS_15_a_line_that_died_without_a_word_is_opened_again(monkeypatch
         async with listening(settings) as there, listening(settings_on(url, **prefix)) as here:
             await eventually(there.rooms.listening.is_set)
             line.dead = True
-            await eventually(lambda: line.connections > 1, what="it has connected again")
+            await eventually(lambda: line.connections > 1, 5, "it has connected again")
             await eventually(there.rooms.listening.is_set)
 
             async def told() -> bool:

@@ -187,7 +187,7 @@ async def test_a_writer_asked_to_stop_ends_cleanly_and_at_once(
     with writer_process(crash_room, log) as process:
         await eventually(log.with_suffix(".ready").exists, WAIT_S, "the writer")
         process.terminate()
-        await eventually(lambda: process.poll() is not None, 15, "its end")
+        await eventually(lambda: process.poll() is not None, 5, "its end")
     assert process.returncode == 0
 
 
