@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from redis.asyncio import Redis
@@ -35,6 +35,7 @@ from projections.identity import sessions, users
 WHOLE = "denied:whole"
 ENDED = "mesh.ended"  # the channel that says at once whose tokens are void
 WHOLE_S = 10
+ROUND_S = 600  # longer than everything takes to be copied
 KEEP_S = 2.0
 # Rows reach Postgres a little after their time, and a token may be issued while its session ends.
 OVERLAP = timedelta(seconds=60)
@@ -49,6 +50,13 @@ _CUT = """
 local known = redis.call('GET', KEYS[1])
 if known and tonumber(string.match(known, '^%d+')) >= tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+
+# What was copied before Redis forgot everything is no part of the whole.
+_ALL_COPIED = """
+if redis.call('DEL', KEYS[1]) == 0 then return 0 end
+redis.call('SET', KEYS[2], '1', 'EX', ARGV[1])
 return 1
 """
 
@@ -99,6 +107,7 @@ class Denylist:
         self._kept = timedelta(seconds=lifetime_s) + OVERLAP
         self._row_wait_s = row_wait_s
         self._seen_until: datetime | None = None
+        self._round = f"denied:round:{uuid4()}"
         self._known = Together(self._in_redis)
 
     async def _in_redis(self, asked: Sequence[Claims]) -> Sequence[_Known]:
@@ -179,13 +188,14 @@ class Denylist:
     async def _copy(self) -> None:
         now = datetime.now(UTC)
         oldest = now - self._kept
+        await self._redis.set(self._round, "1", ex=ROUND_S)
         if self._seen_until is not None and await self._redis.exists(WHOLE):
             oldest = max(oldest, self._seen_until - OVERLAP)
         await self._copy_pages(oldest, "ended_at", sessions.ended_since, self._copy_sessions)
         await self._copy_pages(oldest, "cut_at", users.cut_since, self._copy_cuts)
         await self._copy_unsure()
-        await self._redis.set(WHOLE, "1", ex=WHOLE_S)
-        self._seen_until = now
+        whole = await self._redis.eval(_ALL_COPIED, 2, self._round, WHOLE, WHOLE_S)
+        self._seen_until = now if whole else None
 
     async def _copy_pages(
         self,

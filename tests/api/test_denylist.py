@@ -201,6 +201,26 @@ async def test_RD_12_a_flushed_redis_learns_everything_again(
     assert await redis.exists(f"denied:{key}")
 
 
+async def test_RD_12_a_redis_that_is_flushed_while_it_learns_is_not_believed(
+    denylist: Denylist, place: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = await session(place, ended_at=datetime.now(UTC))
+    await person(place, NOTHING)
+    copy_unsure = denylist._copy_unsure
+
+    async def flushed() -> None:
+        await copy_unsure()
+        await redis.flushdb()
+
+    monkeypatch.setattr(denylist, "_copy_unsure", flushed)
+    await denylist._copy()
+    assert not await redis.exists(WHOLE)
+    assert await denylist.denies(token(key))
+    monkeypatch.setattr(denylist, "_copy_unsure", copy_unsure)
+    await denylist._copy()
+    assert await redis.exists(WHOLE, f"denied:{key}") == 2
+
+
 async def test_RD_12_many_sessions_ended_at_one_moment_come_in_batches(
     denylist: Denylist, place: World, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
