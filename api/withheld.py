@@ -17,6 +17,7 @@ import structlog
 from fastapi import Request
 
 from api.database import Database
+from api.emitted import moment
 from api.problems import Problem, StoreUnavailableError
 from schemas.messages import Role
 from schemas.positions import TopicPartition
@@ -105,7 +106,7 @@ class BeingRepaired(Problem):
         told = [
             {
                 "projection": each["projection"],
-                "since": each["parked_at"].isoformat(timespec="seconds"),
+                "since": moment(each["parked_at"]),
                 "reason": each["reason"],
             }
             for each in why

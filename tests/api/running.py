@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery"
 READY_S = 120.0
 STOP_S = 15.0
+JSONS = ("application/json", "application/problem+json")
 OTHER_MOMENT = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d(?:[:.+\d-]*)"')
 JOURNAL = CaughtUp(journal)
 PROCESSES = (("writer",), ("worker", "journal"), ("worker", "pages"), ("reactor",))
@@ -194,8 +195,8 @@ def new_email() -> str:
 
 
 async def spells_moments(answer: httpx.Response) -> None:
-    """Whatever any test is told, problems aside: a moment in it ends with `Z`."""
-    if answer.headers.get("Content-Type", "").startswith("application/json"):
+    """Whatever any test is told: a moment in it ends with `Z`."""
+    if answer.headers.get("Content-Type", "").partition(";")[0] in JSONS:
         await answer.aread()
         other = OTHER_MOMENT.search(answer.text)
         assert other is None, f"{answer.request.url.path} tells {other and other[0]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from schemas.messages import Market
 from schemas.search import Filters
 from tests.projections.search.golden import GOLDEN, catalogue, name_of
 from tests.projections.search.index import SearchedIndex, index_of
+from tests.waiting import quick_once
 
 SUGGESTION_BUDGET_S = 0.1
 
@@ -87,10 +89,13 @@ def test_SE_03_drafts_and_sold_listings_suggest_nothing(index: SearchedIndex) ->
     assert found["Porsche"] == 3
 
 
-def test_SE_03_suggestions_answer_within_their_budget(index: SearchedIndex) -> None:
-    times = []
-    for _ in range(20):
-        began = time.perf_counter()
-        suggested(index, "pors")
-        times.append(time.perf_counter() - began)
-    assert sorted(times)[len(times) // 2] < SUGGESTION_BUDGET_S
+async def test_SE_03_suggestions_answer_within_their_budget(index: SearchedIndex) -> None:
+    async def median() -> float:
+        times = []
+        for _ in range(20):
+            began = time.perf_counter()
+            suggested(index, "pors")
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
+
+    await quick_once(median, SUGGESTION_BUDGET_S)
