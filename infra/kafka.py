@@ -30,6 +30,9 @@ REQUEST_TIMEOUT_MS = 5_000
 REPLICAS_IN_SYNC = 2  # of three: one may be lost without losing what was acknowledged
 TOPIC_POLL_S = 0.05
 BATCH_BYTES = 262_144
+# Who joins its group as the broker dies may know nothing of the topics once it is back, and looks
+# for them when it next would anyway. What that may cost is this, and not the clients' minutes.
+MEMBER_METADATA_AGE_MS = 3_000
 QUIET_WAIT_MS = 2_000
 QUIET_AFTER_S = 2.0
 GATHERED_BYTES = 200_000  # so many are worth an answer at once, however young they are
@@ -196,6 +199,7 @@ def membership(settings: Settings) -> dict[str, Any]:
         "group_instance_id": settings.instance or None,
         "session_timeout_ms": settings.session_timeout_ms,
         "heartbeat_interval_ms": settings.session_timeout_ms // 4,
+        "metadata_max_age_ms": MEMBER_METADATA_AGE_MS,
     }
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from infra.kafka import committed_reader_config
+from infra.kafka import MEMBER_METADATA_AGE_MS, committed_reader_config
 from infra.settings import Settings
 from producers.writer.tail import record_of
 from schemas import positions
@@ -34,7 +34,6 @@ COMMITTED_TIMEOUT_S = 30.0  # the errand waits for those of other partitions
 REVOKE_TIMEOUT_S = 12.0  # longer than one append may take
 CLOSE_TIMEOUT_S = 10.0
 FETCHED_KILOBYTES_MAX = 16_384
-METADATA_REFRESH_MS = 3_000
 MAX_POLL_INTERVAL_MS = 60_000
 
 log = structlog.get_logger()
@@ -209,9 +208,7 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
         "session.timeout.ms": settings.session_timeout_ms,
         "heartbeat.interval.ms": _heartbeat_ms(settings),
         "max.poll.interval.ms": max(MAX_POLL_INTERVAL_MS, settings.session_timeout_ms),
-        # Who asked for the topics in order to join, and lost the broker over it, asks again only
-        # when it next would anyway: by default after five minutes.
-        "topic.metadata.refresh.interval.ms": METADATA_REFRESH_MS,
+        "topic.metadata.refresh.interval.ms": MEMBER_METADATA_AGE_MS,
         "queued.min.messages": 2 * RECORDS_MAX,
         "queued.max.messages.kbytes": FETCHED_KILOBYTES_MAX,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -9,9 +10,12 @@ from uuid import uuid4
 
 import pytest
 import uuid_utils
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer
 
-from infra.kafka import committed_reader_config
+from infra.kafka import aio_consumer, committed_reader_config, membership, start_client
+from infra.settings import Settings
 from infra.stack.state import State
 from producers.writer.append import AppendUnknownError, FencedError, KafkaAppender
 from producers.writer.source import member_config
@@ -24,6 +28,7 @@ from tests.producers.writer.test_crashes import answered, counted_once, one_box_
 from tests.waiting import eventually, let_pass
 
 MEMBERS = 40
+ASYNCIO_MEMBERS = 80
 
 state = pytest.fixture(scope="module")(own_stack)
 
@@ -148,6 +153,46 @@ async def test_a_member_that_loses_the_broker_while_it_joins_joins_once_it_is_ba
         finally:
             stopping.set()
     assert here < MEMBERS
+
+
+async def test_an_asyncio_member_that_loses_the_broker_while_it_joins_joins_once_it_is_back(
+    state: State, fragile: Room
+) -> None:
+    """The same for aiokafka, whose members share out what they know of, and may know nothing."""
+    topic, joined = fragile.rules.context.commands_topic, set[int]()
+
+    async def belong(number: int) -> None:
+        await let_pass(number * 0.004, because="each is to be further on its way than the next")
+        group = f"{fragile.group}-aio-{number}"
+        member = await eventually(lambda: started(fragile.settings, group, topic))
+        try:
+            await eventually(member.assignment, what=f"member {number} has joined")
+            joined.add(number)
+            await everybody.wait()
+        finally:
+            await member.stop()
+
+    everybody = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(ASYNCIO_MEMBERS):
+            tasks.create_task(belong(number))
+        await let_pass(ASYNCIO_MEMBERS * 0.003, because="most of them are to be on their way")
+        await asyncio.to_thread(kill, state, "kafka")
+        here = len(joined)
+        await asyncio.to_thread(bring_up, state)
+        await eventually(lambda: len(joined) == ASYNCIO_MEMBERS, what="every member has joined")
+        everybody.set()
+    assert here < ASYNCIO_MEMBERS
+
+
+async def started(settings: Settings, group: str, topic: str) -> AIOKafkaConsumer | None:
+    member = aio_consumer(settings, group, group_id=group, **membership(settings))
+    member.subscribe([topic])
+    try:
+        await start_client(member)
+    except KafkaError:
+        return None
+    return member
 
 
 async def test_commands_wait_while_postgres_is_away_and_are_decided_when_it_is_back(
