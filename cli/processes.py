@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.garbage import without_collector
+from infra.garbage import loading, without_collector
 from infra.logs import configure_logging
 from infra.process import run_process
 from infra.settings import Settings, load_settings, settings, state_folder
@@ -59,7 +59,9 @@ def api(
         listener.bind((chosen.host, chosen.port))
         host, bound = listener.getsockname()[:2]
         typer.echo(f"serving on http://{host}:{bound}", err=True)
-        uvicorn.Server(_uvicorn_config(chosen)).run(sockets=[listener])
+        with loading():
+            config = _uvicorn_config(chosen)
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _taken(chosen: Settings) -> bool:
@@ -96,7 +98,8 @@ def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
 
 def writer() -> None:
     """Judge commands and append events."""
-    from producers.writer.main import run_writer
+    with loading():
+        from producers.writer.main import run_writer
 
     # Thousands of streams and answers stay in its memory, and none of them in cycles: going
     # through them again and again took 29 % of its time.
@@ -122,7 +125,8 @@ def worker(
     if group not in GROUPS or every:
         message = f"unknown group {group!r}: use one of {', '.join(GROUPS)}, or --all alone"
         raise typer.BadParameter(message)
-    from processors.worker import run_worker
+    with loading():
+        from processors.worker import run_worker
 
     run_process(f"worker-{group}", settings(), run_worker(group))
 
@@ -164,6 +168,7 @@ def _run_every_group(groups: Sequence[str]) -> None:
 
 def reactor() -> None:
     """Turn events into the commands that follow from them."""
-    from processors.reactor import run_reactor
+    with loading():
+        from processors.reactor import run_reactor
 
     run_process("reactor", settings(), run_reactor)
