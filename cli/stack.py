@@ -80,9 +80,15 @@ def _prepare(settings: Settings, view: View) -> None:
         asyncio.run(prepare(settings))
     except Exception as error:
         view.failed("set-up")
-        msg = f"topics and stores could not be set up: {error!r}"
+        msg = f"topics and stores could not be set up: {_told(error)}"
         raise UpError(msg) from error
     view.ready("set-up", "topics and stores")
+
+
+def _told(error: Exception) -> str:
+    from cli.outages import outage_line  # noqa: PLC0415 - as above
+
+    return outage_line(error) or f"{type(error).__name__}: {error}"
 
 
 def _import_sample(state: State, view: View) -> None:
@@ -97,7 +103,7 @@ def _import_sample(state: State, view: View) -> None:
         import_sample()
     except Exception as error:
         view.failed("sample")
-        msg = f"the sample could not be imported, the next `mesh up` goes on: {error!r}"
+        msg = f"the sample could not be imported, the next `mesh up` goes on: {_told(error)}"
         raise UpError(msg) from error
     marker.touch()
     view.ready("sample")

@@ -1,8 +1,9 @@
 """Commands of an import to the writer: thousands in flight, none lost, none twice.
 
-Back-pressure is the number in flight: the file is read no faster than answers come. A command
-without an answer is sent again under its own id until the bound, so that an import outlives
-the death of a writer or broker; the writer answers a repeat with its first reply.
+Back-pressure is the number in flight: the file is read no faster than answers come, and no more
+is asked for than is answered soon. A command without an answer is sent again under its own id, so
+that an import outlives the death of a writer or broker; the writer answers a repeat with its first
+reply. Only when nothing at all has been answered until the bound is the import given up.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from api.gateway import WriteUnavailableError
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.report import Report
 from cli.imports.table import Row
+from cli.imports.window import Window
 from schemas.positions import Position, TopicPartition
 from schemas.recorded import CommandEnvelope, Reply
 
@@ -30,6 +32,7 @@ class Limits:
     """How hard and how long to try."""
 
     in_flight_max: int = 2_000
+    soon_s: float = 2.0  # what takes longer is too much at once
     reply_timeout_s: float = 15.0
     retry_for_s: float = 120.0
     pause_s: float = 0.25
@@ -48,16 +51,17 @@ class Sender:
     report: Report
     limits: Limits = Limits()
     latest: dict[TopicPartition, Position] = field(default_factory=dict)  # of what was accepted
-    _room: asyncio.Semaphore = field(init=False)
+    _window: Window = field(init=False)
+    _answered_at: float = field(init=False, default=0.0)  # the last time; time.monotonic()
 
     def __post_init__(self) -> None:
-        self._room = asyncio.Semaphore(self.limits.in_flight_max)
+        self._window = Window(self.limits.in_flight_max, self.limits.soon_s)
 
     async def run(self, rows: Iterable[Row], translate: Translate) -> int:
         """Bring every row to its outcome and count them. Raises NoAnswerError, and whatever
         reading rows and writing the report raise.
         """
-        read = 0
+        read, self._answered_at = 0, time.monotonic()
         try:
             async with asyncio.TaskGroup() as group:
                 for row in rows:
@@ -68,7 +72,7 @@ class Sender:
                     if isinstance(found, Refusal):
                         self.report.write(Outcome(row.number, row.line, refusal=found))
                         continue
-                    await self._room.acquire()
+                    await self._window.enter()
                     group.create_task(self._ask(row, found))
         except ExceptionGroup as failures:
             # One failure ends them all, so the first one tells what happened.
@@ -76,10 +80,12 @@ class Sender:
         return read
 
     async def _ask(self, row: Row, envelope: CommandEnvelope) -> None:
+        began = time.monotonic()
         try:
             reply = await self._reply_to(envelope)
+            self._answered_at = time.monotonic()
         finally:
-            self._room.release()
+            self._window.leave(time.monotonic() - began)
         if reply.position is not None:
             self._remember(reply.position)
         self.report.write(_outcome(row, envelope, reply))
@@ -90,14 +96,14 @@ class Sender:
             self.latest[position.topic_partition] = position
 
     async def _reply_to(self, envelope: CommandEnvelope) -> Reply:
-        give_up_at = time.monotonic() + self.limits.retry_for_s
-        pause = self.limits.pause_s
+        asked_at, pause = time.monotonic(), self.limits.pause_s
         while True:
             try:
                 return await self.send(envelope, self.limits.reply_timeout_s)
             except WriteUnavailableError as error:
-                if time.monotonic() >= give_up_at:
-                    message = f"no answer within {self.limits.retry_for_s:.0f} s: {error}"
+                waited_since = max(asked_at, self._answered_at)
+                if time.monotonic() >= waited_since + self.limits.retry_for_s:
+                    message = f"no answer within {self.limits.retry_for_s:.0f} s"
                     raise NoAnswerError(message) from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, self.limits.pause_max_s)

@@ -114,6 +114,60 @@ async def test_a_command_without_an_answer_is_sent_again_under_its_own_id() -> N
     assert len(set(writer.asked)) == 5
 
 
+@dataclass
+class Slow:
+    """A mesh that takes so many commands a second, one after the other, answered or not."""
+
+    a_second: float
+    free_at: float = 0.0
+    asked: int = 0
+
+    async def send(self, envelope: CommandEnvelope, timeout_s: float) -> Reply:
+        self.asked += 1
+        now = asyncio.get_running_loop().time()
+        self.free_at = max(self.free_at, now) + 1 / self.a_second
+        if self.free_at - now > timeout_s:
+            await asyncio.sleep(timeout_s)
+            raise WriteUnavailableError
+        await asyncio.sleep(self.free_at - now)
+        return accepted(envelope)
+
+
+async def test_a_mesh_is_asked_for_no_more_than_it_can_do() -> None:
+    """Of all at once, four of five would come later than they are waited for and be sent again."""
+    mesh = Slow(a_second=1_000)
+    limits = Limits(soon_s=0.05, reply_timeout_s=0.2, retry_for_s=30, pause_s=0.01)
+    noted = Noted()
+    sender = Sender(mesh.send, noted, limits)
+    await sender.run(rows(1_000), Translator(order(small())).translate)
+    assert len(noted.outcomes) == mesh.asked == 1_000
+
+
+@dataclass
+class Stubborn:
+    """A mesh that answers the first command at the seventh time, and all others soon."""
+
+    first: str = ""
+    tries: int = 0
+
+    async def send(self, envelope: CommandEnvelope, _timeout_s: float) -> Reply:
+        self.first = self.first or envelope.command_id
+        if envelope.command_id != self.first:
+            await asyncio.sleep(0.03)
+        else:
+            self.tries += 1
+            if self.tries < 7:
+                raise WriteUnavailableError
+        return accepted(envelope)
+
+
+async def test_a_command_may_wait_as_long_as_others_are_answered() -> None:
+    mesh, noted = Stubborn(), Noted()
+    limits = Limits(in_flight_max=2, retry_for_s=0.5, pause_s=0.2, pause_max_s=0.2)
+    await Sender(mesh.send, noted, limits).run(rows(60), Translator(order(small())).translate)
+    assert (mesh.tries, len(noted.outcomes)) == (7, 60)
+
+
 async def test_a_mesh_that_takes_no_writes_ends_the_import_after_the_bound() -> None:
     def never(_envelope: CommandEnvelope, _time: int) -> Reply:
         raise WriteUnavailableError
