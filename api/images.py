@@ -209,10 +209,27 @@ async def take_image(
         **sending.asked,
     )
     sending = replace(sending, fingerprint=fingerprint)
-    if aim.against is None and not await _is_kept(mesh, sending, step):
+    against = aim.against or await _storage_full(mesh, key.user_id, len(data))
+    if against is None and not await _is_kept(mesh, sending, step):
         await mesh.objects.put(original, data)
-    reply = await sending.send(command, step=step, unless=aim.against)
+    try:
+        reply = await sending.send(command, step=step, unless=against)
+    except Problem as problem:
+        if problem is not against or against is aim.against:
+            raise
+        return Refused(problem.reason, problem.detail)
     return Taken(media_id, reply)
+
+
+async def _storage_full(mesh: Machines, owner_id: UUID, size: int) -> Problem | None:
+    """Why so many bytes more are too many. What was sent a moment ago may not be counted yet:
+    that is no more than is taken in five minutes.
+    """
+    most = mesh.settings.storage_per_person_mb
+    if await media_files.bytes_of(mesh.postgres, str(owner_id)) + size <= most << 20:
+        return None
+    detail = f"would be more than the {most} MiB of pictures that one person may have: delete some"
+    return Problem(409, "storage_full", detail)
 
 
 async def _is_kept(mesh: Machines, sending: CommandSender, step: str) -> bool:

@@ -179,6 +179,9 @@ class Settings(BaseSettings):
     item_images_wait_s: float = Field(
         default=60.0, gt=0, description="how long an item waits for its images to be drawn"
     )
+    storage_per_person_mb: int = Field(
+        default=5_120, ge=1, description="MiB of pictures, as sent, that one person may have"
+    )
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
     session_timeout_ms: int = Field(
         default=6_000, ge=1_000, description="how soon a dead consumer is replaced"

@@ -156,3 +156,14 @@ _BY_ID = """
 async def by_id(reads: Reads, media_id: str) -> Mapping[str, Any] | None:
     """One upload; `owner_deleted` tells that whoever sent it has left, and its bytes too."""
     return await reads.fetchrow(_BY_ID, media_id)
+
+
+_BYTES_OF = """
+    SELECT coalesce(sum(size), 0)::bigint AS bytes FROM reads.media_files WHERE user_id = $1
+"""
+
+
+async def bytes_of(reads: Reads, user_id: str) -> int:
+    """The bytes that all uploads of a person take, as they were sent. What was deleted has none."""
+    row = await reads.fetchrow(_BYTES_OF, user_id)
+    return int(row["bytes"]) if row is not None else 0

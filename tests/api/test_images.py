@@ -18,7 +18,7 @@ from schemas.media import ORIGINAL_BYTES_MAX
 from tests.api.offering import campus, student
 from tests.api.picturing import Uploader, image_of, images_of
 from tests.api.profiling import photo
-from tests.api.running import Mesh, journal_kinds, journalled
+from tests.api.running import Mesh, api, journal_kinds, journalled
 from tests.api.selling import pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
@@ -74,6 +74,27 @@ async def test_ME_02_a_bad_file_fails_only_itself(person) -> None:
     unknown = "media_type_unknown"
     assert reasons == [None, unknown, "file_too_large", unknown, None]
     assert [each["id"] is None for each in found] == [False, True, True, True, False]
+
+
+@pytest.mark.asvs("V5.2.4")
+async def test_nobody_has_more_pictures_than_the_storage_allows_one_person(mesh: Mesh) -> None:
+    """Whoever deletes some may send others, and a repeat is told what it was told at first."""
+    large = photo() + bytes(600_000)
+    async with api(mesh.settings.model_copy(update={"storage_per_person_mb": 1})) as small:
+        await eventually(lambda: small.machines.writes.started, 20)
+        person = Uploader(small, await mesh.account("buyer"))
+        once = {"Idempotency-Key": uuid4().hex}
+        first = await person.send(large, headers=once)
+        await person.image(image_of(first), first)
+        beyond, fitting = images_of(await person.send(large, photo()))
+        assert (beyond["status"], beyond["error"]["reason"]) == ("refused", "storage_full")
+        assert fitting["status"] == "processing"
+        assert images_of(await person.send(large, headers=once)) == images_of(first)
+        assert len({each.split("/")[2] for each in person.kept()}) == 2
+        path = f"/api/media/{image_of(first)}"
+        gone = await person.ask("DELETE", path, headers={"If-Match": "*"})
+        await person.image(image_of(first), gone)
+        assert image_of(await person.send(large))
 
 
 @pytest.mark.asvs("V1.3.4")

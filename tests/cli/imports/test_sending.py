@@ -23,6 +23,7 @@ from schemas.messages import Fault
 from schemas.positions import Position
 from schemas.recorded import CommandEnvelope, Reply
 from tests.cli.imports.reading import order, small
+from tests.waiting import let_pass
 
 QUICK = Limits(in_flight_max=10, reply_timeout_s=1, retry_for_s=0.2, pause_s=0.01)
 
@@ -127,9 +128,9 @@ class Slow:
         now = asyncio.get_running_loop().time()
         self.free_at = max(self.free_at, now) + 1 / self.a_second
         if self.free_at - now > timeout_s:
-            await asyncio.sleep(timeout_s)
+            await let_pass(timeout_s, because="nobody answers before")
             raise WriteUnavailableError
-        await asyncio.sleep(self.free_at - now)
+        await let_pass(self.free_at - now, because="it does one after the other")
         return accepted(envelope)
 
 
@@ -153,7 +154,7 @@ class Stubborn:
     async def send(self, envelope: CommandEnvelope, _timeout_s: float) -> Reply:
         self.first = self.first or envelope.command_id
         if envelope.command_id != self.first:
-            await asyncio.sleep(0.03)
+            await let_pass(0.03, because="the first is to be asked for again meanwhile")
         else:
             self.tries += 1
             if self.tries < 7:
