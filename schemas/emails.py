@@ -8,16 +8,24 @@ from __future__ import annotations
 
 from email_validator import EmailNotValidError, validate_email
 
+from schemas.texts import hidden_in, shows
+
+NAME_BYTES_MAX = 64  # what servers take before the @ (RFC 5321, 4.5.3.1.1)
+_NONE = "is no e-mail address: write it like name@example.org"
+
 
 def address_of(text: str) -> str:
     """The address that mail goes to: the name as typed, the domain in its one form. Raises
     ValueError, whose text does not quote the address.
     """
     try:
-        return validate_email(text, check_deliverability=False).normalized
+        found = validate_email(text, check_deliverability=False)
     except (EmailNotValidError, UnicodeError):
-        message = "is no e-mail address: write it like name@example.org"
-        raise ValueError(message) from None
+        raise ValueError(_NONE) from None
+    name = found.local_part
+    if hidden_in(name) or not shows(name) or len(name.encode()) > NAME_BYTES_MAX:
+        raise ValueError(_NONE)
+    return found.normalized
 
 
 def lookup_form(address: str) -> str:

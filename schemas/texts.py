@@ -68,6 +68,7 @@ _UNSEEN: Final[Ranges] = (
     (0xFEFF, 0xFEFF),
     (0xFFA0, 0xFFA0),
     (0xFFF0, 0xFFF8),
+    (0xFFFC, 0xFFFC),  # stands for something that did not come along
     (0x16FE4, 0x16FE4),
     (0x1BCA0, 0x1BCA3),
     (0x1D159, 0x1D159),
@@ -156,7 +157,7 @@ class Line(_Rule):
         found = self.refused.search(text.strip(self.spared))
         if found is not None:
             raise refusal(_told(found[0]))
-        if self.length_min and text.strip() and not _SEEN.search(text):
+        if self.length_min and text.strip() and not shows(text):
             told = "shows nothing: write something that can be read"
             raise refusal(told)
 
@@ -243,6 +244,16 @@ SEALED: Final = Form(r"^[A-Za-z0-9_=-]*$", "is no sealed text")
 TOKEN: Final = Form(r"^[\x21-\x7e]*$", "takes letters, digits and signs of ASCII, no spaces")
 
 
+def shows(text: str) -> bool:
+    """Whether a reader sees anything in it. Marks that stand on nothing are no text."""
+    return any(not unicodedata.category(each[0]).startswith("M") for each in _SEEN.finditer(text))
+
+
+def hidden_in(text: str) -> bool:
+    """Whether a text holds what no reader sees."""
+    return not all(_SEEN.match(each) for each in text)
+
+
 def without_controls(text: str) -> str:
     """A text that is taken as it is, such as a password; raises for what nobody can type."""
     found = Lines.refused.search(text)
@@ -257,7 +268,7 @@ def shown_of(text: str, length_max: int) -> str:
     """
     kept = Line.refused.sub(" ", text)
     plain = " ".join(kept.split())[:length_max].strip()
-    return plain if _SEEN.search(plain) else ""
+    return plain if shows(plain) else ""
 
 
 def each_text(form: Form) -> AfterValidator:

@@ -29,7 +29,20 @@ def test_upper_case_is_the_same_mailbox() -> None:
     assert earlier_form("NIMAL@example.org") is None
 
 
-@pytest.mark.parametrize("text", ["nimal", "a\x00b@example.org", "a\ud800@example.org", "@", ""])
+NONE = [
+    "nimal",
+    "a\x00b@example.org",
+    "a\ud800@example.org",
+    "@",
+    "",
+    *(f"{hidden}@example.org" for hidden in ("\u3164", "\u2800", "\ufffc", "\u0301" * 8)),
+    *(f"ni{hidden}mal@example.org" for hidden in ("\u200b", "\u00ad", "\u3164", "\ue000")),
+    "a" * 65 + "@example.org",
+    "\u00e9" * 33 + "@example.org",
+]
+
+
+@pytest.mark.parametrize("text", NONE, ids=ascii)
 def test_what_is_no_address_is_told_without_quoting_it(text: str) -> None:
     with pytest.raises(ValueError, match="is no e-mail address") as told:
         address_of(text)

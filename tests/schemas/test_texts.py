@@ -45,6 +45,14 @@ def test_what_shows_nothing_is_no_name_and_no_message(text: str) -> None:
     assert not shown_of(text * 3, 100)
 
 
+@pytest.mark.parametrize("mark", ["\u0301", "\u20dd", "\u093e", "\u0dca", "\U0001e8d0"], ids=ascii)
+def test_marks_that_stand_on_nothing_show_nothing(mark: str) -> None:
+    for kind in (TITLE, WORDS):
+        assert "shows nothing" in refusal_of(kind, mark * 3)
+        assert kind.validate_python(f"abe{mark}") == f"abe{mark}"
+    assert not shown_of(mark * 3, 100)
+
+
 def test_no_format_and_no_space_is_seen() -> None:
     told = [each for each in default_ignorable() if shown_of(each, 10)]
     # These stand for numbers and verses, and are drawn.
