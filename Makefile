@@ -74,7 +74,7 @@ timing: $(STAMP)  ## Ask a thousand times whether time tells known e-mails from 
 	@MESH_TIMING_PAIRS=1000 $(BIN)/python -m pytest --quiet --timeout 900 tests/api/test_timing.py
 
 fuzz: $(STAMP)  ## Ask, as everybody who is let in, all that the schema allows and forbids (minutes)
-	@MESH_FUZZ_EXAMPLES=60 $(BIN)/python -m pytest --quiet --timeout 3600 tests/api/test_fuzzing.py
+	@MESH_FUZZ_EXAMPLES=120 $(BIN)/python -m pytest --quiet --timeout 7200 tests/api/test_fuzzing.py
 
 audit: $(STAMP)  ## Look for weak code, known vulnerabilities, secrets and loose dependencies
 	@$(BIN)/python -m tests.house.audit

@@ -64,6 +64,12 @@ HEADER_PARAMETER: dict[str, Any] = {
 OPENAPI_EXTRA: dict[str, Any] = {"parameters": [HEADER_PARAMETER]}
 
 
+def _token_of(request: Request) -> str | None:
+    """The request's token: of several all have to be covered, as of the parts of one."""
+    sent = request.headers.getlist(HEADER)
+    return ",".join(sent) if sent else None
+
+
 class CaughtUp:
     """Waits for the projections that one read uses."""
 
@@ -75,7 +81,7 @@ class CaughtUp:
         """Return once the request's token, if it has one, is covered; raises a 400 problem for
         a token that is none, StoreUnavailableError when the bound passes.
         """
-        machines, token = machines_of(request), request.headers.get(HEADER)
+        machines, token = machines_of(request), _token_of(request)
         if token is not None:
             await self._reached(request, token)
         await machines.withheld.refuse(request, self._names)
@@ -85,7 +91,7 @@ class CaughtUp:
         another generation has come to be shown, which may not be as far as the one waited for.
         Only Postgres shows the next generation at one moment with what it has read.
         """
-        machines, token = machines_of(request), request.headers.get(HEADER)
+        machines, token = machines_of(request), _token_of(request)
         await machines.withheld.refuse(request, self._names)
         if token is None:
             return await query()

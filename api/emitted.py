@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
 import orjson
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+
+from schemas.texts import refusal
 
 # Who pastes `+05:30` into an address unescaped sends a space: that is what + means there.
 _SPACED_OFFSET = re.compile(r"(.*\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d(?::?\d\d)?)", re.ASCII)
@@ -28,4 +30,14 @@ def _pasted(sent: Any) -> Any:
     return sent if found is None else f"{found[1]}+{found[2]}"
 
 
-MomentParameter: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_pasted)]
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        told = "is before the year 1 or after 9999 in UTC"
+        raise refusal(told) from None
+
+
+MomentParameter: TypeAlias = Annotated[
+    AwareDatetime, BeforeValidator(_pasted), AfterValidator(_in_utc)
+]

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from api.problems import Problem
 from schemas.messages import Fault
 
-# RFC 9110: opaque tags, weak ones among them, with commas between.
+# RFC 9110: opaque tags, weak ones among them, with commas between, and nothing between two commas.
 _TAG = r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-IF_MATCH = rf"^(\*|{_TAG}([ \t]*,[ \t]*{_TAG})*)$"
+IF_MATCH = rf"^(\*|[ \t,]*{_TAG}([ \t]*,[ \t,]*{_TAG})*[ \t,]*)$"
 _STRONG = re.compile(r'(?<!W/)"(0|[1-9][0-9]{0,17})"')
 REVALIDATE = "no-cache"  # caches may keep it, but must ask each time: it costs one 304
 

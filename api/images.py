@@ -47,9 +47,12 @@ router = new_router("media")
 
 @dataclass(frozen=True)
 class Aim:
-    """Which file of a request it is, what it is for, and what stands against taking it now."""
+    """Which of how many files of a request it is, what it is for, and what stands against taking
+    it now.
+    """
 
     place: int
+    count: int
     subject: str | None = None
     against: Problem | None = None
 
@@ -102,7 +105,7 @@ async def upload_images(
     async with sent_files(request, FIELD, IMAGES_MAX) as files:
         await spend(mesh.rate_limits, request, "images", len(files))
         found = [
-            await take_image(mesh, sending, key, file, Aim(place))
+            await take_image(mesh, sending, key, file, Aim(place, len(files)))
             for place, file in enumerate(files)
         ]
     taken = [each for each in found if isinstance(each, Taken)]
@@ -194,7 +197,8 @@ async def take_image(
         return Refused("media_type_unknown", detail)
     step = f"image/{aim.place}"
     media_id = sending.new_id(f"media/{aim.place}")
-    path = sending.request.url.path
+    # With more or fewer files it is another request, of which none repeats this one.
+    path = f"{sending.request.url.path} {aim.place}/{aim.count}"
     fingerprint = fingerprint_of(mesh.settings, "POST", path, data)
     # Its name is keyed: nobody may find out from the log, for ever, who had which picture.
     original = f"{media_folder(key.user_id, media_id)}/original-{fingerprint}"

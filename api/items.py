@@ -261,7 +261,7 @@ async def _taken(
 
     async def take(place: int, file: UploadFile) -> Taken | Refused:
         async with turn:
-            aim = Aim(place, subject, campus.against)
+            aim = Aim(place, len(files), subject, campus.against)
             return await take_image(mesh, sending, key, file, aim)
 
     # All come to an end before the first failure is told: their files are closed then.

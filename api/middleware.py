@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
-from uuid import uuid4
+from urllib.parse import unquote_to_bytes
+from uuid import UUID, uuid4
 
 import structlog
 from asgi_correlation_id import correlation_id
@@ -41,6 +42,11 @@ _REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
 _UPLOADS = (
     (re.compile(r"/api/users/[0-9A-Fa-f-]{36}/avatar"), UPLOAD_BYTES_MAX),
     (re.compile(r"/api/(media/)?images|/api/items"), IMAGES_BYTES_MAX),
+)
+# As the router takes them, in any case and with hyphens or without, but not as we write them.
+_OTHER_ID = re.compile(
+    r"/(?![0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/|$))"
+    r"([0-9A-Fa-f]{8}(?:-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12})(?=/|$)"
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECURITY = (
@@ -96,6 +102,8 @@ class Edge:
         try:
             if len(sent) != len(looked_at):
                 raise _sent_twice(looked_at)  # noqa: TRY301 - answered like those from below
+            _refuse_unread(scope, sent)
+            scope["path"] = _in_one_form(scope["path"])
             await self._app(scope, self._bounded(scope, sent, receive), send_on)
         except Problem as problem:
             await problem_response(problem)(scope, receive, send_on)
@@ -137,6 +145,32 @@ class Edge:
         return counted
 
 
+def _refuse_unread(scope: Scope, sent: Mapping[bytes, bytes]) -> None:
+    """Raise the problem of what would be read as something else than was meant."""
+    coding = sent.get(b"content-encoding", b"identity")
+    if coding.strip().lower() not in (b"", b"identity"):
+        fault = Fault(pointer="header:Content-Encoding", detail="is not known here: leave it out")
+        headers = {"Accept-Encoding": "identity"}
+        raise Problem(
+            415, "content_encoding", "Send the body as it is", faults=[fault], headers=headers
+        )
+    query = scope["query_string"]
+    if query.isascii() and b"%" not in query:
+        return
+    try:
+        unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        detail = "The query is not UTF-8: encode it so, then escape it"
+        raise Problem(400, "query_not_utf8", detail) from None
+
+
+def _in_one_form(path: str) -> str:
+    """The path with each id as we write it, so that what is remembered by path, such as keys of
+    repeats, knows it again however it is written.
+    """
+    return _OTHER_ID.sub(lambda found: f"/{UUID(found[1])}", path)
+
+
 def _without_body(send: Send) -> Send:
     """What an answer to HEAD is: the one to GET without its body (RFC 9110, 9.3.2)."""
 
@@ -166,6 +200,7 @@ _ONCE = frozenset(
         b"host",
         b"content-type",
         b"idempotency-key",
+        b"content-encoding",
     }
 )
 

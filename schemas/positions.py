@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -26,6 +27,7 @@ class Position(NamedTuple):
 
 
 TOKEN_LENGTH_MAX = 2_000
+_POSITION = re.compile(r"([^:]+):([0-9]{1,9}):([0-9]{1,18})", re.ASCII)
 
 
 def format_token(positions: list[Position]) -> str:
@@ -40,9 +42,9 @@ def parse_token(text: str) -> list[Position]:
         raise ValueError(message)
     positions = []
     for part in text.split(","):
-        topic, partition, offset = part.strip().rsplit(":", 2)
-        positions.append(Position(topic, int(partition), int(offset)))
-    if any(place.partition < 0 or place.offset < 0 for place in positions):
-        message = "negative partition or offset"
-        raise ValueError(message)
+        found = _POSITION.fullmatch(part.strip(" \t"))
+        if found is None:
+            message = "not topic:partition:offset"
+            raise ValueError(message)
+        positions.append(Position(found[1], int(found[2]), int(found[3])))
     return positions

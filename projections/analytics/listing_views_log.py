@@ -73,6 +73,10 @@ listing_views_log = Projection(
 )
 
 
+# What ClickHouse can count from and to. Nobody looked before or after.
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2261, 12, 31)
+
+
 class Analytics(Protocol):
     """Runs queries on the ClickHouse views."""
 
@@ -94,6 +98,9 @@ async def views_per_day(
     analytics: Analytics, listing_id: str, first: date, last: date
 ) -> list[DayOfViews]:
     """The days from `first` to `last` on which somebody looked, at most `DAYS_MAX`."""
+    if last < FIRST_DAY or first > LAST_DAY:
+        return []
+    first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
     rows = await analytics.fetch(
         """
         SELECT toDate(viewed_at, 'UTC') AS day, count() AS views, uniqExact(viewer) AS uniques

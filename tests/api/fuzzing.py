@@ -14,8 +14,9 @@ from pathlib import Path
 from tests.api.fuzzing_people import Run
 from tests.api.running import ROOT
 
-TIMEOUT_S = 3_600.0
+TIMEOUT_S = 7_200.0
 SHUT_MAX = 0.05  # of a role's answers: more, and it is no longer the role that asks
+CONFIG = Path(__file__).with_name("fuzzing.toml")
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -94,7 +95,8 @@ async def fuzzed(url: str, run: Run, effort: Effort, folder: Path) -> Fuzzed:
 
 def command(url: str, operations: Sequence[str], effort: Effort) -> list[str]:
     return [
-        *(str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json"),
+        *(str(Path(sys.executable).with_name("schemathesis")), f"--config-file={CONFIG}"),
+        *("run", f"{url}/openapi.json"),
         *(f"--phases={effort.phases}", f"--max-examples={effort.examples}", "--no-color"),
         *(f"--seed={effort.seed}", "--generation-database=none", "--suppress-health-check=all"),
         # What happens without credentials or with forged ones, the check `ignored_auth` asks.

@@ -180,8 +180,11 @@ async def test_AN_05_only_the_seller_and_staff_see_figures(mesh, seller, viewer)
 async def test_AN_05_days_outside_the_span_are_left_out(mesh, seller) -> None:
     path = await offered(seller)
     last = await look(mesh, path)
-    span = {"first": "2020-01-01", "last": "2020-01-31"}
-    assert (await figures(seller, path, last, **span))["views"] == 0
+    for year in ("2020", "0434", "1899", "1969", "2299", "9999"):
+        span = {"first": f"{year}-01-01", "last": f"{year}-01-31"}
+        assert (await figures(seller, path, last, **span))["views"] == 0
+    over = {"first": "1969-12-31", "last": "1970-01-01"}
+    assert (await figures(seller, path, last, **over))["days"] == []
 
 
 @pytest.mark.parametrize(

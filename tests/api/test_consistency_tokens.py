@@ -44,3 +44,28 @@ async def test_a_broker_that_is_late_once_is_asked_again(
     answer = await mesh.client.get("/api/listings", headers=token)
     assert problem(answer) == (400, "consistency_token_invalid")
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "events.listings:1:1_0",
+        "events.listings:1:+1",
+        "events.listings: 0:0",
+        "events.listings:0:0 0",
+        "events.listings:0:\u0661".encode().decode("latin-1"),
+        "events.listings:0:0,,events.listings:1:0",
+        "",
+    ],
+)
+async def test_a_token_in_another_form_is_400(mesh: Mesh, token: str) -> None:
+    headers = [("Consistency-Token", token.encode("latin-1"))]
+    answer = await mesh.client.get("/api/listings", headers=headers)
+    assert problem(answer) == (400, "consistency_token_invalid")
+
+
+async def test_a_token_in_two_lines_is_waited_for_whole(mesh: Mesh) -> None:
+    both = [("Consistency-Token", f"events.listings:0:{each}") for each in (0, 999_999_999)]
+    for headers in (both, both[::-1]):
+        answer = await mesh.client.get("/api/listings", headers=headers)
+        assert problem(answer) == (400, "consistency_token_invalid")

@@ -32,7 +32,7 @@ EFFORT = (
 )
 REACHED_MIN = 20_000 if LARGE else 250
 AT_ONCE = 2
-pytestmark = pytest.mark.timeout(3_600 if LARGE else 900)
+pytestmark = pytest.mark.timeout(7_200 if LARGE else 900)
 
 
 @pytest.fixture(scope="module")

@@ -231,6 +231,22 @@ async def test_NB_02_a_strange_request_id_is_replaced(alone: Mesh, sent: str) ->
     assert re.fullmatch(r"[0-9a-f]{32}", answer.headers["X-Request-ID"])
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "identity, gzip", "\x01"])
+async def test_a_body_in_a_coding_of_its_own_is_415(alone: Mesh, coding: str) -> None:
+    headers = {**JSON, "Content-Encoding": coding}
+    answer = await alone.client.post(REGISTER, content=b"{}", headers=headers)
+    found = assert_problem(answer, 415, "content_encoding")
+    assert found["errors"][0]["pointer"] == "header:Content-Encoding"
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", ""])
+async def test_a_body_as_it_is_may_say_so(alone: Mesh, coding: str) -> None:
+    headers = {**JSON, "Content-Encoding": coding}
+    answer = await alone.client.post(REGISTER, content=b"{}", headers=headers)
+    assert_problem(answer, 422, "invalid")
+
+
 # Versions.
 
 
@@ -249,6 +265,8 @@ async def test_a_change_without_if_match_is_428(alone: Mesh) -> None:
     [
         ('"6", "7"', [6, 7]),
         ('"6","six" ,W/"7",\t"8"', [6, 8]),
+        ('"6",,"7"', [6, 7]),
+        (' , "6", ,', [6]),
         ('W/"6"', []),
         ('"six"', []),
         ('"06"', []),
@@ -268,7 +286,7 @@ async def test_tags_may_be_sent_in_several_headers(alone: Mesh) -> None:
     assert answer.json() == {"versions": [6, 7]}
 
 
-@pytest.mark.parametrize("tags", ["6", "", '"6', '"6" "7"', '*, "6"', "x", '"6",,"7"'])
+@pytest.mark.parametrize("tags", ["6", "", '"6', '"6" "7"', '*, "6"', "x", ",", '"6",*'])
 async def test_what_is_no_list_of_tags_is_400_and_named(alone: Mesh, tags: str) -> None:
     answer = await alone.client.put("/test/change", headers={"If-Match": tags})
     found = assert_problem(answer, 400, "if_match_invalid")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -27,6 +29,15 @@ async def shop(mesh: Mesh) -> Shop:
     return Shop(mesh, Seller(mesh, await mesh.account("admin")))
 
 
+def otherwise_spelt(path: str) -> str:
+    """The path with its ids in another form that the router takes."""
+    return re.sub(
+        r"(?<=/)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        lambda found: found[0].replace("-", "").upper(),
+        path,
+    )
+
+
 def test_every_operation_that_takes_a_key_has_its_deed() -> None:
     assert set(DEEDS) | set(NEVER_REPEATED) == KEYED
     assert not set(DEEDS) & set(NEVER_REPEATED)
@@ -40,9 +51,10 @@ async def test_a_repeat_gets_its_first_answer_when_it_could_not_be_done_any_more
     first = await deed.done(key)
     assert first.status_code < 300, first.text
     await deed.spoil()
-    again = await deed.done(key)
-    assert (again.status_code, again.text) == (first.status_code, first.text)
-    assert again.headers.get("ETag") == first.headers.get("ETag")
+    for each in (deed, replace(deed, path=otherwise_spelt(deed.path))):
+        again = await each.done(key)
+        assert (again.status_code, again.text) == (first.status_code, first.text)
+        assert again.headers.get("ETag") == first.headers.get("ETag")
 
 
 async def test_a_repeat_gets_its_first_answer_while_the_journal_stands_still(shop: Shop) -> None:
