@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.confirming import EXIT_USAGE
 from cli.output import until_closed
 from infra.settings import SettingsError
 
@@ -75,6 +76,14 @@ def load(word: str = "") -> typer.Typer:
     return app
 
 
+def _is_no_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def main() -> None:
     """Run the command. Missing or wrong settings end it with 2, a server that does not answer
     with 75 (EX_TEMPFAIL) and a reader who has seen enough with 0: each with one line at most.
@@ -84,6 +93,12 @@ def main() -> None:
     try:
         with until_closed():
             load(sys.argv[1] if len(sys.argv) > 1 else "")()
+    except UnicodeEncodeError:
+        words = [each for each in sys.argv if _is_no_text(each)]
+        if not words:
+            raise
+        typer.echo(f"This is not UTF-8: {' '.join(map(ascii, words))}", err=True)
+        sys.exit(EXIT_USAGE)
     except SettingsError as error:
         typer.echo(str(error), err=True)
         sys.exit(EXIT_SETTINGS)

@@ -15,7 +15,7 @@ import typer
 import uuid_utils
 from pydantic import TypeAdapter, ValidationError
 
-from api.account_fields import Email
+from api.account_fields import Email, Name
 from api.gateway import CommandGateway
 from api.registration import RESERVATION
 from infra.one_time_tokens import OneTimeTokens
@@ -27,8 +27,14 @@ from schemas.identity import RegisterUser, ReserveEmail, TokenPurpose
 from schemas.listings import seller_account
 from schemas.messages import Command, Market, Role
 from schemas.recorded import CommandEnvelope
+from schemas.texts import Line
+
+SOURCE_LENGTH_MAX = 100
 
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_SOURCE: TypeAdapter[str] = TypeAdapter(Annotated[str, Line(SOURCE_LENGTH_MAX)])
+_OFFERED = "SELECT EXISTS (SELECT FROM reads.listing_page WHERE seller_id = $1)"
 
 
 class SourceError(Exception):
@@ -49,24 +55,31 @@ def seller_account_command(
 ) -> None:
     """Register an account that reads and answers what is written to imported listings."""
     try:
-        user_id = asyncio.run(register_source(settings(), source, _checked(email), name))
+        user_id, offers = asyncio.run(register_source(settings(), source, email, name))
     except SourceError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{source} is {user_id}. A password is set through POST /api/auth/forgot-password.")
+    if not offers:
+        typer.echo("No listing is offered by it so far: is it spelt as the import has it?")
 
 
-def _checked(email: str) -> str:
+def _judged(kind: TypeAdapter[str], what: str, text: str) -> str:
     try:
-        return _EMAIL.validate_python(email)
-    except ValidationError:
-        message = f"{email} is no e-mail address"
+        return kind.validate_python(text)
+    except ValidationError as error:
+        message = f"The {what} {error.errors()[0]['msg']}"
         raise SourceError(message) from None
 
 
-async def register_source(chosen: Settings, source: str, email: str, name: str) -> UUID:
-    """The id of the account; raises SourceError for a taken e-mail or source."""
-    user_id = seller_account(source)
+async def register_source(
+    chosen: Settings, source: str, email: str, name: str
+) -> tuple[UUID, bool]:
+    """The id of the account, and whether there are listings of it; raises SourceError for what
+    is no source, e-mail or name, and for a taken e-mail or source.
+    """
+    source, email = _judged(_SOURCE, "source", source), _judged(_EMAIL, "e-mail", email)
+    name, user_id = _judged(_NAME, "name", name), seller_account(source)
     if str(user_id) == source.lower():
         message = "This seller is a person, who has an account: name a source, import:my-dealer"
         raise SourceError(message)
@@ -74,6 +87,7 @@ async def register_source(chosen: Settings, source: str, email: str, name: str) 
         vault = Vault(pool, chosen)
         email_hash = vault.wrapping.lookup_hash(lookup_form(email))
         key = await vault.new_person(user_id, email_hash)
+        offers = bool(await pool.fetchval(_OFFERED, source))
     now = datetime.now(UTC)
     by = {"asked_at": now, "asked_by": str(user_id), "asked_role": Role.DEALER}
     reserve = ReserveEmail(email_hash=email_hash, owner_id=user_id, until=now + RESERVATION, **by)
@@ -92,7 +106,7 @@ async def register_source(chosen: Settings, source: str, email: str, name: str) 
         **by,
     )
     await _sent(chosen, reserve, joins)
-    return user_id
+    return user_id, offers
 
 
 def _sealed(key: PersonKey, email: str, name: str) -> dict[str, Any]:

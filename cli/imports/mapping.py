@@ -11,6 +11,7 @@ from cli.imports.amounts import check_beside, check_plain, read_amount
 from cli.imports.patterns import check_pattern, matches
 from cli.imports.rules import Cells, Column, NumberForm, Part, Rule, Texts, columns_of
 from schemas.messages import Market
+from schemas.texts import Line
 
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,59}$")]
 LINES_PER_ROW_MAX = 1_000
@@ -126,7 +127,7 @@ class Mapping(Part):
 
     version: Annotated[Literal[1], BeforeValidator(lambda v: 1 if v == "1" else v)]
     source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
-    seller: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    seller: Annotated[str, Line(100)] | None = None
     market: Market = Market.EXOTICS
     file: FileShape = FileShape()
     key: Literal["row"] | Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]

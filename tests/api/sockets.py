@@ -32,8 +32,8 @@ class Replica:
 
 
 @asynccontextmanager
-async def served(settings: Settings) -> AsyncIterator[Replica]:
-    """The API as `mesh api` serves it, hearing the other replicas."""
+async def served(settings: Settings, *, writes: bool = True) -> AsyncIterator[Replica]:
+    """The API as `mesh api` serves it, hearing the other replicas and, if it `writes`, answers."""
     config = _uvicorn_config(settings)
     server = uvicorn.Server(config)
     with socket.socket() as listener:
@@ -42,6 +42,9 @@ async def served(settings: Settings) -> AsyncIterator[Replica]:
         await eventually(lambda: server.started, 20, "the API serves")
         realtime = config.app.state.realtime
         await eventually(realtime.rooms.listening.is_set, 20, "it hears the others")
+        if writes:
+            gateway = config.app.state.machines.writes
+            await eventually(lambda: gateway.started, 20, "the gateway has started")
         yield Replica(f"http://127.0.0.1:{listener.getsockname()[1]}", realtime)
         server.should_exit = True
         await task

@@ -217,7 +217,8 @@ class Registered:
 @pytest.fixture
 async def registered(mesh: Mesh) -> Registered:
     source, email = f"import:{uuid4().hex}", new_email()
-    user_id = await register_source(mesh.settings, source, email, "Some Dealer")
+    user_id, offers = await register_source(mesh.settings, source, email, "Some Dealer")
+    assert not offers
 
     async def there() -> bool:
         return await users.by_id(mesh.machines.postgres, str(user_id)) is not None
@@ -251,6 +252,24 @@ async def test_whoever_registers_a_source_reads_what_was_written_to_it(
 async def test_a_source_is_registered_once(mesh, registered) -> None:
     with pytest.raises(SourceError, match="already_registered"):
         await register_source(mesh.settings, registered.source, new_email(), "Another")
+
+
+@pytest.mark.parametrize(
+    ("what", "wrong"),
+    [
+        ("source", {"source": each})
+        for each in ("", " ", "import:\u202e", "import:a\nb", "x" * 101, "\u200b")
+    ]
+    + [("e-mail", {"email": each}) for each in ("", "nobody", "\u3164@example.org")]
+    + [
+        ("name", {"name": each})
+        for each in ("", "  ", "\u200b\u200b", "a\u202eb", "a\x01b", "x" * 5_000, "a\udcffb")
+    ],
+)
+async def test_what_an_account_could_not_hold_is_told(mesh, what: str, wrong: dict) -> None:
+    good = {"source": f"import:{uuid4().hex}", "email": new_email(), "name": "Some Dealer"}
+    with pytest.raises(SourceError, match=f"^The {what} "):
+        await register_source(mesh.settings, **{**good, **wrong})
 
 
 async def test_a_person_is_no_source(mesh) -> None:
