@@ -76,14 +76,15 @@ def fault_of(found: Mapping[str, Any]) -> Fault:
         pointer = "".join(f"/{_escaped(part)}" for part in path)
     else:
         pointer = _PLACES.get(str(where), f"{where}:") + ".".join(str(part) for part in path)
-    return Fault(pointer=_tellable(pointer), detail=_told(found))
+    return Fault(pointer=_tellable(pointer), detail=sentence_of(found) or _OTHERWISE)
 
 
-def _told(found: Mapping[str, Any]) -> str:
+def sentence_of(found: Mapping[str, Any]) -> str:
+    """What is wrong and how to mend it, without where; empty for what has no sentence here."""
     kind = found["type"]
     if kind in _WITH_BOUNDS:
         return _WITH_BOUNDS[kind](found["ctx"])
-    return _SENTENCES.get(kind, _OTHERWISE)
+    return _SENTENCES.get(kind, "")
 
 
 def _escaped(part: str | int) -> str:

@@ -38,8 +38,12 @@ def probe(
     if not _WEB_ADDRESS.match(address):
         message = f"{address!r} is no web address: give http://HOST[:PORT]"
         raise typer.BadParameter(message)
-    with httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
-        found = list(_asked(client))
+    try:
+        with httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
+            found = list(_asked(client))
+    except httpx.InvalidURL as error:
+        message = f"{address!r} is no web address: {error}"
+        raise typer.BadParameter(message) from None
     if as_json:
         typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
     else:

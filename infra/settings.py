@@ -36,7 +36,7 @@ class SettingsError(Exception):
 
 def state_folder() -> Path:
     """The folder that holds everything the local stack writes: data, logs, pids, settings."""
-    return Path(os.environ.get("MESH_STATE", ".mesh")).resolve()
+    return Path(os.environ.get("MESH_STATE") or ".mesh").resolve()
 
 
 def settings_file() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 from typing import Annotated, Literal, Self
 
@@ -11,17 +12,39 @@ from cli.imports.amounts import check_beside, check_plain, read_amount
 from cli.imports.patterns import check_pattern, matches
 from cli.imports.rules import Cells, Column, NumberForm, Part, Rule, Texts, columns_of
 from schemas.messages import Market
-from schemas.texts import Line
+from schemas.texts import Form, Line, refusal, shows
 
-Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,59}$")]
+Code = Annotated[
+    str,
+    Form(r"^[a-z][a-z0-9_]{1,59}$", "takes 2 to 60 small letters, digits and _, a letter first"),
+]
 LINES_PER_ROW_MAX = 1_000
 SKIPPED_LINES_MAX = 100
 REJECTS_MAX = 200
 
 
+# They encode names and program text, not files.
+_NO_TEXTS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
+
+
+def _columns(found: object) -> object:
+    """`row`, or the columns of a key: some, and each once."""
+    if found == "row":
+        return found
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        told = "is neither `row` nor a list of columns: write it like [stock_no]"
+    elif not found:
+        told = "names no column: write it like [stock_no], or row"
+    elif len(set(found)) < len(found):
+        told = "names a column twice: take one out"
+    else:
+        return tuple(found)
+    raise refusal(told)
+
+
 def _one_character(text: str) -> str:
-    if len(text) != 1 or text.isalnum() or text == "\0":
-        message = "exactly one character, and no letter or digit"
+    if len(text) != 1 or text.isalnum() or not (shows(text) or text in " \t"):
+        message = "exactly one character that can be seen, a space or a tab; no letter or digit"
         raise ValueError(message)
     return text
 
@@ -56,6 +79,8 @@ class FileShape(Part):
         try:
             "".encode(encoding)
             b"".decode(encoding)
+            if codecs.lookup(encoding).name in _NO_TEXTS:
+                raise LookupError(encoding)  # noqa: TRY301 - told as the others are
         except (LookupError, TypeError, ValueError):  # unknown, or no encoding of text
             message = f"unknown encoding {encoding!r}"
             raise ValueError(message) from None
@@ -126,11 +151,20 @@ class Mapping(Part):
     """A whole mapping file, format 1. See docs/importing.md."""
 
     version: Annotated[Literal[1], BeforeValidator(lambda v: 1 if v == "1" else v)]
-    source: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
+    source: Annotated[
+        str,
+        Form(
+            r"^[a-z0-9][a-z0-9._-]{0,59}$",
+            "takes small letters, digits and . _ -, at most 60, and begins with a letter or digit",
+        ),
+    ]
     seller: Annotated[str, Line(100)] | None = None
     market: Market = Market.EXOTICS
     file: FileShape = FileShape()
-    key: Literal["row"] | Annotated[tuple[Column, ...], Field(min_length=1, max_length=100)]
+    key: Annotated[
+        Literal["row"] | Annotated[tuple[Column, ...], Field(max_length=100)],
+        BeforeValidator(_columns),
+    ]
     reject: Annotated[tuple[RejectRule, ...], Field(max_length=REJECTS_MAX)] = ()
     fields: Annotated[dict[str, Rule], Field(min_length=1)]
 

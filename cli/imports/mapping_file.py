@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from api.faults import sentence_of
 from cli.imports.fitting import faults_of
 from cli.imports.mapping import Mapping
 from cli.imports.rules import RULES, AnyRule, Rule
@@ -107,8 +108,6 @@ def _fault(document: Document, fault: Any) -> Fault:
 def _message(fault: Any) -> str:
     if fault["type"] == "union_tag_not_found":
         return f"as: is missing; there are {', '.join(RULES)}"
-    if fault["type"] == "extra_forbidden":
-        return "Extra inputs are not permitted: there is no such name here"
     if fault["type"] == "model_type":
         return "names and values are needed here"
-    return str(fault["msg"]).removeprefix("Value error, ")
+    return sentence_of(fault) or str(fault["msg"])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from string import Formatter
-from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
+from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
 from unicodedata import category
 
 from pydantic import (
@@ -24,6 +24,7 @@ from pydantic import (
 from cli.imports.amounts import Notation
 from cli.imports.strict_yaml import is_nothing, word_of
 
+T = TypeVar("T")
 Cells: TypeAlias = Mapping[str, str]  # column name → the cell, stripped
 
 NAME_LENGTH_MAX = 200
@@ -69,6 +70,16 @@ class _FromColumn(Part):
     default: Word = None  # the value where the cell is absent
 
 
+def _apart(words: dict[str, T]) -> dict[str, T]:
+    """The words, by each of which something else is meant; upper and lower case are alike."""
+    folded = [_folded(each) for each in words]
+    twice = sorted({each for each in folded if folded.count(each) > 1})
+    if twice:
+        message = f"the same word in other letters: {', '.join(twice)}"
+        raise ValueError(message)
+    return words
+
+
 class NumberForm(Part):
     """How a column writes its numbers. What isn't declared here refuses the cell."""
 
@@ -87,7 +98,7 @@ class NumberForm(Part):
     def _multipliers_are_words(cls, found: dict[str, Decimal]) -> dict[str, Decimal]:
         for word in found:
             _check_beside(word)
-        return found
+        return _apart(found)
 
     @field_validator("ignore")
     @classmethod
@@ -146,12 +157,7 @@ class WordRule(_FromColumn):
     @field_validator("words")
     @classmethod
     def _are_apart(cls, words: dict[str, Word]) -> dict[str, Word]:
-        folded = [key.casefold() for key in words]
-        twice = sorted({key for key in folded if folded.count(key) > 1})
-        if twice:
-            message = f"the same word in other letters: {', '.join(twice)}"
-            raise ValueError(message)
-        return words
+        return _apart(words)
 
     @cached_property
     def by_small_letters(self) -> dict[str, Word]:

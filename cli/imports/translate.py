@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 
 from pydantic import ValidationError
 
+from api.faults import sentence_of
 from cli.imports.cells import shown
 from cli.imports.fitting import FIELDS, Kind, as_held, fault_of
 from cli.imports.mapping import Mapping
@@ -112,7 +113,7 @@ def fields_of(mapping: Mapping, cells: MappingOf[str, str]) -> VehicleFields:
         return VehicleFields.model_validate(values)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        detail = "; ".join(_told(fault, values) for fault in faults)
+        detail = "; ".join(_told(mapping, fault, cells) for fault in faults)
         name = str(faults[0]["loc"][0]) if faults[0]["loc"] else ""
         refusal = Refusal(RefusedBy.VALIDATION, "invalid_field", detail, name)
         raise RefusedError(replace(refusal, column=column_of(mapping, name))) from error
@@ -151,12 +152,12 @@ def _invalid(mapping: Mapping, name: str, detail: str) -> RefusedError:
     return RefusedError(Refusal(RefusedBy.VALIDATION, "invalid_field", detail, name, column))
 
 
-def _told(fault: Any, values: MappingOf[str, Any]) -> str:
-    """`year: 1800: Input should be greater than or equal to 1886`."""
+def _told(mapping: Mapping, fault: Any, cells: MappingOf[str, str]) -> str:
+    """`year: '1800': is too small: at least 1886`, with the cell that the field is filled from."""
     place = ".".join(str(part) for part in fault["loc"])
-    held = values.get(str(fault["loc"][0])) if fault["loc"] else None
-    quoted = f"{shown(str(held))}: " if isinstance(held, str | int) else ""
-    return f"{place}: {quoted}{fault['msg'].removeprefix('Value error, ')}"
+    cell = cells.get(column_of(mapping, str(fault["loc"][0]))) if fault["loc"] else None
+    quoted = f"{shown(cell)}: " if cell is not None else ""
+    return f"{place}: {quoted}{sentence_of(fault) or fault['msg']}"
 
 
 def missing_columns(mapping: Mapping, columns: tuple[str, ...]) -> list[str]:

@@ -128,6 +128,19 @@ def test_who_refused_a_row_is_told_apart(cells: dict[str, str], by: RefusedBy, r
     assert (found.field, found.column) == ("year", "y")
 
 
+def test_a_value_that_no_vehicle_has_is_told_with_its_cell_and_in_plain_words() -> None:
+    fields = """
+        {year: {as: integer, column: y}, currency: {as: constant, value: EUR},
+        price_minor: {as: money, column: p}}
+    """
+    found = one(rule(fields), y="10", p="-5")
+    assert isinstance(found, Refusal)
+    assert found.detail.split("; ") == [
+        "price_minor: '-5': is too small: it must be more than 0",
+        "year: '10': is too small: at least 1886",
+    ]
+
+
 def test_a_row_that_cannot_be_read_keeps_its_refusal() -> None:
     broken = Refusal(RefusedBy.FILE, "malformed")
     assert Translator(order(small())).translate(Row(1, 2, {}, broken)) is broken
