@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from schemas.messages import Fault
 
+POINTER_TOLD_MAX: Final = 200
 _PLACES: Final = {"query": "?", "path": "path:", "header": "header:", "cookie": "cookie:"}
 _ENUM_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")  # a client knows values, not our classes
 _OTHERWISE: Final = "is not what is taken here: see its description in /openapi.json"
@@ -76,7 +77,7 @@ def fault_of(found: Mapping[str, Any]) -> Fault:
         pointer = "".join(f"/{_escaped(part)}" for part in path)
     else:
         pointer = _PLACES.get(str(where), f"{where}:") + ".".join(str(part) for part in path)
-    return Fault(pointer=_tellable(pointer), detail=sentence_of(found) or _OTHERWISE)
+    return Fault(pointer=tellable(pointer), detail=sentence_of(found) or _OTHERWISE)
 
 
 def sentence_of(found: Mapping[str, Any]) -> str:
@@ -91,6 +92,9 @@ def _escaped(part: str | int) -> str:
     return str(part).replace("~", "~0").replace("/", "~1")
 
 
-def _tellable(pointer: str) -> str:
-    """A name of the client's own may hold what no answer can."""
-    return pointer.encode(errors="replace").decode()
+def tellable(pointer: str) -> str:
+    """A pointer with a name of the client's own, which may be longer than anybody wants to read
+    and hold what no answer can.
+    """
+    cut = pointer if len(pointer) <= POINTER_TOLD_MAX else f"{pointer[:POINTER_TOLD_MAX]}…"
+    return cut.encode(errors="replace").decode()

@@ -19,15 +19,14 @@ class AmbiguousJsonError(ValueError):
 
 class JsonRequest(Request):
     """A request whose JSON is refused when a name stands twice in an object (RFC 8259 leaves open
-    which of them counts), or when it holds `NaN` and the like, which are no JSON.
+    which of them counts), or when it holds `NaN` and the like, which are no JSON. It is UTF-8.
     """
 
     async def json(self) -> Any:
-        """The body; raises AmbiguousJsonError beside what the base class raises."""
+        """The body; raises AmbiguousJsonError and UnicodeDecodeError beside what the base class raises."""
         if not hasattr(self, "_json"):
-            self._json = json.loads(
-                await self.body(), object_pairs_hook=_each_once, parse_constant=_no_number
-            )
+            text = (await self.body()).decode()  # of bytes it would take UTF-16 and more
+            self._json = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
         return self._json
 
 

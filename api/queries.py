@@ -14,6 +14,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
+from api.faults import tellable
 from api.problems import Problem
 from schemas.messages import Fault
 
@@ -65,7 +66,10 @@ def faults_in(request: Request, known: Mapping[str, Parameter]) -> list[Fault]:
         elif parameter.form and not _FORMS[parameter.form][0].fullmatch(value):
             faults[name] = _FORMS[parameter.form][1]
         seen.add(name)
-    return [Fault(pointer=f"?{name}", detail=detail) for name, detail in sorted(faults.items())]
+    return [
+        Fault(pointer=tellable(f"?{name}"), detail=detail)
+        for name, detail in sorted(faults.items())
+    ]
 
 
 def problem_of(faults: list[Fault]) -> Problem:

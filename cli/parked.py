@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import orjson
 import typer
@@ -65,6 +65,8 @@ def list_command(
 def retry(names: Names = None, stream: Stream = "") -> None:
     """Fold parked events again, as far as that is possible now; 1 if some still wait."""
     folded, waiting = asyncio.run(_retried(settings(), names, stream))
+    if stream and not (folded or waiting):
+        _end_without(stream)
     typer.echo(f"{folded} events folded, {waiting} still wait")
     if waiting:
         raise typer.Exit(1)
@@ -80,9 +82,16 @@ def skip(
     """
     skipped = asyncio.run(_skipped(settings(), names, stream))
     folded, waiting = asyncio.run(_retried(settings(), names, stream))
+    if not (skipped or folded or waiting):
+        _end_without(stream)
     typer.echo(f"{skipped} events skipped, {folded} folded, {waiting} still wait")
     if waiting:
         raise typer.Exit(1)
+
+
+def _end_without(stream: str) -> NoReturn:
+    typer.echo(f"nothing of {stream} is parked there: `mesh parked list` shows what is", err=True)
+    raise typer.Exit(1)
 
 
 async def _listed(chosen: Settings, names: list[str] | None) -> list[ParkedStream]:

@@ -134,7 +134,8 @@ def _daemons(state: State) -> dict[str, Any]:
 def _daemon(state: State, name: str) -> dict[str, Any]:
     """A server or process as the supervisor knows it."""
     pid = daemons.running_pid(state.of(name) / "pid")
-    wanted = name in state.desired()
+    desired = state.desired()
+    wanted = name in desired or (name == SUPERVISOR and desired)
     return {
         "name": name,
         "state": "running" if pid else "dead" if wanted else "not started here",

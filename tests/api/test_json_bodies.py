@@ -43,6 +43,34 @@ async def test_a_name_that_stands_twice_is_refused(alone: Mesh, operation: Opera
     assert once.status_code not in {400, 422}
 
 
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("operation", WITH_BODIES)
+async def test_a_body_in_another_encoding_is_refused(
+    alone: Mesh, operation: Operation, coding: str
+) -> None:
+    content = '{"note": "\u00e9"}'.encode(coding)
+    headers = {"Content-Type": "application/json"}
+    answer = await ask(alone, operation, content=content, headers=headers)
+    assert problem(answer) == (400, "json_invalid")
+
+
+@pytest.mark.parametrize("operation", WITH_BODIES)
+async def test_an_unknown_name_is_told_in_part_when_it_is_long(
+    alone: Mesh, operation: Operation
+) -> None:
+    found = body_of(operation)
+    assert found
+    answer = await sent(alone, operation, json.dumps({**found[1], "x" * 50_000: 1}))
+    assert problem(answer) == (422, "invalid")
+    assert len(answer.content) < 2_000
+
+
+async def test_an_unknown_parameter_is_told_in_part_when_it_is_long(alone: Mesh) -> None:
+    answer = await alone.client.get("/api/listings", params={"x" * 50_000: 1})
+    assert problem(answer) == (422, "invalid")
+    assert len(answer.content) < 2_000
+
+
 @pytest.mark.asvs("V1.5.3")
 @pytest.mark.parametrize(
     "text",

@@ -55,6 +55,19 @@ async def parked_records(made: Shop) -> list[Record]:
     return records
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("skip", "listing/nobodys", "listing_page"), ("retry", "--stream", "listing/nobodys")],
+    ids=["skip", "retry"],
+)
+async def test_what_is_not_parked_is_told_by_the_exit_code(
+    mesh: Mesh, words: tuple[str, ...]
+) -> None:
+    found = await mesh("parked", *words)
+    assert found.exit_code == 1
+    assert "nothing of listing/nobodys is parked there" in found.stderr
+
+
 async def test_list_names_stream_place_and_reason(mesh: Mesh, made: Shop) -> None:
     stream = await parked_stream(made)
     (found,) = json.loads((await mesh("parked", "list", "--json")).stdout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 import cli.status
-from cli.status import mesh_status
+from cli.status import _daemons, mesh_status
 from infra.settings import Settings
+from infra.stack.state import State
 from schemas.topics import TOPICS
 from tests.cli.commands import commands_on
 from tests.partitions import PARTITIONS
@@ -46,6 +48,19 @@ async def test_the_document_has_what_tools_read(
         topic.name: PARTITIONS for topic in TOPICS
     }
     assert found["errors"] == []
+
+
+def test_a_supervisor_that_has_died_is_told_as_dead(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    assert state_of(state, "supervise") == "not started here"
+    state.want(frozenset({"kafka", "api"}))
+    assert [state_of(state, each) for each in ("supervise", "api")] == ["dead", "dead"]
+
+
+def state_of(state: State, name: str) -> str:
+    found = _daemons(state)
+    (told,) = (each for kind in found.values() for each in kind if each["name"] == name)
+    return str(told["state"])
 
 
 async def test_a_read_model_at_the_end_is_behind_by_no_event_in_spite_of_markers(

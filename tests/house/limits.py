@@ -33,7 +33,8 @@ Written by `python -m tests.house.limits` from the code; do not edit.
 
 Each operation spends the policies that its row in `api/policy.py` names, over a moving window; the
 answer tells what is left (`RateLimit`) and a refused one when to come again (`Retry-After`). The
-settings `LIMIT_…` change them. Guessing passwords is bounded by `auth`, for one account from one
+settings `LIMIT_…` change them; those that `make up` starts with let one machine ask far more (its
+`settings.json` has them). Guessing passwords is bounded by `auth`, for one account from one
 address, and by `address`, for all accounts from one address; a changed password asks for the
 present one and spends `auth`, too.
 
