@@ -122,7 +122,8 @@ async def update_listing(
     listing_id: UUID, body: ListingChanges, sending: Sending, _caller: SignedIn
 ) -> Response:
     """Change the fields that are sent; null empties one. PUT and PATCH do the same: clients of
-    the source design send part of a listing by PUT. Needs `If-Match`.
+    the source design send part of a listing by PUT. Another currency needs a price with it.
+    Needs `If-Match`.
     """
     reply = await sending.send(
         UpdateListing(

@@ -130,7 +130,10 @@ def down(
     state = State(state_folder())
     if not state.folder.is_dir():
         typer.echo(f"nothing to stop. {absent_mesh()}", err=True)
-        raise typer.Exit(EXIT_USAGE if "MESH_STATE" in os.environ else 0)
+        raise typer.Exit(EXIT_USAGE if os.environ.get("MESH_STATE") else 0)
+    if not state.is_ours:
+        typer.echo(f"{state.folder} is no mesh's folder: nothing is stopped or deleted", err=True)
+        raise typer.Exit(EXIT_USAGE)
     if wipe:
         confirm(f"This deletes {state.folder} for good, with all data and secrets in it", yes=yes)
     try:

@@ -139,6 +139,7 @@ def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
         case (Draft() | Active() | Hidden()) as found:
             _refuse_faults(_unclear(command), "invalid_field")
             _refuse_faults(_too_late(command, command.fields), "invalid_field")
+            _refuse_faults(_unpriced(command, found.fields), "invalid_field")
             after = found.fields.merged(command.fields, command.clear)
             if not isinstance(found, Draft):
                 _refuse_faults(_missing(after), "fields_missing")
@@ -284,6 +285,17 @@ def _price(fields: VehicleFacts) -> tuple[int, str] | None:
     if fields.price_minor is None or fields.currency is None:
         return None
     return fields.price_minor, fields.currency
+
+
+def _unpriced(command: UpdateListing, before: VehicleFacts) -> list[Fault]:
+    """The same number in another currency is another price: somebody must name it."""
+    stated = command.fields.stated()
+    priced = "price_minor" in stated or "price_minor" in command.clear
+    moved = stated.get("currency", before.currency) != before.currency
+    if _price(before) is None or priced or not moved:
+        return []
+    detail = "must be stated together with another currency"
+    return [Fault(pointer="/price_minor", detail=detail)]
 
 
 def _missing(fields: VehicleFacts) -> list[Fault]:

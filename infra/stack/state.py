@@ -62,6 +62,14 @@ class State:
     folder: Path
 
     @property
+    def is_ours(self) -> bool:
+        """Whether a mesh has been started from it, or nothing is in it that could be lost."""
+        marks = ("ports.json", "secrets.json")
+        if any((self.folder / each).is_file() for each in marks):
+            return True
+        return all(each.name == "lock" and each.is_file() for each in self.folder.iterdir())
+
+    @property
     def settings_file(self) -> Path:
         """Read by infra.settings; written by `up` only."""
         return self.folder / "settings.json"

@@ -87,6 +87,19 @@ async def test_nothing_is_destroyed_in_a_script_that_does_not_say_yes(words, tmp
     assert kept.exists()
 
 
+@pytest.mark.parametrize("words", [("down", "--wipe", "--yes"), ("down",)], ids=" ".join)
+@pytest.mark.parametrize("name", ["thesis.txt", "desired.json", "settings.json", "lock/x"])
+async def test_a_folder_that_is_no_meshs_is_left_alone(words, name, tmp_path) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / name).parent.mkdir(parents=True)
+    (theirs / name).write_text("{}")
+    before = sorted(theirs.rglob("*"))
+    for state, code in ((str(theirs), 2), ("", 0)):
+        told = await mesh(words, NOWHERE | {"MESH_STATE": state}, theirs)
+        assert told.code == code, told
+        assert sorted(theirs.rglob("*")) == before
+
+
 async def test_yes_wipes(tmp_path) -> None:
     folder = tmp_path / "state"
     folder.mkdir()

@@ -165,9 +165,13 @@ def test_LI_02_a_moved_price_is_a_fact_of_its_own() -> None:
 
 
 def test_LI_02_another_currency_is_another_price() -> None:
-    active.when(update(VehicleFields(currency="LKR"))).then(
+    alone = VehicleFields(currency="LKR")
+    active.when(update(alone)).refused("invalid_field", 422, ["/price_minor"])
+    draft.when(update(alone)).refused("invalid_field", 422, ["/price_minor"])
+    active.when(update(VehicleFields(currency="LKR", price_minor=8_500_000))).then(
         price_changed(8_500_000, "LKR", 8_500_000, "USD")
     )
+    active.when(update(VehicleFields(currency="USD"))).then()
 
 
 def test_LI_02_price_and_other_fields_move_in_one_command() -> None:
