@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 import uuid_utils
 from asgi_correlation_id import correlation_id
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Caller
 from api.commands import LONG_AGO, command_id_of, fingerprint_of
@@ -29,10 +29,11 @@ from api.people import People, people_of
 from api.problems import Problem, refusal
 from projections.messaging import conversations, messages
 from projections.reads import Slice
-from schemas.messages import Command
+from schemas.messages import Command, Fault
 from schemas.messaging import OpenConversation, SendMessage, conversation_id_of
 from schemas.positions import format_token
 from schemas.recorded import CommandEnvelope, Reply
+from schemas.texts import Form
 
 HISTORY_MAX = 50
 CHATS_MAX = 50  # that one socket listens to; the first joined makes room for the next
@@ -42,7 +43,10 @@ Id = Annotated[UUID, Field(strict=False)]  # JSON has no ids but texts
 
 
 # What a client calls a message by, before we do.
-ClientId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
+ClientId = Annotated[
+    str,
+    Form(r"^[\x21-\x7e]{1,255}$", "takes 1 to 255 letters, digits and signs of ASCII, no spaces"),
+]
 
 
 class _Asked(BaseModel):
@@ -236,7 +240,8 @@ class Events:
     async def _chat(self, caller: Caller, asked: JoinChat) -> Chat:
         """The conversation that is meant, if this is one of its two people; raises problems."""
         if asked.itemId is None and asked.chatId is None:
-            raise Problem(422, "invalid", "Name the chat, or the item to talk about")
+            fault = Fault(pointer="/chatId", detail="is required, or `itemId` to talk about")
+            raise Problem(422, "invalid", "Name the chat, or the item", faults=[fault])
         if asked.chatId is not None:
             row = await conversations.by_id(self.machines.postgres, str(asked.chatId))
             if row is not None:

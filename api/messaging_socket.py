@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -48,6 +48,7 @@ from api.rate_limits import admit_person
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError
 from projections.messaging import conversations
+from schemas.messages import Fault
 from schemas.messaging import SendMessage
 from schemas.recorded import Reply
 
@@ -339,14 +340,23 @@ class Realtime:
         """Tell the client; whose token is no good any more is let go."""
         told: dict[str, Any] = {"message": failure, "code": _code_of(error), "event": name}
         if isinstance(error, ValidationError):
-            found = [fault_of({**each, "loc": ("body", *each["loc"])}) for each in error.errors()]
-            told["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in found]
-        if isinstance(error, Problem) and "Retry-After" in error.headers:
-            told["retryAfter"] = int(error.headers["Retry-After"])
+            told["errors"] = _errors(
+                [fault_of({**each, "loc": ("body", *each["loc"])}) for each in error.errors()]
+            )
+        if isinstance(error, Problem):
+            told["detail"] = error.detail
+            if error.faults:
+                told["errors"] = _errors(error.faults)
+            if "Retry-After" in error.headers:
+                told["retryAfter"] = int(error.headers["Retry-After"])
         await self.server.emit("error", told, to=connection.sid)
         if isinstance(error, Problem) and error.reason in _ENDED:
             self._later(self._let_go(connection))
         return {"error": told}
+
+
+def _errors(faults: Sequence[Fault]) -> list[dict[str, str]]:
+    return [{"pointer": each.pointer, "detail": each.detail} for each in faults]
 
 
 _ENDED = frozenset({"token_invalid", "session_ended", "account_deactivated"})

@@ -213,6 +213,9 @@ async def test_MS_26_who_comes_and_goes_is_logged_without_an_address(
         ("send-message", {"chatId": str(uuid4()), "content": "a", "senderId": "x"}, "/senderId"),
         ("join-chat", {"itemId": ["x"]}, "/itemId"),
         ("typing", {}, "/chatId"),
+        ("join-chat", {}, "/chatId"),
+        ("send-message", {"chatId": str(uuid4()), "content": "a", "clientId": ""}, "/clientId"),
+        ("send-message", {"chatId": str(uuid4()), "content": "a", "clientId": "a b"}, "/clientId"),
     ],
 )
 async def test_V2_2_1_what_can_not_be_read_is_named(
@@ -221,6 +224,7 @@ async def test_V2_2_1_what_can_not_be_read_is_named(
     device = await some.connect(replicas.first, buyer.account.access_token)
     error = (await device.ask(event, **asked))["error"]
     assert (error["code"], [each["pointer"] for each in error["errors"]]) == ("invalid", [pointer])
+    assert "openapi" not in error["errors"][0]["detail"]
     assert device.connected
 
 
