@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -21,6 +22,7 @@ Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
 T = TypeVar("T")
 
+BEAT_S = 2.0
 CANCEL_AGAIN_S = 10.0  # time enough for a clean end
 GIVEN_WAY = 10  # niceness: about a tenth of a core where everybody wants it all
 
@@ -28,11 +30,26 @@ log = structlog.get_logger()
 
 
 def announce_ready() -> None:
-    """Tell whoever started this process that it does its work now."""
+    """Tell whoever started this process that it does its work now, and from now on that its loop
+    goes round.
+    """
     path = os.environ.get("MESH_READY_FILE")
     if path:
         Path(path).write_text(str(os.getpid()), "ascii")
+        beating = asyncio.get_running_loop().create_task(_beat(path), name="beat")
+        _beats.add(beating)  # the loop itself would forget it
+        beating.add_done_callback(_beats.discard)
     log.info("ready")
+
+
+_beats: set[asyncio.Task[None]] = set()
+
+
+async def _beat(path: str) -> None:
+    while True:
+        await asyncio.sleep(BEAT_S)
+        with contextlib.suppress(OSError):  # whoever took the file away does not look at it
+            os.utime(path)
 
 
 def run_process(name: str, settings: Settings, main: Main) -> None:

@@ -204,6 +204,14 @@ def stop(daemon: Daemon) -> bool:
     return True
 
 
+def kill(pid_file: Path) -> None:
+    """End what does not move any more, with all that it has started."""
+    pid = running_pid(pid_file)
+    if pid is not None:
+        _kill_group(pid)
+        _gone(pid_file, 10)
+
+
 def _signal(pid: int, number: signal.Signals) -> None:
     try:
         os.kill(pid, number)

@@ -1,4 +1,4 @@
-"""`mesh supervise`: restart what has died, waiting longer each time for what keeps dying."""
+"""`mesh supervise`: restart what has died or hangs, waiting longer each time for what keeps dying."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ PAUSE_FIRST_S: Final = 1.0
 PAUSE_MOST_S: Final = 30.0
 # Alive this long, a daemon has recovered and its pauses start small again.
 RECOVERED_S: Final = 60.0
+# Ten beats: longer than anything that a loop does in one step on a machine that has no time.
+HUNG_S: Final = 20.0
 
 
 @dataclass
@@ -49,13 +51,56 @@ class Patience:
         self.not_before = now + self.pause_s
 
 
+@dataclass
+class Pulse:
+    """For how long a process has not beaten, by what its watcher has seen of that time: a machine
+    that slept, or had no time for the watcher either, says nothing against the process.
+    """
+
+    beat: float
+    looked_at: float  # monotonic seconds, like all below
+    silent_s: float = 0.0
+
+    def look(self, beat: float, now: float) -> None:
+        """Note when it has last beaten."""
+        seen_s = min(now - self.looked_at, 2 * LOOK_S)
+        self.silent_s = self.silent_s + seen_s if beat == self.beat else 0.0
+        self.beat, self.looked_at = beat, now
+
+
 class Watch:
-    """Looks at everything that `up` was asked to run and restarts what is dead."""
+    """Looks at everything that `up` was asked to run and restarts what is dead or hangs."""
 
     def __init__(self, state: State, clock: Callable[[], float] = time.monotonic) -> None:
         self._state = state
         self._clock = clock
         self._patience: dict[str, Patience] = {}
+        self._pulses: dict[str, Pulse] = {}
+
+    def end_hung(self) -> list[str]:
+        """Kill the processes whose loop has stood still for HUNG_S seconds; returns their names.
+        `look` starts them again.
+        """
+        wanted = self._state.desired()
+        hung = [each.name for each in PROCESSES if each.name in wanted and self._hangs(each.name)]
+        for name in hung:
+            log.warning("%s has not moved for %.0f s: ending it", name, HUNG_S)
+            daemons.kill(self._state.of(name) / "pid")
+            del self._pulses[name]
+        return hung
+
+    def _hangs(self, name: str) -> bool:
+        now = self._clock()
+        try:
+            beat = self._state.ready_file(name).stat().st_mtime
+        except FileNotFoundError:  # it has not come up yet
+            beat = None
+        if beat is None or not supervisor.is_running(self._state, name):
+            self._pulses.pop(name, None)
+            return False
+        pulse = self._pulses.setdefault(name, Pulse(beat, now))
+        pulse.look(beat, now)
+        return pulse.silent_s >= HUNG_S
 
     def look(self) -> list[str]:
         """One round; returns the names that were started again."""
@@ -111,5 +156,6 @@ def run(state: State) -> None:
     watch = Watch(state)
     while not ended.wait(LOOK_S):
         daemons.reap()
+        watch.end_hung()
         watch.look()
     log.info("stopped")

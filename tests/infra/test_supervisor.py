@@ -23,7 +23,7 @@ from infra.stack import daemons, launch, supervisor
 from infra.stack.daemons import Daemon, NotReadyError, StartError
 from infra.stack.state import LOCAL_PARTITIONS, BusyError, State
 from infra.stack.view import View
-from infra.stack.watch import PAUSE_MOST_S, RECOVERED_S, Patience, Watch
+from infra.stack.watch import HUNG_S, LOOK_S, PAUSE_MOST_S, RECOVERED_S, Patience, Watch
 from tests.infra.killing import kill_hard
 from tests.waiting import eventually_blocking
 
@@ -367,6 +367,51 @@ def test_the_supervisor_goes_on_after_a_start_that_failed(running: State) -> Non
     aside.replace(running.of("valkey"))
     now[0] += PAUSE_MOST_S
     assert watch.look() == ["valkey"]
+
+
+def beating(state: State) -> tuple[Daemon, Path]:
+    """A process named as one of ours, which is up."""
+    ready = state.ready_file("writer")
+    daemon = Daemon("writer", state.of("writer"), ("sleep", "60"), ready=lambda: None)
+    daemons.spawn(daemon)
+    ready.parent.mkdir(parents=True)
+    ready.touch()
+    state.want(frozenset({"writer"}))
+    return daemon, ready
+
+
+def test_what_has_not_moved_for_long_is_ended(empty: State) -> None:
+    (daemon, ready), now = beating(empty), 100.0
+    watch = Watch(empty, clock=lambda: now)
+    for number in range(round(3 * HUNG_S / LOOK_S)):
+        os.utime(ready, (number, number))
+        assert watch.end_hung() == []
+        now += LOOK_S
+    looks = 0
+    while watch.end_hung() == []:
+        now += LOOK_S
+        looks += 1
+    assert HUNG_S - LOOK_S <= looks * LOOK_S <= HUNG_S + LOOK_S
+    assert daemons.running_pid(daemon.pid_file) is None
+    assert watch.end_hung() == []
+
+
+def test_who_has_not_looked_ends_nobody(empty: State) -> None:
+    (daemon, _), now = beating(empty), 100.0
+    watch = Watch(empty, clock=lambda: now)
+    for _ in range(10):
+        assert watch.end_hung() == []
+        now += 10 * HUNG_S  # the lid was shut
+    assert daemons.running_pid(daemon.pid_file) is not None
+
+
+def test_what_is_not_up_yet_does_not_hang(empty: State) -> None:
+    (_, ready), now = beating(empty), 100.0
+    ready.unlink()
+    watch = Watch(empty, clock=lambda: now)
+    for _ in range(round(3 * HUNG_S / LOOK_S)):
+        assert watch.end_hung() == []
+        now += LOOK_S
 
 
 def test_what_keeps_dying_is_started_more_and_more_rarely() -> None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from infra.stack.processes import PROCESSES
 from tests.journeys.shop import Shop
 from tests.journeys.test_rebuild import FIELDS
 from tests.waiting import eventually_blocking
@@ -127,3 +128,15 @@ def test_after_kill_of_every_process_up_repairs(shop: Shop, client: httpx.Client
     shop.up()
     assert client.get("/health/ready").status_code == 200
     assert create(client, shop.account(), uuid4().hex).status_code == 201
+
+
+def test_a_writer_that_hangs_is_ended_and_started_again(shop: Shop) -> None:
+    seller, key, hung = shop.account(), uuid4().hex, shop.pid("writer")
+    others = {each.name: shop.pid(each.name) for each in PROCESSES if each.name != "writer"}
+    shop.kill("writer", signal.SIGSTOP)
+    with httpx.Client(base_url=shop.url, timeout=10) as client:
+        eventually_blocking(
+            lambda: create(client, seller, key).status_code == 201, 90, "a listing is taken"
+        )
+    assert shop.pid("writer") != hung
+    assert {each: shop.pid(each) for each in others} == others
