@@ -67,7 +67,7 @@ def _of_known_query(route: APIRoute, handle: Handler) -> Handler:
     """`handle`, for queries that say nothing unknown: a filter that is misspelt must not quietly
     filter nothing.
     """
-    # Made when first asked for: for every route at the start they took a tenth of a second.
+    # Made when first asked for, not at the start for every route.
     known = cache(lambda: parameters_of(route))
 
     async def of_known_query(request: Request) -> Response:
