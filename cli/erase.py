@@ -150,7 +150,8 @@ async def _delete(chosen: Settings, user_id: UUID, vault: Vault) -> None:
     finally:
         await gateway.stop()
     if reply.outcome != "accepted":
-        message = f"Refused: {reply.reason}"
+        unknown = reply.reason == "user_unknown"
+        message = f"Nobody has the id {user_id}" if unknown else f"Refused: {reply.reason}"
         raise ErasureError(message)
     # The effect does the same; here it is certain when the command ends.
     await vault.erase(user_id)

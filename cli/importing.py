@@ -31,6 +31,7 @@ from schemas.messages import Market
 
 SAMPLE = "ads"  # infra/sample/ads.csv and its mapping
 SAMPLE_WAIT_S = 30.0
+SECONDS_MAX = 86_400  # what anybody waits for
 # Those of sysexits.h, as far as it has one.
 EXIT_USAGE = 2
 EXIT_DATA = 65  # EX_DATAERR: rows that would be refused, or a file that looks wrong
@@ -42,6 +43,13 @@ EXIT_INTERRUPTED = 130
 def register(app: typer.Typer) -> None:
     """Add this module's command."""
     app.command(name="import")(import_)
+
+
+def _seconds(value: float) -> float:
+    if not 0 <= value <= SECONDS_MAX:  # nor is it what is no number
+        message = f"is a number of seconds, from 0 to {SECONDS_MAX:,}"
+        raise typer.BadParameter(message)
+    return value
 
 
 def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
@@ -60,10 +68,16 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
         bool, typer.Option("--anyway", help="Import though most of the file looks wrong.")
     ] = False,
     wait: Annotated[
-        float, typer.Option(help="Wait so many seconds at most until a search finds every row.")
+        float,
+        typer.Option(
+            callback=_seconds, help="Wait so many seconds at most until a search finds every row."
+        ),
     ] = 0.0,
     retry_for: Annotated[
-        float, typer.Option(help="Seconds to go on without an answer before giving up.")
+        float,
+        typer.Option(
+            callback=_seconds, help="Seconds to go on without an answer before giving up."
+        ),
     ] = Limits.retry_for_s,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:

@@ -44,7 +44,11 @@ class SealedWriter:
         if self._path.exists():
             raise FileExistsError(self._path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        self._file: BinaryIO = os.fdopen(os.open(self._draft, flags, 0o600), "wb")
+        try:
+            number = os.open(self._draft, flags, 0o600)
+        except OSError as error:  # it is told of the file that was asked for
+            raise OSError(error.errno, error.strerror, str(self._path)) from None
+        self._file: BinaryIO = os.fdopen(number, "wb")
         self._file.write(self._start)
         return self
 

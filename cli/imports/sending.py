@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from api.gateway import WriteUnavailableError
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
@@ -21,6 +22,10 @@ from cli.imports.window import Window
 from schemas.positions import Position, TopicPartition
 from schemas.recorded import CommandEnvelope, Reply
 
+# What the writer's reasons mean where it names no field.
+_MEANT: Final = {
+    "listing_exists": "was listed before with other values: an import creates, it does not update",
+}
 Send = Callable[[CommandEnvelope, float], Awaitable[Reply]]
 Translate = Callable[[Row], CommandEnvelope | Refusal]
 
@@ -113,7 +118,8 @@ def _outcome(row: Row, envelope: CommandEnvelope, reply: Reply) -> Outcome:
     listing_id = envelope.command.stream_id.partition("/")[2]
     if reply.outcome == "accepted":
         return Outcome(row.number, row.line, listing_id)
-    detail = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in reply.faults)
+    faults = (f"{fault.pointer}: {fault.detail}" for fault in reply.faults)
+    detail = "; ".join(faults) or _MEANT.get(reply.reason, "")
     return Outcome(
         row.number, row.line, listing_id, Refusal(RefusedBy.WRITER, reply.reason, detail)
     )

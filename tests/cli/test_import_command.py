@@ -53,6 +53,20 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return env
 
 
+@pytest.mark.parametrize("option", ["--wait", "--retry-for"])
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e9"])
+def test_what_is_no_time_to_wait_is_refused(
+    nowhere: dict[str, str], option: str, seconds: str
+) -> None:
+    app = typer.Typer()
+    importing.register(app)
+    file, mapping = OTHER
+    words = [file, "--mapping", mapping, f"{option}={seconds}"]
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 2
+    assert "a number of seconds" in found.output
+
+
 def program() -> typer.Typer:
     app = typer.Typer()
     app.callback()(lambda: None)  # so that the command keeps its name, though it is the only one

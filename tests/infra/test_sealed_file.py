@@ -68,6 +68,12 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file"]
 
 
+def test_where_no_file_can_be_the_file_that_was_asked_for_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as told:
+        write(tmp_path / "nowhere" / "vault.backup", b"")
+    assert told.value.filename == str(tmp_path / "nowhere" / "vault.backup")
+
+
 def test_what_breaks_off_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError), SealedWriter(tmp_path / "file", TITLE, HEADER, KEY) as file:
         file.write([b"x" * 200_000, None])
