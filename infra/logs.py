@@ -60,4 +60,7 @@ def configure_logging(process: str, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(number, logging.WARNING))
+    # It tells each request that fails with a traceback, twice a second while OpenSearch is away;
+    # whoever asked says once that it waits.
+    logging.getLogger("opensearch").setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(process=process)

@@ -42,7 +42,7 @@ from processors.stores.port import (
 from schemas.positions import Position, TopicPartition
 from schemas.registry import kind_of
 
-WAIT_MIN_S, WAIT_MAX_S = 0.05, 2.0
+WAIT_MIN_S, WAIT_MAX_S = 0.05, 0.5
 CONFLICTS_MAX = 50  # one after another on the same batch: no race lasts that long
 
 log = structlog.get_logger()

@@ -28,3 +28,9 @@ def test_V16_2_2_every_line_tells_when_in_utc_and_which_process_wrote_it() -> No
         assert (line["process"], line["timestamp"][-1]) == ("api", "Z")
         at = datetime.fromisoformat(line["timestamp"])
         assert began <= at <= datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_an_outage_of_search_is_not_told_at_every_try() -> None:
+    told = SPEAKING.replace('"somebody").error', '"opensearch").warning')
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, check=True)
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["ours"]
