@@ -213,13 +213,14 @@ async def take_image(
         **sending.asked,
     )
     sending = replace(sending, fingerprint=fingerprint)
-    against = aim.against or await _storage_full(mesh, key.user_id, len(data))
+    full = None if aim.against else await _storage_full(mesh, key.user_id, len(data))
+    against = aim.against or full
     if against is None and not await _is_kept(mesh, sending, step):
         await mesh.objects.put(original, data)
     try:
         reply = await sending.send(command, step=step, unless=against)
     except Problem as problem:
-        if problem is not against or against is aim.against:
+        if problem is not full:
             raise
         return Refused(problem.reason, problem.detail)
     return Taken(media_id, reply)

@@ -23,7 +23,9 @@ class JsonRequest(Request):
     """
 
     async def json(self) -> Any:
-        """The body; raises AmbiguousJsonError and UnicodeDecodeError beside what the base class raises."""
+        """The body; raises AmbiguousJsonError and UnicodeDecodeError beside what the base class
+        raises.
+        """
         if not hasattr(self, "_json"):
             text = (await self.body()).decode()  # of bytes it would take UTF-16 and more
             self._json = json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)

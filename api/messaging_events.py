@@ -16,7 +16,7 @@ from asgi_correlation_id import correlation_id
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Caller
-from api.commands import LONG_AGO, command_id_of, fingerprint_of
+from api.commands import IDEMPOTENCY_KEY, LONG_AGO, command_id_of, fingerprint_of
 from api.emitted import moment
 from api.gateway import DEADLINE_PASSED
 from api.listing_sight import hidden
@@ -45,7 +45,7 @@ Id = Annotated[UUID, Field(strict=False)]  # JSON has no ids but texts
 # What a client calls a message by, before we do.
 ClientId = Annotated[
     str,
-    Form(r"^[\x21-\x7e]{1,255}$", "takes 1 to 255 letters, digits and signs of ASCII, no spaces"),
+    Form(IDEMPOTENCY_KEY, "takes 1 to 255 letters, digits and signs of ASCII, no spaces"),
 ]
 
 

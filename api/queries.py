@@ -14,26 +14,21 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter
 
-from api.faults import tellable
+from api.faults import sentence_of, tellable
 from api.problems import Problem
 from schemas.messages import Fault
 
-# What a value of each type or format of JSON Schema looks like, and what is said of another one.
+# What a value of each type or format of JSON Schema looks like, and which of pydantic's findings
+# another one is.
 _FORMS: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
     "date-time": (
         re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}.*", re.ASCII),
-        "is no moment: write it like 2026-03-01T12:00:00Z",
+        "datetime_parsing",
     ),
-    "date": (
-        re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII),
-        "is no day: write it like 2026-03-01",
-    ),
-    "number": (
-        re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]+)?", re.ASCII),
-        "is no number: write it like 12.5",
-    ),
-    "integer": (re.compile(r"-?[0-9]+", re.ASCII), "is no whole number: write it like 12"),
-    "boolean": (re.compile("true|false", re.ASCII), "is neither true nor false: write one of them"),
+    "date": (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII), "date_parsing"),
+    "number": (re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]+)?", re.ASCII), "float_parsing"),
+    "integer": (re.compile(r"-?[0-9]+", re.ASCII), "int_parsing"),
+    "boolean": (re.compile("true|false", re.ASCII), "bool_parsing"),
 }
 _TWICE: Final = "is there more than once: send it once"
 
@@ -53,10 +48,10 @@ def parameters_of(route: APIRoute) -> dict[str, Parameter]:
     return {name: _parameter(schema) for name, schema in _schemas(route)}
 
 
-def faults_in(request: Request, known: Mapping[str, Parameter]) -> list[Fault]:
-    """What is wrong with a request's query before anybody reads what it says."""
-    seen: set[str] = set()
+def refuse_unclear(request: Request, known: Mapping[str, Parameter]) -> None:
+    """Raise the problem of a query that is not as it should be, before anybody reads it."""
     faults: dict[str, str] = {}
+    seen: set[str] = set()
     for name, value in request.query_params.multi_items():
         parameter = known.get(name)
         if parameter is None:
@@ -64,17 +59,11 @@ def faults_in(request: Request, known: Mapping[str, Parameter]) -> list[Fault]:
         elif name in seen and not parameter.many:
             faults[name] = _TWICE
         elif parameter.form and not _FORMS[parameter.form][0].fullmatch(value):
-            faults[name] = _FORMS[parameter.form][1]
+            faults[name] = sentence_of({"type": _FORMS[parameter.form][1]})
         seen.add(name)
-    return [
-        Fault(pointer=tellable(f"?{name}"), detail=detail)
-        for name, detail in sorted(faults.items())
-    ]
-
-
-def problem_of(faults: list[Fault]) -> Problem:
-    """The answer to such a query."""
-    return Problem(422, "invalid", "Some parameters are not as they should be", faults=faults)
+    if faults:
+        told = [Fault(pointer=tellable(f"?{name}"), detail=faults[name]) for name in sorted(faults)]
+        raise Problem(422, "invalid", "Some parameters are not as they should be", faults=told)
 
 
 def _unknown(known: Mapping[str, Parameter]) -> str:

@@ -20,7 +20,7 @@ from api.json_bodies import JsonRequest
 from api.machines import machines_of
 from api.policy import ANYONE, FOR_KEYS, Access, Limit, access_of, answer_within_s, limits_of
 from api.problems import Problem
-from api.queries import faults_in, parameters_of, problem_of
+from api.queries import parameters_of, refuse_unclear
 from api.rate_limits import admit
 
 # Addresses that somebody else writes or passes on, and adds to whatever they like: a provider's
@@ -71,8 +71,8 @@ def _of_known_query(route: APIRoute, handle: Handler) -> Handler:
     known = cache(lambda: parameters_of(route))
 
     async def of_known_query(request: Request) -> Response:
-        if request.scope["query_string"] and (faults := faults_in(request, known())):
-            raise problem_of(faults)
+        if request.scope["query_string"]:
+            refuse_unclear(request, known())
         return await handle(request)
 
     return of_known_query

@@ -5,7 +5,7 @@ in a mapping file. `as` says which kind it is. `values` tells what each gives fo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from string import Formatter
@@ -70,9 +70,9 @@ class _FromColumn(Part):
     default: Word = None  # the value where the cell is absent
 
 
-def _apart(words: dict[str, T]) -> dict[str, T]:
-    """The words, by each of which something else is meant; upper and lower case are alike."""
-    folded = [_folded(each) for each in words]
+def _apart(words: dict[str, T], form: Callable[[str], str]) -> dict[str, T]:
+    """The words, of which no two are one in the form that cells are looked up in."""
+    folded = [form(each) for each in words]
     twice = sorted({each for each in folded if folded.count(each) > 1})
     if twice:
         message = f"the same word in other letters: {', '.join(twice)}"
@@ -98,7 +98,7 @@ class NumberForm(Part):
     def _multipliers_are_words(cls, found: dict[str, Decimal]) -> dict[str, Decimal]:
         for word in found:
             _check_beside(word)
-        return _apart(found)
+        return _apart(found, _folded)
 
     @field_validator("ignore")
     @classmethod
@@ -157,7 +157,7 @@ class WordRule(_FromColumn):
     @field_validator("words")
     @classmethod
     def _are_apart(cls, words: dict[str, Word]) -> dict[str, Word]:
-        return _apart(words)
+        return _apart(words, str.casefold)
 
     @cached_property
     def by_small_letters(self) -> dict[str, Word]:

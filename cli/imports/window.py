@@ -8,7 +8,7 @@ is to do the less gets done.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 FIRST = 64
 
@@ -23,7 +23,7 @@ class Window:
     soon_s: float
     size: int = FIRST
     in_flight: int = 0
-    _changed: asyncio.Event | None = None
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.size = min(self.size, self.most)
@@ -31,7 +31,7 @@ class Window:
     async def enter(self) -> None:
         """Return when there is room for one more, and take it."""
         while self.in_flight >= self.size:
-            self._changed = asyncio.Event()
+            self._changed.clear()
             await self._changed.wait()
         self.in_flight += 1
 
@@ -39,5 +39,4 @@ class Window:
         """Give the room back, answered after so many seconds."""
         self.in_flight -= 1
         self.size = min(max(self.size + (1 if took_s < self.soon_s else -1), 1), self.most)
-        if self._changed is not None:
-            self._changed.set()
+        self._changed.set()

@@ -197,9 +197,7 @@ def stop(daemon: Daemon) -> bool:
         return False
     _signal(pid, daemon.stop_signal)
     if not _gone(daemon.pid_file, daemon.stop_s):
-        # The group as well: what a hung program forked must not outlive it.
-        _kill_group(pid)
-        _gone(daemon.pid_file, 10)
+        kill(daemon.pid_file)
     daemon.pid_file.unlink(missing_ok=True)
     return True
 
@@ -208,6 +206,7 @@ def kill(pid_file: Path) -> None:
     """End what does not move any more, with all that it has started."""
     pid = running_pid(pid_file)
     if pid is not None:
+        # The group as well: what a hung program forked must not outlive it.
         _kill_group(pid)
         _gone(pid_file, 10)
 

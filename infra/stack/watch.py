@@ -94,13 +94,12 @@ class Watch:
         try:
             beat = self._state.ready_file(name).stat().st_mtime
         except FileNotFoundError:  # it has not come up yet
-            beat = None
-        if beat is None or not supervisor.is_running(self._state, name):
             self._pulses.pop(name, None)
             return False
         pulse = self._pulses.setdefault(name, Pulse(beat, now))
         pulse.look(beat, now)
-        return pulse.silent_s >= HUNG_S
+        # What is dead is silent, too: that is for `look` to mend.
+        return pulse.silent_s >= HUNG_S and supervisor.is_running(self._state, name)
 
     def look(self) -> list[str]:
         """One round; returns the names that were started again."""
