@@ -56,12 +56,16 @@ class Student(Seller):
         return str(item_id)
 
     async def reach(self, item_id: UUID | str, reply: Reply) -> None:
-        """Wait until the item can be read as it is after the command."""
+        """Wait until the item can be read as it is after the command, or as it became since."""
         assert reply.position is not None, reply
 
         async def there() -> bool:
-            return reply.version == await self.mesh.machines.postgres.fetchval(
-                "SELECT version FROM reads.items WHERE key = $1", str(item_id)
+            return bool(
+                await self.mesh.machines.postgres.fetchval(
+                    "SELECT version >= $2 FROM reads.items WHERE key = $1",
+                    str(item_id),
+                    reply.version,
+                )
             )
 
         await eventually(there, 20, "the item can be read")
