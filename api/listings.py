@@ -31,7 +31,7 @@ from api.listing_past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listing_sight import PUBLIC, Row, listing_for
 from api.machines import Mesh, machines_of
 from api.paging import Page, Paging
-from api.problems import problem_responses
+from api.problems import Problem, problem_responses
 from api.rate_limits import spend
 from api.routing import new_router
 from api.successes import ok
@@ -46,7 +46,7 @@ from schemas.listings import (
     UnpublishListing,
     UpdateListing,
 )
-from schemas.messages import Market
+from schemas.messages import Fault, Market
 
 # The id is matched by its form, so that no other path under /api/listings can be taken for one.
 ONE = "/api/listings/{listing_id:uuid}"
@@ -184,19 +184,26 @@ async def unpublish_listing(listing_id: UUID, sending: Sending, _caller: SignedI
 )
 async def mark_listing_sold(
     listing_id: UUID,
+    mesh: Mesh,
     sending: Sending,
     _caller: SignedIn,
     body: Annotated[Sale | None, Body(examples=[{"price_minor": 8_200_000}])] = None,
 ) -> Response:
     """Say that an active listing found its buyer."""
     sale = body or Sale()
+    unless = None
+    if sale.buyer_id is not None and await mesh.vault.person(sale.buyer_id) is None:
+        fault = Fault(
+            pointer="/buyer_id", detail="nobody has this id: leave it out, or send another"
+        )
+        unless = Problem(422, "invalid", "Nobody has the buyer's id", faults=[fault])
     command = MarkSold(
         listing_id=listing_id,
         buyer_id=sale.buyer_id,
         price_minor=sale.price_minor,
         **sending.asked,
     )
-    reply = await sending.send(command, if_match=True)
+    reply = await sending.send(command, if_match=True, unless=unless)
     return answer(reply, 200, changed(listing_id, reply))
 
 

@@ -35,7 +35,8 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
     (b"%PDF-", "a PDF", "ask for the table itself, as CSV"),
     (b"{\\rtf", "RTF", "export it as CSV"),
 )
-_WRITTEN = frozenset({b"%PDF-", b"{\\rtf"})  # kinds that may have no byte that no text has
+# Kinds that may have no byte that no text has, or begin as no text does.
+_WRITTEN = frozenset({b"%PDF-", b"{\\rtf", b"\x28\xb5\x2f\xfd"})
 _UTF_32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _UTF_16 = {codecs.BOM_UTF16_LE: "little-endian", codecs.BOM_UTF16_BE: "big-endian"}
 

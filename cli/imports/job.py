@@ -18,6 +18,7 @@ import uuid_utils
 
 from api.commands import fingerprint_of
 from api.gateway import CommandGateway
+from cli.imports.cells import shown
 from cli.imports.file_kind import explain
 from cli.imports.first_look import suspicions
 from cli.imports.mapping import Mapping
@@ -101,7 +102,7 @@ def open_checked(job: Job) -> Iterator[tuple[Table, list[str]]]:
     with open_table(job.file, job.mapping.file) as table:
         if missing := missing_columns(job.mapping, table.columns):
             hint = explain(job.file, job.mapping.file, job.mapping.columns_used())
-            has = f"the file has: {', '.join(table.columns)}"
+            has = f"the file has: {', '.join(map(shown, table.columns))}"
             raise TableError("\n".join([f"{job.file}: {hint}"] if hint else [*missing, has]))
         yield table, suspicions(job.file, job.mapping)
 

@@ -53,7 +53,13 @@ class ReportPlaceError(ReportError):
 
 
 def default_report(folder: Path, file: Path) -> Path:
-    """A report's place when none is named: two files of one name have two."""
+    """A report's place when none is named, in a folder that is made: two files of one name have
+    two. Raises ReportError.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportPlaceError.of(folder, error) from error
     digest = blake2b(os.fsencode(file.resolve()), digest_size=_HASH_BYTES).hexdigest()
     return folder / f"{file.name[:100]}-{digest}.report.jsonl"
 
@@ -81,7 +87,6 @@ def written_beside(path: Path) -> Iterator[TextIO]:
     target = path.resolve()  # a link goes on leading where it leads
     part = target.with_name(f".{uuid_utils.uuid7()}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         text = part.open("x", encoding="utf-8", newline="")
     except OSError as error:
         raise ReportError.of(path, error) from error
@@ -133,6 +138,9 @@ def _check_is_file(report: Path) -> None:
         if in_devices and not place.is_relative_to(_MEMORY):
             message = f"--report {report} is no place for a file: name one"
             raise ReportPlaceError(message)
+    if not report.resolve().parent.is_dir():
+        message = f"--report {report} is in a folder that is not there: make it first"
+        raise ReportPlaceError(message)
     with suppress(FileNotFoundError):
         mode = report.stat().st_mode
         if S_ISDIR(mode):

@@ -5,6 +5,7 @@ VehicleFields judges afterwards. None means "not stated".
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -144,6 +145,8 @@ def _money(rule: MoneyRule, amount: Amount, cell: str, currency: str) -> int:
     """Minor units of the row's currency, two digits where none is stated."""
     for word in amount.beside:
         if not is_sign_of(word, currency):
+            if not _may_be_sign(word):
+                check_beside(amount, (), cell)
             raise refused(Unread.OTHER_CURRENCY, cell, _sign_cure(word, currency))
     if not _has_thousandths(currency):
         check_plain(amount, rule.notation, cell)
@@ -152,6 +155,11 @@ def _money(rule: MoneyRule, amount: Amount, cell: str, currency: str) -> int:
     except ValueError:
         cure = f"{currency or 'the amount'} has no such small unit"
         raise refused(Unread.NOT_WHOLE, cell, cure) from None
+
+
+def _may_be_sign(word: str) -> bool:
+    """Whether it could be any currency's, as `%` and `.` could not."""
+    return any(each.isalpha() or unicodedata.category(each) == "Sc" for each in word)
 
 
 def _sign_cure(word: str, currency: str) -> str:

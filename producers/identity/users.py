@@ -156,9 +156,13 @@ def abandon(command: AbandonRegistration, user: User) -> Sequence[UserEvent]:
 
 
 def grant_role(command: GrantRole, user: User) -> Sequence[UserEvent]:
-    """By an admin or our own tools, to somebody registered."""
+    """By an admin or our own tools, to somebody registered; never to oneself, lest nobody is left
+    who may.
+    """
     if command.asked_role not in STAFF:
         raise Rejected("role_not_allowed", 403)
+    if command.asked_by == str(command.user_id):
+        raise Rejected("not_oneself", 403)
     if command.role is Role.SYSTEM:
         fault = Fault(pointer="/role", detail="no person is the system")
         raise Rejected("role_not_open", 422, [fault])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -275,13 +275,23 @@ async def test_LI_09_an_unpublished_listing_is_hidden_again(mesh, seller) -> Non
 
 async def test_LI_10_a_sold_listing_says_so_and_can_not_be_sold_again(mesh, seller) -> None:
     offered = await seller.offer()
-    sale = {"buyer_id": str(uuid4()), "price_minor": 8_000_000}
+    buyer = await mesh.account()
+    sale = {"buyer_id": buyer.user_id, "price_minor": 8_000_000}
     sold = await seller.ask("POST", f"{path_of(offered)}/sold", json=sale)
     found = await mesh.client.get(path_of(offered), headers=token_of(sold))
     assert (found.json()["status"], found.json()["sold_at"] is not None) == ("sold", True)
     assert "buyer_id" not in found.json()
     again = await seller.ask("POST", f"{path_of(offered)}/sold", json=sale)
     assert reason_of(again) == (409, "listing_sold")
+
+
+async def test_LI_10_nobody_who_is_not_there_can_have_bought(mesh, seller) -> None:
+    offered, erased = await seller.offer(), await mesh.account()
+    await mesh.machines.vault.erase(UUID(erased.user_id))
+    for nobody in (str(uuid4()), erased.user_id):
+        path = f"{path_of(offered)}/sold"
+        answer = await seller.ask("POST", path, json={"buyer_id": nobody})
+        assert (answer.status_code, pointers_of(answer)) == (422, ["/buyer_id"])
 
 
 @pytest.mark.parametrize("action", ["publish", "unpublish", "sold"])

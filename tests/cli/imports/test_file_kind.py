@@ -40,6 +40,7 @@ def sqlite(folder: Path) -> bytes:
 FOREIGN = {
     "gzip": gzip.compress(TEXT.encode()),
     "bzip2": bz2.compress(TEXT.encode()),
+    "Zstandard": bytes.fromhex("28b52ffd") + b"`iititle,price\n",
     "xz": lzma.compress(TEXT.encode()),
     "Excel workbook (XLSX)": zipped("[Content_Types].xml", "xl/workbook.xml"),
     "OpenDocument spreadsheet (ODS)": zipped("mimetype"),

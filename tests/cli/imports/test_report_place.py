@@ -81,6 +81,15 @@ def test_a_link_to_a_device_is_none_either(there: Path) -> None:
     refused(there / "report.jsonl")
 
 
+def test_no_folder_is_made_for_a_report_that_is_named(there: Path) -> None:
+    for named in ("typo/report.jsonl", there / "folder" / "typo" / "report.jsonl"):
+        assert "make it first" in refused(named)
+        with pytest.raises(ReportError, match="No such file"), written_beside(Path(named)):
+            pass
+    assert sorted(each.name for each in there.iterdir()) == ["ads.csv", "folder", "map.yaml"]
+    assert not list((there / "folder").iterdir())
+
+
 def test_a_folder_and_a_pipe_are_told_as_what_they_are(there: Path) -> None:
     os.mkfifo(there / "pipe")
     assert "is a directory" in refused("folder")

@@ -97,6 +97,12 @@ def test_ID_24_only_admins_and_the_system_grant_roles(by: Role) -> None:
     spec.given(registered).when(grant(Role.ADMIN, by)).refused("role_not_allowed", 403)
 
 
+@pytest.mark.parametrize("role", Role)
+def test_ID_24_nobody_changes_their_own_role(role: Role) -> None:
+    own = grant(role, Role.ADMIN).model_copy(update={"asked_by": str(ID)})
+    spec.given(registered).when(own).refused("not_oneself", 403)
+
+
 def test_ID_24_no_person_becomes_the_system() -> None:
     spec.given(registered).when(grant(Role.SYSTEM)).refused("role_not_open", 422, ["/role"])
 
