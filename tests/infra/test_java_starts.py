@@ -60,9 +60,10 @@ def test_another_class_path_has_a_memory_of_its_own() -> None:
     assert java_starts.remembered("kafka", "a.jar") != java_starts.remembered("kafka", "b.jar")
 
 
-@pytest.mark.usefixtures("kafka_settings")
-def test_the_broker_starts_from_memory() -> None:
-    memory = java_starts.remembered("kafka", jars.classpath("kafka"))
-    broker = running_pid(session_state().of("kafka") / "pid")
-    mapped = [each.path for each in psutil.Process(broker).memory_maps()]
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize("server", ["kafka", "opensearch"])
+def test_the_server_starts_from_memory(server: str) -> None:
+    memory = java_starts.remembered(server, jars.classpath(server))
+    pid = running_pid(session_state().of(server) / "pid")
+    mapped = [each.path for each in psutil.Process(pid).memory_maps()]
     assert str(memory) in mapped, "Java found that it fits"
