@@ -14,7 +14,7 @@ from cli.processes import PROCESSES_PANEL
 from infra.settings import Settings, absent_mesh, load_settings, state_folder
 from infra.stack import daemons, supervisor, watch
 from infra.stack.daemons import StartError
-from infra.stack.processes import PROCESSES, SUPERVISOR
+from infra.stack.processes import PROCESSES, SUPERVISOR, fork_server
 from infra.stack.servers import NAMES, SERVERS
 from infra.stack.state import BusyError, State
 from infra.stack.supervisor import UpError
@@ -59,7 +59,9 @@ def up(
 
 def _bring_up(state: State, view: View, servers_only: bool) -> None:
     wanted = NAMES if servers_only else NAMES | {process.name for process in PROCESSES}
-    with view.showing():
+    with view.showing(), fork_server(state) as forks:
+        if not all(supervisor.is_running(state, each.name) for each in PROCESSES):
+            forks.open()  # it loads while the servers start
         supervisor.servers_up(state, NAMES, view)
         if not servers_only:
             # Not the stack's own settings: the environment may name another server.
@@ -68,7 +70,7 @@ def _bring_up(state: State, view: View, servers_only: bool) -> None:
         state.want(wanted | state.desired())
         supervisor.supervisor_up(state)
         if not servers_only:
-            supervisor.processes_up(state, view)
+            supervisor.processes_up(state, view, forks)
 
 
 def _prepare(settings: Settings, view: View) -> None:

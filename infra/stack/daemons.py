@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.stack import launch
+from infra.stack.forking import ForkServer, Start
 
 LOG_BYTES_MAX = 32 * 1024 * 1024
 POLL_S = 0.05
@@ -40,7 +41,8 @@ class Daemon:
 
     `ready` returns when the daemon serves its protocol and raises anything otherwise.
     `start_s` and `stop_s` are bounds in seconds: past the first the start has failed,
-    past the second the process is killed.
+    past the second the process is killed. `command` are the words of a `mesh` command that does
+    the same as `argv`, for a fork server.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Daemon:
     start_s: float = 90.0
     stop_s: float = 20.0
     stop_signal: signal.Signals = signal.SIGTERM
+    command: tuple[str, ...] = ()
 
     @property
     def pid_file(self) -> Path:
@@ -107,15 +110,20 @@ def idle(daemon: Daemon) -> Iterator[bool]:
         yield True
 
 
-def spawn(daemon: Daemon) -> int:
-    """Start the process in a session of its own and return its pid once the pid file stands.
+def spawn(daemon: Daemon, forks: ForkServer | None = None) -> int:
+    """Start the process in a session of its own, by a fork where there is a fork server that
+    can, and return its pid once the pid file stands.
 
     When one is being started already, by a command that was killed, this is the one whose
     pid is returned. Raises StartError when neither shows within the bound.
     """
     daemon.folder.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + _LAUNCH_S
     _rotate(daemon.log)
+    if forks is not None and daemon.command:
+        forked = forks.start(_fork_of(daemon))
+        if forked is not None:
+            return forked
+    deadline = time.monotonic() + _LAUNCH_S
     child = _launch(daemon)
     while time.monotonic() < deadline:
         if (pid := running_pid(daemon.pid_file)) is not None:
@@ -129,6 +137,11 @@ def spawn(daemon: Daemon) -> int:
             return child.pid  # It ended between two looks: `wait_ready` tells why.
         time.sleep(_GLANCE_S)
     raise StartError(_failure(daemon, f"could not be launched within {_LAUNCH_S:.0f} s"))
+
+
+def _fork_of(daemon: Daemon) -> Start:
+    env = {**os.environ, **daemon.env}
+    return Start(daemon.command, env, str(daemon.pid_file), str(daemon.log))
 
 
 def _launch(daemon: Daemon) -> subprocess.Popen[bytes]:

@@ -56,16 +56,24 @@ def _identity_by_ps(pid: int) -> str | None:
 def main(argv: list[str]) -> None:
     """Write the pid file, then exec. The working directory and user are the parent's doing."""
     pid_file, program = Path(argv[0]), argv[1:]
-    _keep_lock(pid_file.with_name(LOCK_NAME))
-    pid = os.getpid()
-    draft = pid_file.with_suffix(".draft")
-    draft.write_text(json.dumps({"pid": pid, "identity": identity(pid)}), "utf-8")
-    draft.replace(pid_file)
+    if not leave_pid_file(pid_file):
+        sys.exit(LOCKED)
     user = os.environ.pop("MESH_LAUNCH_USER", "")
     if user:
         # After the pid file, because the state folder belongs to the starting user.
         _become(user)
     os.execvp(program[0], program)  # noqa: S606 - becoming that program is the point
+
+
+def leave_pid_file(pid_file: Path) -> bool:
+    """Name this process as the one that runs for the file's folder; False when another one does."""
+    if not _keep_lock(pid_file.with_name(LOCK_NAME)):
+        return False
+    pid = os.getpid()
+    draft = pid_file.with_suffix(".draft")
+    draft.write_text(json.dumps({"pid": pid, "identity": identity(pid)}), "utf-8")
+    draft.replace(pid_file)
+    return True
 
 
 def try_lock(descriptor: int) -> bool:
@@ -77,12 +85,14 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
-def _keep_lock(path: Path) -> None:
-    """Take the lock that outlives `exec`; ends the process when another one has it."""
+def _keep_lock(path: Path) -> bool:
+    """Take the lock that outlives `exec`; False when another process has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if not try_lock(descriptor):
-        sys.exit(LOCKED)
+        os.close(descriptor)
+        return False
     os.set_inheritable(descriptor, True)
+    return True
 
 
 def _become(user: str) -> None:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from infra.stack.daemons import Daemon, NotReadyError
+from infra.stack.forking import ForkServer
 from infra.stack.state import State
 
 _MESH: Final = (sys.executable, "-m", "cli.main")
+_FORK_SERVER: Final = (sys.executable, "-m", "cli.fork_server")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,13 @@ def daemon(state: State, process: Process) -> Daemon:
         env=environment(state) | {"MESH_READY_FILE": str(ready_file), "INSTANCE": process.name},
         start_s=120.0,
         stop_s=15.0,
+        command=process.command,
     )
+
+
+def fork_server(state: State) -> ForkServer:
+    """What can become any of the mesh's own processes at once."""
+    return ForkServer(_FORK_SERVER, environment(state))
 
 
 def supervisor(state: State) -> Daemon:

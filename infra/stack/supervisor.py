@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from infra.settings import Settings, load_settings
 from infra.stack import daemons, postgres, processes
 from infra.stack.daemons import Daemon, StartError
+from infra.stack.forking import ForkServer
 from infra.stack.processes import PROCESSES, SUPERVISOR
 from infra.stack.servers import SERVERS, Server
 from infra.stack.state import State, settings_of
@@ -74,10 +75,10 @@ def _bring(state: State, server: Server, view: View) -> str:
     return ""
 
 
-def process_start(state: State, name: str) -> None:
+def process_start(state: State, name: str, forks: ForkServer | None = None) -> None:
     """Start one mesh process that is dead, without waiting for it to be ready."""
     process = next(process for process in PROCESSES if process.name == name)
-    _start(state, processes.daemon(state, process))
+    _start(state, processes.daemon(state, process), forks)
 
 
 def _start_server(state: State, server: Server, view: View) -> None:
@@ -100,12 +101,12 @@ def _serves(daemon: Daemon) -> bool:
     return True
 
 
-def processes_up(state: State, view: View) -> None:
+def processes_up(state: State, view: View, forks: ForkServer | None = None) -> None:
     """Start the mesh processes that are dead and wait for all; raises UpError."""
     for process in PROCESSES:
         if not is_running(state, process.name):
             view.starting(process.name, str(state.of(process.name) / "log"))
-            process_start(state, process.name)
+            process_start(state, process.name, forks)
     failures = []
     for process in PROCESSES:
         daemon = processes.daemon(state, process)
@@ -127,10 +128,10 @@ def supervisor_up(state: State) -> None:
     daemons.wait_ready(daemon)
 
 
-def _start(state: State, daemon: Daemon) -> None:
+def _start(state: State, daemon: Daemon, forks: ForkServer | None = None) -> None:
     state.ready_file(daemon.name).parent.mkdir(parents=True, exist_ok=True)
     state.ready_file(daemon.name).unlink(missing_ok=True)
-    daemons.spawn(daemon)
+    daemons.spawn(daemon, forks)
 
 
 def down(state: State, *, wipe: bool = False, wait_s: float = 30.0) -> list[str]:

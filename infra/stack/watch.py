@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from infra.stack import daemons, supervisor
-from infra.stack.processes import PROCESSES
+from infra.stack.forking import ForkServer
+from infra.stack.processes import PROCESSES, fork_server
 from infra.stack.servers import NAMES, SERVERS
 from infra.stack.state import BusyError, State
 from infra.stack.view import View
@@ -71,9 +72,15 @@ class Pulse:
 class Watch:
     """Looks at everything that `up` was asked to run and restarts what is dead or hangs."""
 
-    def __init__(self, state: State, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        state: State,
+        clock: Callable[[], float] = time.monotonic,
+        forks: ForkServer | None = None,
+    ) -> None:
         self._state = state
         self._clock = clock
+        self._forks = forks
         self._patience: dict[str, Patience] = {}
         self._pulses: dict[str, Pulse] = {}
 
@@ -100,6 +107,12 @@ class Watch:
         pulse.look(beat, now)
         # What is dead is silent, too: that is for `look` to mend.
         return pulse.silent_s >= HUNG_S and supervisor.is_running(self._state, name)
+
+    def load_ahead(self) -> None:
+        """Have the fork server load, once all is up that would be slower for it."""
+        wanted = [each.name for each in PROCESSES if each.name in self._state.desired()]
+        if self._forks and wanted and all(self._state.ready_file(name).exists() for name in wanted):
+            self._forks.open()
 
     def look(self) -> list[str]:
         """One round; returns the names that were started again."""
@@ -134,7 +147,7 @@ class Watch:
             if dead_servers := NAMES & set(names):
                 supervisor.servers_up(self._state, dead_servers, View(quiet=True))
             for process in (name for name in names if name not in NAMES):
-                supervisor.process_start(self._state, process)
+                supervisor.process_start(self._state, process, self._forks)
         except Exception:
             # Whatever it was, a later round tries again; the pauses keep it affordable.
             log.exception("not everything could be started")
@@ -152,9 +165,11 @@ def run(state: State) -> None:
     if ready_file:
         Path(ready_file).touch()
     log.info("watching %s", state.folder)
-    watch = Watch(state)
-    while not ended.wait(LOOK_S):
-        daemons.reap()
-        watch.end_hung()
-        watch.look()
+    with fork_server(state) as forks:
+        watch = Watch(state, forks=forks)
+        while not ended.wait(LOOK_S):
+            daemons.reap()
+            watch.end_hung()
+            watch.look()
+            watch.load_ahead()
     log.info("stopped")

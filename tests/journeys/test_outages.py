@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import httpx
+import psutil
 import pytest
 
 from infra.stack.processes import PROCESSES
@@ -128,6 +129,15 @@ def test_after_kill_of_every_process_up_repairs(shop: Shop, client: httpx.Client
     shop.up()
     assert client.get("/health/ready").status_code == 200
     assert create(client, shop.account(), uuid4().hex).status_code == 201
+
+
+def test_the_supervisor_has_loaded_what_it_may_have_to_start(shop: Shop) -> None:
+    children = psutil.Process(shop.pid("supervise")).children
+
+    def ahead() -> bool:
+        return "mesh fork server" in [" ".join(each.cmdline()).strip() for each in children()]
+
+    eventually_blocking(ahead, 60, "a fork server waits")
 
 
 def test_a_writer_that_hangs_is_ended_and_started_again(shop: Shop) -> None:
