@@ -184,7 +184,10 @@ class Settings(BaseSettings):
     )
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
     session_timeout_ms: int = Field(
-        default=6_000, ge=1_000, description="how soon a dead consumer is replaced"
+        default=10_000,
+        ge=1_000,
+        description="how soon a dead consumer is replaced, and how long a broker may take to be back"
+        " before the consumers must join their groups anew",
     )
     instance: str = Field(
         default="",

@@ -31,7 +31,7 @@ from faust.transport.drivers.aiokafka import (
 )
 from faust.types import TP
 
-from infra.kafka import Gathering
+from infra.kafka import RETRY_BACKOFF_MS, Gathering
 from schemas.positions import TopicPartition
 
 log = structlog.get_logger()
@@ -75,7 +75,7 @@ class CommittedConsumerThread(AIOKafkaConsumerThread):
             max_poll_interval_ms=POLL_INTERVAL_MAX_MS,
             **gathers,
             max_partition_fetch_bytes=FETCH_BYTES_MAX,
-            retry_backoff_ms=50,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
             check_crcs=False,
         )
         self._gathering = Gathering(consumer, transport.gather_ms) if transport.gather_ms else None

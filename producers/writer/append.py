@@ -9,10 +9,11 @@ final. The port is small so that its contract can be held on a real broker.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -25,6 +26,10 @@ from schemas.recorded import Headers
 OPEN_TIMEOUT_S = 10.0
 APPEND_TIMEOUT_S = 10.0
 DROP_TIMEOUT_S = 2.0
+# Longer than any call may take. librdkafka's send_offsets_to_transaction does not keep its time
+# (confluentinc/librdkafka#5456), and a thread that never returns ends with the process alone.
+HANGS_S = 15.0
+EXIT_HANGS = 70  # EX_SOFTWARE
 
 _FENCED = frozenset(
     {
@@ -103,6 +108,12 @@ class Appender(Protocol):
         """Let go of the partition without ending anything; harmless when not open."""
         ...
 
+    def cut_off(self) -> None:
+        """No broker could be reached: the next append raises AppendUnknownError, unless the
+        partition is opened first.
+        """
+        ...
+
 
 class KafkaAppender:
     """The append through a transactional producer of librdkafka, whose calls block and so run
@@ -123,10 +134,12 @@ class KafkaAppender:
         self._executor = executor
         self._group_metadata = group_metadata
         self._producer: Producer | None = None
+        self._is_cut_off = False
 
     async def open(self) -> None:
         """See Appender.open."""
         await self.drop()
+        self._is_cut_off = False
         self._producer = await self._in_thread(self._open)
 
     async def append(self, batch: Batch) -> int:
@@ -135,6 +148,9 @@ class KafkaAppender:
         if producer is None:
             message = f"{self._id} is not open"
             raise AppendUnknownError(message)
+        if self._is_cut_off:
+            message = f"{self._id} has been cut off from every broker"
+            raise AppendUnknownError(message)
         return await self._in_thread(self._append, producer, batch)
 
     async def drop(self) -> None:
@@ -142,9 +158,20 @@ class KafkaAppender:
         if self._producer is not None:
             await self._in_thread(self._discard)
 
+    def cut_off(self) -> None:
+        """See Appender.cut_off. A broker that starts knows of none at first. librdkafka forgets
+        it then, but not that it coordinates our group, and so asks for ever a connection that is
+        gone to take offsets (confluentinc/librdkafka#5511).
+        """
+        self._is_cut_off = True
+
     async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, call, *values)
+        asked = loop.run_in_executor(self._executor, call, *values)
+        done, _ = await asyncio.wait([asked], timeout=HANGS_S)
+        if not done:
+            _end_process(f"{self._id}: {call.__name__} has not returned for {HANGS_S:.0f} s")
+        return await asked
 
     def _open(self) -> Producer:
         producer = Producer(self._config)
@@ -236,6 +263,12 @@ class _Delivered:
         if set(self._offsets) != wanted:
             message = f"events expected at {sorted(wanted)} stand at {sorted(self._offsets)}"
             raise DisplacedError(message)
+
+
+def _end_process(message: str) -> NoReturn:
+    """End as kill -9 would, which the log bears: the next process fences this one."""
+    log.critical("append_hangs", detail=message)
+    os._exit(EXIT_HANGS)
 
 
 def _left(deadline: float) -> float:

@@ -139,6 +139,11 @@ class Writer:
             await asyncio.sleep(ROOM_POLL_S)
             patience_s -= ROOM_POLL_S
 
+    def cut_off(self) -> None:
+        """The source's word: no broker can be reached."""
+        for writer in self._owned.values():
+            writer.cut_off()
+
     def failed(self, error: Exception) -> None:
         """The source has ended by itself, or a partition is beyond help."""
         if not self._failure.done():

@@ -132,6 +132,10 @@ class PartitionWriter:
         self._queue.extend(records)
         self._changed.set()
 
+    def cut_off(self) -> None:
+        """Open the partition again before the next append: no broker could be reached."""
+        self._parts.appender.cut_off()
+
     def pause(self) -> None:
         """Have the source bring no more until most of what waits here is done with."""
         self._paused = True

@@ -15,6 +15,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -58,6 +59,10 @@ class Owner(Protocol):
         """Commands by partition, in order; more come when this returns."""
         ...
 
+    def cut_off(self) -> None:
+        """No broker can be reached."""
+        ...
+
     def failed(self, error: Exception) -> None:
         """The source has ended by itself."""
         ...
@@ -78,6 +83,7 @@ class CommandSource:
         self._metadata: Any = None
         self._errands: deque[Callable[[], None]] = deque()
         self._paused: set[positions.TopicPartition] = set()
+        self._cut_off: Callable[[], object] = lambda: None
         self._consumer = Consumer(member_config(settings, group) | {"error_cb": self._note_error})
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -85,6 +91,7 @@ class CommandSource:
     def start(self, owner: Owner) -> None:
         """Join the group; partitions and commands go to `owner` from now on."""
         loop = asyncio.get_running_loop()
+        self._cut_off = partial(loop.call_soon_threadsafe, owner.cut_off)
         self._thread = threading.Thread(
             target=self._run, args=(owner, loop), name="commands", daemon=True
         )
@@ -152,8 +159,12 @@ class CommandSource:
         if error.fatal():
             self._fatal = error
         # A broker that is away is tried many times a second; that none is left is said once.
-        said = error.fatal() or error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
-        (log.warning if said else log.debug)("commands_consumer", error=error.name())
+        alone = error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
+        if alone:
+            self._cut_off()
+        (log.warning if alone or error.fatal() else log.debug)(
+            "commands_consumer", error=error.name()
+        )
 
     def _run(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         try:

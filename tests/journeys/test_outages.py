@@ -131,6 +131,19 @@ def test_after_kill_of_every_process_up_repairs(shop: Shop, client: httpx.Client
     assert create(client, shop.account(), uuid4().hex).status_code == 201
 
 
+def test_writes_flow_again_once_a_killed_broker_is_back(shop: Shop) -> None:
+    """Its start takes less than a session, so that the writer learns of it by its commands."""
+    seller = shop.account()
+    with httpx.Client(base_url=shop.url, timeout=10) as client:
+        for _ in range(2):
+            assert create(client, seller, uuid4().hex).status_code == 201
+            shop.kill("kafka")
+            key = uuid4().hex
+            eventually_blocking(
+                lambda key=key: create(client, seller, key).status_code == 201, 60, "it is taken"
+            )
+
+
 def test_the_supervisor_has_loaded_what_it_may_have_to_start(shop: Shop) -> None:
     children = psutil.Process(shop.pid("supervise")).children
 

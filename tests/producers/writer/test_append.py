@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from schemas.positions import TopicPartition
 from tests.producers.writer.room import Room, room
 from tests.waiting import eventually
 
-PARTITIONS = 10  # one for each test
+PARTITIONS = 12  # one for each test
 
 
 class Bench:
@@ -177,6 +178,40 @@ async def test_an_owner_that_is_overtaken_in_mid_append_learns_that_it_is_fenced
     await second.append(bench.batch(b"second"))
     assert await bench.values(bench.room.rules.context.events_topic, 1) == [b"second"]
     await second.drop()
+
+
+async def test_who_was_cut_off_appends_nothing_before_it_opens_again(bench: Bench) -> None:
+    appender = bench.appender()
+    await appender.open()
+    appender.cut_off()
+    with pytest.raises(AppendUnknownError, match="cut off"):
+        await appender.append(bench.batch(b"never"))
+    await appender.open()
+    await appender.append(bench.batch(b"after"))
+    assert await bench.values(bench.room.rules.context.events_topic, 1) == [b"after"]
+    await appender.drop()
+
+
+async def test_a_call_that_never_returns_ends_the_process(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As librdkafka's send_offsets_to_transaction may, whatever it was told."""
+    returned, codes = Event(), list[int]()
+
+    def ended(code: int) -> None:
+        codes.append(code)
+        returned.set()  # the test's process goes on
+
+    monkeypatch.setattr(append.os, "_exit", ended)
+    hanging = type("Hanging", (Producer,), {"begin_transaction": lambda _: returned.wait(20)})
+    monkeypatch.setattr(append, "Producer", hanging)
+    appender = bench.appender()
+    await appender.open()
+    monkeypatch.setattr(append, "HANGS_S", 0.2)
+    with pytest.raises(AppendUnknownError):  # begun never, committed never
+        await appender.append(bench.batch(b"never"))
+    assert codes == [append.EXIT_HANGS]
+    await appender.drop()
 
 
 async def test_an_owner_that_dropped_may_open_again(bench: Bench) -> None:

@@ -121,6 +121,22 @@ async def test_a_broker_killed_under_load_costs_no_command(state: State, fragile
     await counted_once(fragile, commands)
 
 
+async def test_a_broker_that_is_back_before_the_session_lapses_costs_no_command(
+    state: State,
+) -> None:
+    """The group has forgotten nobody then, so that commands come before anything is opened anew."""
+    patient = bring_up(state).model_copy(update={"session_timeout_ms": 60_000})
+    async with room(patient) as found:
+        commands = one_box_each(20)
+        async with found.writer():
+            await found.ask(*commands[:20])
+            kill(state, "kafka")
+            bring_up(state)
+            await found.ask(*commands[20:])
+
+        await counted_once(found, commands)
+
+
 async def test_a_member_that_loses_the_broker_while_it_joins_joins_once_it_is_back(
     state: State, fragile: Room
 ) -> None:
