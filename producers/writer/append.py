@@ -9,10 +9,10 @@ final. The port is small so that its contract can be held on a real broker.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from os import _exit
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import structlog
@@ -268,7 +268,7 @@ class _Delivered:
 def _end_process(message: str) -> NoReturn:
     """End as kill -9 would, which the log bears: the next process fences this one."""
     log.critical("append_hangs", detail=message)
-    os._exit(EXIT_HANGS)
+    _exit(EXIT_HANGS)
 
 
 def _left(deadline: float) -> float:

@@ -202,7 +202,7 @@ async def test_a_call_that_never_returns_ends_the_process(
         codes.append(code)
         returned.set()  # the test's process goes on
 
-    monkeypatch.setattr(append.os, "_exit", ended)
+    monkeypatch.setattr(append, "_exit", ended)
     hanging = type("Hanging", (Producer,), {"begin_transaction": lambda _: returned.wait(20)})
     monkeypatch.setattr(append, "Producer", hanging)
     appender = bench.appender()
