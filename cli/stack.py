@@ -60,7 +60,7 @@ def up(
 def _bring_up(state: State, view: View, servers_only: bool) -> None:
     wanted = NAMES if servers_only else NAMES | {process.name for process in PROCESSES}
     with view.showing(), fork_server(state) as forks:
-        if not all(supervisor.is_running(state, each.name) for each in PROCESSES):
+        if not (servers_only or all(supervisor.is_running(state, each.name) for each in PROCESSES)):
             forks.open()  # it loads while the servers start
         supervisor.servers_up(state, NAMES, view)
         if not servers_only:

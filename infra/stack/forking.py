@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
 ANSWER_S: Final = 15.0  # it may be loading still, beside all that starts together
+AGAIN_S: Final = 30.0
 _ANSWER_BYTES_MAX: Final = 64
 
 # What it answers where it does not name the pid of the process that it has started: another one
@@ -49,6 +52,7 @@ class ForkServer:
         self._program = tuple(program)
         self._env = {**os.environ, **env}
         self._open: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+        self._opened_at = -math.inf
 
     def __enter__(self) -> Self:
         return self
@@ -57,16 +61,19 @@ class ForkServer:
         self.close()
 
     def open(self) -> None:
-        """Start it unless it runs, without waiting until it has loaded. Where it can't be had
-        every process is started the long way.
+        """Start it unless it runs, without waiting until it has loaded; once in AGAIN_S seconds,
+        for what it loads may be broken. Where it can't be had every process is started the long
+        way.
         """
-        with contextlib.suppress(OSError):
-            self._opened()
+        if time.monotonic() > self._opened_at + AGAIN_S:
+            with contextlib.suppress(OSError):
+                self._opened()
 
     def _opened(self) -> socket.socket:
         if self._open is not None and self._open[0].poll() is None:
             return self._open[1]
         self.close()
+        self._opened_at = time.monotonic()
         # In packets, so that each message is received whole; not every system has them.
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(ANSWER_S)

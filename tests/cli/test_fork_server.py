@@ -179,6 +179,22 @@ def test_a_killed_server_is_followed_by_another(forks: ForkServer, sleeping: Dae
     assert b"mesh sleep" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def test_one_that_can_not_load_is_not_tried_all_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = tmp_path / "tries"
+    with ForkServer(("/bin/sh", "-c", f"echo try >> {tries}; exit 1"), {}) as broken:
+        broken.open()
+        broken_once = own_server(broken)
+        eventually_blocking(lambda: launch.identity(broken_once) is None)
+        for _ in range(5):
+            broken.open()
+        assert tries.read_text() == "try\n"
+        monkeypatch.setattr(forking, "AGAIN_S", 0.0)
+        broken.open()
+        eventually_blocking(lambda: tries.read_text() == "try\ntry\n")
+
+
 def test_nothing_runs_on_modules_that_have_changed(tmp_path: Path) -> None:
     module = tmp_path / "changing.py"
     module.write_text("")
