@@ -95,16 +95,19 @@ def test_a_fork_is_a_process_like_any_other(forks: ForkServer, sleeping: Daemon)
 
 
 def test_it_has_the_environment_words_and_files_that_were_named(
-    forks: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forks.open()
-    monkeypatch.setenv("AFTERWARDS", "\udcff")  # what a shell may hold that is no text
-    daemon = daemon_in(tmp_path / "a folder", "say", "--much")
-    daemons.spawn(daemon, forks)
-    count = len({**os.environ, **daemon.env})
-    assert said(daemon) == f"heard {count} ['mesh', 'say', '--much'] \n"
-    daemon = daemon_in(tmp_path / "b", "files")
-    daemons.spawn(daemon, forks)
+    monkeypatch.setenv("BEFORE", "it was loaded")
+    with server() as forks:
+        forks.open()
+        monkeypatch.delenv("BEFORE")
+        monkeypatch.setenv("AFTERWARDS", "\udcff")  # what a shell may hold that is no text
+        daemon = daemon_in(tmp_path / "a folder", "say", "--much")
+        daemons.spawn(daemon, forks)
+        count = len({**os.environ, **daemon.env})
+        assert said(daemon) == f"heard {count} ['mesh', 'say', '--much'] \n"
+        daemon = daemon_in(tmp_path / "b", "files")
+        daemons.spawn(daemon, forks)
     # The fourth is the lock beside its pid file.
     assert said(daemon) == "[0, 1, 2, 3]\n"
 
@@ -189,7 +192,7 @@ def test_one_that_can_not_load_is_not_tried_all_the_time(
         eventually_blocking(lambda: launch.identity(broken_once) is None)
         for _ in range(5):
             broken.open()
-        assert tries.read_text() == "try\n"
+        assert own_server(broken) == broken_once
         monkeypatch.setattr(forking, "AGAIN_S", 0.0)
         broken.open()
         eventually_blocking(lambda: tries.read_text() == "try\ntry\n")
