@@ -251,6 +251,6 @@ THINGS: Final[Mapping[str, Thing]] = {
     # Nobody is judge of themselves.
     "ban_user": _person(owners=STAFF, own=403, ask={"json": {"reason": "fraud"}}),
     "unban_user": _person(owners=STAFF, own=403),
-    "grant_role": _person(owners=ADMINS, staff=ADMINS, ask={"json": {"role": "dealer"}}),
+    "grant_role": _person(owners=ADMINS, own=403, staff=ADMINS, ask={"json": {"role": "dealer"}}),
     "log_out_user": _person(owners=ADMINS, staff=ADMINS),
 }
