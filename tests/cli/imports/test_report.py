@@ -17,7 +17,7 @@ REFUSED = Outcome(
 
 
 def test_a_report_of_json_lines_has_one_line_a_row(tmp_path: Path) -> None:
-    path = tmp_path / "made" / "for it" / "report.jsonl"
+    path = tmp_path / "a report.jsonl"
     with open_report(path, FILE) as report:
         report.write(TAKEN)
         report.write(REFUSED)
