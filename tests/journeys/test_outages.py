@@ -135,13 +135,17 @@ def test_writes_flow_again_once_a_killed_broker_is_back(shop: Shop) -> None:
     """Its start takes less than a session, so that the writer learns of it by its commands."""
     seller = shop.account()
     with httpx.Client(base_url=shop.url, timeout=10) as client:
-        for _ in range(2):
-            assert create(client, seller, uuid4().hex).status_code == 201
-            shop.kill("kafka")
+
+        def until_taken() -> None:
             key = uuid4().hex
             eventually_blocking(
-                lambda key=key: create(client, seller, key).status_code == 201, 60, "it is taken"
+                lambda: create(client, seller, key).status_code == 201, 60, "a listing is taken"
             )
+
+        until_taken()
+        for _ in range(2):
+            shop.kill("kafka")
+            until_taken()
 
 
 def test_the_supervisor_has_loaded_what_it_may_have_to_start(shop: Shop) -> None:
