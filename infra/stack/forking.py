@@ -60,6 +60,11 @@ class ForkServer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._open is not None and self._open[0].poll() is None
+
     def open(self) -> None:
         """Start it unless it runs, without waiting until it has loaded; once in AGAIN_S seconds,
         for what it loads may be broken. Where it can't be had every process is started the long
@@ -70,7 +75,7 @@ class ForkServer:
                 self._opened()
 
     def _opened(self) -> socket.socket:
-        if self._open is not None and self._open[0].poll() is None:
+        if self._open is not None and self.runs:
             return self._open[1]
         self.close()
         self._opened_at = time.monotonic()

@@ -110,8 +110,11 @@ class Watch:
 
     def load_ahead(self) -> None:
         """Have the fork server load, once all is up that would be slower for it."""
-        wanted = [each.name for each in PROCESSES if each.name in self._state.desired()]
-        if self._forks and wanted and all(self._state.ready_file(name).exists() for name in wanted):
+        if self._forks is None or self._forks.runs:
+            return
+        desired = self._state.desired()
+        wanted = [each.name for each in PROCESSES if each.name in desired]
+        if wanted and all(self._state.ready_file(name).exists() for name in wanted):
             self._forks.open()
 
     def look(self) -> list[str]:
