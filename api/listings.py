@@ -29,7 +29,7 @@ from api.listing_bodies import (
 )
 from api.listing_past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listing_sight import PUBLIC, Row, listing_for
-from api.machines import Mesh, machines_of
+from api.machines import Machines, Mesh, machines_of
 from api.paging import Page, Paging
 from api.problems import Problem, problem_responses
 from api.rate_limits import spend
@@ -191,20 +191,22 @@ async def mark_listing_sold(
 ) -> Response:
     """Say that an active listing found its buyer."""
     sale = body or Sale()
-    unless = None
-    if sale.buyer_id is not None and await mesh.vault.person(sale.buyer_id) is None:
-        fault = Fault(
-            pointer="/buyer_id", detail="nobody has this id: leave it out, or send another"
-        )
-        unless = Problem(422, "invalid", "Nobody has the buyer's id", faults=[fault])
     command = MarkSold(
         listing_id=listing_id,
         buyer_id=sale.buyer_id,
         price_minor=sale.price_minor,
         **sending.asked,
     )
-    reply = await sending.send(command, if_match=True, unless=unless)
+    reply = await sending.send(command, if_match=True, unless=await _nobody(mesh, sale.buyer_id))
     return answer(reply, 200, changed(listing_id, reply))
+
+
+async def _nobody(mesh: Machines, buyer_id: UUID | None) -> Problem | None:
+    """What there is against a sale to somebody who is not there."""
+    if buyer_id is None or await mesh.vault.person(buyer_id) is not None:
+        return None
+    fault = Fault(pointer="/buyer_id", detail="nobody has this id: leave it out, or send another")
+    return Problem(422, "invalid", "Nobody has the buyer's id", faults=[fault])
 
 
 @router.get(
