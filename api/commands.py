@@ -287,7 +287,13 @@ async def _sender(request: Request, idempotency_key: _Key = None) -> CommandSend
     return replace(sender, fingerprint=fingerprint_of(settings, request.method, target, body))
 
 
+async def _keyless(request: Request) -> CommandSender:
+    return (await _sender_of_files(request)).fresh()
+
+
 Sending = Annotated[CommandSender, Depends(_sender)]
+# For what is done anew each time: it takes no key, and its document says none.
+SendingAnew = Annotated[CommandSender, Depends(_keyless)]
 # For forms of files: nothing has read the body, which may be too large to be held at once. The
 # route says itself, as `fingerprint`, what a repeat must send again: the form's boundary is
 # another one at every try.

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api import login, registration
 from api.account_fields import Body, Email, Name, NewPassword, Password, RefreshText
 from api.auth import SignedIn
-from api.commands import Sending, answer
+from api.commands import Sending, SendingAnew, answer
 from api.consistency import OPENAPI_EXTRA, CaughtUp
 from api.emitted import json_of
 from api.machines import Mesh
@@ -209,11 +209,11 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
     response_model=TokensAnswer,
     responses={**ok("Logged in", _TOKENS), **problem_responses(400, 401, 409, 415)},
 )
-async def log_in(body: Credentials, mesh: Mesh, sending: Sending) -> Response:
-    """Log in on one device. Sent with an access token of the same person, it also ends the session
-    of that token.
+async def log_in(body: Credentials, mesh: Mesh, sending: SendingAnew) -> Response:
+    """Log in on one device, each time in a session of its own. Sent with an access token of the
+    same person, it also ends the session of that token.
     """
-    found = await login.log_in(mesh, sending.fresh(), body.email, body.password.get_secret_value())
+    found = await login.log_in(mesh, sending, body.email, body.password.get_secret_value())
     return tokens_answer(mesh.settings.access_token_s, found)
 
 

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from api import oauth_state, social
 from api.auth import SignedIn
-from api.commands import Sending, answer
+from api.commands import Sending, SendingAnew, answer
 from api.consistency import OPENAPI_EXTRA
 from api.identity import TokensAnswer, tokens_answer
 from api.machines import Machines, Mesh
@@ -152,7 +152,7 @@ async def finish_oauth(
     provider: ProviderName,
     request: Request,
     mesh: Mesh,
-    sending: Sending,
+    sending: SendingAnew,
     back: Annotated[WayBack, Query()],
 ) -> Response:
     """Come back from a provider: tokens, as after any log-in, or the link that was asked for.
@@ -171,7 +171,7 @@ async def finish_oauth(
     if back.error or not back.code or (back.iss and back.iss != asked.issuer):
         raise Problem(403, "provider_denied", "The provider did not let you in")
     identity = await _identity(mesh, asked, provider, back.code, pending)
-    arrival = Arrival(mesh, sending.fresh(), provider, identity)
+    arrival = Arrival(mesh, sending, provider, identity)
     response = await _arrive(arrival, pending)
     oauth_state.forget(response, mesh.settings)
     return response

@@ -20,9 +20,7 @@ ANY: Final = {"If-Match": "*"}
 
 # What has no first answer to give again.
 NEVER_REPEATED: Final[Mapping[str, str]] = {
-    "log_in": "its answer holds tokens, and every log-in is a session of its own",
     "refresh_session": "its answer holds tokens; see test_sessions for the grace",
-    "finish_oauth": "its answer holds tokens, and a code of the provider's works once",
     "log_out": "ends what shows whose key it is",
     "log_out_everywhere": "ends what shows whose key it is",
     "deactivate_user": "ends what shows whose key it is",
