@@ -16,6 +16,7 @@ from cli.output import until_closed
 from infra.settings import SettingsError
 
 EXIT_SETTINGS: Final = 2
+EXIT_INTERRUPTED: Final = 130  # as a shell says of Ctrl-C
 
 
 def _say_version(wanted: bool) -> None:
@@ -64,8 +65,7 @@ def load(word: str = "") -> typer.Typer:
         no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False
     )
     app.callback()(_mesh)
-    chosen = [module for module, words in MODULES.items() if word in words] or list(MODULES)
-    for module in chosen:
+    for module in (chosen := _modules_for(word)):
         try:
             commands = importlib.import_module(module)
         except ModuleNotFoundError as missing:
@@ -74,6 +74,12 @@ def load(word: str = "") -> typer.Typer:
             continue
         commands.register(app)
     return app
+
+
+def _modules_for(word: str) -> list[str]:
+    if word == "--version":
+        return []  # who asks for it should not wait for seconds
+    return [module for module, words in MODULES.items() if word in words] or list(MODULES)
 
 
 def _is_no_text(word: str) -> bool:
@@ -99,6 +105,8 @@ def main() -> None:
             raise
         typer.echo(f"This is not UTF-8: {' '.join(map(ascii, words))}", err=True)
         sys.exit(EXIT_USAGE)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
     except SettingsError as error:
         typer.echo(str(error), err=True)
         sys.exit(EXIT_SETTINGS)

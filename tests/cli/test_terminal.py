@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from cli import main
 from cli.main import load
 from cli.stack import LOGGED
 from infra.settings import Settings
@@ -117,6 +118,24 @@ async def test_a_worker_without_a_group_asks_for_one(tmp_path) -> None:
 async def test_the_version_is_told(tmp_path) -> None:
     told = await mesh(["--version"], NOWHERE, tmp_path)
     assert (told.code, told.out) == (0, f"marketmesh {version('marketmesh')}\n")
+
+
+def test_for_the_version_no_command_is_loaded() -> None:
+    assert load("--version").registered_commands == []
+    assert load("--version").registered_groups == []
+
+
+def test_an_interrupted_command_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_word: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "load", interrupted)  # whose imports take the first seconds
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 130
+    assert capfd.readouterr() == ("", "")
 
 
 async def test_the_help_of_logs_names_what_it_accepts(tmp_path) -> None:
