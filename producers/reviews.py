@@ -43,7 +43,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Deleted:
-    """It was taken away; whoever wrote it may write it anew."""
+    """It is gone. Whoever took their own back may write it anew, as the staff's word stands."""
+
+    by_staff: bool
 
 
 Review: TypeAlias = Unwritten | Written | Deleted
@@ -73,6 +75,8 @@ def create(command: CreateReview, review: Review) -> Sequence[ReviewEvent]:
         raise Rejected("own_listing", 403)
     if isinstance(review, Written):
         raise Rejected("review_exists")
+    if isinstance(review, Deleted) and review.by_staff:
+        raise Rejected("removed_by_staff", 403)
     return [
         ReviewCreated(
             review_id=command.review_id,
@@ -120,13 +124,15 @@ def update(command: UpdateReview, review: Review) -> Sequence[ReviewEvent]:
 def delete(command: DeleteReview, review: Review) -> Sequence[ReviewEvent]:
     """By whoever wrote it, or the staff."""
     found = _standing(review)
-    if command.asked_by != str(found.reviewer_id) and command.asked_role not in STAFF:
+    own = command.asked_by == str(found.reviewer_id)
+    if not own and command.asked_role not in STAFF:
         raise Rejected("not_owner", 403)
     return [
         ReviewDeleted(
             review_id=command.review_id,
             seller_id=found.seller_id,
             rating=found.rating,
+            by_staff=not own,
             deleted_at=command.asked_at,
         )
     ]
@@ -160,8 +166,8 @@ def evolve(review: Review, event: ReviewEvent) -> Review:
             return Written(review.seller_id, review.reviewer_id, event.rating, event.sealed)
         case ReviewUpdated():
             return review
-        case ReviewDeleted():
-            return Deleted()
+        case ReviewDeleted(by_staff=by_staff):
+            return Deleted(by_staff)
         case _:
             assert_never(event)
 

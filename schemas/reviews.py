@@ -123,10 +123,11 @@ class ReviewUpdated(_ReviewEvent):
 
 
 class ReviewDeleted(_ReviewEvent):
-    """It was taken back or away, and `rating`, its last one, counts no more."""
+    """It was taken back, or away by the staff, and `rating`, its last one, counts no more."""
 
     kind: Literal["review.deleted"] = "review.deleted"
     rating: Rating
+    by_staff: bool = False
     deleted_at: AwareDatetime
 
 
