@@ -158,7 +158,7 @@ class CommandSource:
     def _note_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._fatal = error
-        # A broker that is away is tried many times a second; that none is left is said once.
+        # A broker that is away is tried many times a second; only that none is left is news.
         alone = error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
         if alone:
             self._cut_off()
