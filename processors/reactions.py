@@ -17,8 +17,14 @@ from schemas.identity import (
     UserRegistered,
     user_stream,
 )
-from schemas.items import AddItemImage, FailItemImage, ImageVariants, ItemDeleted
-from schemas.media import DeleteMedia, MediaFailed, MediaProcessed, VariantName
+from schemas.items import (
+    AddItemImage,
+    FailItemImage,
+    ImageVariants,
+    ItemDeleted,
+    RemoveItemImage,
+)
+from schemas.media import DeleteMedia, MediaDeleted, MediaFailed, MediaProcessed, VariantName
 from schemas.messages import Command, Event, Role, category_of
 from schemas.recorded import CommandEnvelope, Recorded
 from schemas.registry import kind_of
@@ -119,7 +125,9 @@ def grant_signup_tokens(recorded: Recorded[UserRegistered]) -> Sequence[Command]
     ]
 
 
-def show_item_image(recorded: Recorded[MediaProcessed | MediaFailed]) -> Sequence[Command]:
+def show_item_image(
+    recorded: Recorded[MediaProcessed | MediaFailed | MediaDeleted],
+) -> Sequence[Command]:
     """An item learns what has become of its images; other pictures are none of its business."""
     event = recorded.event
     item_id = _item_of(event.subject)
@@ -141,6 +149,8 @@ def show_item_image(recorded: Recorded[MediaProcessed | MediaFailed]) -> Sequenc
             return [AddItemImage(variants=shown, **asked)]
         case MediaFailed():
             return [FailItemImage(**asked)]
+        case MediaDeleted():
+            return [RemoveItemImage(**asked)]
 
 
 def _item_of(subject: str | None) -> UUID | None:
@@ -166,6 +176,6 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("release_email", (UserDeleted,), release_email),
     Reaction("release_identity", (IdentityUnlinked,), release_identity),
     Reaction("grant_signup_tokens", (UserRegistered,), grant_signup_tokens),
-    Reaction("show_item_image", (MediaProcessed, MediaFailed), show_item_image),
+    Reaction("show_item_image", (MediaProcessed, MediaFailed, MediaDeleted), show_item_image),
     Reaction("delete_item_images", (ItemDeleted,), delete_item_images),
 )

@@ -26,8 +26,10 @@ from schemas.items import (
     ItemImage,
     ItemImageAdded,
     ItemImageFailed,
+    ItemImageRemoved,
     ItemImagesSettled,
     ItemUpdated,
+    RemoveItemImage,
     StopWaitingForImages,
     UpdateItem,
 )
@@ -99,6 +101,8 @@ def decide(command: ItemCommand, item: Item) -> Sequence[ItemEvent]:
             return add_image(command, item)
         case FailItemImage():
             return fail_image(command, item)
+        case RemoveItemImage():
+            return remove_image(command, item)
         case StopWaitingForImages():
             return stop_waiting(command, item)
         case _:
@@ -179,6 +183,18 @@ def fail_image(command: FailItemImage, item: Item) -> Sequence[ItemEvent]:
         item_id=command.item_id, media_id=command.media_id, failed_at=command.asked_at
     )
     return [failed, *_following(command, item, command.media_id, False)]
+
+
+def remove_image(command: RemoveItemImage, item: Item) -> Sequence[ItemEvent]:
+    """Its owner has deleted the picture. The item stays, and waits for it no more."""
+    _require_system(command)
+    if not isinstance(item, Processing | Active) or command.media_id not in item.images:
+        return []
+    removed = ItemImageRemoved(
+        item_id=command.item_id, media_id=command.media_id, removed_at=command.asked_at
+    )
+    rest = _without(item.images, command.media_id)
+    return [removed, *_settling(command, rest, _told(item))]
 
 
 def stop_waiting(command: StopWaitingForImages, item: Item) -> Sequence[ItemEvent]:
@@ -265,14 +281,19 @@ def _following(
     command: ItemCommand, item: Item, media_id: UUID, drawn: Drawn
 ) -> Iterator[ItemEvent]:
     """What comes of one more image whose fate is known."""
-    match item:
-        case Processing(images=images):
-            told = ImageProcessing.PENDING
-        case Active(images=images, complete=complete):
-            told = ImageProcessing.COMPLETED if complete else ImageProcessing.FAILED
-        case _:
-            return
-    yield from _settling(command, {**images, media_id: drawn}, told)
+    if isinstance(item, Processing | Active):
+        yield from _settling(command, {**item.images, media_id: drawn}, _told(item))
+
+
+def _told(item: Existing) -> ImageProcessing:
+    """What has been said of its images so far."""
+    if isinstance(item, Processing):
+        return ImageProcessing.PENDING
+    return ImageProcessing.COMPLETED if item.complete else ImageProcessing.FAILED
+
+
+def _without(images: Images, media_id: UUID) -> Images:
+    return {each: drawn for each, drawn in images.items() if each != media_id}
 
 
 def _settling(command: ItemCommand, images: Images, told: ImageProcessing) -> Iterator[ItemEvent]:
@@ -333,6 +354,8 @@ def _evolved(item: Existing, event: ItemEvent) -> Item:
             return replace(item, images={**item.images, media_id: variants})
         case ItemImageFailed(media_id=media_id):
             return replace(item, images={**item.images, media_id: False})
+        case ItemImageRemoved(media_id=media_id):
+            return replace(item, images=_without(item.images, media_id))
         case ItemImagesSettled(outcome=outcome):
             complete = outcome is ImageProcessing.COMPLETED
             return Active(

@@ -184,6 +184,13 @@ class FailItemImage(_ItemCommand):
     media_id: UUID
 
 
+class RemoveItemImage(_ItemCommand):
+    """One of its images is gone."""
+
+    kind: Literal["item.remove_image"] = "item.remove_image"
+    media_id: UUID
+
+
 class StopWaitingForImages(_ItemCommand):
     """Show it without the images that are not drawn yet: they have taken too long."""
 
@@ -191,7 +198,13 @@ class StopWaitingForImages(_ItemCommand):
 
 
 ItemCommand: TypeAlias = (
-    CreateItem | UpdateItem | DeleteItem | AddItemImage | FailItemImage | StopWaitingForImages
+    CreateItem
+    | UpdateItem
+    | DeleteItem
+    | AddItemImage
+    | FailItemImage
+    | RemoveItemImage
+    | StopWaitingForImages
 )
 
 
@@ -235,6 +248,14 @@ class ItemImageFailed(_ItemEvent):
     failed_at: AwareDatetime
 
 
+class ItemImageRemoved(_ItemEvent):
+    """One of its images is gone, and it may be the last one."""
+
+    kind: Literal["item.image_removed"] = "item.image_removed"
+    media_id: UUID
+    removed_at: AwareDatetime
+
+
 class ItemImagesSettled(_ItemEvent):
     """What has become of its images is known; a success may still follow a failure."""
 
@@ -263,6 +284,7 @@ ItemEvent: TypeAlias = (
     | ItemUpdated
     | ItemImageAdded
     | ItemImageFailed
+    | ItemImageRemoved
     | ItemImagesSettled
     | ItemActivated
     | ItemDeleted

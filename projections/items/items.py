@@ -31,6 +31,7 @@ from schemas.items import (
     ItemFields,
     ItemImageAdded,
     ItemImageFailed,
+    ItemImageRemoved,
     ItemImagesSettled,
     ItemStatus,
     ItemUpdated,
@@ -109,6 +110,8 @@ def _changes(row: Item, event: ItemEvent) -> dict[str, Any]:
             return {"updated_at": at, **_stated(stated)}
         case ItemImageAdded(media_id=media_id, variants=variants, added_at=at):
             return {"updated_at": at, **_with_image(row, media_id, variants)}
+        case ItemImageRemoved(media_id=media_id, removed_at=at):
+            return {"updated_at": at, **_without_image(row, media_id)}
         case ItemImagesSettled(outcome=outcome, settled_at=at):
             return {"updated_at": at, "image_processing_status": outcome}
         case ItemActivated(activated_at=at):
@@ -127,6 +130,14 @@ def _with_image(row: Item, media_id: UUID, variants: ImageVariants) -> dict[str,
         "thumbnail_keys": _put(row.thumbnail_keys, place, variants.thumbnail),
         "medium_keys": _put(row.medium_keys, place, variants.medium),
         "large_keys": _put(row.large_keys, place, variants.large),
+    }
+
+
+def _without_image(row: Item, media_id: UUID) -> dict[str, Any]:
+    places = [place for place, each in enumerate(row.image_ids) if each != str(media_id)]
+    return {
+        name: tuple(getattr(row, name)[place] for place in places)
+        for name in ("image_ids", "thumbnail_keys", "medium_keys", "large_keys")
     }
 
 

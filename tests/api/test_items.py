@@ -16,6 +16,7 @@ from tests.api.operations import NOBODYS
 from tests.api.profiling import photo
 from tests.api.running import Mesh
 from tests.api.selling import Seller, pointers_of, reason_of, token_of
+from tests.waiting import eventually
 
 UNKNOWN = f"{ITEMS}/{NOBODYS}"
 BROKEN = b"\x89PNG\r\n\x1a\n and no more"
@@ -143,6 +144,20 @@ async def test_IT_06_an_image_that_can_not_be_drawn_makes_it_active_too(owner, m
     found = await owner.becomes(item["id"], "failed")
     assert (found["status"], found["images"][0]["large"]) == ("active", None)
     assert (await mate.item(item["id"]))["status"] == "active"
+
+
+async def test_ME_05_an_image_that_its_owner_deletes_is_shown_by_no_item(owner: Student) -> None:
+    offered = await owner.offer(photo(), photo((1, 2, 3)))
+    item = await owner.becomes(offered.json()["item"]["id"], "completed")
+    media = [each["large"].split("/")[-2] for each in item["images"]]
+    for left in (1, 0):
+        assert (await owner.ask("DELETE", f"/api/media/{media[left]}")).status_code == 204
+
+        async def shown(left: int = left) -> bool:
+            return len((await owner.item(item["id"]))["images"]) == left
+
+        await eventually(shown, 20, f"{left} images")
+    assert (await owner.item(item["id"]))["status"] == "active"
 
 
 async def test_IT_13_an_item_has_every_field_of_the_source(owner: Student) -> None:

@@ -21,11 +21,13 @@ from schemas.items import (
     FailItemImage,
     ImageVariants,
     ItemDeleted,
+    RemoveItemImage,
     item_stream,
 )
 from schemas.media import (
     DeleteMedia,
     FailureReason,
+    MediaDeleted,
     MediaFailed,
     MediaProcessed,
     Variant,
@@ -63,6 +65,10 @@ def failed(subject: str | None) -> MediaFailed:
     )
 
 
+def deleted(subject: str | None) -> MediaDeleted:
+    return MediaDeleted(media_id=MEDIA, owner_id=OWNER, subject=subject, deleted_at=NOW)
+
+
 def following(event: Event) -> list[Command]:
     return [each.command for each in REACTION.envelopes(recorded(media_stream(MEDIA), 2, event))]
 
@@ -81,10 +87,17 @@ def test_IT_06_an_image_that_failed_is_told_of() -> None:
     assert (command.item_id, command.media_id) == (ITEM, MEDIA)
 
 
+def test_ME_05_an_image_that_is_deleted_is_taken_from_its_item() -> None:
+    (command,) = following(deleted(item_stream(ITEM)))
+    assert isinstance(command, RemoveItemImage)
+    assert (command.item_id, command.media_id) == (ITEM, MEDIA)
+
+
 @pytest.mark.parametrize("subject", [None, f"listing/{ITEM}", "item/" + "-" * 36])
 def test_IT_06_pictures_of_other_things_are_left_alone(subject) -> None:
     assert following(processed(subject)) == []
     assert following(failed(subject)) == []
+    assert following(deleted(subject)) == []
 
 
 def test_IT_11_with_an_item_its_pictures_go() -> None:

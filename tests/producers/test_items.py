@@ -29,9 +29,11 @@ from schemas.items import (
     ItemImage,
     ItemImageAdded,
     ItemImageFailed,
+    ItemImageRemoved,
     ItemImagesSettled,
     ItemTerms,
     ItemUpdated,
+    RemoveItemImage,
     StopWaitingForImages,
     UpdateItem,
 )
@@ -102,6 +104,14 @@ def was_drawn(media_id: UUID, name: str = "a") -> ItemImageAdded:
 
 def was_failed(media_id: UUID) -> ItemImageFailed:
     return ItemImageFailed(item_id=ITEM, media_id=media_id, failed_at=NOW)
+
+
+def gone(media_id: UUID) -> RemoveItemImage:
+    return RemoveItemImage(media_id=media_id, **SYSTEM)
+
+
+def was_removed(media_id: UUID) -> ItemImageRemoved:
+    return ItemImageRemoved(item_id=ITEM, media_id=media_id, removed_at=NOW)
 
 
 def settled(outcome: str) -> ItemImagesSettled:
@@ -233,7 +243,31 @@ def test_IT_05_a_late_failure_says_nothing_new() -> None:
     spec.given(*TIMED_OUT).when(failed(ONE)).then(was_failed(ONE))
 
 
-@pytest.mark.parametrize("kind", [drawn, failed, StopWaitingForImages])
+def test_ME_05_of_an_image_that_is_deleted_nothing_is_shown_any_more() -> None:
+    spec.given(*ON_OFFER).when(gone(ONE)).then(was_removed(ONE))
+    spec.given(*ON_OFFER, was_removed(ONE)).when(gone(ONE)).then()
+    spec.given(*ON_OFFER, was_removed(ONE)).when(drawn(ONE, "b")).then()
+
+
+def test_ME_05_an_item_waits_no_more_for_an_image_that_is_deleted() -> None:
+    spec.given(created()).when(gone(ONE)).then(was_removed(ONE), settled("completed"), ACTIVATED)
+    spec.given(two()).when(gone(ONE)).then(was_removed(ONE))
+    spec.given(two(), was_drawn(ONE)).when(gone(TWO)).then(
+        was_removed(TWO), settled("completed"), ACTIVATED
+    )
+
+
+def test_ME_05_without_the_image_that_failed_all_are_drawn() -> None:
+    spec.given(*TIMED_OUT).when(gone(ONE)).then(was_removed(ONE), settled("completed"))
+
+
+def test_ME_05_a_foreign_image_that_is_deleted_changes_nothing() -> None:
+    for history in (ON_OFFER, (), (*ON_OFFER, DELETED)):
+        spec.given(*history).when(gone(TWO)).then()
+    spec.given(*ON_OFFER, DELETED).when(gone(ONE)).then()
+
+
+@pytest.mark.parametrize("kind", [drawn, failed, gone, StopWaitingForImages])
 def test_IT_06_nobody_tells_of_images_by_hand(kind) -> None:
     whole = kind(ONE) if kind is not StopWaitingForImages else kind(**SYSTEM)
     by_hand = whole.model_copy(update={"asked_by": str(OWNER), "asked_role": Role.ADMIN})

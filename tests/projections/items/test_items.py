@@ -27,6 +27,7 @@ from tests.producers.test_items import (
     variants,
     was_drawn,
     was_failed,
+    was_removed,
 )
 from tests.projections.history import history, rows_of
 
@@ -61,6 +62,13 @@ def test_IT_06_each_image_comes_to_its_own_place() -> None:
     row = row_of(both, was_drawn(TWO, "b"), was_drawn(ONE), settled("completed"), ACTIVATED)
     assert row.large_keys == ("a-l", "b-l")
     assert (row.status, row.image_processing_status) == ("active", "completed")
+
+
+def test_ME_05_an_image_that_is_deleted_leaves_the_others_in_their_order() -> None:
+    both = created(ItemImage(media_id=ONE), ItemImage(media_id=TWO))
+    row = row_of(both, was_drawn(TWO, "b"), was_removed(ONE))
+    assert (row.image_ids, row.large_keys) == ((str(TWO),), ("b-l",))
+    assert row_of(both, was_removed(ONE), was_removed(TWO)).thumbnail_keys == ()
 
 
 def test_IT_06_an_image_that_was_drawn_before_the_item_is_there_from_its_beginning() -> None:
