@@ -152,6 +152,7 @@ def _say(told: str) -> None:
 
 
 def _reports() -> Path:
+    settings()  # where no mesh is, that is told before a folder is made
     return state_folder() / "imports"
 
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from cli.confirming import EXIT_USAGE
 from cli.tables import print_table
-from infra.settings import absent_mesh, state_folder
+from infra.settings import absent_mesh, is_state_folder, state_folder
 from infra.stack.mail import mailbox
 from infra.stack.mailbox import SHOWN_MAX, Mail
 from infra.stack.state import State
@@ -30,7 +30,7 @@ def mail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """List the newest mails of the local stack, or show one."""
-    if not state_folder().is_dir():
+    if not is_state_folder(state_folder()):
         typer.echo(absent_mesh(), err=True)
         raise typer.Exit(EXIT_USAGE)
     found = mailbox(State(state_folder())).newest(number or count)

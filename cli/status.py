@@ -17,7 +17,13 @@ import typer
 from cli.lags import Tails, lag_of, read_tails
 from cli.tables import print_table
 from infra.postgres import open_pool
-from infra.settings import Settings, SettingsError, settings, state_folder
+from infra.settings import (
+    Settings,
+    SettingsError,
+    is_state_folder,
+    settings,
+    state_folder,
+)
 from infra.stack import daemons
 from infra.stack.processes import PROCESSES, SUPERVISOR
 from infra.stack.servers import SERVERS
@@ -72,7 +78,7 @@ def status(
         found = asyncio.run(mesh_status(settings()))
     except SettingsError as error:
         # After a first `up` that failed there are no settings yet, and things that run.
-        if not state_folder().is_dir():
+        if not is_state_folder(state_folder()):
             raise
         found = _daemons_alone(str(error))
     if as_json:
@@ -223,7 +229,7 @@ def _tell(found: Mapping[str, Any]) -> None:
     if found["urls"]:
         print(f"API {found['urls']['api']}\n")
     print_table(("name", "state", "pid"), [*found["servers"], *found["processes"]])
-    if found["projections"]:
+    if any(each["generation"] for each in found["projections"]):
         print()
         _tell_projections(found["projections"])
     print()
@@ -233,6 +239,8 @@ def _tell(found: Mapping[str, Any]) -> None:
             print(f"  {name}: {streams} streams wait, their rows are not shown: `mesh parked list`")
     for error in found["errors"]:
         print(f"not reached: {error}")
+    if found["errors"]:
+        print("`mesh up` starts what is not running; `mesh logs NAME` may tell why it is not")
 
 
 def _tell_projections(projections: Iterable[Mapping[str, Any]]) -> None:

@@ -236,6 +236,15 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _StateFile(settings_cls)
 
 
+def is_state_folder(folder: Path) -> bool:
+    """Whether a mesh has been started from it, or nothing is in it that could be lost."""
+    if not folder.is_dir():
+        return False
+    if any((folder / each).is_file() for each in ("ports.json", "secrets.json")):
+        return True
+    return all(each.name == "lock" and each.is_file() for each in folder.iterdir())
+
+
 def absent_mesh() -> str:
     """Why nothing is known of a mesh here and what to do about it, in one line; nothing when
     its settings file is there.
@@ -243,12 +252,13 @@ def absent_mesh() -> str:
     folder, named = state_folder(), os.environ.get("MESH_STATE")
     if settings_file().exists():
         return ""
-    if folder.is_dir():
+    if is_state_folder(folder):
         return f"The mesh in {folder} has not come up yet: `mesh up` goes on, `mesh down` stops it."
     if named:
         return f"MESH_STATE names {folder}, which is no folder of a mesh: mend it, or unset it."
+    lacking = f"{folder.name} is none of ours" if folder.exists() else f"no folder {folder.name}"
     return (
-        f"There is no mesh in {folder.parent} (no folder {folder.name}): go where `make up` was"
+        f"There is no mesh in {folder.parent} ({lacking}): go where `make up` was"
         " run, or name its folder in MESH_STATE."
     )
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from infra.settings import PARTITIONS_MAX, Settings, SettingsError
+from infra.settings import PARTITIONS_MAX, Settings, SettingsError, is_state_folder
 from infra.stack import launch
 
 # Below Linux's ephemeral range (32768…), so that no outgoing connection can sit on a
@@ -64,10 +64,7 @@ class State:
     @property
     def is_ours(self) -> bool:
         """Whether a mesh has been started from it, or nothing is in it that could be lost."""
-        marks = ("ports.json", "secrets.json")
-        if any((self.folder / each).is_file() for each in marks):
-            return True
-        return all(each.name == "lock" and each.is_file() for each in self.folder.iterdir())
+        return is_state_folder(self.folder)
 
     @property
     def settings_file(self) -> Path:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 import cli.status
-from cli.status import _daemons, mesh_status
+from cli.status import _daemons, _tell, mesh_status
 from infra.settings import Settings
 from infra.stack.state import State
 from schemas.topics import TOPICS
@@ -107,3 +107,16 @@ async def test_what_is_down_is_named_and_the_rest_is_told(
     assert any(error.startswith(named) for error in found["errors"]), found["errors"]
     assert line(found, unknown)["lag_events"] is None
     assert found["processes"]
+
+
+async def test_without_servers_the_cure_is_told_and_no_table_of_nothing(
+    made: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = {
+        "kafka_bootstrap": "127.0.0.1:1",
+        "database_url": SecretStr("postgresql://a:b@127.0.0.1:1/x"),
+    }
+    _tell(await mesh_status(made.settings.model_copy(update=nowhere)))
+    told = capsys.readouterr().out
+    assert "listing_page" not in told
+    assert "`mesh up` starts what is not running" in told

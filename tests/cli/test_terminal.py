@@ -16,7 +16,7 @@ from cli.main import load
 from cli.stack import LOGGED
 from infra.settings import Settings
 from tests.cli.forked import mesh
-from tests.cli.test_outages import ANYBODY, NEEDS, paths
+from tests.cli.test_outages import ADS, ANYBODY, MAPPING, NEEDS, paths
 from tests.house.sources import ROOT
 
 NAMES = {name.upper() for name in Settings.model_fields}
@@ -51,6 +51,23 @@ async def test_a_state_folder_that_is_none_is_named_in_one_line(words, tmp_path)
     assert f"MESH_STATE names {wrong}" in told.err
 
 
+@pytest.mark.parametrize("words", ELSEWHERE, ids=lambda words: " ".join(words[:2]))
+async def test_a_folder_of_something_else_is_no_mesh(words, tmp_path) -> None:
+    (tmp_path / "notes.txt").touch()
+    told = await mesh(words, NOWHERE | {"MESH_STATE": str(tmp_path)}, tmp_path)
+    assert (told.code, told.err.count("\n")) == (2, 1), told
+    assert f"MESH_STATE names {tmp_path}" in told.err
+    assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
+
+
+async def test_an_import_into_no_mesh_makes_no_folder(tmp_path) -> None:
+    wrong = tmp_path / "nowhere"
+    words = ["import", str(ADS), "--mapping", str(MAPPING)]
+    told = await mesh(words, NOWHERE | {"MESH_STATE": str(wrong)}, tmp_path)
+    assert (told.code, told.err.count("\n")) == (2, 1), told
+    assert not wrong.exists()
+
+
 async def test_a_state_folder_that_is_a_file_is_told_before_anything_starts(tmp_path) -> None:
     wrong = tmp_path / "file"
     wrong.touch()
@@ -61,6 +78,7 @@ async def test_a_state_folder_that_is_a_file_is_told_before_anything_starts(tmp_
 async def test_status_without_settings_shows_what_runs(tmp_path) -> None:
     # As a first `up` that failed leaves it.
     (tmp_path / "kafka").mkdir()
+    (tmp_path / "ports.json").write_text("{}")
     told = await mesh(["status"], NOWHERE | {"MESH_STATE": str(tmp_path)}, tmp_path)
     assert told.code == 0
     assert "kafka" in told.out
@@ -153,7 +171,7 @@ async def test_processes_stand_apart_from_what_people_type(tmp_path) -> None:
 
 @pytest.mark.parametrize("words", [("--help",), ("status",), ("import", "--help")], ids=" ".join)
 def test_a_reader_who_has_seen_enough_is_no_failure(words, tmp_path) -> None:
-    (tmp_path / "kafka").mkdir()
+    (tmp_path / "ports.json").write_text("{}")
     # Nobody reads: the other end is closed before the command begins.
     reading, writing = os.pipe()
     os.close(reading)
