@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from typing import Annotated
 
+import httpx
 import typer
 
 from cli.confirming import EXIT_USAGE, Yes, confirm
@@ -22,6 +24,9 @@ from infra.stack.view import View
 
 # A repair by the supervisor may hold the folder this long (seconds).
 _LOCK_WAIT_S = 60.0
+_FIRST_SEARCH = "/api/search?q=car&limit=1"
+_FIRST_SEARCH_S = 60.0
+_SEARCH_POLL_S = 0.2
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +51,8 @@ def up(
             _bring_up(state, view, servers_only)
         if sample and not servers_only:
             _import_sample(state, view)
+        if not servers_only:
+            search_once(load_settings().public_url, view)
     except (UpError, StartError, BusyError) as error:
         typer.echo(f"\n{error}", err=True)
         raise typer.Exit(1) from None
@@ -109,6 +116,30 @@ def _import_sample(state: State, view: View) -> None:
         raise UpError(msg) from error
     marker.touch()
     view.ready("sample")
+
+
+def search_once(url: str, view: View, within_s: float = _FIRST_SEARCH_S) -> None:
+    """Have the first search over with, which takes OpenSearch seconds: no visitor should be told to
+    try again. Raises UpError.
+    """
+    view.starting("search")
+    told = ""
+    with httpx.Client(base_url=url, timeout=within_s) as client:
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            try:
+                answer = client.get(_FIRST_SEARCH)
+            except httpx.HTTPError as error:
+                told = type(error).__name__
+            else:
+                if answer.is_success:
+                    view.ready("search")
+                    return
+                told = str(answer.status_code)
+            time.sleep(_SEARCH_POLL_S)
+    view.failed("search")
+    msg = f"nothing can be found within {within_s:.0f} s ({told}): `mesh logs api` may tell why"
+    raise UpError(msg)
 
 
 def _print_addresses(settings: Settings, servers_only: bool) -> None:
