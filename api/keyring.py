@@ -5,15 +5,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
+import time
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from api.database import Database
+from api.deadlines import left
+from api.problems import StoreUnavailableError
 from infra.settings import Settings
 from projections.identity import api_keys, users
 from schemas.identity import UserStatus
@@ -21,6 +27,7 @@ from schemas.messages import Role
 
 PREFIX = "mm_"
 ID_BYTES, SECRET_BYTES = 16, 32  # together a multiple of 3: no padding
+POLL_S = 0.02
 ACTING = frozenset({UserStatus.PENDING, UserStatus.ACTIVE})
 
 
@@ -81,11 +88,20 @@ def parse_key(text: str) -> KeyText | None:
 
 class Keyring:
     """Tells whose key it is. Asks Postgres each time: a revoked key, and a role that was taken
-    away, must count at once.
+    away, must count at once. `newest_cut` tells how new its owner's row must be, for which
+    `row_wait_s` seconds are waited.
     """
 
-    def __init__(self, postgres: Database) -> None:
+    def __init__(
+        self,
+        postgres: Database,
+        newest_cut: Callable[[str], Awaitable[int]],
+        *,
+        row_wait_s: float,
+    ) -> None:
         self._postgres = postgres
+        self._newest_cut = newest_cut
+        self._row_wait_s = row_wait_s
 
     async def holder(self, text: str) -> Holder | None:
         """None for a key that was made up, has expired or was revoked, or whose owner may do
@@ -99,7 +115,7 @@ class Keyring:
             return None
         if row["revoked_at"] is not None or row["expires_at"] <= datetime.now(UTC):
             return None
-        user = await users.by_id(self._postgres, row["user_id"])
+        user = await self._owner(row["user_id"])
         if user is None or user["status"] not in ACTING:
             return None
         return Holder(
@@ -111,3 +127,14 @@ class Keyring:
             operations=frozenset(row["operations"].split()),
             expires_at=row["expires_at"],
         )
+
+    async def _owner(self, user_id: str) -> Mapping[str, Any] | None:
+        """Their row, no older than what last took rights from them: before that they had some."""
+        deadline = time.monotonic() + left(self._row_wait_s)
+        while True:
+            row = await users.by_id(self._postgres, user_id)
+            if row is None or row["version"] >= await self._newest_cut(user_id):
+                return row
+            if time.monotonic() > deadline:
+                raise StoreUnavailableError("users", "whose key this is can't be told now")
+            await asyncio.sleep(POLL_S)

@@ -188,7 +188,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             oidc=open_providers(settings),
             denylist=denylist,
             rate_limits=RateLimits(counting, settings),
-            keyring=Keyring(postgres),
+            keyring=Keyring(postgres, denylist.newest_cut, row_wait_s=settings.read_wait_s),
             passwords=passwords,
             password_changes=PasswordChanges(postgres.pool),
             objects=open_objects(settings),

@@ -69,6 +69,13 @@ async def mesh(running: Running) -> AsyncIterator[Mesh]:
         yield started
 
 
+@pytest.fixture(scope="module")
+async def hasty(mesh: Mesh) -> AsyncIterator[Mesh]:
+    """The same shop through an API that waits for no read model for long."""
+    async with api(mesh.settings.model_copy(update={"read_wait_s": 0.3})) as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 async def replicas(mesh: Mesh) -> AsyncIterator[Replicas]:
     """The API on two real sockets."""

@@ -12,7 +12,7 @@ import pytest
 
 from cli.people import send_grant
 from schemas.messages import Role
-from tests.api.running import Account, Mesh, api, journal_kinds, problem
+from tests.api.running import Account, Mesh, api, held_back, journal_kinds, problem
 from tests.api.test_secrets import everything_in_kafka, everything_in_postgres
 from tests.waiting import eventually, quick_once
 
@@ -181,6 +181,26 @@ async def test_GW_13_a_key_loses_what_its_owner_loses(mesh: Mesh) -> None:
         return problem(answer) == (403, "role_not_allowed") if answer.is_error else False
 
     assert await eventually(refused)
+
+
+@pytest.mark.parametrize("how", ["banned", "demoted"])
+async def test_GW_13_a_key_opens_nothing_by_a_right_that_its_owner_has_lost(
+    mesh: Mesh, hasty: Mesh, how: str
+) -> None:
+    owner, staff = await mesh.account("seller"), await mesh.account("moderator")
+    key = await issued(mesh, owner)
+    assert (await hasty.client.get(MINE, headers=key.headers)).status_code == 200
+    async with held_back(mesh, "users"):
+        if how == "banned":
+            path, why = f"/api/users/{owner.user_id}/ban", {"reason": "spam"}
+            lost = await mesh.client.post(path, json=why, headers=staff.headers)
+            assert lost.status_code == 200, lost.text
+        else:
+            await send_grant(mesh.settings, owner.email, Role.BUYER)
+        early = await hasty.client.get(MINE, headers=key.headers)
+        assert problem(early) == (503, "store_unavailable")
+    late = await mesh.client.get(MINE, headers=key.headers)
+    assert late.status_code == (401 if how == "banned" else 200)
 
 
 @pytest.mark.parametrize("days", [0, 366, -1])

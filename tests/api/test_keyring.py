@@ -12,6 +12,7 @@ import pytest
 
 from api.keyring import Keyring, new_key, parse_key
 from api.policy import FOR_KEYS, POLICY
+from api.problems import StoreUnavailableError
 
 KEY_ID = UUID("01980000-0000-7000-8000-000000000003")
 
@@ -69,7 +70,7 @@ class Rows:
         return next(row for table, row in self._rows.items() if table in query)
 
 
-def ring(text: str, *, user: dict[str, Any] | None = None, **key: Any) -> Keyring:
+def ring(text: str, *, user: dict[str, Any] | None = None, cut: int = 0, **key: Any) -> Keyring:
     row = {
         "key": str(KEY_ID),
         "user_id": "somebody",
@@ -78,9 +79,19 @@ def ring(text: str, *, user: dict[str, Any] | None = None, **key: Any) -> Keyrin
         "expires_at": NOW + HOUR,
         "revoked_at": None,
     }
-    owner = {"role": "seller", "status": "active", "email_verified": True, "market": "campus"}
+    owner = {
+        "role": "seller",
+        "status": "active",
+        "email_verified": True,
+        "market": "campus",
+        "version": 3,
+    }
     rows = Rows(row | key, None if user == {} else owner | (user or {}))
-    return Keyring(rows)  # type: ignore[arg-type]  # all that it asks for
+
+    async def newest_cut(_: str) -> int:
+        return cut
+
+    return Keyring(rows, newest_cut, row_wait_s=0.0)  # type: ignore[arg-type]  # all that it asks for
 
 
 async def test_GW_13_a_key_acts_as_its_owner_stands_now() -> None:
@@ -89,6 +100,13 @@ async def test_GW_13_a_key_acts_as_its_owner_stands_now() -> None:
     assert holder is not None
     assert (holder.user_id, holder.role, holder.market) == ("somebody", "seller", "campus")
     assert holder.operations == {"search", "suggest"}
+
+
+async def test_GW_13_an_owners_row_that_is_behind_lets_nobody_in() -> None:
+    text = new_key(KEY_ID).text
+    assert await ring(text, cut=3).holder(text) is not None
+    with pytest.raises(StoreUnavailableError):
+        await ring(text, cut=4).holder(text)
 
 
 @pytest.mark.parametrize(
