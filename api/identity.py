@@ -29,6 +29,7 @@ from schemas.messages import Language, Market, Role
 
 JWKS_CACHE = "public, max-age=300"
 WHO_IS_HERE = CaughtUp(sessions.sessions, users.users, wallets.wallets)
+WHOSE_TOKENS = CaughtUp(sessions.sessions, users.users)
 
 router = new_router("identity")
 
@@ -208,11 +209,13 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
     operation_id="log_in",
     response_model=TokensAnswer,
     responses={**ok("Logged in", _TOKENS), **problem_responses(400, 401, 409, 415)},
+    openapi_extra=OPENAPI_EXTRA,
 )
-async def log_in(body: Credentials, mesh: Mesh, sending: SendingAnew) -> Response:
+async def log_in(body: Credentials, request: Request, mesh: Mesh, sending: SendingAnew) -> Response:
     """Log in on one device, each time in a session of its own. Sent with an access token of the
     same person, it also ends the session of that token.
     """
+    await WHOSE_TOKENS.wait(request)
     found = await login.log_in(mesh, sending, body.email, body.password.get_secret_value())
     return tokens_answer(mesh.settings.access_token_s, found)
 
@@ -222,12 +225,16 @@ async def log_in(body: Credentials, mesh: Mesh, sending: SendingAnew) -> Respons
     operation_id="refresh_session",
     response_model=TokensAnswer,
     responses={**ok("Refreshed", _TOKENS), **problem_responses(400, 401, 415)},
+    openapi_extra=OPENAPI_EXTRA,
 )
-async def refresh_session(body: Refresh, mesh: Mesh, sending: Sending) -> Response:
+async def refresh_session(
+    body: Refresh, request: Request, mesh: Mesh, sending: Sending
+) -> Response:
     """Exchange a refresh token for the next pair. Each works once. For REFRESH_LEEWAY_S seconds a
     repeat gets the same next token, as tabs of one browser ask at once; a later one ends the
     session and all its tokens.
     """
+    await WHOSE_TOKENS.wait(request)
     found = await login.refresh(mesh, sending, body.refresh_token)
     return tokens_answer(mesh.settings.access_token_s, found)
 

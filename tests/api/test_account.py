@@ -19,7 +19,16 @@ from tests.api.mailbox import (
     reset,
     verify,
 )
-from tests.api.running import PASSWORD, Account, Mesh, api, journalled, new_email, problem
+from tests.api.running import (
+    PASSWORD,
+    Account,
+    Mesh,
+    api,
+    held_back,
+    journalled,
+    new_email,
+    problem,
+)
 from tests.api.selling import token_of
 from tests.waiting import eventually
 
@@ -38,6 +47,25 @@ async def test_ID_08_the_token_from_the_mail_proves_the_email_once(mesh: Mesh) -
     user = (await look(mesh, account.access_token)).json()["user"]
     assert (user["email_verified"], user["status"]) == (True, "active")
     assert problem(await verify(mesh, token)) == (410, "token_spent")
+
+
+@pytest.mark.parametrize("way", ["login", "refresh"])
+async def test_ID_08_no_tokens_are_given_from_before_what_was_seen(
+    mesh: Mesh, hasty: Mesh, way: str
+) -> None:
+    account = await mesh.account()
+    asked = {
+        "login": {"email": account.email, "password": PASSWORD},
+        "refresh": {"refresh_token": account.refresh_token},
+    }[way]
+    proof = await mailed(mesh, account.user_id, VERIFY)
+    async with held_back(mesh, "users"):
+        done = await verify(mesh, proof)
+        seen = {"Consistency-Token": done.headers["Consistency-Token"]}
+        early = await hasty.client.post(f"/api/auth/{way}", json=asked, headers=seen)
+        assert problem(early) == (503, "store_unavailable")
+    found = await mesh.client.post(f"/api/auth/{way}", json=asked, headers=seen)
+    assert found.json()["user"]["email_verified"] is True
 
 
 async def test_ID_08_a_token_expires(mesh: Mesh) -> None:
