@@ -310,7 +310,8 @@ def limits_of(operation_id: str | None) -> tuple[Limit, ...]:
 
 # How long whoever asks waits at most, in seconds, where that is longer than a write or a read by
 # token may take: for pictures to be drawn and kept, for all that somebody ever did, for a provider
-# of log-ins elsewhere, for a column store. The time in which a request arrives is not in it.
+# of log-ins elsewhere, for a column store, for a password's hash, which shall cost much and takes
+# a busy machine seconds. The time in which a request arrives is not in it.
 PATIENCE_S: Final[dict[str, float]] = {
     "upload_avatar": 15.0,
     "upload_images": 15.0,
@@ -321,6 +322,10 @@ PATIENCE_S: Final[dict[str, float]] = {
     "start_linking": 5.0,
     "finish_oauth": 5.0,
     "read_listing_figures": 5.0,
+    "register_user": 5.0,
+    "log_in": 5.0,
+    "change_password": 5.0,
+    "reset_password": 5.0,
 }
 
 

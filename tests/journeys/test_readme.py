@@ -8,13 +8,15 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
-from tests.journeys.shop import ROOT, Shop
+from tests.journeys.shop import ROOT, Shop, taken
+from tests.waiting import eventually_blocking
 
 # Each answer must be a good one: the README's curl is quiet about bad ones.
-STRICT = 'set -euo pipefail\ncurl() { command curl --fail-with-body "$@"; echo; }\n'
+STRICT = 'set -euo pipefail\ncurl() { command curl --fail-with-body "$@"; }\n'
 
 
 # What the README looks for: the sample of `make up` has some, this shop begins without.
@@ -33,8 +35,11 @@ GOLF = {
 
 def offer(shop: Shop, listing: dict[str, object]) -> None:
     """Have a listing found."""
-    headers = shop.account()
-    httpx.post(f"{shop.url}/api/listings", json=listing, headers=headers).raise_for_status()
+    headers = shop.account() | {"Idempotency-Key": uuid4().hex}
+    where = f"{shop.url}/api/listings"
+    eventually_blocking(
+        lambda: taken(httpx.post(where, json=listing, headers=headers, timeout=20)), 60, "a listing"
+    )
     shop.wait_until_read()
 
 
@@ -65,10 +70,11 @@ def tried(shop: Shop, folder: Path) -> list[Any]:
 
 def test_everything_to_try_gives_a_good_answer(shop: Shop, tmp_path: Path) -> None:
     offer(shop, GOLF)
-    search, _, joined, created, seen, changed, history, past = tried(shop, tmp_path)
+    search, _, joined, created, repeated, seen, changed, history, past = tried(shop, tmp_path)
     assert search["hits"]
     assert all("Golf" in each["title"] for each in search["hits"])
     assert joined["user"]["role"] == "seller"
+    assert repeated == created
     assert seen["id"] == created["id"]
     assert seen["price_minor"] == past["price_minor"] == 8_500_000
     assert changed["version"] == 3
