@@ -149,7 +149,11 @@ async def resend_verification(mesh: Mesh, sending: Sending, _caller: SignedIn) -
     operation_id="forgot_password",
     status_code=202,
     response_model=AcceptedAnswer,
-    responses={**ACCEPTED, **problem_responses(400, 415)},
+    # A place in the log would tell whether there is somebody of that e-mail.
+    responses={
+        **ok("Accepted", {"accepted": True}, 202, headers=()),
+        **problem_responses(400, 415),
+    },
 )
 async def forgot_password(body: Forgotten, mesh: Mesh, sending: Sending) -> Response:
     """Have a mail sent that lets its reader set another password, if somebody has this e-mail:

@@ -91,7 +91,7 @@ _FIGURES = {
     status_code=202,
     response_model=ViewAnswer,
     responses={
-        **ok("Taken note of", {"counted": True}, 202),
+        **ok("Taken note of", {"counted": True}, 202, headers=["Consistency-Token"]),
         **problem_responses(400, 401, 404, 410),
     },
     openapi_extra=OPENAPI_EXTRA,

@@ -298,3 +298,8 @@ SendingAnew = Annotated[CommandSender, Depends(_keyless)]
 # route says itself, as `fingerprint`, what a repeat must send again: the form's boundary is
 # another one at every try.
 SendingFiles = Annotated[CommandSender, Depends(_sender_of_files)]
+
+
+def sends_commands(asked: object) -> bool:
+    """Whether a route that asks for this sends commands."""
+    return asked in (_sender, _keyless, _sender_of_files)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+from typing import Any, Final
 
 from fastapi import Request
 from starlette.responses import Response
 
 from api.problems import Problem
+from api.successes import headers_told
 from schemas.messages import Fault
 
 # RFC 9110: opaque tags, weak ones among them, with commas between, and nothing between two commas.
 _TAG = r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 IF_MATCH = rf"^(\*|[ \t,]*{_TAG}([ \t]*,[ \t,]*{_TAG})*[ \t,]*)$"
 _STRONG = re.compile(r'(?<!W/)"(0|[1-9][0-9]{0,17})"')
+UNCHANGED: Final[dict[int | str, dict[str, Any]]] = {
+    304: {
+        "description": "Unchanged since the ETag sent as If-None-Match",
+        "headers": headers_told(["ETag"]),
+    }
+}
 REVALIDATE = "no-cache"  # caches may keep it, but must ask each time: it costs one 304
 
 

@@ -79,7 +79,7 @@ class Refused:
     status_code=201,
     response_model=SentImages,
     responses={
-        **ok("At least one file was taken", SENT, 201),
+        **ok("At least one file was taken", SENT, 201, headers=["Consistency-Token"]),
         **problem_responses(400, 401, 403, 410, 415, 429),
     },
     openapi_extra=form_of(FIELD, IMAGES_MAX),
@@ -90,7 +90,7 @@ class Refused:
     status_code=201,
     response_model=SentImages,
     responses={
-        **ok("At least one file was taken", SENT, 201),
+        **ok("At least one file was taken", SENT, 201, headers=["Consistency-Token"]),
         **problem_responses(400, 401, 403, 410, 415, 429),
     },
     openapi_extra=form_of(FIELD, IMAGES_MAX),
@@ -122,7 +122,10 @@ async def upload_images(
     operation_id="read_image",
     response_model=ImageAnswer,
     response_model_exclude_unset=True,
-    responses={**ok("The image", IMAGE), **problem_responses(400, 401, 403, 404, 410)},
+    responses={
+        **ok("The image", IMAGE, headers=["ETag"]),
+        **problem_responses(400, 401, 403, 404, 410),
+    },
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_image(image_id: UUID, request: Request, mesh: Mesh, caller: SignedIn) -> Response:

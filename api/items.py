@@ -18,7 +18,7 @@ from api.campus import CampusPerson, FromCampus, OnCampus
 from api.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
 from api.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.emitted import json_of
-from api.etags import json_response
+from api.etags import UNCHANGED, json_response
 from api.images import Aim, Refused, Taken, refused_all, take_image
 from api.item_bodies import (
     CHANGED,
@@ -43,7 +43,7 @@ from api.problems import Problem, problem_responses, refusal
 from api.profiles import key_of
 from api.rate_limits import spend
 from api.routing import new_router
-from api.successes import ok
+from api.successes import CREATED, ok
 from projections.identity.users import users
 from projections.items import items
 from projections.journal.journal import journal
@@ -81,7 +81,12 @@ router = new_router("items")
     status_code=201,
     response_model=CreatedAnswer,
     responses={
-        **ok("Taken", {"success": True, "item": NEW_ITEM, "message": MESSAGE}, 201),
+        **ok(
+            "Taken",
+            {"success": True, "item": NEW_ITEM, "message": MESSAGE},
+            201,
+            headers=CREATED,
+        ),
         **problem_responses(400, 401, 403, 409, 415),
     },
     openapi_extra=FORM,
@@ -167,8 +172,8 @@ async def list_item_categories(request: Request, mesh: Mesh, campus: OnCampus) -
     operation_id="read_item",
     response_model=OneItemAnswer,
     responses={
-        **ok("The item", {"success": True, "item": ITEM}),
-        304: {"description": "Unchanged since the ETag sent as If-None-Match"},
+        **ok("The item", {"success": True, "item": ITEM}, headers=["ETag"]),
+        **UNCHANGED,
         **problem_responses(400, 401, 403, 404, 410),
     },
     openapi_extra={"parameters": [HEADER_PARAMETER]},

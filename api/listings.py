@@ -13,7 +13,7 @@ from api.auth import SignedIn
 from api.commands import Sending, answer
 from api.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.emitted import json_of
-from api.etags import json_response
+from api.etags import UNCHANGED, json_response
 from api.listing_bodies import (
     CHANGED,
     LISTING,
@@ -34,7 +34,7 @@ from api.paging import Page, Paging
 from api.problems import Problem, problem_responses
 from api.rate_limits import spend
 from api.routing import new_router
-from api.successes import ok
+from api.successes import CREATED, ok
 from projections.listings import listing_page
 from projections.listings.listing_views import listing_views
 from schemas.listings import (
@@ -66,8 +66,8 @@ router = new_router("listings")
     operation_id="read_listing",
     response_model=ListingAnswer,
     responses={
-        **ok("The listing", LISTING),
-        304: {"description": "Unchanged since the ETag sent as If-None-Match"},
+        **ok("The listing", LISTING, headers=["ETag"]),
+        **UNCHANGED,
         **problem_responses(400, 401, 404, 410),
     },
     openapi_extra={"parameters": [HEADER_PARAMETER, *PAST_PARAMETERS]},
@@ -91,7 +91,7 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
     status_code=201,
     response_model=ChangedAnswer,
     responses={
-        **ok("Created", {**CHANGED, "version": 1}, 201),
+        **ok("Created", {**CHANGED, "version": 1}, 201, headers=CREATED),
         **problem_responses(400, 401, 403, 409, 415),
     },
 )

@@ -41,7 +41,7 @@ from api.paging import Page, Paging
 from api.people import people_of
 from api.problems import Problem, problem_responses
 from api.routing import new_router
-from api.successes import NO_STORE, ok, private_json
+from api.successes import CREATED, NO_STORE, ok, private_json
 from projections.identity.users import users
 from projections.items.items import items
 from projections.listings.listing_page import listing_page
@@ -73,8 +73,8 @@ router = new_router("messaging")
     status_code=201,
     response_model=OpenedAnswer,
     responses={
-        **ok("It was there already", OPENED),
-        **ok("Opened", OPENED, 201),
+        **ok("It was there already", OPENED, headers=CREATED),
+        **ok("Opened", OPENED, 201, headers=CREATED),
         **problem_responses(400, 401, 403, 404, 409, 410, 415),
     },
     openapi_extra=OPENAPI_EXTRA,

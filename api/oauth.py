@@ -26,7 +26,7 @@ from api.oauth_state import LIFETIME_S, Pending, pending_of
 from api.problems import Problem, problem_responses, unauthenticated, unavailable
 from api.routing import new_router
 from api.social import IDENTITIES, Arrival
-from api.successes import NO_STORE, ok, private_json
+from api.successes import NO_STORE, headers_told, ok, private_json
 from api.tokens import Claims
 from infra.oidc import (
     Identity,
@@ -102,7 +102,10 @@ async def list_identities(request: Request, mesh: Mesh, caller: SignedIn) -> Res
     operation_id="start_oauth",
     status_code=302,
     response_class=Response,
-    responses={302: {"description": "To the provider"}, **problem_responses(404)},
+    responses={
+        302: {"description": "To the provider", "headers": headers_told(["Location"])},
+        **problem_responses(404),
+    },
 )
 async def start_oauth(
     provider: ProviderName,

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from api.answer_headers import HEADERS, add_limits, tell_of_headers
 from api.etags import IF_MATCH
 from api.policy import limits_of
 from api.problems import ProblemBody, problem_responses
@@ -34,18 +35,6 @@ TAGS = [
 REF = "#/components/schemas/{model}"
 # What comes before any route: a repeated header, a bad token or key, a key for something else.
 EVERYWHERE = (400, 401, 403)
-RATE_LIMIT_HEADERS = {
-    "RateLimit-Policy": {
-        "description": "How much in how many seconds, by policy",
-        "schema": {"type": "string"},
-        "example": '"default";q=300;w=60',
-    },
-    "RateLimit": {
-        "description": "What is left, and the seconds until more is, by policy",
-        "schema": {"type": "string"},
-        "example": '"default";r=299;t=60',
-    },
-}
 
 
 def install(app: FastAPI) -> None:
@@ -73,8 +62,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
     components.setdefault("securitySchemes", {})
-    components["headers"] = RATE_LIMIT_HEADERS
+    components["headers"] = dict(HEADERS)
     _put_nulls_back(app, document)
+    for route, operation in _described(app, document):
+        tell_of_headers(route, operation)
     for path, methods in document["paths"].items():
         # What is no id, where an id must stand, is the address of nothing.
         everywhere = (*EVERYWHERE, 404) if "{" in path else EVERYWHERE
@@ -91,18 +82,24 @@ def _put_nulls_back(app: FastAPI, document: dict[str, Any]) -> None:
     """FastAPI leaves out whatever is null, from examples too: then an answer lacks what it must
     have, and a change that empties a field does nothing.
     """
-    for route in app.routes:
-        if not isinstance(route, APIRoute):
-            continue
-        for method in route.methods or ():
-            told = document["paths"][route.path_format][method.lower()]["responses"]
-            for status, response in route.responses.items():
-                _replace_examples(told[str(status)], response)
+    for route, operation in _described(app, document):
+        for status, response in route.responses.items():
+            _replace_examples(operation["responses"][str(status)], response)
         for model in _models_of(route):
             extra = model.model_config.get("json_schema_extra")
             schema = document["components"]["schemas"].get(model.__name__)
             if isinstance(extra, dict) and "examples" in extra and schema is not None:
                 schema["examples"] = jsonable_encoder(extra["examples"])
+
+
+def _described(
+    app: FastAPI, document: Mapping[str, Any]
+) -> Iterator[tuple[APIRoute, dict[str, Any]]]:
+    """Each route with the operation that the document has of it."""
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            for method in route.methods or ():
+                yield route, document["paths"][route.path_format][method.lower()]
 
 
 def _replace_examples(told: dict[str, Any], response: Mapping[str, Any]) -> None:
@@ -139,6 +136,4 @@ def _tell_of_limits(operation: dict[str, Any]) -> None:
     """Add 429 to a limited operation, and to each answer the headers that any may carry."""
     responses = operation["responses"]
     responses.setdefault("429", problem_responses(429)[429])
-    for response in responses.values():
-        for name in RATE_LIMIT_HEADERS:
-            response.setdefault("headers", {})[name] = {"$ref": f"#/components/headers/{name}"}
+    add_limits(operation)

@@ -148,3 +148,8 @@ async def _page(
 
 
 Paging = Annotated[Page, Depends(_page)]
+
+
+def is_paged(asked: object) -> bool:
+    """Whether a route that asks for this shows pages."""
+    return asked is _page

@@ -39,7 +39,10 @@ router = new_router("profiles")
     PATH,
     operation_id="read_preferences",
     response_model=PreferencesAnswer,
-    responses={**ok("What holds", PREFERENCES), **problem_responses(400, 401, 403, 410)},
+    responses={
+        **ok("What holds", PREFERENCES, headers=["ETag"]),
+        **problem_responses(400, 401, 403, 410),
+    },
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_preferences(

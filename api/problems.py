@@ -24,7 +24,7 @@ from api.emitted import json_of
 from api.faults import fault_of
 from api.gateway import WriteUnavailableError
 from api.json_bodies import AmbiguousJsonError
-from api.successes import NO_STORE
+from api.successes import NO_STORE, headers_told
 from infra.objects import ObjectsUnavailableError
 from infra.passwords import PasswordsBusyError
 from infra.pictures import PicturesBusyError
@@ -140,9 +140,7 @@ def _described(status: int) -> dict[str, Any]:
         },
     }
     if status in (429, 503):
-        described["headers"] = {
-            "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait"}
-        }
+        described["headers"] = headers_told(["Retry-After"])
     return described
 
 

@@ -69,7 +69,7 @@ router = new_router("profiles")
     operation_id="read_user",
     response_model=ProfileAnswer,
     response_model_exclude_unset=True,
-    responses={**ok("The person", USER), **problem_responses(400, 401, 404, 410)},
+    responses={**ok("The person", USER, headers=["ETag"]), **problem_responses(400, 401, 404, 410)},
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_user(user_id: UUID, request: Request, mesh: Mesh, caller: MaybeCaller) -> Response:
@@ -122,7 +122,10 @@ async def update_user(
     operation_id="read_seller",
     response_model=SellerAnswer,
     response_model_exclude_unset=True,
-    responses={**ok("The seller", SELLER), **problem_responses(400, 401, 404, 410)},
+    responses={
+        **ok("The seller", SELLER, headers=["ETag"]),
+        **problem_responses(400, 401, 404, 410),
+    },
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_seller(user_id: UUID, request: Request, mesh: Mesh, caller: MaybeCaller) -> Response:

@@ -32,7 +32,7 @@ from api.review_bodies import (
     ReviewsAnswer,
 )
 from api.routing import new_router
-from api.successes import NO_STORE, ok
+from api.successes import CREATED, NO_STORE, ok
 from infra.vault import PersonKey
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
@@ -72,7 +72,7 @@ router = new_router("reviews")
     status_code=201,
     response_model=ReviewChangedAnswer,
     responses={
-        **ok("It stands", {**CHANGED, "version": 1}, 201),
+        **ok("It stands", {**CHANGED, "version": 1}, 201, headers=CREATED),
         **problem_responses(400, 401, 403, 404, 409, 410, 415),
     },
     openapi_extra=OPENAPI_EXTRA,
@@ -107,7 +107,10 @@ async def create_review(
     ONE,
     operation_id="read_review",
     response_model=ReviewAnswer,
-    responses={**ok("The review", REVIEW), **problem_responses(400, 401, 404, 410)},
+    responses={
+        **ok("The review", REVIEW, headers=["ETag"]),
+        **problem_responses(400, 401, 404, 410),
+    },
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_review(

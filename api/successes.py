@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -11,11 +11,23 @@ from api.emitted import json_of
 
 NO_STORE: Final = {"Cache-Control": "no-store"}  # no cache may keep it
 
+CREATED: Final = ("ETag", "Consistency-Token", "Location")  # what tells of something new
 
-def ok(description: str, example: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` entry of an operation's success."""
+
+def ok(
+    description: str, example: Any, status: int = 200, *, headers: Sequence[str] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` entry of an operation's success. `headers` are all that it sends of those
+    in api.answer_headers; None: what follows from what its route asks for.
+    """
     content = {"application/json": {"example": example}}
-    return {status: {"description": description, "content": content}}
+    told: dict[str, Any] = {"description": description, "content": content}
+    return {status: told if headers is None else {**told, "headers": headers_told(headers)}}
+
+
+def headers_told(names: Iterable[str]) -> dict[str, Any]:
+    """The `headers` of an answer that carries these."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def private_json(

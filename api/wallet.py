@@ -68,7 +68,7 @@ _ENTRY = {
     "",
     operation_id="read_wallet",
     response_model=WalletAnswer,
-    responses={**ok("The wallet", _WALLET), **problem_responses(400, 401, 403)},
+    responses={**ok("The wallet", _WALLET, headers=["ETag"]), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_wallet(request: Request, mesh: Mesh, caller: SignedIn) -> Response:

@@ -1,0 +1,236 @@
+"""What the document says of the headers of a success is what a success of each operation sends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Final
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from api.answer_headers import HEADERS, RATE_LIMIT_HEADERS
+from tests.api.conftest import Running
+from tests.api.deeds import DEEDS, Shop
+from tests.api.matrix import DOORS, ROLES, THINGS
+from tests.api.offering import campus, student
+from tests.api.operations import DOCUMENT, OPERATIONS, Operation
+from tests.api.running import api, new_email
+from tests.api.selling import Seller, path_of, token_of
+from tests.api.things import made
+from tests.provider import Provider, provider_at_work
+from tests.waiting import eventually
+
+# What browsers and caches on the way act on, or who looks for a fault: no code of a client's.
+FOR_OTHERS: Final = {
+    *("content-type", "content-length", "content-disposition", "cache-control", "vary"),
+    *("set-cookie", "x-request-id", "x-content-type-options", "content-security-policy"),
+    *("referrer-policy", "strict-transport-security", "cross-origin-resource-policy"),
+}
+LIMITS: Final = {each.lower() for each in RATE_LIMIT_HEADERS}  # these tests are not limited
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with provider_at_work() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+async def shop(running: Running, all_readers: None, provider: Provider) -> AsyncIterator[Shop]:
+    own = {"issuer": provider.issuer, "client_id": "mesh", "client_secret": "s3cret"}
+    settings = {
+        "oidc_providers": SecretStr(json.dumps({"test": own})),
+        "write_timeout_s": 20.0,
+        "read_wait_s": 20.0,
+    }
+    async with api(running.settings.model_copy(update=settings)) as mesh:
+        await eventually(lambda: mesh.machines.writes.started, 20, "the gateway has started")
+        yield Shop(mesh, Seller(mesh, await mesh.account("admin")))
+
+
+async def a_success(shop: Shop, provider: Provider, operation: Operation) -> httpx.Response:
+    """One of each operation."""
+    if operation.id in OTHERWISE:
+        return await OTHERWISE[operation.id](shop)
+    if operation.id in DEEDS:
+        deed = await DEEDS[operation.id](shop)
+        return await deed.done(uuid4().hex)
+    if operation.id in WITH_A_PROVIDER:
+        return await WITH_A_PROVIDER[operation.id](shop, provider)
+    return await asked_as_it_is(shop, operation)
+
+
+async def asked_as_it_is(shop: Shop, operation: Operation) -> httpx.Response:
+    """By somebody who may, about a thing of theirs; of pages the shortest."""
+    thing = THINGS.get(operation.id)
+    roles = DOORS[operation.id] if thing is None else thing.owners
+    who = await shop.person(next(each for each in ("seller", *ROLES) if each in roles))
+    path, ask = operation.path, {} if thing is None else dict(thing.ask)
+    if thing is not None:
+        path = operation.path_of(await made(shop.mesh, thing.kind, who.account))
+    if any(each["name"] == "cursor" for each in operation.document.get("parameters", [])):
+        ask["params"] = {"limit": 1}
+    return await who.ask(operation.method, path, **ask)
+
+
+async def log_in(shop: Shop) -> httpx.Response:
+    return await shop.mesh.log_in((await shop.person()).account.email)
+
+
+async def refresh_session(shop: Shop) -> httpx.Response:
+    body = {"refresh_token": (await shop.person()).account.refresh_token}
+    return await shop.mesh.client.post("/api/auth/refresh", json=body)
+
+
+async def view_listing(shop: Shop) -> httpx.Response:
+    seller, buyer = await shop.person(), await shop.person("buyer")
+    listing = await seller.offer()
+    return await buyer.ask("POST", f"{path_of(listing)}/view", headers=token_of(listing))
+
+
+async def remove_avatar(shop: Shop) -> httpx.Response:
+    person = await shop.person()
+    path = f"/api/users/{person.account.user_id}/avatar"
+    await made(shop.mesh, "avatar", person.account)  # to remove nothing writes nothing
+    return await person.ask("DELETE", path)
+
+
+async def suggest(shop: Shop) -> httpx.Response:
+    return await shop.mesh.client.get("/api/search/suggestions", params={"q": "por"})
+
+
+def on_campus(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
+    async def ask(shop: Shop) -> httpx.Response:
+        person = await student(shop.mesh, campus())
+        return await person.ask("GET", path.format(await person.have()))
+
+    return ask
+
+
+OTHERWISE: Final[Mapping[str, Callable[[Shop], Awaitable[httpx.Response]]]] = {
+    "log_in": log_in,
+    "refresh_session": refresh_session,
+    "view_listing": view_listing,
+    "suggest": suggest,
+    "remove_avatar": remove_avatar,
+    "read_item": on_campus("/api/items/{}"),
+    "list_items": on_campus("/api/items"),
+    "list_item_categories": on_campus("/api/items/categories"),
+}
+
+
+def browser(shop: Shop) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(shop.mesh.app)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
+
+
+async def start_oauth(shop: Shop, _provider: Provider) -> httpx.Response:
+    async with browser(shop) as client:
+        return await client.get("/api/auth/oauth/test/start")
+
+
+async def start_linking(shop: Shop, _provider: Provider) -> httpx.Response:
+    return await (await shop.person()).ask("POST", "/api/auth/oauth/test/link")
+
+
+async def finish_oauth(shop: Shop, provider: Provider) -> httpx.Response:
+    async with browser(shop) as client:
+        left = await client.get("/api/auth/oauth/test/start")
+        return await come_back(client, provider, left.headers["Location"])
+
+
+async def unlink_identity(shop: Shop, provider: Provider) -> httpx.Response:
+    person = await shop.person()
+    async with browser(shop) as client:
+        path, headers = "/api/auth/oauth/test/link", person.account.headers
+        begun = await client.post(path, headers=headers)
+        await come_back(client, provider, begun.json()["authorization_url"])
+        return await client.delete(path, headers=headers)
+
+
+async def come_back(client: httpx.AsyncClient, provider: Provider, left: str) -> httpx.Response:
+    """From the provider, as somebody it lets in."""
+    subject = uuid4().hex
+    await provider.knows(subject, email=new_email(), email_verified=True, name="Nimal")
+    back = await provider.let_in(left, subject)
+    return await client.get("/api/auth/oauth/test/callback", params=back)
+
+
+WITH_A_PROVIDER: Final[Mapping[str, Callable[[Shop, Provider], Awaitable[httpx.Response]]]] = {
+    "start_oauth": start_oauth,
+    "start_linking": start_linking,
+    "finish_oauth": finish_oauth,
+    "unlink_identity": unlink_identity,
+}
+
+
+def usual(operation: Operation) -> int:
+    """The status of its success; of several the one that is documented first."""
+    return int(next(iter(operation.document["responses"])))
+
+
+def documented(operation: Operation, answer: httpx.Response) -> set[str]:
+    """The headers that this answer of the operation should have."""
+    told = operation.document["responses"][str(answer.status_code)].get("headers", {})
+    names = {each.lower() for each in told} - LIMITS
+    return names if "link" not in names or more_follows(answer) else names - {"link"}
+
+
+def more_follows(answer: httpx.Response) -> bool:
+    body = answer.json()
+    return body["next" if "hits" in body else "next_cursor"] is not None
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[each.id for each in OPERATIONS])
+async def test_a_success_has_the_headers_that_are_documented_and_no_others(
+    shop: Shop, provider: Provider, operation: Operation
+) -> None:
+    answer = await a_success(shop, provider, operation)
+    assert answer.status_code == usual(operation), answer.text
+    assert set(answer.headers) - FOR_OTHERS - LIMITS == documented(operation, answer)
+
+
+@pytest.mark.parametrize("operation_id", ["read_listing", "read_item"])
+async def test_what_is_known_already_has_the_headers_that_are_documented(
+    shop: Shop, provider: Provider, operation_id: str
+) -> None:
+    (operation,) = (each for each in OPERATIONS if each.id == operation_id)
+    first = await a_success(shop, provider, operation)
+    shown = {"Authorization": first.request.headers["Authorization"]}
+    known = {**shown, "If-None-Match": first.headers["ETag"]}
+    again = await shop.mesh.client.get(first.request.url.path, headers=known)
+    assert again.status_code == 304
+    assert set(again.headers) - FOR_OTHERS - LIMITS == documented(operation, again)
+
+
+def test_whoever_is_to_wait_is_told_how_long() -> None:
+    without = [
+        f"{operation.id} {status}"
+        for operation in OPERATIONS
+        for status, answer in operation.document["responses"].items()
+        if status in ("429", "503") and "Retry-After" not in answer.get("headers", {})
+    ]
+    assert without == []
+
+
+def test_whoever_knows_another_version_is_told_the_one_that_there_is() -> None:
+    without = [
+        operation.id
+        for operation in OPERATIONS
+        if "ETag" not in operation.document["responses"].get("412", {}).get("headers", {"ETag"})
+    ]
+    assert without == []
+
+
+def test_every_header_that_is_told_of_is_described_with_an_example() -> None:
+    used = {
+        name
+        for operation in OPERATIONS
+        for answer in operation.document["responses"].values()
+        for name in answer.get("headers", {})
+    }
+    assert used == set(HEADERS) == set(DOCUMENT["components"]["headers"])
+    assert all({"description", "schema", "example"} <= set(each) for each in HEADERS.values())
