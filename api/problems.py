@@ -40,6 +40,7 @@ UPLOAD_BYTES_MAX = 5 * 1024 * 1024 + 4096  # a picture and the form around it
 IMAGES_MAX = 10  # in one form
 IMAGES_BYTES_MAX = IMAGES_MAX * (ORIGINAL_BYTES_MAX + 1024 * 1024)
 _KEPT_OUT = frozenset({401, 403, 429})
+_READING = frozenset({"GET", "HEAD"})
 FAULTS_MAX = 50  # one answer never lists more; the rest shows after these are mended
 
 log = structlog.get_logger()
@@ -263,19 +264,22 @@ async def _on_pictures_busy(_request: Request, _error: Exception) -> Response:
     return problem_response(unavailable("busy", "Too many pictures at once; try again soon"))
 
 
-async def _on_write_unavailable(_request: Request, _error: Exception) -> Response:
+async def _on_write_unavailable(request: Request, _error: Exception) -> Response:
     log.warning("write_unavailable")
-    detail = "Nobody confirmed the write in time; repeat it with the same Idempotency-Key"
+    detail = f"Nobody confirmed the write in time. {_whether_done(request)}"
     return problem_response(unavailable("write_unavailable", detail))
 
 
-async def _on_no_answer_in_time(_request: Request, _error: Exception) -> Response:
+async def _on_no_answer_in_time(request: Request, _error: Exception) -> Response:
     log.warning("no_answer_in_time")
-    detail = (
-        "This took too long; try again soon. A write may have been done: repeat it with the same"
-        " Idempotency-Key"
-    )
-    return problem_response(unavailable("no_answer_in_time", detail))
+    then = "Try again soon" if request.method in _READING else _whether_done(request)
+    return problem_response(unavailable("no_answer_in_time", f"This took too long. {then}"))
+
+
+def _whether_done(request: Request) -> str:
+    if "Idempotency-Key" in request.headers:
+        return "It may have been done: repeat it with the same Idempotency-Key"
+    return "It may have been done: look whether it was before you repeat it"
 
 
 def surprise_response(error: Exception) -> Response:

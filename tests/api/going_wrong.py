@@ -9,7 +9,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.commands import Sending, answer
+from api.deadlines import NoAnswerInTimeError
 from api.etags import expected_versions, json_response
+from api.gateway import WriteUnavailableError
 from api.paging import Paging
 from api.problems import StoreUnavailableError, refusal
 from api.routing import new_router
@@ -28,6 +30,9 @@ OPERATIONS = (
     "test_list",
     "test_send",
     "test_one",
+    "test_slow",
+    "test_slow_write",
+    "test_unconfirmed",
 )
 
 
@@ -47,6 +52,17 @@ def _add_versioned(router: APIRouter) -> None:
     @router.get("/test/read", operation_id="test_read")
     async def read(request: Request) -> Response:
         return json_response(request, b"{}", 7)
+
+
+def _add_late(router: APIRouter) -> None:
+    @router.get("/test/slow", operation_id="test_slow")
+    @router.post("/test/slow", operation_id="test_slow_write")
+    async def slow() -> Response:
+        raise NoAnswerInTimeError
+
+    @router.post("/test/unconfirmed", operation_id="test_unconfirmed")
+    async def unconfirmed() -> Response:
+        raise WriteUnavailableError
 
 
 def new_test_router() -> APIRouter:
@@ -69,6 +85,7 @@ def new_test_router() -> APIRouter:
         raise StoreUnavailableError(DOWN)
 
     _add_versioned(router)
+    _add_late(router)
 
     @router.get("/test/list", operation_id="test_list")
     async def listed(page: Paging, color: str = "") -> Response:

@@ -92,6 +92,29 @@ async def test_NP_09_a_store_that_is_down_is_503_with_retry_after(alone: Mesh) -
     assert answer.headers["Retry-After"] == "1"
 
 
+async def told_of_being_late(alone: Mesh, method: str, path: str, **headers: str) -> str:
+    answer = await alone.client.request(method, path, headers=headers)
+    assert answer.status_code == 503
+    return str(answer.json()["detail"])
+
+
+async def test_a_read_that_takes_too_long_is_told_nothing_of_writes(alone: Mesh) -> None:
+    told = await told_of_being_late(alone, "GET", "/test/slow")
+    assert told == "This took too long. Try again soon"
+
+
+@pytest.mark.parametrize("path", ["/test/slow", "/test/unconfirmed"])
+async def test_a_late_write_with_a_key_is_to_be_repeated_with_it(alone: Mesh, path: str) -> None:
+    told = await told_of_being_late(alone, "POST", path, **{"Idempotency-Key": "a"})
+    assert told.endswith("It may have been done: repeat it with the same Idempotency-Key")
+
+
+@pytest.mark.parametrize("path", ["/test/slow", "/test/unconfirmed"])
+async def test_a_late_write_without_a_key_is_told_of_none(alone: Mesh, path: str) -> None:
+    told = await told_of_being_late(alone, "POST", path)
+    assert told.endswith("It may have been done: look whether it was before you repeat it")
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", REGISTER), ("POST", "/api/auth/login"), ("GET", "/.well-known/jwks.json")],
