@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from api.answer_headers import HEADERS, add_limits, tell_of_headers
 from api.etags import IF_MATCH
+from api.introduction import introduction
 from api.policy import limits_of
 from api.problems import ProblemBody, problem_responses
 
@@ -53,6 +54,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         title=app.title,
         version=app.version,
         summary=app.summary,
+        description=introduction(),
         routes=app.routes,
         tags=TAGS,
     )
