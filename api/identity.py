@@ -122,7 +122,7 @@ class TokensAnswer(CampusFields):
 
 
 class AccountAnswer(BaseModel):
-    """A person, as they see themselves, in the campus design's envelope."""
+    """A person, as they see themselves, beside `success`."""
 
     success: bool
     user: UserAnswer
@@ -230,9 +230,9 @@ async def log_in(body: Credentials, request: Request, mesh: Mesh, sending: Sendi
 async def refresh_session(
     body: Refresh, request: Request, mesh: Mesh, sending: Sending
 ) -> Response:
-    """Exchange a refresh token for the next pair. Each works once. For REFRESH_LEEWAY_S seconds a
-    repeat gets the same next token, as tabs of one browser ask at once; a later one ends the
-    session and all its tokens.
+    """Exchange a refresh token for the next pair. Each works once. For some seconds a repeat
+    gets the same next token, as tabs of one browser ask at once; a later one ends the session
+    and all its tokens.
     """
     await WHOSE_TOKENS.wait(request)
     found = await login.refresh(mesh, sending, body.refresh_token)
@@ -289,7 +289,7 @@ async def read_session(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
     openapi_extra=OPENAPI_EXTRA,
 )
 async def read_account(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
-    """Who one is, at the campus design's path."""
+    """Who one is, as clients on campus expect it: `user` beside `success`."""
     await WHO_IS_HERE.wait(request)
     row = await users.by_id(mesh.postgres, caller.user_id)
     person = None if row is None else await unsealed(mesh, row)

@@ -96,8 +96,7 @@ frontend. A packet has at most {PACKET_BYTES_MAX // 1024} KiB. What you emit (`?
 {_lines(_emitted())}
 
 A failure is acknowledged with `error`, which holds what the event `error` does. What you hear:
-{_lines(HEARD)}
-"""
+{_lines(HEARD)}"""
 
 
 def _emitted() -> dict[str, str]:

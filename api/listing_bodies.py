@@ -86,7 +86,7 @@ class Sale(BaseModel):
     price_minor: PriceMinor | None = None
 
 
-class ChangedAnswer(BaseModel):
+class ListingChangedAnswer(BaseModel):
     """The listing and the version it has now."""
 
     id: UUID

@@ -17,8 +17,8 @@ from api.etags import UNCHANGED, json_response
 from api.listing_bodies import (
     CHANGED,
     LISTING,
-    ChangedAnswer,
     ListingAnswer,
+    ListingChangedAnswer,
     ListingChanges,
     ListingsAnswer,
     NewListing,
@@ -89,7 +89,7 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
     "/api/listings",
     operation_id="create_listing",
     status_code=201,
-    response_model=ChangedAnswer,
+    response_model=ListingChangedAnswer,
     responses={
         **ok("Created", {**CHANGED, "version": 1}, 201, headers=CREATED),
         **problem_responses(400, 401, 403, 409, 415),
@@ -109,21 +109,20 @@ async def create_listing(body: NewListing, sending: Sending, _caller: SignedIn) 
 @router.put(
     ONE,
     operation_id="replace_listing_fields",
-    response_model=ChangedAnswer,
+    response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
 )
 @router.patch(
     ONE,
     operation_id="update_listing",
-    response_model=ChangedAnswer,
+    response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
 )
 async def update_listing(
     listing_id: UUID, body: ListingChanges, sending: Sending, _caller: SignedIn
 ) -> Response:
-    """Change the fields that are sent; null empties one. PUT and PATCH do the same: clients of
-    the source design send part of a listing by PUT. Another currency needs a price with it.
-    Needs `If-Match`.
+    """Change the fields that are sent; null empties one. PUT and PATCH do the same. Another
+    currency needs a price with it. Needs `If-Match`.
     """
     reply = await sending.send(
         UpdateListing(
@@ -153,7 +152,7 @@ async def delete_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) 
 @router.post(
     f"{ONE}/publish",
     operation_id="publish_listing",
-    response_model=ChangedAnswer,
+    response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS},
 )
 async def publish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
@@ -166,7 +165,7 @@ async def publish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn)
 @router.post(
     f"{ONE}/unpublish",
     operation_id="unpublish_listing",
-    response_model=ChangedAnswer,
+    response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS},
 )
 async def unpublish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
@@ -179,7 +178,7 @@ async def unpublish_listing(listing_id: UUID, sending: Sending, _caller: SignedI
 @router.post(
     f"{ONE}/sold",
     operation_id="mark_listing_sold",
-    response_model=ChangedAnswer,
+    response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS, **problem_responses(415)},
 )
 async def mark_listing_sold(

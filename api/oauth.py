@@ -46,7 +46,7 @@ router = new_router("identity")
 ProviderName = Annotated[
     str,
     Form("^[a-z0-9_-]{1,40}$", "is no name of a provider, such as google"),
-    Path(description="A name of the settings", examples=["google"]),
+    Path(description="The short name of one that is set up here", examples=["google"]),
 ]
 
 

@@ -72,6 +72,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
         # What is no id, where an id must stand, is the address of nothing.
         everywhere = (*EVERYWHERE, 404) if "{" in path else EVERYWHERE
         for operation in methods.values():
+            # Not from the function's name: one may serve several paths.
+            operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
             for status in everywhere:
                 operation["responses"].setdefault(str(status), problem_responses(status)[status])
             _tell_of_if_match(operation)

@@ -17,9 +17,9 @@ from api.problems import problem_responses
 from api.profile_bodies import (
     CHANGED,
     PREFERENCES,
-    ChangedAnswer,
     PreferenceChanges,
     PreferencesAnswer,
+    ProfileChangedAnswer,
 )
 from api.profiles import changed, refuse_others, versioned, visible
 from api.routing import new_router
@@ -68,13 +68,13 @@ async def read_preferences(
 @router.put(
     PATH,
     operation_id="replace_preferences",
-    response_model=ChangedAnswer,
+    response_model=ProfileChangedAnswer,
     responses={**ok("Done", CHANGED), **_WRITE_PROBLEMS},
 )
 @router.patch(
     PATH,
     operation_id="update_preferences",
-    response_model=ChangedAnswer,
+    response_model=ProfileChangedAnswer,
     responses={**ok("Done", CHANGED), **_WRITE_PROBLEMS},
 )
 async def update_preferences(

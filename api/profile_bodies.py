@@ -140,7 +140,7 @@ class PreferenceChanges(Changes):
     show_email: Annotated[Switch, Chosen] = False
 
 
-class ChangedAnswer(BaseModel):
+class ProfileChangedAnswer(BaseModel):
     """Whose it is and the version it has now."""
 
     id: UUID

@@ -24,8 +24,8 @@ from api.profile_bodies import (
     SELLER,
     STATS,
     USER,
-    ChangedAnswer,
     ProfileAnswer,
+    ProfileChangedAnswer,
     ProfileChanges,
     SellerAnswer,
     SellerChanges,
@@ -91,13 +91,13 @@ async def read_user(user_id: UUID, request: Request, mesh: Mesh, caller: MaybeCa
 @router.put(
     ONE,
     operation_id="replace_user_fields",
-    response_model=ChangedAnswer,
+    response_model=ProfileChangedAnswer,
     responses={**ok("Done; `version` is the profile's now", CHANGED), **_WRITE_PROBLEMS},
 )
 @router.patch(
     ONE,
     operation_id="update_user",
-    response_model=ChangedAnswer,
+    response_model=ProfileChangedAnswer,
     responses={**ok("Done; `version` is the profile's now", CHANGED), **_WRITE_PROBLEMS},
 )
 async def update_user(
@@ -149,13 +149,13 @@ async def read_seller(user_id: UUID, request: Request, mesh: Mesh, caller: Maybe
 @router.put(
     f"{ONE}/seller",
     operation_id="replace_seller_fields",
-    response_model=ChangedAnswer,
+    response_model=ProfileChangedAnswer,
     responses={**ok("Done", CHANGED), **_WRITE_PROBLEMS},
 )
 @router.patch(
     f"{ONE}/seller",
     operation_id="update_seller",
-    response_model=ChangedAnswer,
+    response_model=ProfileChangedAnswer,
     responses={**ok("Done", CHANGED), **_WRITE_PROBLEMS},
 )
 async def update_seller(

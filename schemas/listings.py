@@ -16,7 +16,7 @@ from schemas.vehicles import CurrencyCode, PriceMinor, VehicleFacts, VehicleFiel
 
 
 class ListingStatus(StrEnum):
-    """Where a listing is in its life; the last five arrive with media and moderation."""
+    """Where a listing is in its life; `hidden`: on offer, but its seller is away."""
 
     DRAFT = "draft"
     ACTIVE = "active"
