@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from api.answer_headers import HEADERS, add_limits, tell_of_headers
 from api.etags import IF_MATCH
 from api.introduction import introduction
+from api.paging import next_field_of
 from api.policy import limits_of
 from api.problems import ProblemBody, problem_responses
 
@@ -68,6 +69,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     _put_nulls_back(app, document)
     for route, operation in _described(app, document):
         tell_of_headers(route, operation)
+        _tell_of_cursor(route, operation)
     for path, methods in document["paths"].items():
         # What is no id, where an id must stand, is the address of nothing.
         everywhere = (*EVERYWHERE, 404) if "{" in path else EVERYWHERE
@@ -134,6 +136,13 @@ def _tell_of_if_match(operation: dict[str, Any]) -> None:
             "example": '"7"',
         }
         operation.setdefault("parameters", []).append(parameter)
+
+
+def _tell_of_cursor(route: APIRoute, operation: dict[str, Any]) -> None:
+    """Where the cursor comes from: the field that the answers of this operation have."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "cursor":
+            parameter["description"] = f"`{next_field_of(route)}` of the page before"
 
 
 def _tell_of_limits(operation: dict[str, Any]) -> None:

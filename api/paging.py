@@ -111,7 +111,7 @@ def _open(request: Request, cursor: str) -> tuple[Any, ...]:
         raise Problem(
             422,
             "cursor_invalid",
-            "Take `cursor` from the last answer's `next_cursor`, with the same filters",
+            f"Take `cursor` from the last answer's `{_next_in(request)}`, with the same filters",
             faults=[Fault(pointer="?cursor", detail="is not a cursor of this query")],
         ) from None
 
@@ -130,7 +130,7 @@ async def _page(
     limit: Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Items on a page")] = LIMIT_DEFAULT,
     cursor: Annotated[
         str | None,
-        Query(max_length=CURSOR_LENGTH_MAX, description="`next_cursor` of the page before"),
+        Query(max_length=CURSOR_LENGTH_MAX),
     ] = None,
     page: Annotated[
         int | None, Query(ge=1, le=DEPTH_MAX, description="Page number, from 1; to 10,000 items")
@@ -142,12 +142,23 @@ async def _page(
     number = page or 1
     if number * limit > DEPTH_MAX:
         fault = Fault(pointer="?page", detail=f"page x limit goes to {DEPTH_MAX}: use `cursor`")
-        raise Problem(422, "page_too_deep", "That far in, follow `next_cursor`", faults=[fault])
+        told = f"That far in, follow `{_next_in(request)}`"
+        raise Problem(422, "page_too_deep", told, faults=[fault])
     after = None if cursor is None else _open(request, cursor)
     return Page(limit, (number - 1) * limit, after, number, request)
 
 
 Paging = Annotated[Page, Depends(_page)]
+
+
+def next_field_of(route: object) -> str:
+    """The field of the route's answers that holds the cursor of the page that follows."""
+    fields = getattr(getattr(route, "response_model", None), "model_fields", {})
+    return "next" if "next" in fields else "next_cursor"
+
+
+def _next_in(request: Request) -> str:
+    return next_field_of(request.scope.get("route"))
 
 
 def is_paged(asked: object) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import jsonschema_rs
 import pytest
 
-from tests.api.asking import ask, open_api, parameters_of
+from tests.api.asking import ask, open_api, parameters_of, resolved
 from tests.api.operations import DOCUMENT, NOBODYS, OPERATIONS, Operation
 from tests.api.running import Mesh
 
@@ -83,6 +83,36 @@ async def test_what_the_document_allows_is_taken(
         if answer.status_code in (400, 422) and name.lower() in answer.text.lower():
             refused.append((text, answer.json()["errors"] or answer.json()["detail"]))
     assert refused == []
+
+
+PAGED = [
+    pytest.param(operation, id=operation.id)
+    for operation in OPERATIONS
+    if any(each["name"] == "cursor" for each in parameters_of(operation))
+]
+
+
+def next_field(operation: Operation) -> str:
+    """Of the answer's fields the one that the next page is asked for with."""
+    answer = operation.document["responses"]["200"]["content"]["application/json"]["schema"]
+    (found,) = {"next", "next_cursor"} & resolved(answer)["properties"].keys()
+    return found
+
+
+@pytest.mark.parametrize("operation", PAGED)
+def test_a_cursor_is_told_by_the_field_that_its_own_answer_has(operation: Operation) -> None:
+    (cursor,) = (each for each in parameters_of(operation) if each["name"] == "cursor")
+    assert cursor["description"] == f"`{next_field(operation)}` of the page before"
+
+
+@pytest.mark.parametrize("operation", PAGED)
+@pytest.mark.parametrize("params", [{"cursor": "x"}, {"page": 10_000, "limit": 100}])
+async def test_what_is_no_page_is_told_by_the_field_that_its_own_answer_has(
+    alone: Mesh, operation: Operation, params: dict[str, str]
+) -> None:
+    answer = await ask(alone, operation, params=params)
+    assert answer.status_code == 422
+    assert f"`{next_field(operation)}`" in answer.json()["detail"]
 
 
 def sent(operation: Operation, parameter: dict[str, Any], text: str) -> dict[str, Any]:
