@@ -130,17 +130,20 @@ class Shop:
                 "the shop takes people in",
             )
             known = {"email": email, "password": PASSWORD}
-            answer = eventually_blocking(
+            token = eventually_blocking(
                 lambda: taken(client.post("/api/auth/login", json=known)), 60, "the shop lets in"
-            )
-        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+            )["access_token"]
+        return {"Authorization": f"Bearer {token}"}
 
 
-def taken(answer: httpx.Response) -> httpx.Response | None:
-    """A good answer; none where the shop says to come again in a moment. Raises for others."""
+def taken(answer: httpx.Response) -> dict[str, Any]:
+    """What a good answer holds; nothing where the shop says to come again in a moment. Raises
+    httpx.HTTPStatusError for others.
+    """
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
-        return None
-    return answer.raise_for_status()
+        return {}
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
 
 
 @contextlib.contextmanager
