@@ -29,6 +29,7 @@ from cli.erasing.needles import Needles
 from cli.erasing.pictures import search_objects
 from cli.erasing.rows import search_clickhouse, search_postgres
 from cli.erasing.searched import Searched
+from cli.ids import an_id
 from cli.tables import print_table
 from infra.settings import Settings, settings, state_folder
 from infra.vault import Vault
@@ -63,7 +64,7 @@ def register(app: typer.Typer) -> None:
 
 
 def erase_command(
-    user: Annotated[UUID, typer.Argument(help="The person's id.")],
+    user: Annotated[UUID, typer.Argument(parser=an_id, metavar="USER_ID", help="The person's id.")],
     prove: Annotated[bool, typer.Option("--prove", help="Search every store afterwards.")] = False,
     values_on_stdin: Annotated[
         bool,

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import typer
 
+from cli.ids import an_id
 from cli.imports.checking import Checked, check_import
 from cli.imports.job import Job, LooksWrongError, Summary, run_import
 from cli.imports.mapping_file import MappingError, load_mapping
@@ -56,7 +57,10 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     file: Annotated[Path, typer.Argument(help="The file with one vehicle a row.")],
     mapping: Annotated[Path, typer.Option(help="How its columns become listings (YAML).")],
     market: Annotated[Market | None, typer.Option(help="Instead of the mapping's market.")] = None,
-    seller: Annotated[UUID | None, typer.Option(help="Whose listings; else the mapping's.")] = None,
+    seller: Annotated[
+        UUID | None,
+        typer.Option(parser=an_id, metavar="USER_ID", help="Whose listings; else the mapping's."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Where each row's outcome is written (.jsonl or .csv).")
     ] = None,

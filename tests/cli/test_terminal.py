@@ -133,6 +133,19 @@ async def test_a_worker_without_a_group_asks_for_one(tmp_path) -> None:
     assert "journal, pages, search, analytics" in told.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("erase", "USER", "--yes"), ("import", str(ADS), "--mapping", str(MAPPING), "--seller", "me")],
+    ids=lambda words: words[0],
+)
+async def test_what_is_no_id_is_told_in_plain_words(words, tmp_path) -> None:
+    told = await mesh(words, NOWHERE, tmp_path)
+    assert told.code == 2
+    assert "is no id" in told.err
+    assert "32 hexadecimal digits" in " ".join(told.err.replace("│", " ").split())
+    assert "Input should be" not in told.err
+
+
 async def test_the_version_is_told(tmp_path) -> None:
     told = await mesh(["--version"], NOWHERE, tmp_path)
     assert (told.code, told.out) == (0, f"marketmesh {version('marketmesh')}\n")
