@@ -156,13 +156,13 @@ class CommandSource:
             log.debug("flow_unchanged", error=error.args[0].name(), **place._asdict())
 
     def _note_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if _is_fatal(error):
             self._fatal = error
         # A broker that is away is tried many times a second; only that none is left is news.
         alone = error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
         if alone:
             self._cut_off()
-        (log.warning if alone or error.fatal() else log.debug)(
+        (log.warning if alone or _is_fatal(error) else log.debug)(
             "commands_consumer", error=error.name()
         )
 
@@ -192,7 +192,7 @@ class CommandSource:
                 record = record_of(message)
                 place = positions.TopicPartition(record.topic, record.partition)
                 batches[place].append(record)
-            elif error.fatal():
+            elif _is_fatal(error):
                 raise SourceFailedError(error.str())
             else:
                 log.warning("commands_poll", error=error.name())
@@ -223,6 +223,11 @@ def member_config(settings: Settings, group: str) -> dict[str, Any]:
         "queued.min.messages": 2 * RECORDS_MAX,
         "queued.max.messages.kbytes": FETCHED_KILOBYTES_MAX,
     }
+
+
+def _is_fatal(error: KafkaError) -> bool:
+    """Whether the client will do nothing ever more. What it says by polls is not marked as that."""
+    return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - librdkafka's name
 
 
 def _heartbeat_ms(settings: Settings) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
+from confluent_kafka import Consumer
 
 from infra.settings import Settings
-from producers.writer.main import WatermarkWentBackError
+from producers.writer.main import WatermarkWentBackError, run_writer
+from producers.writer.source import SourceFailedError, member_config
 from schemas.recorded import headers_of_event, value_of
 from tests.partitions import partition_of_stream
 from tests.producers.writer.boxes import (
@@ -251,3 +254,22 @@ async def append_by_hand(
         partition=partition_of_stream(f"box/{box}"),
         headers=headers,
     )
+
+
+async def test_a_writer_whose_name_another_one_has_taken_ends(rooms: Room) -> None:
+    """Its client is of no use any more, and says so in more than one way."""
+    stop = asyncio.Event()
+    named = rooms.settings.model_copy(update={"instance": "the-writer"})
+    task = asyncio.create_task(run_writer(named, stop, rulebooks=[rooms.rules], group=rooms.group))
+    box = uuid4()
+    await rooms.ask(envelope(open_box(box)))
+    other = Consumer(member_config(named, rooms.group))
+    other.subscribe([rooms.rules.context.commands_topic])
+    try:
+        await eventually(lambda: other.poll(0.1) is not None or task.done(), 30, "an end")
+        with pytest.raises(SourceFailedError):
+            async with asyncio.timeout(20):
+                await task
+    finally:
+        other.close()
+        stop.set()
