@@ -21,6 +21,7 @@ LINK = "http://127.0.0.1:8000/verify-email?token=abc"
 @pytest.fixture
 def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
     monkeypatch.setenv("MESH_STATE", str(tmp_path))
+    (tmp_path / "ports.json").write_text("{}")  # as the first `mesh up` does
     return Mailbox(tmp_path / "mail" / "box")
 
 
