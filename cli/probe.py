@@ -55,15 +55,16 @@ def probe(
 def _asked(client: httpx.Client) -> Iterator[dict[str, Any]]:
     """Each question with its answer; the last is the page of the first hit, if there is one."""
     for path in HEALTH:
-        yield _answered(client, path)[0]
-    told, answer = _answered(client, SEARCH)
+        yield answered(client, path)[0]
+    told, answer = answered(client, SEARCH)
     yield told
     hits = answer.json()["hits"] if told["ok"] and answer else []
     for hit in hits[:1]:
-        yield _answered(client, f"/api/listings/{hit['id']}")[0]
+        yield answered(client, f"/api/listings/{hit['id']}")[0]
 
 
-def _answered(client: httpx.Client, path: str) -> tuple[dict[str, Any], httpx.Response | None]:
+def answered(client: httpx.Client, path: str) -> tuple[dict[str, Any], httpx.Response | None]:
+    """What came of one question, as a row of the table, and the answer if there was one."""
     began = time.perf_counter()
     answer = None
     try:

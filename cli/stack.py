@@ -8,7 +8,6 @@ import sys
 import time
 from typing import Annotated
 
-import httpx
 import typer
 
 from cli.confirming import EXIT_USAGE, Yes, confirm
@@ -122,24 +121,23 @@ def search_once(url: str, view: View, within_s: float = _FIRST_SEARCH_S) -> None
     """Have the first search over with, which takes OpenSearch seconds: no visitor should be told to
     try again. Raises UpError.
     """
+    import httpx  # noqa: PLC0415 - as above
+
+    from cli.probe import answered  # noqa: PLC0415 - as above
+
     view.starting("search")
-    told = ""
+    deadline = time.monotonic() + within_s
     with httpx.Client(base_url=url, timeout=within_s) as client:
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            try:
-                answer = client.get(_FIRST_SEARCH)
-            except httpx.HTTPError as error:
-                told = type(error).__name__
-            else:
-                if answer.is_success:
-                    view.ready("search")
-                    return
-                told = str(answer.status_code)
+        while not (found := answered(client, _FIRST_SEARCH)[0])["ok"]:
+            if time.monotonic() > deadline:
+                view.failed("search")
+                msg = (
+                    f"nothing can be found within {within_s:.0f} s ({found['told']}):"
+                    " `mesh logs api` may tell why"
+                )
+                raise UpError(msg)
             time.sleep(_SEARCH_POLL_S)
-    view.failed("search")
-    msg = f"nothing can be found within {within_s:.0f} s ({told}): `mesh logs api` may tell why"
-    raise UpError(msg)
+    view.ready("search")
 
 
 def _print_addresses(settings: Settings, servers_only: bool) -> None:
