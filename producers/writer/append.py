@@ -1,5 +1,5 @@
-"""The transactional append: events, replies and command offsets become durable together or
-not at all, and only the newest opener of a partition can append.
+"""The transactional append: events, replies and how far the commands are done with become
+durable together or not at all, and only the newest opener of a partition can append.
 
 Kafka has no conditional append. What stands in for it is the transactional id: opening it
 fences every earlier owner and ends what that owner left open, after which the log's tail is
@@ -16,17 +16,18 @@ from os import _exit
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra.kafka import transactional_config
 from infra.settings import Settings
+from producers.writer.done import DoneWith
 from schemas import positions
 from schemas.recorded import Headers
 
 OPEN_TIMEOUT_S = 10.0
 APPEND_TIMEOUT_S = 10.0
 DROP_TIMEOUT_S = 2.0
-# Longer than any call may take. librdkafka's send_offsets_to_transaction does not keep its time
+# Longer than any call may take. librdkafka has calls that do not keep their time
 # (confluentinc/librdkafka#5456), and a thread that never returns ends with the process alone.
 HANGS_S = 15.0
 EXIT_HANGS = 70  # EX_SOFTWARE
@@ -37,13 +38,6 @@ _FENCED = frozenset(
         KafkaError.PRODUCER_FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.FENCED_INSTANCE_ID,
-    }
-)
-_GROUP_MOVED = frozenset(
-    {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.REBALANCE_IN_PROGRESS,
     }
 )
 
@@ -63,8 +57,8 @@ class DisplacedError(AppendUnknownError):
 
 
 class FencedError(Exception):
-    """Another owner has opened the partition, or the group has given it to someone else:
-    nothing was appended, and nothing may be until the group says so.
+    """Another owner has opened the partition: nothing was appended, and nothing may be until
+    the group says so.
     """
 
 
@@ -79,14 +73,14 @@ class Outgoing(NamedTuple):
 
 class Batch(NamedTuple):
     """What one transaction holds. `first_event` is the offset at which the first event must
-    come to stand, `next_command` the offset after the last command that is done with.
+    come to stand, `done` is what the last answer says is done with; one answer there must be.
     """
 
     events: Sequence[Outgoing]
     replies: Sequence[Outgoing]
     parked: Sequence[Outgoing]
     first_event: int
-    next_command: int
+    done: DoneWith
 
 
 class Appender(Protocol):
@@ -108,38 +102,24 @@ class Appender(Protocol):
         """Let go of the partition without ending anything; harmless when not open."""
         ...
 
-    def cut_off(self) -> None:
-        """No broker could be reached: the next append raises AppendUnknownError, unless the
-        partition is opened first.
-        """
-        ...
-
 
 class KafkaAppender:
     """The append through a transactional producer of librdkafka, whose calls block and so run
-    in `executor`. `group_metadata` gives the commands consumer's current membership: the
-    broker takes no offsets from a member whom the group has forgotten.
+    in `executor`.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        place: positions.TopicPartition,
-        executor: Executor,
-        group_metadata: Callable[[], Any],
+        self, settings: Settings, place: positions.TopicPartition, executor: Executor
     ) -> None:
         self._place = place
         self._id = f"writer-{place.topic}-{place.partition}"
         self._config = transactional_config(settings, self._id)
         self._executor = executor
-        self._group_metadata = group_metadata
         self._producer: Producer | None = None
-        self._is_cut_off = False
 
     async def open(self) -> None:
         """See Appender.open."""
         await self.drop()
-        self._is_cut_off = False
         self._producer = await self._in_thread(self._open)
 
     async def append(self, batch: Batch) -> int:
@@ -148,22 +128,12 @@ class KafkaAppender:
         if producer is None:
             message = f"{self._id} is not open"
             raise AppendUnknownError(message)
-        if self._is_cut_off:
-            message = f"{self._id} has been cut off from every broker"
-            raise AppendUnknownError(message)
         return await self._in_thread(self._append, producer, batch)
 
     async def drop(self) -> None:
         """See Appender.drop."""
         if self._producer is not None:
             await self._in_thread(self._discard)
-
-    def cut_off(self) -> None:
-        """See Appender.cut_off. A broker that starts knows of none at first. librdkafka forgets
-        it then, but not that it coordinates our group, and so asks for ever a connection that is
-        gone to take offsets (confluentinc/librdkafka#5511).
-        """
-        self._is_cut_off = True
 
     async def _in_thread(self, call: Callable[..., T], *values: Any) -> T:
         loop = asyncio.get_running_loop()
@@ -193,16 +163,9 @@ class KafkaAppender:
         deadline = time.monotonic() + APPEND_TIMEOUT_S
         try:
             producer.begin_transaction()
-            # Offsets first: this call absorbs the broker's "concurrent transactions" right
-            # after a commit in 2 ms steps; adding a partition would wait 20 ms for it.
-            producer.send_offsets_to_transaction(
-                [TopicPartition(self._place.topic, self._place.partition, batch.next_command)],
-                self._group_metadata(),
-                _left(deadline),
-            )
             events = self._produce(producer, batch.events)
-            replies = self._produce(producer, batch.replies)
-            self._produce(producer, batch.parked)
+            replies = self._produce(producer, _signed(batch.replies, batch.done))
+            self._produce(producer, _signed(batch.parked, batch.done))
             if producer.flush(_left(deadline)):
                 message = f"{self._id}: records were not delivered in time"
                 raise AppendUnknownError(message)
@@ -234,9 +197,17 @@ class KafkaAppender:
 
     def _failure(self, error: KafkaError) -> Exception:
         message = f"{self._id}: {error.name()}: {error.str()}"
-        if error.code() in _FENCED | _GROUP_MOVED:
+        if error.code() in _FENCED:
             return FencedError(message)
         return AppendUnknownError(message)
+
+
+def _signed(answers: Sequence[Outgoing], done: DoneWith) -> Sequence[Outgoing]:
+    """The same, the last of them with what is done with."""
+    return [
+        *answers[:-1],
+        *(each._replace(headers=[*each.headers, done.header]) for each in answers[-1:]),
+    ]
 
 
 class _Delivered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from infra.process import announce_ready, first_of
 from infra.settings import Settings
 from producers.writer.append import KafkaAppender
 from producers.writer.deciders import RULEBOOKS, Rulebook
+from producers.writer.done import DoneReader, DoneWith
 from producers.writer.journal import JournalUnavailableError, PostgresJournal
 from producers.writer.partition import PartitionWriter, Parts
 from producers.writer.recovery import Recovery
@@ -76,7 +77,8 @@ class Writer:
         self._rulebooks = {each.context.commands_topic: each for each in rulebooks}
         self._executor = executor
         self._journal = PostgresJournal(settings)
-        self._source = CommandSource(settings, group, list(self._rulebooks), executor)
+        done = DoneReader(settings, [each.context for each in rulebooks])
+        self._source = CommandSource(settings, group, list(self._rulebooks), done, executor)
         self._owned: dict[TopicPartition, PartitionWriter] = {}
         # Outlives `_owned` when an owner is slow to end: its successor waits for it.
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
@@ -100,11 +102,12 @@ class Writer:
         await self._source.stop()
         await self._journal.close()
 
-    def assigned(self, places: Sequence[TopicPartition]) -> None:
+    def assigned(self, places: Mapping[TopicPartition, DoneWith]) -> None:
         """The source's word: these are ours now."""
         log.info("partitions_assigned", places=_names(places))
-        for place in places:
-            writer = PartitionWriter(self._rulebooks[place.topic], place, self._parts(place))
+        for place, done in places.items():
+            parts = self._parts(place, done.topic_id)
+            writer = PartitionWriter(self._rulebooks[place.topic], place, parts)
             self._owned[place] = writer
             task = asyncio.create_task(_own(writer, self._tasks.get(place)))
             task.add_done_callback(self._note_end)
@@ -139,32 +142,27 @@ class Writer:
             await asyncio.sleep(ROOM_POLL_S)
             patience_s -= ROOM_POLL_S
 
-    def cut_off(self) -> None:
-        """The source's word: no broker can be reached."""
-        for writer in self._owned.values():
-            writer.cut_off()
-
     def failed(self, error: Exception) -> None:
         """The source has ended by itself, or a partition is beyond help."""
         if not self._failure.done():
             self._failure.set_exception(error)
 
-    def _parts(self, place: TopicPartition) -> Parts:
-        source, executor = self._source, self._executor
+    def _parts(self, place: TopicPartition, topic_id: str) -> Parts:
         return Parts(
-            appender=KafkaAppender(self._settings, place, executor, source.group_metadata),
+            topic_id=topic_id,
+            appender=KafkaAppender(self._settings, place, self._executor),
             recovery=Recovery(
                 self._settings,
                 self._rulebooks[place.topic],
                 place,
+                topic_id,
                 self._journal,
-                source.committed,
-                executor,
+                self._executor,
             ),
             journal=self._journal,
-            flow=source,
+            flow=self._source,
             clock=lambda: datetime.now(UTC),
-            settle_s=source.settle_s,
+            settle_s=self._source.settle_s,
             turns=self._turns,
             partitions=self._settings.topic_partitions,
         )
@@ -236,5 +234,5 @@ async def _own(writer: PartitionWriter, earlier: asyncio.Task[None] | None) -> N
     await writer.run()
 
 
-def _names(places: Sequence[TopicPartition]) -> list[str]:
+def _names(places: Iterable[TopicPartition]) -> list[str]:
     return [f"{place.topic}/{place.partition}" for place in places]

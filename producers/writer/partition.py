@@ -24,6 +24,7 @@ from infra.metrics import (
 from producers.writer.append import Appender, AppendUnknownError, Batch, FencedError
 from producers.writer.batch import Decisions, Ground
 from producers.writer.deciders import Rulebook
+from producers.writer.done import DoneWith
 from producers.writer.journal import Journal, JournalUnavailableError
 from producers.writer.knowledge import Known, answerable, learn, remembered
 from producers.writer.memory import Memory
@@ -79,10 +80,12 @@ class Flow(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """What a partition's owner works with. `settle_s` is how long the group may take to tell
-    a member that its partitions are another's.
+    """What a partition's owner works with. `topic_id` is that of the topic whose offsets its
+    commands have, `settle_s` how long the group may take to tell a member that its partitions are
+    another's.
     """
 
+    topic_id: str
     appender: Appender
     recovery: Recovery
     journal: Journal
@@ -131,10 +134,6 @@ class PartitionWriter:
         """Take commands in from the source."""
         self._queue.extend(records)
         self._changed.set()
-
-    def cut_off(self) -> None:
-        """Open the partition again before the next append: no broker could be reached."""
-        self._parts.appender.cut_off()
 
     def pause(self) -> None:
         """Have the source bring no more until most of what waits here is done with."""
@@ -287,7 +286,10 @@ class PartitionWriter:
                 replies=decisions.replies,
                 parked=decisions.parked,
                 first_event=self.memory.events_next,
-                next_command=min((each.record.offset for each in rest), default=self._next_command),
+                done=DoneWith(
+                    self._parts.topic_id,
+                    min((each.record.offset for each in rest), default=self._next_command),
+                ),
             )
         )
         self._held = rest

@@ -7,7 +7,7 @@ grows with the journal's lag, never with the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
@@ -18,10 +18,11 @@ from confluent_kafka import KafkaException
 from infra.metrics import EVENTS_IGNORED
 from infra.settings import Settings
 from producers.writer.deciders import Rulebook
+from producers.writer.done import DoneWith, answers_of
 from producers.writer.history import extend
 from producers.writer.journal import Journal
 from producers.writer.memory import Answer, Memory, Stream, Unreadable
-from producers.writer.tail import TailReader, TailUnavailableError
+from producers.writer.tail import End, TailReader, TailUnavailableError
 from schemas.messages import Event
 from schemas.positions import Position, TopicPartition
 from schemas.recorded import (
@@ -41,7 +42,7 @@ log = structlog.get_logger()
 
 class Recovered(NamedTuple):
     """The epoch for this owner's records, above every earlier one, and the offset of the first
-    command that has no answer in the log.
+    command not done with.
     """
 
     epoch: int
@@ -56,17 +57,16 @@ class Recovery:
         settings: Settings,
         rulebook: Rulebook,
         place: TopicPartition,
+        topic_id: str,
         journal: Journal,
-        committed: Callable[[TopicPartition], Awaitable[int]],
         executor: Executor,
     ) -> None:
         self._settings = settings
         self._rulebook = rulebook
-        self._commands = place
         self._events = TopicPartition(rulebook.context.events_topic, place.partition)
-        self._replies = TopicPartition(rulebook.context.replies_topic, place.partition)
+        self._replies, self._parked = answers_of(rulebook.context, place)
+        self._topic_id = topic_id
         self._journal = journal
-        self._committed = committed
         self._executor = executor
         self._placed = False
         self._epoch = 0  # of the newest event in the tail
@@ -79,12 +79,10 @@ class Recovery:
         """
         if not self._placed:
             await self._place(memory)
-        epochs = await self._read_tail(memory)
-        try:
-            next_command = await self._committed(self._commands)
-        except (KafkaException, TimeoutError) as error:
-            raise TailUnavailableError(str(error)) from error
-        return Recovered(max(epochs) + 1, next_command)
+        ends = await self._read_tail(memory)
+        epoch = max(ends[self._events].epoch, ends[self._replies].epoch)
+        answered = DoneWith.said_by((ends[self._replies], ends[self._parked]), self._topic_id)
+        return Recovered(epoch + 1, answered.offset)
 
     async def _place(self, memory: Memory) -> None:
         """Start where the live journal and outcomes stand; what lies before is in them."""
@@ -94,7 +92,7 @@ class Recovery:
         memory.trim(memory.events_next, memory.replies_next)
         self._placed = True
 
-    async def _read_tail(self, memory: Memory) -> list[int]:
+    async def _read_tail(self, memory: Memory) -> dict[TopicPartition, End]:
         reader = await self._in_thread(TailReader, self._settings)
         try:
             starts = {self._events: memory.events_next, self._replies: memory.replies_next}
@@ -102,15 +100,15 @@ class Recovery:
             while chunk := await self._in_thread(lambda: list(islice(records, CHUNK))):
                 for record in chunk:
                     self._absorb(memory, record)
-            ends = [
-                await self._in_thread(reader.end, place) for place in (self._events, self._replies)
-            ]
+            places = [self._events, self._replies, self._parked]
+            ends = await self._in_thread(reader.ends, places)
         except KafkaException as error:
             raise TailUnavailableError(error.args[0].str()) from error
         finally:
             await self._in_thread(reader.close)
-        memory.events_next, memory.replies_next = (end.next_offset for end in ends)
-        return [end.epoch for end in ends]
+        memory.events_next = ends[self._events].next_offset
+        memory.replies_next = ends[self._replies].next_offset
+        return ends
 
     def _absorb(self, memory: Memory, record: Record) -> None:
         if record.topic == self._replies.topic:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -23,15 +23,16 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from infra.kafka import MEMBER_METADATA_AGE_MS, committed_reader_config
 from infra.settings import Settings
-from producers.writer.tail import record_of
+from producers.writer.done import DoneReader, DoneWith
+from producers.writer.tail import TailUnavailableError, record_of
 from schemas import positions
 from schemas.recorded import Record
 
 RECORDS_MAX = 2_000  # in one poll
 IDLE_POLL_S = 0.1
 PAUSED_POLL_S = 0.005  # a paused partition goes on as soon as it may
-REQUEST_TIMEOUT_S = 10.0
-COMMITTED_TIMEOUT_S = 30.0  # the errand waits for those of other partitions
+BEGIN_TIMEOUT_S = 30.0
+BEGIN_PAUSE_S = 0.25
 REVOKE_TIMEOUT_S = 12.0  # longer than one append may take
 CLOSE_TIMEOUT_S = 10.0
 FETCHED_KILOBYTES_MAX = 16_384
@@ -47,8 +48,8 @@ class SourceFailedError(Exception):
 class Owner(Protocol):
     """Who owns the partitions. Called in the event loop."""
 
-    def assigned(self, places: Sequence[positions.TopicPartition]) -> None:
-        """These are ours now."""
+    def assigned(self, places: Mapping[positions.TopicPartition, DoneWith]) -> None:
+        """These are ours now, with where each begins."""
         ...
 
     async def revoked(self, places: Sequence[positions.TopicPartition]) -> None:
@@ -57,10 +58,6 @@ class Owner(Protocol):
 
     async def deliver(self, commands: Mapping[positions.TopicPartition, Sequence[Record]]) -> None:
         """Commands by partition, in order; more come when this returns."""
-        ...
-
-    def cut_off(self) -> None:
-        """No broker can be reached."""
         ...
 
     def failed(self, error: Exception) -> None:
@@ -72,18 +69,22 @@ class CommandSource:
     """The group's consumer and its thread. Methods are for the event loop."""
 
     def __init__(
-        self, settings: Settings, group: str, topics: Sequence[str], executor: Executor
+        self,
+        settings: Settings,
+        group: str,
+        topics: Sequence[str],
+        done: DoneReader,
+        executor: Executor,
     ) -> None:
         self._topics = list(topics)
+        self._done = done
         # A member learns with a heartbeat's answer that the group has moved, and we at the
         # next poll.
         self.settle_s = 1.5 * _heartbeat_ms(settings) / 1000 + 2 * IDLE_POLL_S
         self._executor = executor
         self._fatal: KafkaError | None = None
-        self._metadata: Any = None
         self._errands: deque[Callable[[], None]] = deque()
         self._paused: set[positions.TopicPartition] = set()
-        self._cut_off: Callable[[], object] = lambda: None
         self._consumer = Consumer(member_config(settings, group) | {"error_cb": self._note_error})
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -91,7 +92,6 @@ class CommandSource:
     def start(self, owner: Owner) -> None:
         """Join the group; partitions and commands go to `owner` from now on."""
         loop = asyncio.get_running_loop()
-        self._cut_off = partial(loop.call_soon_threadsafe, owner.cut_off)
         self._thread = threading.Thread(
             target=self._run, args=(owner, loop), name="commands", daemon=True
         )
@@ -106,10 +106,6 @@ class CommandSource:
                 self._executor, thread.join, CLOSE_TIMEOUT_S
             )
 
-    def group_metadata(self) -> Any:
-        """The membership as of the last poll, for the transactions that carry offsets."""
-        return self._metadata
-
     def pause(self, place: positions.TopicPartition) -> None:
         """Bring nothing more of a partition for now."""
         self._paused.add(place)
@@ -120,31 +116,19 @@ class CommandSource:
         self._paused.discard(place)
         self._errands.append(lambda: self._flow(self._consumer.resume, place))
 
-    async def committed(self, place: positions.TopicPartition) -> int:
-        """The offset of the first command that is not done with. Raises KafkaException or
-        TimeoutError.
-        """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[int] = loop.create_future()
-
-        def ask() -> None:
+    def _begin(
+        self, places: Sequence[positions.TopicPartition]
+    ) -> Mapping[positions.TopicPartition, DoneWith]:
+        """Where to begin with partitions that are new to us. Heartbeats go on meanwhile."""
+        deadline = time.monotonic() + BEGIN_TIMEOUT_S
+        while True:
             try:
-                offset = self._committed(place)
-            except KafkaException as error:
-                loop.call_soon_threadsafe(_settle, answer, error)
-            else:
-                loop.call_soon_threadsafe(_settle, answer, offset)
-
-        self._errands.append(ask)
-        async with asyncio.timeout(COMMITTED_TIMEOUT_S):
-            return await answer
-
-    def _committed(self, place: positions.TopicPartition) -> int:
-        asked = [TopicPartition(*place)]
-        (found,) = self._consumer.committed(asked, timeout=REQUEST_TIMEOUT_S)
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return max(0, found.offset)
+                return self._done.read(places)
+            except TailUnavailableError as error:
+                if self._stopping.is_set() or time.monotonic() > deadline:
+                    raise
+                log.warning("commands_begin_unknown", error=str(error))
+            self._stopping.wait(BEGIN_PAUSE_S)
 
     def _flow(
         self, call: Callable[[list[TopicPartition]], None], place: positions.TopicPartition
@@ -160,8 +144,6 @@ class CommandSource:
             self._fatal = error
         # A broker that is away is tried many times a second; only that none is left is news.
         alone = error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
-        if alone:
-            self._cut_off()
         (log.warning if alone or _is_fatal(error) else log.debug)(
             "commands_consumer", error=error.name()
         )
@@ -180,7 +162,6 @@ class CommandSource:
 
     def _poll(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         first = self._consumer.poll(PAUSED_POLL_S if self._paused else IDLE_POLL_S)
-        self._metadata = self._consumer.consumer_group_metadata()
         if self._fatal is not None:
             raise SourceFailedError(self._fatal.str())
         if first is None:
@@ -202,7 +183,11 @@ class CommandSource:
         """What librdkafka calls, in our thread, when the group has moved."""
 
         def on_assign(_: Consumer, partitions: list[TopicPartition]) -> None:
-            loop.call_soon_threadsafe(owner.assigned, _places(partitions))
+            begun = self._begin(_places(partitions))
+            self._consumer.incremental_assign(
+                [TopicPartition(*place, done.offset) for place, done in begun.items()]
+            )
+            loop.call_soon_threadsafe(owner.assigned, begun)
 
         def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
             places = _places(partitions)
@@ -232,15 +217,6 @@ def _is_fatal(error: KafkaError) -> bool:
 
 def _heartbeat_ms(settings: Settings) -> int:
     return settings.session_timeout_ms // 6
-
-
-def _settle(answer: asyncio.Future[int], outcome: int | Exception) -> None:
-    if answer.done():
-        return
-    if isinstance(outcome, Exception):
-        answer.set_exception(outcome)
-    else:
-        answer.set_result(outcome)
 
 
 def _places(partitions: Sequence[TopicPartition]) -> list[positions.TopicPartition]:

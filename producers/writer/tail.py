@@ -6,8 +6,7 @@ Read only after the partition was opened, when no earlier owner can add to it an
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -32,12 +31,17 @@ class LogTruncatedError(Exception):
 
 
 class End(NamedTuple):
-    """The end of one partition: the offset that the next record will get, and the writer epoch
-    of the last committed record (0 when there is none).
+    """The end of one partition: the offset that the next record will get, and the headers of
+    the last committed record (none when there is no record).
     """
 
     next_offset: int
-    epoch: int
+    headers: Sequence[tuple[str, bytes]]
+
+    @property
+    def epoch(self) -> int:
+        """The last record's writer epoch, 0 when there is none."""
+        return int(header(self.headers, "writer_epoch") or 0)
 
 
 class TailReader:
@@ -58,6 +62,9 @@ class TailReader:
     def read(self, starts: Mapping[positions.TopicPartition, int]) -> Iterator[Record]:
         """Every committed record from each start to the end; each partition in order."""
         self._refuse_beyond_end(starts)
+        yield from self._read(starts)
+
+    def _read(self, starts: Mapping[positions.TopicPartition, int]) -> Iterator[Record]:
         self._consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
         waiting = set(starts)
         for message in self._messages():
@@ -71,19 +78,30 @@ class TailReader:
             elif not error.retriable():
                 raise TailUnavailableError(error.str())
 
-    def end(self, place: positions.TopicPartition) -> End:
-        """The partition's end. Looks back as far as it must for the last record: markers of
+    def ends(
+        self, places: Iterable[positions.TopicPartition]
+    ) -> dict[positions.TopicPartition, End]:
+        """The partitions' ends. Looks back as far as it must for each last record: markers of
         transactions and records of aborted ones come after it.
         """
-        low, high = self._bounds(place)
-        start, step = high, _LAST_STEP
-        while start > low:
-            start = max(low, high - step)
-            found = deque(self.read({place: start}), maxlen=1)
-            if found:
-                return End(high, int(header(found[0].headers, "writer_epoch") or 0))
+        bounds = {place: self._bounds(place) for place in places}
+        last: dict[positions.TopicPartition, Record] = {}
+        behind = {place: low for place, (low, high) in bounds.items() if low < high}
+        step = _LAST_STEP
+        while behind:
+            starts = {place: max(low, bounds[place][1] - step) for place, low in behind.items()}
+            for record in self._read(starts):
+                last[positions.TopicPartition(record.topic, record.partition)] = record
+            behind = {
+                place: low
+                for place, low in behind.items()
+                if place not in last and low < starts[place]
+            }
             step *= 8
-        return End(high, 0)
+        return {
+            place: End(high, last[place].headers if place in last else [])
+            for place, (_, high) in bounds.items()
+        }
 
     def close(self) -> None:
         """End the consumer."""

@@ -2,7 +2,7 @@
 
     python -m tests.producers.writer.child CONTEXT GROUP [POINT SIGNAL NTH]
 
-POINT is `begin`, `offsets`, `flush` or `commit`, with `-` before it for "just before" and `+`
+POINT is `begin`, `flush` or `commit`, with `-` before it for "just before" and `+`
 for "just after"; at the NTH time the process sends itself SIGNAL (KILL or STOP).
 """
 
@@ -28,7 +28,6 @@ from tests.producers.writer.boxes import rulebook
 ROOT = Path(__file__).parents[3]
 METHODS = {
     "begin": "begin_transaction",
-    "offsets": "send_offsets_to_transaction",
     "flush": "flush",
     "commit": "commit_transaction",
 }

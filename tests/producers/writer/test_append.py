@@ -9,10 +9,8 @@ from threading import Event
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, Producer
-from confluent_kafka import TopicPartition as KafkaPlace
+from confluent_kafka import Producer
 
-from infra.kafka import committed_reader_config
 from infra.settings import Settings
 from producers.writer import append
 from producers.writer.append import (
@@ -23,16 +21,18 @@ from producers.writer.append import (
     KafkaAppender,
     Outgoing,
 )
+from producers.writer.done import DoneWith, answers_of
 from producers.writer.tail import TailReader
 from schemas.positions import TopicPartition
 from tests.producers.writer.room import Room, room
 from tests.waiting import eventually
 
 PARTITIONS = 12  # one for each test
+TOPIC_ID = "an-id"
 
 
 class Bench:
-    """One partition of a room with a member of the commands' group."""
+    """One partition of a room."""
 
     def __init__(self, room: Room, partition: int) -> None:
         self.room = room
@@ -40,15 +40,13 @@ class Bench:
         self.place = TopicPartition(context.commands_topic, partition)
         self.events = TopicPartition(context.events_topic, partition)
         self.executor = ThreadPoolExecutor(4)
-        self.member = Consumer(committed_reader_config(room.settings, f"{room.group}-append"))
         self.reader = TailReader(room.settings)
 
-    def appender(self, metadata: Any = None) -> KafkaAppender:
-        get = metadata or self.member.consumer_group_metadata
-        return KafkaAppender(self.room.settings, self.place, self.executor, get)
+    def appender(self) -> KafkaAppender:
+        return KafkaAppender(self.room.settings, self.place, self.executor)
 
     def next_event(self) -> int:
-        return self.reader.end(self.events).next_offset
+        return self.reader.ends([self.events])[self.events].next_offset
 
     def batch(self, *values: bytes, next_command: int = 1, first: int | None = None) -> Batch:
         context = self.room.rules.context
@@ -58,7 +56,7 @@ class Bench:
             replies=[Outgoing(context.replies_topic, b"k", each, headers) for each in values],
             parked=[],
             first_event=self.next_event() if first is None else first,
-            next_command=next_command,
+            done=DoneWith(TOPIC_ID, next_command),
         )
 
     async def values(self, topic: str, at_least: int = 0) -> list[bytes]:
@@ -71,11 +69,12 @@ class Bench:
 
         return (await eventually(visible, 10, f"{at_least} records in {topic}"))[1]
 
-    def committed(self) -> int:
-        return self.member.committed([KafkaPlace(*self.place)], timeout=10)[0].offset
+    def done(self, topic_id: str = TOPIC_ID) -> int:
+        """What a next owner would begin with."""
+        answers = self.reader.ends(answers_of(self.room.rules.context, self.place))
+        return DoneWith.said_by(answers.values(), topic_id).offset
 
     def close(self) -> None:
-        self.member.close()
         self.reader.close()
         self.executor.shutdown()
 
@@ -92,21 +91,14 @@ async def writer_room(servers: Settings) -> AsyncIterator[Room]:
 
 @pytest.fixture
 async def bench(writer_room: Room) -> AsyncIterator[Bench]:
-    """A partition of its own for each test, joined to the group by subscription."""
+    """A partition of its own for each test."""
     found = Bench(writer_room, next(_partitions))
-    found.member.subscribe([found.place.topic])
-
-    def joined() -> bool:
-        found.member.poll(0.1)
-        return bool(found.member.assignment())
-
-    await eventually(joined, 20)
     yield found
     found.close()
 
 
 @pytest.mark.asvs("V2.3.3")
-async def test_events_replies_and_offsets_become_visible_together(bench: Bench) -> None:
+async def test_events_replies_and_what_is_done_with_become_visible_together(bench: Bench) -> None:
     appender = bench.appender()
     await appender.open()
 
@@ -115,13 +107,14 @@ async def test_events_replies_and_offsets_become_visible_together(bench: Bench) 
     context = bench.room.rules.context
     assert await bench.values(context.events_topic, 2) == [b"one", b"two"]
     assert await bench.values(context.replies_topic, 2) == [b"one", b"two"]
-    assert bench.committed() == 42
+    assert bench.done() == 42
+    assert bench.done("another-topic") == 0
     assert first_reply == 0
     await appender.drop()
 
 
 @pytest.mark.asvs("V2.3.3")
-async def test_an_append_that_was_not_committed_leaves_nothing_and_no_offset(
+async def test_an_append_that_was_not_committed_leaves_nothing_and_is_not_done(
     bench: Bench,
 ) -> None:
     appender = bench.appender()
@@ -134,7 +127,7 @@ async def test_an_append_that_was_not_committed_leaves_nothing_and_no_offset(
     successor = bench.appender()
     await successor.open()
     assert await bench.values(bench.room.rules.context.events_topic) == []
-    assert bench.committed() < 0
+    assert bench.done() == 0
     await appender.drop()
     await successor.drop()
 
@@ -154,7 +147,7 @@ async def test_a_second_opener_fences_the_first(bench: Bench) -> None:
     await second.drop()
 
 
-@pytest.mark.parametrize("after", ["begin_transaction", "send_offsets_to_transaction", "flush"])
+@pytest.mark.parametrize("after", ["begin_transaction", "flush"])
 async def test_an_owner_that_is_overtaken_in_mid_append_learns_that_it_is_fenced(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
@@ -180,22 +173,10 @@ async def test_an_owner_that_is_overtaken_in_mid_append_learns_that_it_is_fenced
     await second.drop()
 
 
-async def test_who_was_cut_off_appends_nothing_before_it_opens_again(bench: Bench) -> None:
-    appender = bench.appender()
-    await appender.open()
-    appender.cut_off()
-    with pytest.raises(AppendUnknownError, match="cut off"):
-        await appender.append(bench.batch(b"never"))
-    await appender.open()
-    await appender.append(bench.batch(b"after"))
-    assert await bench.values(bench.room.rules.context.events_topic, 1) == [b"after"]
-    await appender.drop()
-
-
 async def test_a_call_that_never_returns_ends_the_process(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As librdkafka's send_offsets_to_transaction may, whatever it was told."""
+    """As some of librdkafka's may, whatever they were told."""
     returned, codes = Event(), list[int]()
 
     def ended(code: int) -> None:
@@ -233,34 +214,6 @@ async def test_a_dropped_appender_appends_nothing(bench: Bench) -> None:
 
     with pytest.raises(AppendUnknownError):
         await appender.append(bench.batch(b"never"))
-
-
-async def test_offsets_of_a_member_that_the_group_forgot_take_the_events_down_with_them(
-    bench: Bench,
-) -> None:
-    stranger = Consumer(committed_reader_config(bench.room.settings, f"{bench.room.group}-append"))
-    stranger.subscribe([bench.place.topic])
-
-    def joined() -> bool:
-        stranger.poll(0.1)
-        bench.member.poll(0.1)
-        return bool(stranger.assignment())
-
-    await eventually(joined, 20)
-    forgotten = stranger.consumer_group_metadata()
-    stranger.close()
-    await eventually(lambda: bench.member.poll(0.1) is None and bench.member.assignment(), 20)
-    appender = bench.appender(lambda: forgotten)
-    await appender.open()
-
-    with pytest.raises(FencedError):
-        await appender.append(bench.batch(b"never"))
-
-    await appender.drop()
-    successor = bench.appender()
-    await successor.open()
-    assert await bench.values(bench.room.rules.context.events_topic) == []
-    await successor.drop()
 
 
 async def test_the_offset_of_the_first_reply_is_told(bench: Bench) -> None:

@@ -14,10 +14,10 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer
 
-from infra.kafka import aio_consumer, committed_reader_config, membership, start_client
+from infra.kafka import aio_consumer, membership, start_client
 from infra.settings import Settings
 from infra.stack.state import State
-from producers.writer.append import AppendUnknownError, FencedError, KafkaAppender
+from producers.writer.append import AppendUnknownError, KafkaAppender
 from producers.writer.source import member_config
 from schemas.positions import TopicPartition
 from tests.producers.writer.boxes import envelope, open_box, put_in
@@ -43,8 +43,6 @@ async def test_a_transaction_that_the_broker_dies_in_leaves_nothing(
     state: State, fragile: Room
 ) -> None:
     bench = Bench(fragile, 0)
-    bench.member.subscribe([bench.place.topic])
-    await eventually(lambda: bench.member.poll(0.1) is None and bench.member.assignment(), 20)
     appender = bench.appender()
     await appender.open()
     await appender.append(bench.batch(b"before"))
@@ -60,8 +58,8 @@ async def test_a_transaction_that_the_broker_dies_in_leaves_nothing(
     successor = bench.appender()
     await eventually(lambda: opened(successor), 60)
     assert await bench.values(fragile.rules.context.events_topic, 1) == [b"before"]
-    assert bench.committed() == 1
-    await eventually(lambda: appended(bench, successor, b"after"), 60)
+    assert bench.done() == 1
+    await successor.append(bench.batch(b"after", next_command=2))
     assert await bench.values(fragile.rules.context.events_topic, 2) == [b"before", b"after"]
     await successor.drop()
     bench.close()
@@ -75,24 +73,12 @@ async def opened(appender: KafkaAppender) -> bool:
     return True
 
 
-async def appended(bench: Bench, appender: KafkaAppender, value: bytes) -> bool:
-    """Whether it was; not while the group has forgotten its member, who must join anew."""
-    bench.member.poll(0.1)
-    try:
-        await appender.append(bench.batch(value, next_command=2))
-    except FencedError:
-        await eventually(lambda: opened(appender), 60)
-        return False
-    return True
-
-
 async def test_a_commit_whose_answer_the_broker_never_gave_is_unknown(
     state: State, fragile: Room
 ) -> None:
     executor = ThreadPoolExecutor(2)
-    member = Consumer(committed_reader_config(fragile.settings, f"{fragile.group}-unknown"))
     place = TopicPartition(fragile.rules.context.commands_topic, 1)
-    appender = KafkaAppender(fragile.settings, place, executor, member.consumer_group_metadata)
+    appender = KafkaAppender(fragile.settings, place, executor)
     await appender.open()
     bench = Bench(fragile, 1)
     batch = bench.batch(b"never answered")
@@ -104,7 +90,6 @@ async def test_a_commit_whose_answer_the_broker_never_gave_is_unknown(
     bring_up(state)
     await appender.drop()
     bench.close()
-    member.close()
     executor.shutdown()
 
 

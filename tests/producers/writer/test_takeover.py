@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
 
+from infra.kafka import client_config, ensure_topics
 from infra.settings import Settings
 from producers.writer.main import WatermarkWentBackError, run_writer
 from producers.writer.source import SourceFailedError, member_config
@@ -111,6 +113,53 @@ async def test_a_repeat_is_recognized_after_the_memory_was_trimmed(rooms: Room) 
 
     assert [each.outcome for each in again] == ["accepted", "refused"]
     assert len(await rooms.events()) == 1
+
+
+async def test_a_new_owner_begins_behind_what_is_done_with(rooms: Room) -> None:
+    box = uuid4()
+    first = [envelope(open_box(box)), envelope(put_in(box)), envelope(put_in(box, 0))]
+    async with rooms.writer():
+        await rooms.ask(*first)
+        await rooms.send_raw(partition_of_stream(f"box/{box}"), b"of nobody", [])
+        await eventually(rooms.parked)
+
+    async with rooms.writer():
+        await rooms.ask(last := envelope(put_in(box)))
+
+    replies = [each.command_id for each in await rooms.replies()]
+    assert replies == [each.command_id for each in (*first, last)]
+    assert len(await rooms.parked()) == 1
+
+
+async def test_what_only_parked_commands_say_is_done_with_is_heard(rooms: Room) -> None:
+    async with rooms.writer():
+        await rooms.send_raw(0, b"of nobody", [])
+        await eventually(rooms.parked)
+
+    async with rooms.writer():
+        await rooms.send_raw(0, b"of nobody else", [])
+        await eventually(lambda: at_least_parked(rooms, 2))
+
+    assert [each.value for each in await rooms.parked()] == [b"of nobody", b"of nobody else"]
+
+
+async def at_least_parked(rooms: Room, count: int) -> bool:
+    return len(await rooms.parked()) >= count
+
+
+async def test_commands_of_a_topic_made_anew_are_judged_from_its_start(rooms: Room) -> None:
+    box, topic = uuid4(), rooms.rules.context.commands_topic
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)), envelope(put_in(box)))
+    admin = AdminClient(client_config(rooms.settings, "test-anew"))
+    admin.delete_topics([topic])[topic].result(20)
+    await eventually(lambda: topic not in admin.list_topics(timeout=10).topics)
+    await ensure_topics(rooms.settings, rooms.rules.context.topics)
+
+    async with rooms.writer():
+        (reply,) = await rooms.ask(envelope(put_in(box)))
+
+    assert (reply.outcome, reply.version) == ("accepted", 3)
 
 
 async def test_epochs_grow_with_every_owner_even_when_the_journal_has_read_everything(
