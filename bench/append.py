@@ -29,7 +29,7 @@ from statistics import median
 from urllib.parse import urlsplit
 from uuid import uuid4, uuid5
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from bench.journaling import note_in_journal
 from bench.listing_log import ads
@@ -44,21 +44,25 @@ from bench.stack import (
     spread,
     table,
 )
-from infra.kafka import client_config, committed_reader_config
+from infra.kafka import client_config
 from infra.settings import Settings
 from infra.stack.state import State
+from producers.writer.done import DoneReader
+from producers.writer.tail import TailUnavailableError
 from schemas.listings import CreateListing
 from schemas.messages import Role
 from schemas.partitioning import partition_of
+from schemas.positions import TopicPartition
 from schemas.recorded import CommandEnvelope, headers_of_command, value_of
+from schemas.topics import CONTEXTS
 
 GOAL = 8.0
 GOAL_SYNC_OFF = 2.0
 WRITERS = (1, 2)
 PROCESSES = (1, 2, 4)
-WAIT_S = 180.0
+WAIT_S, POLL_S = 180.0, 0.02
 STARTED = 0.2
-COMMANDS, GROUP = "commands.listings", "mesh.writer"
+LISTINGS = next(each for each in CONTEXTS if each.name == "listings")
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def preload(settings: Settings, count: int) -> None:
         )
         envelope = CommandEnvelope(command, str(command_id), str(command_id), "", "0" * 64)
         producer.produce(
-            COMMANDS,
+            LISTINGS.commands_topic,
             value_of(command),
             command.stream_id.encode(),
             partition_of(command.stream_id, settings.topic_partitions),
@@ -100,23 +104,23 @@ def preload(settings: Settings, count: int) -> None:
 
 
 class Progress:
-    """Watches how many commands are done with: the group's offsets move in the transactions."""
+    """Watches how many commands are done with, as the writers' answers say."""
 
     def __init__(self, settings: Settings) -> None:
-        # Offsets in open transactions are hidden either way. A committed reader would be put
-        # off until no transaction is open, which may be when the last command is done.
-        config = committed_reader_config(settings, GROUP) | {"isolation.level": "read_uncommitted"}
-        self._consumer = Consumer(config)
-        self._places = [TopicPartition(COMMANDS, each) for each in range(settings.topic_partitions)]
+        count = settings.topic_partitions
+        self._places = [TopicPartition(LISTINGS.commands_topic, each) for each in range(count)]
+        self._reader = DoneReader(settings, [LISTINGS])
 
     def done(self) -> int:
         """The commands done with so far, over all rounds."""
-        found = self._consumer.committed(self._places, timeout=10)
-        return sum(max(0, each.offset) for each in found)
-
-    def close(self) -> None:
-        """End the watching."""
-        self._consumer.close()
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                return sum(each.offset for each in self._reader.read(self._places).values())
+            except TailUnavailableError:  # a broker that has just made the topics
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_S)
 
 
 def ours(state: State, settings: Settings, writers: int, count: int, profile: str) -> Round:
@@ -136,7 +140,6 @@ def ours(state: State, settings: Settings, writers: int, count: int, profile: st
         cpu_before, started_at = cpu_s(pids), time.monotonic()
         _wait_past(progress, before + count - 1)
         seconds, cpu = time.monotonic() - started_at, cpu_s(pids) - cpu_before
-    progress.close()
     asyncio.run(note_in_journal(settings))
     handled = before + count - first
     if handled < count / 2:
@@ -151,7 +154,7 @@ def _wait_past(progress: Progress, count: int) -> int:
         if time.monotonic() > deadline:
             message = f"the writer stands at {done}, waited for more than {count}"
             raise TimeoutError(message)
-        time.sleep(0.02)
+        time.sleep(POLL_S)
     return done
 
 

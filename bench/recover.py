@@ -8,17 +8,24 @@ broker), posted and read back by its token (the workers of pages and journal), s
 token (the search's worker, OpenSearch), read (Postgres). Seconds from the kill to the end of the
 first success that began after it; the median counts, the peer is the goal. What a server takes of it
 by itself is measured last: killed like that, and started over its data while nothing else runs.
+
+A broker in slivers is not killed but stopped and let run for moments, 30 seconds long, while somebody
+writes; the seconds count from when it runs as before.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import shutil
+import signal
 import tempfile
+import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -37,6 +44,7 @@ ASK_TIMEOUT_S = 3.0
 PAUSE_S = 0.1
 AWAY = (502, 503, 504)
 GIVE_UP_S = 120.0
+SLIVERS_S = 30.0
 LISTING = {
     "title": "Porsche 911 Carrera 4S",
     "make": "Porsche",
@@ -93,14 +101,53 @@ class Client:
         return None
 
 
+def killed(shop: Shop, name: str, client: Client) -> None:
+    """Kill it, hard."""
+    del client
+    shop.kill(name)
+
+
+def in_slivers(stopped_s: float, running_s: float) -> Callable[[Shop, str, Client], None]:
+    """Stop it and let it run in turns while somebody writes; it runs when this is over."""
+
+    def harm(shop: Shop, name: str, client: Client) -> None:
+        pid = shop.pid(name)
+        over = threading.Event()
+
+        def keep_writing() -> Counter[bool]:
+            written: Counter[bool] = Counter()
+            while not over.is_set():
+                written[client.writes()] += 1
+            return written
+
+        with ThreadPoolExecutor(1) as threads:
+            writing = threads.submit(keep_writing)
+            try:
+                until = time.monotonic() + SLIVERS_S
+                while time.monotonic() < until:
+                    os.kill(pid, signal.SIGSTOP)
+                    time.sleep(stopped_s)
+                    os.kill(pid, signal.SIGCONT)
+                    time.sleep(running_s)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+                over.set()
+            written = writing.result()
+        print(f"  meanwhile {written[True]} listings taken, {written[False]} not", flush=True)
+
+    return harm
+
+
 @dataclass(frozen=True)
 class Victim:
-    """What is killed, what tells that it is back, and within how many seconds it shall be."""
+    """What is harmed and how, what tells that it is back, and within how many seconds it shall be."""
 
     name: str
     answers: Callable[[Client], bool]
     goal_s: float
     server: bool = False  # not ours: it starts as soon as it starts
+    process: str = ""  # the name's, unless given
+    harm: Callable[[Shop, str, Client], None] = killed
 
 
 VICTIMS: Final = (
@@ -112,19 +159,29 @@ VICTIMS: Final = (
     Victim("postgres", Client.reads_back, 8.0, server=True),
     Victim("kafka", Client.writes, 8.0, server=True),
     Victim("opensearch", Client.searches, 15.0, server=True),
+    Victim(
+        "broker in slivers of 0.1 s", Client.writes, 8.0, process="kafka", harm=in_slivers(0.9, 0.1)
+    ),
+    Victim(
+        "broker in slivers of 0.02 s",
+        Client.writes,
+        8.0,
+        process="kafka",
+        harm=in_slivers(0.28, 0.02),
+    ),
 )
 
 
 def recovery_s(shop: Shop, victim: Victim, client: Client) -> float:
-    """Seconds from the victim's death until the shop does again what it is needed for."""
-    shop.kill(victim.name)
-    killed_at = time.monotonic()
+    """Seconds from the victim's death, or the end of its plight, until the shop does again what it is needed for."""
+    victim.harm(shop, victim.process or victim.name, client)
+    over_at = time.monotonic()
     while not victim.answers(client):
-        if time.monotonic() > killed_at + GIVE_UP_S:
+        if time.monotonic() > over_at + GIVE_UP_S:
             message = f"{victim.name}: not back after {GIVE_UP_S:.0f} s\n{shop.logs()}"
             raise RuntimeError(message)
         time.sleep(PAUSE_S)
-    return time.monotonic() - killed_at
+    return time.monotonic() - over_at
 
 
 def alone_s(shop: Shop, name: str) -> float:
@@ -139,9 +196,12 @@ def alone_s(shop: Shop, name: str) -> float:
         return time.monotonic() - began
 
 
-def whole(shop: Shop, client: Client) -> bool:
-    """Whether everything that has been killed so far is back, and has caught up."""
-    return all(victim.answers(client) for victim in VICTIMS) and shop.lag() == 0
+def until_whole(shop: Shop, client: Client) -> None:
+    """Wait until everything that has been harmed so far is back, and has caught up."""
+    answered = lambda: all(victim.answers(client) for victim in VICTIMS)  # noqa: E731
+    eventually_blocking(answered, GIVE_UP_S, "the whole shop answers")
+    # Only then: every question above is a listing more to catch up with.
+    eventually_blocking(lambda: shop.lag() == 0, GIVE_UP_S, "everything has caught up")
 
 
 def measure(shop: Shop, rounds: int, victims: tuple[Victim, ...]) -> dict[str, list[float]]:
@@ -150,7 +210,7 @@ def measure(shop: Shop, rounds: int, victims: tuple[Victim, ...]) -> dict[str, l
     with httpx.Client(base_url=shop.url, timeout=ASK_TIMEOUT_S, headers=shop.account()) as http:
         client = Client(http)
         for _, victim in itertools.product(range(rounds), victims):
-            eventually_blocking(lambda: whole(shop, client), GIVE_UP_S, "the whole shop answers")
+            until_whole(shop, client)
             taken_s = recovery_s(shop, victim, client)
             found[victim.name].append(taken_s)
             print(f"{victim.name}: {taken_s:.1f} s", flush=True)
@@ -179,13 +239,13 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     table([_row(victim, found[victim.name], alone[victim.name]) for victim in victims])
     for victim in victims:
-        name = f"{victim.name} killed to whole again, median"
+        name = f"{victim.name} to whole again, median"
         Figure(name, median(found[victim.name]), victim.goal_s, "s", 1.0, at_most=True).show()
 
 
 def _row(victim: Victim, taken_s: list[float], alone: list[float]) -> dict[str, str]:
     return {
-        "killed": victim.name,
+        "harmed": victim.name,
         "median s": f"{median(taken_s):.1f}",
         "longest s": f"{max(taken_s):.1f}",
         "its own start": f"{median(alone):.1f}" if alone else "",

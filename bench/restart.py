@@ -24,7 +24,7 @@ from uuid import UUID, uuid4
 import psutil
 from confluent_kafka import Producer
 
-from bench.append import COMMANDS, Progress
+from bench.append import LISTINGS, Progress
 from bench.journaling import note_in_journal
 from bench.listing_log import TOPIC, write_log
 from bench.stack import Figure, mesh_process, own_stack
@@ -75,7 +75,7 @@ def delete(settings: Settings, chosen: Sequence[UUID]) -> None:
         command_id = str(uuid4())
         envelope = CommandEnvelope(command, command_id, command_id, "", "0" * 64)
         producer.produce(
-            COMMANDS,
+            LISTINGS.commands_topic,
             value_of(command),
             command.stream_id.encode(),
             partition_of(command.stream_id, settings.topic_partitions),
@@ -105,12 +105,9 @@ def writer(state: State, settings: Settings) -> Iterator[psutil.Process]:
 def handled(settings: Settings, chosen: Sequence[UUID]) -> float:
     """Have a writer that runs handle a command for each listing; the seconds it took."""
     progress = Progress(settings)
-    try:
-        before = progress.done()
-        delete(settings, chosen)
-        return _wait_past(progress, before + len(chosen) - 1)
-    finally:
-        progress.close()
+    before = progress.done()
+    delete(settings, chosen)
+    return _wait_past(progress, before + len(chosen) - 1)
 
 
 def _wait_past(progress: Progress, count: int) -> float:
@@ -129,13 +126,10 @@ def restart_s(state: State, settings: Settings) -> float:
         handled(settings, asyncio.run(listings(settings, 20)))
         victim.kill()
     progress = Progress(settings)
-    try:
-        before = progress.done()
-        delete(settings, asyncio.run(listings(settings, 1)))
-        with writer(state, settings):
-            return _wait_past(progress, before)
-    finally:
-        progress.close()
+    before = progress.done()
+    delete(settings, asyncio.run(listings(settings, 1)))
+    with writer(state, settings):
+        return _wait_past(progress, before)
 
 
 def memory_mb(state: State, settings: Settings) -> float:
