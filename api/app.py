@@ -9,36 +9,25 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
-from api import (
-    account,
-    analytics,
-    api_keys,
-    audit,
-    avatars,
-    erasure,
-    export,
-    health,
-    identity,
-    images,
-    items,
-    listing_past,
-    listings,
-    mail_links,
-    messaging,
-    meta,
-    middleware,
-    oauth,
-    openapi,
-    preferences,
-    problems,
-    profiles,
-    reviews,
-    search,
-    standing,
-    wallet,
-)
-from api.machines import open_machines
-from api.messaging_socket import PATH, Realtime
+from api.analytics import routes as analytics
+from api.backends.machines import open_machines
+from api.document import openapi
+from api.entry import middleware
+from api.identity import account, api_keys, erasure, export, mail_links, oauth, standing
+from api.identity import routes as identity
+from api.items import routes as items
+from api.listings import past as listing_past
+from api.listings import routes as listings
+from api.listings import search
+from api.media import routes as images
+from api.messaging import routes as messaging
+from api.messaging.realtime import PATH, Realtime
+from api.ops import audit, health, meta
+from api.profiles import avatars, preferences
+from api.profiles import routes as profiles
+from api.reviews import routes as reviews
+from api.wallet import routes as wallet
+from api.wire import problems
 from infra.process import announce_ready
 from infra.settings import Settings
 

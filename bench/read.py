@@ -41,7 +41,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from api.app import create_app
-from api.tokens import Subject, Tokens
+from api.backends.tokens import Subject, Tokens
 from infra.http_server import bounded_protocol
 from infra.logs import configure_logging
 from infra.postgres import open_pool

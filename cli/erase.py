@@ -17,9 +17,9 @@ from uuid import UUID
 import typer
 import uuid_utils
 
-from api.database import Database
-from api.gateway import CommandGateway
-from api.problems import StoreUnavailableError
+from api.backends.database import Database
+from api.backends.gateway import CommandGateway
+from api.wire.problems import StoreUnavailableError
 from cli.confirming import Yes, confirm
 from cli.erasing.documents import search_opensearch, search_redis
 from cli.erasing.files import search_files

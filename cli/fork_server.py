@@ -30,7 +30,7 @@ LOADED: Final = (
     "processors.reactor",
     "processors.worker",
     "api.app",
-    "api.messaging_socket",
+    "api.messaging.realtime",
     "infra.http_server",
     "uvicorn",
 )

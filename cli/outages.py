@@ -14,8 +14,8 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
-from api.gateway import WriteUnavailableError
-from api.problems import StoreUnavailableError as AnswerUnavailableError
+from api.wire.problems import StoreUnavailableError as AnswerUnavailableError
+from api.wire.problems import WriteUnavailableError
 from infra.answering import ask_all
 from infra.clickhouse import means_clickhouse_down
 from infra.objects import ObjectsUnavailableError

@@ -11,9 +11,9 @@ from uuid import UUID
 import typer
 import uuid_utils
 
-from api.database import Database
-from api.denylist import Cut, Denylist
-from api.gateway import CommandGateway
+from api.backends.database import Database
+from api.backends.denylist import Cut, Denylist
+from api.backends.gateway import CommandGateway
 from infra.redis import open_redis
 from infra.settings import Settings, settings
 from infra.vault import Wrapping

@@ -78,7 +78,7 @@ def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
     from uvicorn import Config
 
     from api.app import create_app
-    from api.messaging_socket import PACKET_BYTES_MAX
+    from api.messaging.realtime import PACKET_BYTES_MAX
     from infra.http_server import bounded_protocol
 
     return Config(
@@ -90,7 +90,7 @@ def _uvicorn_config(chosen: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,  # the app writes its own line, with ids
         server_header=False,
-        proxy_headers=False,  # whom to believe of the client's address, api.addresses knows
+        proxy_headers=False,  # whom to believe of the client's address, api.backends.addresses knows
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=5,
     )

@@ -15,9 +15,9 @@ import typer
 import uuid_utils
 from pydantic import TypeAdapter, ValidationError
 
-from api.account_fields import Email, Name
-from api.gateway import CommandGateway
-from api.registration import RESERVATION
+from api.backends.gateway import CommandGateway
+from api.identity.account_fields import Email, Name
+from api.identity.registration import RESERVATION
 from infra.one_time_tokens import OneTimeTokens
 from infra.postgres import open_pool
 from infra.settings import Settings, settings

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from api.database import LIVE_WATERMARKS, Database
-from api.person_data import BATCH, sealed_texts
+from api.backends.database import LIVE_WATERMARKS, Database
+from api.identity.person_data import BATCH, sealed_texts
 from cli.lags import lag_of, read_tails
 from infra.settings import Settings
 from infra.vault import PersonKey

@@ -16,8 +16,8 @@ from typing import Any
 
 import uuid_utils
 
-from api.commands import fingerprint_of
-from api.gateway import CommandGateway
+from api.backends.gateway import CommandGateway
+from api.entry.commands import fingerprint_of
 from cli.imports.cells import shown
 from cli.imports.file_kind import explain
 from cli.imports.first_look import suspicions

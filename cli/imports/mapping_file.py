@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from api.faults import sentence_of
+from api.wire.faults import sentence_of
 from cli.imports.fitting import faults_of
 from cli.imports.mapping import Mapping
 from cli.imports.rules import RULES, AnyRule, Rule

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from api.consistency import CaughtUp
-from api.machines import open_machines
-from api.problems import StoreUnavailableError
+from api.backends.machines import open_machines
+from api.entry.consistency import CaughtUp
+from api.wire.problems import StoreUnavailableError
 from infra.settings import Settings
 from projections.search.listing_search import listing_search
 from schemas.positions import Position

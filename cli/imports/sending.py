@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from api.gateway import WriteUnavailableError
+from api.wire.problems import WriteUnavailableError
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.report import Report
 from cli.imports.table import Row

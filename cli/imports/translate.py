@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 
 from pydantic import ValidationError
 
-from api.faults import sentence_of
+from api.wire.faults import sentence_of
 from cli.imports.cells import shown
 from cli.imports.fitting import FIELDS, Kind, as_held, fault_of
 from cli.imports.mapping import Mapping
@@ -43,7 +43,7 @@ class Order:
     market: Market
     seller_id: str
     asked_at: datetime
-    fingerprint: Callable[[bytes], str]  # of what a command asks for, see api.commands
+    fingerprint: Callable[[bytes], str]  # of what a command asks for, see api.entry.commands
     correlation_id: str
 
 

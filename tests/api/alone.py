@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from api.policy import ANYONE, LIMITS, POLICY, UNLIMITED
+from api.entry.policy import ANYONE, LIMITS, POLICY, UNLIMITED
 from infra.settings import Settings
 from tests.api.going_wrong import OPERATIONS, new_test_router
 from tests.api.running import Mesh, api

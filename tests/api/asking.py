@@ -13,9 +13,10 @@ import httpx
 import pytest
 from fastapi import Request
 
-from api import campus, routing
-from api.auth import Caller
-from api.policy import ANYONE, access_of
+from api.entry import routing
+from api.entry.auth import Caller
+from api.entry.policy import ANYONE, access_of
+from api.items import campus
 from schemas.messages import Market, Role
 from tests.api.alone import settings_of_nothing
 from tests.api.operations import DOCUMENT, Operation

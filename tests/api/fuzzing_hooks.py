@@ -21,7 +21,7 @@ import httpx
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
-from api.consistency import TOKEN_PATTERN
+from api.entry.consistency import TOKEN_PATTERN
 
 FILE = Path(os.environ["MESH_FUZZING_RUN"])
 RUN: dict[str, Any] = json.loads(FILE.read_text("utf-8"))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from api.policy import ADMINS, ANYONE, POLICY, SIGNED_IN, Access
+from api.entry.policy import ADMINS, ANYONE, POLICY, SIGNED_IN, Access
 from schemas.identity import TokenPurpose
 from schemas.messages import Role
 from tests.api.mailbox import NEW_PASSWORD, RESET, VERIFY, forget, mailed

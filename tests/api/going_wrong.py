@@ -8,13 +8,12 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.commands import Sending, answer
-from api.deadlines import NoAnswerInTimeError
-from api.etags import expected_versions, json_response
-from api.gateway import WriteUnavailableError
-from api.paging import Paging
-from api.problems import StoreUnavailableError, refusal
-from api.routing import new_router
+from api.entry.commands import Sending, answer
+from api.entry.paging import Paging
+from api.entry.routing import new_router
+from api.wire.deadlines import NoAnswerInTimeError
+from api.wire.etags import expected_versions, json_response
+from api.wire.problems import StoreUnavailableError, WriteUnavailableError, refusal
 from schemas.messages import Fault
 from schemas.recorded import Reply
 

@@ -13,13 +13,13 @@ import pytest
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api import routing
-from api.auth import Caller
-from api.machines import machines_of
-from api.policy import ANYONE, LIMITS, POLICY, SIGNED_IN, By, Limit
-from api.problems import Problem
-from api.rate_limits import spend
-from api.routing import new_router
+from api.backends.machines import machines_of
+from api.backends.rate_limits import By, Limit, spend
+from api.entry import routing
+from api.entry.auth import Caller
+from api.entry.policy import ANYONE, LIMITS, POLICY, SIGNED_IN
+from api.entry.routing import new_router
+from api.wire.problems import Problem
 from infra.settings import Settings
 from schemas.messages import Role
 from tests.api.running import Mesh, api

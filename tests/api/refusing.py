@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
-from api.consistency import CaughtUp
-from api.problems import Problem
+from api.entry.consistency import CaughtUp
+from api.wire.problems import Problem
 from infra.clickhouse import ClickHouse
 from infra.opensearch import alias_of, open_opensearch
 from processors.replay import builds, engine, switching

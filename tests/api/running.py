@@ -23,9 +23,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from api.app import create_app
-from api.consistency import CaughtUp
-from api.identity import WHO_IS_HERE
-from api.machines import Machines
+from api.backends.machines import Machines
+from api.entry.consistency import CaughtUp
+from api.identity.routes import WHO_IS_HERE
 from cli.people import send_grant
 from infra.settings import Settings
 from projections.identity import users

@@ -13,7 +13,7 @@ import socketio
 import uvicorn
 from socketio.exceptions import ConnectionError as RefusedError
 
-from api.messaging_socket import Realtime
+from api.messaging.realtime import Realtime
 from cli.processes import _uvicorn_config
 from infra.settings import Settings
 from tests.waiting import eventually

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from api import tokens as module
-from api.tokens import Subject, TokenRefused, Tokens
+from api.backends import tokens as module
+from api.backends.tokens import Subject, TokenRefused, Tokens
 from schemas.identity import UserStatus
 from schemas.messages import Role
 from tests.infra.test_vault_keys import settings_with

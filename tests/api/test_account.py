@@ -269,7 +269,7 @@ async def test_V6_2_9_a_long_password_of_any_characters_is_taken_as_it_is(mesh: 
 async def test_of_many_sessions_the_newest_are_listed_and_that_there_are_more_is_said(
     mesh: Mesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.account.SESSIONS_MAX", 2)
+    monkeypatch.setattr("api.identity.account.SESSIONS_MAX", 2)
     person = await mesh.account()
     for complete in (True, False):
         last = await mesh.log_in(person.email)

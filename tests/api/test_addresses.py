@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.addresses import UNKNOWN, Addresses
+from api.backends.addresses import UNKNOWN, Addresses
 
 
 def address_of(trusted: str, client: str | None, *forwarded: str) -> str:

@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.analytics import BROWSERS_MAX, ONE_VIEW_S
-from api.networks import network_of
+from api.analytics.routes import BROWSERS_MAX, ONE_VIEW_S
+from api.backends.networks import network_of
 from tests.api.limited import from_address
 from tests.api.running import Mesh, api, problem
 from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of

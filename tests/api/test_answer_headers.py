@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from api.answer_headers import HEADERS, RATE_LIMIT_HEADERS
+from api.document.answer_headers import HEADERS, RATE_LIMIT_HEADERS
 from tests.api.conftest import Running
 from tests.api.deeds import DEEDS, Shop
 from tests.api.matrix import DOORS, ROLES, THINGS

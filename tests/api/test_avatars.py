@@ -13,8 +13,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from api.pictures import FOREVER
-from api.problems import UPLOAD_BYTES_MAX
+from api.media.pictures import FOREVER
+from api.wire.problems import UPLOAD_BYTES_MAX
 from infra.objects import Objects
 from infra.pictures import PicturesBusyError
 from tests.api.profiling import Person, path_to, person_of, photo, stranger_sees

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.policy import LIMITS
+from api.entry.policy import LIMITS
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
 
 FORMS_WITH_BOUNDS = {"uuid", "date", "date-time", "email", "binary"}

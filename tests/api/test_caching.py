@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.caching import for_caches
+from api.wire.caching import for_caches
 
 KEPT = b"cache-control"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.policy import ANYONE, LIMITS, POLICY, SOCKET, By
+from api.backends.rate_limits import By
+from api.entry.policy import ANYONE, LIMITS, POLICY, SOCKET
 from infra.settings import Settings
 from tests.api.operations import OPERATIONS, Operation
 

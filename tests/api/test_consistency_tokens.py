@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from api.gateway import WriteUnavailableError
+from api.wire.problems import WriteUnavailableError
 from schemas.positions import TopicPartition
 from tests.api.running import Mesh, problem
 

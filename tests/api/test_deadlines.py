@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from api.deadlines import AnswerWithin, NoAnswerInTimeError, left, waiting_for_the_client
-from api.policy import PATIENCE_S, POLICY, answer_within_s
+from api.entry.policy import PATIENCE_S, POLICY, answer_within_s
+from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError, left, waiting_for_the_client
 from tests.api.alone import settings_of_nothing
 from tests.api.operations import OPERATIONS, Operation
 from tests.api.profiling import photo
@@ -122,7 +122,7 @@ async def frozen() -> AsyncIterator[Mesh]:
         )
         with pytest.MonkeyPatch.context() as patch:
             # What is patient in the shop would only be waited for here.
-            patch.setattr("api.policy.PATIENCE_S", dict.fromkeys(PATIENCE_S, 2.0))
+            patch.setattr("api.entry.policy.PATIENCE_S", dict.fromkeys(PATIENCE_S, 2.0))
             async with api(settings) as mesh:
                 yield mesh
 

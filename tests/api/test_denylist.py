@@ -15,11 +15,11 @@ from sqlalchemy import MetaData
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
-from api import denylist as module
-from api.database import Database
-from api.denylist import OVERLAP, WHOLE, Cut, Denylist
-from api.problems import StoreUnavailableError
-from api.tokens import Claims
+from api.backends import denylist as module
+from api.backends.database import Database
+from api.backends.denylist import OVERLAP, WHOLE, Cut, Denylist
+from api.backends.tokens import Claims
+from api.wire.problems import StoreUnavailableError
 from infra.redis import open_redis
 from infra.settings import Settings
 from projections.identity import sessions, users

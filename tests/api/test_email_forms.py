@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api import registration
+from api.identity import registration
 from infra.stack.mail import mailbox
 from infra.stack.mailbox import SHOWN_MAX
 from schemas.identity import RegisterUser

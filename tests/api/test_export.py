@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from api.export import exported
+from api.identity.export import exported
 from tests.api.running import PASSWORD, Account, Mesh, api, held_back, problem
 from tests.api.selling import Seller, path_of, token_of
 

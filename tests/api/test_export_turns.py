@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from api.export_turns import ExportTurns
-from api.problems import Problem
+from api.backends.export_turns import ExportTurns
+from api.wire.problems import Problem
 
 PIECES, EXPORTS = 50, 8
 

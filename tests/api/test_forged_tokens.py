@@ -16,7 +16,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
-from api.tokens import ALGORITHM, TOKEN_TYPE
+from api.backends.tokens import ALGORITHM, TOKEN_TYPE
 from tests.api.operations import OPERATIONS
 from tests.api.running import Account, Mesh, claims_of, problem
 

@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 from aiokafka.errors import KafkaError
 
-from api.gateway import CommandGateway, WriteUnavailableError
+from api.backends.gateway import CommandGateway
+from api.wire.problems import WriteUnavailableError
 from infra.settings import Settings
 from infra.stack.state import State
 from tests.producers.writer.boxes import envelope, open_box, put_in

@@ -264,7 +264,7 @@ async def test_V14_2_1_a_token_in_an_address_is_none(alone: Mesh, name: str) -> 
 @pytest.mark.asvs("V16.2.5")
 async def test_V14_2_1_no_query_stands_in_the_log(alone: Mesh, monkeypatch) -> None:
     logged: list[dict[str, Any]] = []
-    monkeypatch.setattr("api.middleware.log.info", lambda _event, **said: logged.append(said))
+    monkeypatch.setattr("api.entry.middleware.log.info", lambda _event, **said: logged.append(said))
     await alone.client.get("/test/list?limit=2&q=canary-in-a-query")
     assert logged
     assert "canary" not in str(logged)

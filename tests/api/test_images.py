@@ -12,8 +12,8 @@ import pytest
 from limits import parse
 from PIL import Image
 
-from api.pictures import FOREVER
-from api.problems import IMAGES_BYTES_MAX, IMAGES_MAX
+from api.media.pictures import FOREVER
+from api.wire.problems import IMAGES_BYTES_MAX, IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
 from tests.api.offering import campus, student
 from tests.api.picturing import Uploader, image_of, images_of

@@ -9,13 +9,13 @@ from inspect import signature
 from typing import Any
 from uuid import UUID
 
-from api.auth import Caller
-from api.introduction import ACKNOWLEDGED, HEARD, introduction
-from api.messaging_events import Chat, Connection, _shown
-from api.messaging_fanout import Fanout, Said
-from api.messaging_socket import HANDLERS, PATH, Realtime
-from api.people import People
-from api.problems import Problem, ProblemBody
+from api.document.introduction import ACKNOWLEDGED, HEARD, introduction
+from api.entry.auth import Caller
+from api.identity.people import People
+from api.messaging.events import Chat, Connection, _shown
+from api.messaging.fanout import Fanout, Said
+from api.messaging.realtime import HANDLERS, PATH, Realtime
+from api.wire.problems import Problem, ProblemBody
 from schemas.messages import Fault, Market, Role
 from schemas.messaging import MarkRead, SendMessage
 from tests.api.alone import settings_of_nothing

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.item_bodies import ItemAnswer
+from api.items.bodies import ItemAnswer
 from schemas.items import ItemCategory
 from tests.api.limited import limited_api, named, redis_url, settings_on
 from tests.api.offering import ITEMS, LAPTOP, Student, campus, student

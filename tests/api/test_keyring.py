@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from api.keyring import Keyring, new_key, parse_key
-from api.policy import FOR_KEYS, POLICY
-from api.problems import StoreUnavailableError
+from api.backends.keyring import Keyring, new_key, parse_key
+from api.entry.policy import FOR_KEYS, POLICY
+from api.wire.problems import StoreUnavailableError
 
 KEY_ID = UUID("01980000-0000-7000-8000-000000000003")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from api import listing_pasts
-from api.listing_pasts import EVERY, STEP, Pasts
-from api.policy import limits_of
+from api.backends import listing_pasts
+from api.backends.listing_pasts import EVERY, STEP, Pasts
+from api.entry.policy import limits_of
 from projections.journal import journal
 from projections.listings import listing_page
 from projections.listings.listing_page import ListingPage

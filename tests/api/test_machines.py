@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from api.gateway import CommandGateway
-from api.machines import WriteSide
+from api.backends.gateway import CommandGateway
+from api.backends.machines import WriteSide
 from infra.group_members import GroupMembers
 from schemas.topics import WRITERS
 from tests.infra.test_vault_keys import settings_with

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from api.messaging_events import HISTORY_MAX
+from api.messaging.events import HISTORY_MAX
 from schemas.messaging import conversation_id_of
 from tests.api.running import Mesh, journalled
 from tests.api.selling import token_of
@@ -303,7 +303,7 @@ async def test_MS_23_MS_24_the_others_see_somebody_type_and_stop(mesh, room) -> 
 
 
 async def test_MS_24_who_does_not_say_so_again_has_stopped(room, monkeypatch) -> None:
-    monkeypatch.setattr("api.messaging_events.TYPING_S", 0.2)
+    monkeypatch.setattr("api.messaging.events.TYPING_S", 0.2)
     await room.buyer.ask("typing", chatId=room.talk.id)
     await room.seller.hears("user-stop-typing")
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.messaging_socket import Realtime
+from api.messaging.realtime import Realtime
 from infra.settings import Settings
 from tests.api.limited import redis_url, settings_on
 from tests.waiting import eventually, let_pass
@@ -78,13 +78,13 @@ def heard(monkeypatch) -> list[str]:
     async def hear(_self: object, message: dict[str, str]) -> None:
         found.append(message["event"])
 
-    monkeypatch.setattr("api.messaging_rooms.Rooms._handle_emit", hear)
+    monkeypatch.setattr("api.messaging.rooms.Rooms._handle_emit", hear)
     return found
 
 
 async def test_MS_15_a_line_that_died_without_a_word_is_opened_again(monkeypatch, heard) -> None:
-    monkeypatch.setattr("api.messaging_rooms.PING_S", 0.05)
-    monkeypatch.setattr("api.messaging_rooms.SILENCE_MAX_S", 0.2)
+    monkeypatch.setattr("api.messaging.rooms.PING_S", 0.05)
+    monkeypatch.setattr("api.messaging.rooms.SILENCE_MAX_S", 0.2)
     url, prefix = redis_url(), {"store_prefix": "line"}
     async with line_to(url) as line:
         settings = settings_on(line.url, **prefix)
@@ -102,8 +102,8 @@ async def test_MS_15_a_line_that_died_without_a_word_is_opened_again(monkeypatch
 
 
 async def test_MS_15_a_quiet_line_is_no_dead_one(monkeypatch) -> None:
-    monkeypatch.setattr("api.messaging_rooms.PING_S", 0.05)
-    monkeypatch.setattr("api.messaging_rooms.SILENCE_MAX_S", 0.5)
+    monkeypatch.setattr("api.messaging.rooms.PING_S", 0.05)
+    monkeypatch.setattr("api.messaging.rooms.SILENCE_MAX_S", 0.5)
     async with line_to(redis_url()) as line:
         settings = settings_on(line.url, store_prefix="quiet")
         async with listening(settings) as there:
@@ -150,7 +150,7 @@ class Swallowing:
 
 
 async def test_MS_15_a_process_ends_though_its_cancellation_was_lost(monkeypatch) -> None:
-    monkeypatch.setattr("api.messaging_rooms.PING_S", 0.05)
+    monkeypatch.setattr("api.messaging.rooms.PING_S", 0.05)
     subscription = Swallowing()
     realtime = Realtime(settings_on("redis://127.0.0.1:1"))
     monkeypatch.setattr(realtime.rooms._listener, "pubsub", lambda: subscription)

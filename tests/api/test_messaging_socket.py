@@ -12,8 +12,8 @@ import httpx
 import orjson
 import pytest
 
-from api.messaging_socket import PACKET_BYTES_MAX
-from api.tokens import Subject, Tokens
+from api.backends.tokens import Subject, Tokens
+from api.messaging.realtime import PACKET_BYTES_MAX
 from schemas.identity import UserStatus
 from schemas.messages import Role
 from tests.api.running import Account, Mesh, claims_of
@@ -98,7 +98,7 @@ async def test_MS_16_whose_token_ends_is_disconnected(mesh, replicas, some, buye
 async def test_MS_16_whose_session_ends_is_disconnected(mesh, replicas, some, monkeypatch) -> None:
     own = await talker(mesh)
     device = await some.connect(replicas.first, own.account.access_token)
-    monkeypatch.setattr("api.messaging_socket.CHECK_S", 0.1)
+    monkeypatch.setattr("api.messaging.realtime.CHECK_S", 0.1)
     idle = await some.connect(replicas.first, own.account.access_token)
     assert (await own.ask("POST", "/api/auth/logout")).status_code == 204
     assert await idle.gone()
@@ -116,7 +116,7 @@ async def test_MS_17_pages_of_other_origins_are_refused(replicas, some, buyer) -
 
 
 async def test_MS_16_nobody_who_shows_no_token_keeps_a_connection(replicas, monkeypatch) -> None:
-    monkeypatch.setattr("api.messaging_socket.CONNECT_S", 0.1)
+    monkeypatch.setattr("api.messaging.realtime.CONNECT_S", 0.1)
     sockets = replicas.first.realtime.server.eio.sockets
     async with httpx.AsyncClient(base_url=replicas.first.url) as client:
         query = {"EIO": "4", "transport": "polling"}
@@ -127,7 +127,7 @@ async def test_MS_16_nobody_who_shows_no_token_keeps_a_connection(replicas, monk
 
 
 async def test_MS_16_whose_client_ignores_the_close_is_closed_by_us(replicas, monkeypatch) -> None:
-    monkeypatch.setattr("api.messaging_socket.CONNECT_S", 0.1)
+    monkeypatch.setattr("api.messaging.realtime.CONNECT_S", 0.1)
     url = replicas.first.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         async with asyncio.timeout(ANSWER_S):
@@ -189,7 +189,7 @@ async def test_MS_26_who_comes_and_goes_is_logged_without_an_address(
 ) -> None:
     logged: list[dict[str, Any]] = []
     monkeypatch.setattr(
-        "api.messaging_socket.log.info", lambda event, **said: logged.append({event: said})
+        "api.messaging.realtime.log.info", lambda event, **said: logged.append({event: said})
     )
     device = await some.connect(replicas.first, buyer.account.access_token)
     await device.client.disconnect()

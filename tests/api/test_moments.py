@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from api.emitted import MomentParameter, json_of, moment
+from api.wire.emitted import MomentParameter, json_of, moment
 from tests.api.matrix import THINGS
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
 from tests.api.running import Mesh
@@ -81,8 +81,8 @@ def test_every_example_of_the_document_ends_with_z() -> None:
 
 def test_json_is_made_in_one_place() -> None:
     """Else one route would spell its moments otherwise. What is listed makes no answers."""
-    inside = {"api/emitted.py", "api/commands.py", "api/tokens.py", "api/paging.py",
-              "api/messaging_rooms.py", "api/messaging_socket.py"}  # fmt: skip
+    inside = {"api/wire/emitted.py", "api/entry/commands.py", "api/backends/tokens.py", "api/entry/paging.py",
+              "api/messaging/rooms.py", "api/messaging/realtime.py"}  # fmt: skip
     found = {
         source.path
         for source in sources("api")
@@ -92,7 +92,7 @@ def test_json_is_made_in_one_place() -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id in ("json", "orjson")
     }
-    assert found <= inside, "use api.emitted.json_of"
+    assert found <= inside, "use api.wire.emitted.json_of"
 
 
 def test_moments_are_asked_for_somewhere() -> None:

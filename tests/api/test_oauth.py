@@ -16,7 +16,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from api import oauth, oauth_state
+from api.identity import oauth, oauth_state
 from projections.identity import identities, users
 from schemas.identity import DeleteUser
 from schemas.messages import Role

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.denylist import KEEP_S
+from api.backends.denylist import KEEP_S
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.search.listing_search import listing_search

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from api.policy import SIGNED_IN
-from api.problems import BODY_BYTES_MAX
+from api.entry.policy import SIGNED_IN
+from api.wire.problems import BODY_BYTES_MAX
 from tests.api.alone import api_alone
 from tests.api.going_wrong import SECRET
 from tests.api.running import PASSWORD, Mesh
@@ -67,7 +67,9 @@ async def test_a_surprise_is_logged_with_its_place_but_not_its_text(
     alone: Mesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged: list[dict[str, object]] = []
-    monkeypatch.setattr("api.problems.log.error", lambda event, **fields: logged.append(fields))
+    monkeypatch.setattr(
+        "api.wire.problems.log.error", lambda event, **fields: logged.append(fields)
+    )
     await alone.client.get("/test/surprise")
     assert logged[0]["error"] == "RuntimeError"
     assert "going_wrong.py" in str(logged[0]["where"])

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from api.auth import ANONYMOUS, Caller
-from api.problems import Problem
-from api.profiles import visible
+from api.entry.auth import ANONYMOUS, Caller
+from api.profiles.routes import visible
+from api.wire.problems import Problem
 from schemas.identity import UserStatus
 from schemas.messages import Role
 from tests.api.profiling import Person, path_to, stranger_sees

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.routing import ANY_QUERY
+from api.entry.routing import ANY_QUERY
 from tests.api.asking import ask, open_api
 from tests.api.operations import OPERATIONS, Operation
 from tests.api.running import Mesh, problem

@@ -11,9 +11,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api import machines, rate_limits
-from api.policy import LIMITS, POLICY
-from api.rate_limits import COUNT_TIMEOUT_S, POLICIES
+from api.backends import machines, rate_limits
+from api.backends.rate_limits import COUNT_TIMEOUT_S, POLICIES
+from api.entry.policy import LIMITS, POLICY
 from infra.settings import Settings
 from tests.api.limited import (
     CLOSED_PORT,
@@ -341,11 +341,11 @@ async def test_RD_06_redis_coming_back_counts_again() -> None:
 
 @pytest.mark.asvs("V2.4.1")
 def test_GW_04_every_operation_says_how_often() -> None:
-    assert POLICY.keys() - LIMITS.keys() == set(), "add a row to LIMITS in api/policy.py"
+    assert POLICY.keys() - LIMITS.keys() == set(), "add a row to LIMITS in api/entry/policy.py"
 
 
 def test_GW_04_no_operation_is_limited_that_there_is_not() -> None:
-    assert LIMITS.keys() - POLICY.keys() == set(), "take the row out of api/policy.py"
+    assert LIMITS.keys() - POLICY.keys() == set(), "take the row out of api/entry/policy.py"
 
 
 def test_GW_04_every_policy_has_a_setting_and_every_setting_a_policy() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode, urlsafe_b64decode
 from uuid import UUID
 
-from api.tokens import MAC_BYTES, SECRET_BYTES, SESSION_ID_BYTES, RefreshTokens
+from api.backends.tokens import MAC_BYTES, SECRET_BYTES, SESSION_ID_BYTES, RefreshTokens
 from infra.settings import Settings
 
 SESSION = UUID(int=1)

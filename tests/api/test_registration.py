@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from api.commands import command_id_of, former_command_id_of
+from api.entry.commands import command_id_of, former_command_id_of
 from cli.prepare import prepare
 from infra.settings import Settings
 from projections.identity import users

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from api.commands import former_command_id_of
+from api.entry.commands import former_command_id_of
 from schemas.positions import parse_token
 from tests.api.deeds import DEEDS, NEVER_REPEATED, Shop, create_listing, create_review
 from tests.api.operations import OPERATIONS
@@ -96,7 +96,8 @@ async def test_a_key_that_an_earlier_release_has_answered_still_counts(
     deed, key = await create_listing(shop), uuid4().hex
     with monkeypatch.context() as earlier:
         earlier.setattr(
-            "api.commands.command_id_of", lambda _, key, scope: former_command_id_of(key, scope)
+            "api.entry.commands.command_id_of",
+            lambda _, key, scope: former_command_id_of(key, scope),
         )
         first = await deed.done(key)
     await JOURNAL.reach(shop.mesh.machines, parse_token(first.headers["Consistency-Token"]))

@@ -14,7 +14,7 @@ import pytest
 from aiokafka import TopicPartition
 from redis.asyncio import Redis
 
-from api.denylist import OVERLAP
+from api.backends.denylist import OVERLAP
 from infra.kafka import aio_consumer
 from schemas.topics import TOPICS
 from tests.api.mailbox import look

@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from pydantic import SecretStr
 
-from api.gateway import WriteUnavailableError
+from api.wire.problems import WriteUnavailableError
 from projections.identity import sessions
 from tests.api.running import (
     PASSWORD,

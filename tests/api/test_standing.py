@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from api.ending import cut_off
+from api.identity.ending import cut_off
 from cli.people import send_grant
 from schemas.identity import DeactivateUser
 from schemas.messages import Role

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from api import together as module
-from api.together import Together
+from api.backends import together as module
+from api.backends.together import Together
 from tests.waiting import eventually
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.routing import ANY_QUERY
+from api.entry.routing import ANY_QUERY
 from tests.api.asking import (
     ask,
     body_of,

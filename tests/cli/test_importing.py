@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api.gateway import CommandGateway
+from api.backends.gateway import CommandGateway
 from cli.imports.mapping import Mapping
 from cli.imports.mapping_file import load_mapping, parse_mapping
 from cli.imports.outcomes import Outcome

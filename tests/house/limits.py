@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from api.api_keys import KEYS_MAX
-from api.export import EVENTS_MAX
-from api.messaging_events import CHATS_MAX
-from api.messaging_socket import PACKET_BYTES_MAX
-from api.paging import DEPTH_MAX, LIMIT_MAX
-from api.policy import LIMITS, By
-from api.problems import BODY_BYTES_MAX
-from api.rate_limits import POLICIES, WithoutRedis
+from api.backends.rate_limits import POLICIES, By, WithoutRedis
+from api.entry.paging import DEPTH_MAX, LIMIT_MAX
+from api.entry.policy import LIMITS
+from api.identity.api_keys import KEYS_MAX
+from api.identity.export import EVENTS_MAX
+from api.messaging.events import CHATS_MAX
+from api.messaging.realtime import PACKET_BYTES_MAX
+from api.wire.problems import BODY_BYTES_MAX
 from infra.settings import Settings
 from producers.identity.credentials import IDENTITIES_MAX
 from schemas.items import IMAGES_MAX
@@ -31,7 +31,7 @@ Written by `python -m tests.house.limits` from the code; do not edit.
 
 ## How often
 
-Each operation spends the policies that its row in `api/policy.py` names, over a moving window; the
+Each operation spends the policies that its row in `api/entry/policy.py` names, over a moving window; the
 answer tells what is left (`RateLimit`) and a refused one when to come again (`Retry-After`). The
 settings `LIMIT_…` change them; those that `make up` starts with let one machine ask far more (its
 `settings.json` has them). Guessing passwords is bounded by `auth`, for one account from one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.policy import LIMITS
+from api.entry.policy import LIMITS
 from tests.api.operations import OPERATIONS
 from tests.house.worst_cases import COMMAND, MEMORY, PAGE, ROW, WORK, page
 

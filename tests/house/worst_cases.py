@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from api.policy import LIMITS
-from api.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX
+from api.entry.policy import LIMITS
+from api.wire.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX
 from tests.api.operations import OPERATIONS, Operation
 from tests.house.sources import ROOT
 
@@ -98,7 +98,7 @@ _INTRODUCTION = """# The worst cases
 Written by `python -m tests.house.worst_cases`; do not edit. What the costliest request to each
 operation makes the shop do, whoever sends it. Every wait on a store has a time-out, and a body that
 is larger than said here is refused with 413. *Limit* is counted for each person, or address
-(`api/policy.py`); nginx bounds the rate of everything.
+(`api/entry/policy.py`); nginx bounds the rate of everything.
 
 | operation | asks for at most | does at most | limit |
 |---|---|---|---|

@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 import yaml
 
-from api.messaging_socket import PACKET_BYTES_MAX, Realtime
-from api.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX, ProblemBody
+from api.messaging.realtime import PACKET_BYTES_MAX, Realtime
+from api.wire.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX, ProblemBody
 from tests.infra.nginx import parsed
 from tests.infra.test_vault_keys import settings_with
 

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from api.problems import ProblemBody
+from api.wire.problems import ProblemBody
 from tests.api.running import Process, started
 from tests.infra.some_settings import some_settings
 from tests.waiting import eventually, eventually_blocking

@@ -17,8 +17,8 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from api.consistency import CaughtUp
-from api.problems import StoreUnavailableError
+from api.entry.consistency import CaughtUp
+from api.wire.problems import StoreUnavailableError
 from infra.clickhouse import ClickHouse
 from infra.opensearch import alias_of
 from infra.settings import Settings

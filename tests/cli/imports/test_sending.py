@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.gateway import WriteUnavailableError
+from api.wire.problems import WriteUnavailableError
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.report import Tally
 from cli.imports.sending import Limits, NoAnswerError, Sender

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from starlette.requests import Request
 
-from api.consistency import CaughtUp
+from api.entry.consistency import CaughtUp
 from infra.opensearch import alias_of, open_opensearch
 from infra.settings import Settings
 from processors.replay import builds, engine

@@ -1,0 +1,1 @@
+"""What answers need: the stores, the way to the writer, and who counts and keeps out."""

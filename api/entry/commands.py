@@ -1,0 +1,305 @@
+"""From a request to a command and from its reply to an answer, the same way in every route.
+
+    @router.post("/api/things", operation_id="create_thing", ...)
+    async def create_thing(body: NewThing, sending: Sending) -> Response:
+        thing_id = sending.new_id("thing")
+        reply = await sending.send(CreateThing(thing_id=thing_id, **sending.asked))
+        return answer(reply, 201, {"id": str(thing_id)}, location=f"/api/things/{thing_id}")
+
+The Idempotency-Key, scoped to the caller, is the command's id: the log itself knows repeats.
+A repeat gets its first answer whatever has become of the things that it is about, so what a read
+model has against a command is not raised but handed over, as `unless`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID, uuid5
+
+import orjson
+import uuid_utils
+from asgi_correlation_id import correlation_id
+from fastapi import Depends, Header, Request
+from starlette.responses import Response
+
+from api.backends.gateway import DEADLINE_PASSED
+from api.backends.machines import Machines, machines_of
+from api.backends.networks import origin_of
+from api.entry.auth import Caller
+from api.wire.etags import etag_of, expected_versions
+from api.wire.problems import IMAGES_MAX, Problem, StoreUnavailableError, refusal
+from api.wire.successes import NO_STORE, private_json
+from infra.settings import Settings
+from projections.journal.answers import any_answered
+from schemas.messages import Command
+from schemas.positions import format_token
+from schemas.recorded import CommandEnvelope, Reply
+
+IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+KEYS_NAMESPACE = UUID("5f0c1d0e-6f4b-5c57-9d0a-7b6a52a1c9e4")
+_TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+
+
+@dataclass(frozen=True)
+class CommandSender:
+    """One request's commands. The first has the request's own command id; others are sent with
+    a `step`, which gives each an id that is the same at every retry.
+    """
+
+    request: Request
+    caller: Caller
+    key: str | None  # the Idempotency-Key as sent
+    command_id: str
+    fingerprint: str
+    asked_at: datetime
+
+    async def scoped(
+        self, scope: str, asked: Mapping[str, Any], secret: str | None = None
+    ) -> CommandSender:
+        """For somebody who is not signed in: the key belongs to `scope`, and `asked` is what a
+        repeat must ask again, with the same `secret`.
+        """
+        whose = scope_of(self.request, scope)
+        command_id = await command_id_for(machines_of(self.request), self.key, whose)
+        scoped = replace(self, command_id=command_id)
+        # What was asked of an earlier release was remembered without its secret.
+        if (
+            self.key is None
+            or secret is None
+            or command_id == former_command_id_of(self.key, whose)
+        ):
+            return scoped.comparing(asked)
+        return scoped.comparing({**asked, "secret": await self.digest(secret, scope)})
+
+    def comparing(self, asked: Mapping[str, Any]) -> CommandSender:
+        """A repeat is known by `asked` and not by the body, which holds a secret."""
+        settings = machines_of(self.request).settings
+        body = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
+        path = self.request.url.path
+        return replace(self, fingerprint=fingerprint_of(settings, self.request.method, path, body))
+
+    async def digest(self, secret: str, whose: str) -> str:
+        """What tells a repeat's secret from another without telling the secret: keyed, and slow
+        to try guesses on, should the key be lost. Empty without a key, as nothing is repeated.
+        """
+        if self.key is None:
+            return ""
+        machines = machines_of(self.request)
+        salt = _keyed(machines.settings, f"secret of a repeat\n{whose}")
+        return await machines.passwords.digest(secret, salt)
+
+    def fresh(self) -> CommandSender:
+        """For what is never repeated by key, since its answer holds a secret: tokens."""
+        return replace(self, command_id=_new_command_id(), fingerprint="")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The fields that every command has: when, by whom, in which role."""
+        return {
+            "asked_at": self.asked_at,
+            "asked_by": self.caller.user_id,
+            "asked_role": self.caller.role,
+        }
+
+    def new_id(self, noun: str) -> UUID:
+        """The id of what this request creates: a repeat meets the same stream."""
+        return uuid5(UUID(self.command_id), noun)
+
+    async def reply_to(
+        self,
+        command: Command,
+        *,
+        step: str = "",
+        if_match: bool = False,
+        if_match_required: bool = False,
+        deadline: datetime | None = None,
+        unless: Problem | None = None,
+    ) -> Reply:
+        """The writer's reply, refusals too; raises WriteUnavailableError when there is none.
+
+        `if_match`: the writer compares the request's If-Match with the stream's version.
+        `unless`: what the read models have against it now. It is raised, but not to a repeat.
+        """
+        if unless is not None:
+            first = await self.first_reply(command, step=step)
+            if first is None:
+                raise unless
+            return first
+        versions = None
+        if if_match or if_match_required:
+            versions = expected_versions(self.request, required=if_match_required)
+        trace = self.request.headers.get("traceparent")
+        envelope = CommandEnvelope(
+            command=command,
+            command_id=str(self.new_id(step)) if step else self.command_id,
+            correlation_id=correlation_id.get() or self.command_id,
+            causation_id=self.command_id,
+            fingerprint=self.fingerprint,
+            expected_versions=versions,
+            deadline=deadline,
+            traceparent=trace if trace and _TRACEPARENT.match(trace) else None,
+            origin=origin_of(self.request),
+        )
+        return await machines_of(self.request).writes.send(envelope)
+
+    async def first_reply(self, command: Command, *, step: str = "") -> Reply | None:
+        """What the writer has said to this command already; None if it never came, or has no key.
+
+        The writer is asked and no read model, which may be late: a command that comes too late to
+        be judged is still told its first reply.
+        """
+        if self.key is None:
+            return None
+        reply = await self.reply_to(command, step=step, deadline=LONG_AGO)
+        return None if reply.reason == DEADLINE_PASSED else reply
+
+    async def send(self, command: Command, **how: Any) -> Reply:
+        """Like `reply_to`, but a refusal leaves as the problem that tells of it."""
+        reply = await self.reply_to(command, **how)
+        if reply.outcome != "accepted":
+            raise refusal(reply)
+        return reply
+
+
+def answer(
+    reply: Reply,
+    status: int,
+    body: Mapping[str, Any] | None = None,
+    *,
+    location: str | None = None,
+) -> Response:
+    """The HTTP answer to an accepted command, with its version and its place in the log."""
+    headers: dict[str, str] = {}
+    if reply.version:
+        headers["ETag"] = etag_of(reply.version)
+    if reply.position is not None:
+        headers["Consistency-Token"] = format_token([reply.position])
+    if location is not None:
+        headers["Location"] = location
+    if body is None:
+        return Response(status_code=status, headers={**NO_STORE, **headers})
+    return private_json(body, status, headers=headers)
+
+
+async def command_id_for(machines: Machines, key: str | None, scope: str) -> str:
+    """The id of the command that an Idempotency-Key stands for; a new one without a key.
+
+    `scope` is whose key it is and for what: the same text from somebody else, or sent to
+    another address, is another command.
+    """
+    if key is None:
+        return _new_command_id()
+    if not re.fullmatch(IDEMPOTENCY_KEY, key):
+        raise Problem(
+            400,
+            "idempotency_key_invalid",
+            "An Idempotency-Key is 1 to 255 visible ASCII characters",
+        )
+    former = former_command_id_of(key, scope)
+    try:
+        known = await any_answered(machines.postgres, _steps(former))
+    except StoreUnavailableError:
+        known = False  # writes need no Postgres; it takes an update and an outage at once to err
+    return former if known else command_id_of(machines.settings, key, scope)
+
+
+def command_id_of(settings: Settings, key: str, scope: str) -> str:
+    """A keyed hash: ids of what the command makes follow from it, and nobody shall guess them
+    who knows whose key it was and what it said.
+    """
+    return str(UUID(bytes=_keyed(settings, f"idempotency\n{scope}\n{key}")[:16], version=4))
+
+
+def former_command_id_of(key: str, scope: str) -> str:
+    """The id that the same key stood for in earlier releases. Where it has been answered it still
+    counts, or a repeat after an update would do everything once more.
+    """
+    return str(uuid5(KEYS_NAMESPACE, f"{scope}\n{key}"))
+
+
+def _steps(command_id: str) -> list[str]:
+    """The commands one of which is the first of a request's."""
+    first = ("reserve", *(f"image/{place}" for place in range(IMAGES_MAX)))
+    return [command_id, *(str(uuid5(UUID(command_id), step)) for step in first)]
+
+
+def _new_command_id() -> str:
+    return str(uuid_utils.uuid7())
+
+
+def scope_of(request: Request, whose: str) -> str:
+    """What a key holds for. Method and path are in it because they name the stream: one id on
+    two streams would be judged by two partitions, neither of which sees the other's answer.
+    """
+    return f"{whose}\n{request.method} {request.url.path}"
+
+
+def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> str:
+    """A keyed hash of what was asked: tells a repeat from another request under one key."""
+    key = b64decode(settings.lookup_key.get_secret_value())
+    return hmac.new(
+        key, b"\n".join((method.encode(), path.encode(), body)), hashlib.sha256
+    ).hexdigest()
+
+
+def _keyed(settings: Settings, text: str) -> bytes:
+    key = b64decode(settings.lookup_key.get_secret_value())
+    return hmac.digest(key, text.encode(), hashlib.sha256)
+
+
+_Key = Annotated[
+    str | None,
+    Header(
+        json_schema_extra={"minLength": 1, "maxLength": 255, "pattern": IDEMPOTENCY_KEY},
+        description="A repeat with the same key gives the first answer again",
+        examples=["9b2f6c1e-publish"],
+    ),
+]
+
+
+async def _sender_of_files(request: Request, idempotency_key: _Key = None) -> CommandSender:
+    caller: Caller = request.scope["caller"]
+    return CommandSender(
+        request=request,
+        caller=caller,
+        key=idempotency_key,
+        command_id=await command_id_for(
+            machines_of(request), idempotency_key, scope_of(request, caller.user_id)
+        ),
+        fingerprint="",
+        asked_at=datetime.now(UTC),
+    )
+
+
+async def _sender(request: Request, idempotency_key: _Key = None) -> CommandSender:
+    sender = await _sender_of_files(request, idempotency_key)
+    settings = machines_of(request).settings
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    body = await request.body()
+    return replace(sender, fingerprint=fingerprint_of(settings, request.method, target, body))
+
+
+async def _keyless(request: Request) -> CommandSender:
+    return (await _sender_of_files(request)).fresh()
+
+
+Sending = Annotated[CommandSender, Depends(_sender)]
+# For what is done anew each time: it takes no key, and its document says none.
+SendingAnew = Annotated[CommandSender, Depends(_keyless)]
+# For forms of files: nothing has read the body, which may be too large to be held at once. The
+# route says itself, as `fingerprint`, what a repeat must send again: the form's boundary is
+# another one at every try.
+SendingFiles = Annotated[CommandSender, Depends(_sender_of_files)]
+
+
+def sends_commands(asked: object) -> bool:
+    """Whether a route that asks for this sends commands."""
+    return asked in (_sender, _keyless, _sender_of_files)

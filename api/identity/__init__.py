@@ -1,0 +1,1 @@
+"""Accounts: joining, proving who one is, sessions, keys, and going away."""

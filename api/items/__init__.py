@@ -1,0 +1,1 @@
+"""What is offered on a campus."""

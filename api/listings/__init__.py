@@ -1,0 +1,1 @@
+"""What sellers offer at a price, its past, and finding it."""

@@ -1,0 +1,256 @@
+"""Listings: something a seller offers at a price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Body, Query, Request
+from starlette.responses import Response
+
+from api.backends.machines import Machines, Mesh, machines_of
+from api.backends.rate_limits import spend
+from api.entry.auth import SignedIn
+from api.entry.commands import Sending, answer
+from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
+from api.entry.paging import Page, Paging
+from api.entry.routing import new_router
+from api.listings.bodies import (
+    CHANGED,
+    LISTING,
+    ListingAnswer,
+    ListingChangedAnswer,
+    ListingChanges,
+    ListingsAnswer,
+    NewListing,
+    Sale,
+    changed,
+    shown,
+    vehicle_fields,
+)
+from api.listings.past import PAST_PARAMETERS, as_it_was, past_wanted
+from api.listings.sight import PUBLIC, Row, listing_for
+from api.wire.emitted import json_of
+from api.wire.etags import UNCHANGED, json_response
+from api.wire.problems import Problem, problem_responses
+from api.wire.successes import CREATED, ok
+from projections.listings import listing_page
+from projections.listings.listing_views import listing_views
+from schemas.listings import (
+    CreateListing,
+    DeleteListing,
+    ListingStatus,
+    MarkSold,
+    PublishListing,
+    UnpublishListing,
+    UpdateListing,
+)
+from schemas.messages import Fault, Market
+
+# The id is matched by its form, so that no other path under /api/listings can be taken for one.
+ONE = "/api/listings/{listing_id:uuid}"
+PAGES = CaughtUp(listing_page.listing_page, listing_views)
+PRIVATE = "private, no-cache"
+NOT_DELETED = tuple(status for status in ListingStatus if status is not ListingStatus.DELETED)
+
+_CHANGED = ok("Done; `version` is the listing's version now", CHANGED)
+_REFUSALS = problem_responses(400, 401, 403, 404, 409, 410, 412)
+_LISTED = {**LISTING, "description": None}
+
+router = new_router("listings")
+
+
+@router.get(
+    ONE,
+    operation_id="read_listing",
+    response_model=ListingAnswer,
+    responses={
+        **ok("The listing", LISTING, headers=["ETag"]),
+        **UNCHANGED,
+        **problem_responses(400, 401, 404, 410),
+    },
+    openapi_extra={"parameters": [HEADER_PARAMETER, *PAST_PARAMETERS]},
+)
+async def read_listing(listing_id: UUID, request: Request) -> Response:
+    """One listing, as it is or as it was. Its ETag is its version, which views do not raise."""
+    past = past_wanted(request)
+    if past is not None:
+        await spend(machines_of(request).rate_limits, request, "search", 1)
+    await PAGES.wait(request)
+    row = await listing_for(request, listing_id, deleted=past is not None)
+    if past is not None:
+        row = await as_it_was(request, row, past)
+    cache = {} if row["status"] in PUBLIC else {"cache_control": PRIVATE}
+    return json_response(request, json_of(shown(row)), row["version"], **cache)
+
+
+@router.post(
+    "/api/listings",
+    operation_id="create_listing",
+    status_code=201,
+    response_model=ListingChangedAnswer,
+    responses={
+        **ok("Created", {**CHANGED, "version": 1}, 201, headers=CREATED),
+        **problem_responses(400, 401, 403, 409, 415),
+    },
+)
+async def create_listing(body: NewListing, sending: Sending, _caller: SignedIn) -> Response:
+    """Create a draft, or with `publish` a listing that everyone sees."""
+    listing_id = sending.new_id("listing")
+    reply = await sending.send(
+        CreateListing(
+            listing_id=listing_id, fields=body.fields, publish=body.publish, **sending.asked
+        )
+    )
+    return answer(reply, 201, changed(listing_id, reply), location=f"/api/listings/{listing_id}")
+
+
+@router.put(
+    ONE,
+    operation_id="replace_listing_fields",
+    response_model=ListingChangedAnswer,
+    responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
+)
+@router.patch(
+    ONE,
+    operation_id="update_listing",
+    response_model=ListingChangedAnswer,
+    responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
+)
+async def update_listing(
+    listing_id: UUID, body: ListingChanges, sending: Sending, _caller: SignedIn
+) -> Response:
+    """Change the fields that are sent; null empties one. PUT and PATCH do the same. Another
+    currency needs a price with it. Needs `If-Match`.
+    """
+    reply = await sending.send(
+        UpdateListing(
+            listing_id=listing_id,
+            fields=vehicle_fields(body),
+            clear=body.cleared,
+            **sending.asked,
+        ),
+        if_match_required=True,
+    )
+    return answer(reply, 200, changed(listing_id, reply))
+
+
+@router.delete(
+    ONE,
+    operation_id="delete_listing",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"description": "Deleted"}, **_REFUSALS},
+)
+async def delete_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
+    """Take the listing away for good. Its history stays."""
+    command = DeleteListing(listing_id=listing_id, **sending.asked)
+    return answer(await sending.send(command, if_match=True), 204)
+
+
+@router.post(
+    f"{ONE}/publish",
+    operation_id="publish_listing",
+    response_model=ListingChangedAnswer,
+    responses={**_CHANGED, **_REFUSALS},
+)
+async def publish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
+    """Show the listing to everyone. Publishing what is published changes nothing."""
+    command = PublishListing(listing_id=listing_id, **sending.asked)
+    reply = await sending.send(command, if_match=True)
+    return answer(reply, 200, changed(listing_id, reply))
+
+
+@router.post(
+    f"{ONE}/unpublish",
+    operation_id="unpublish_listing",
+    response_model=ListingChangedAnswer,
+    responses={**_CHANGED, **_REFUSALS},
+)
+async def unpublish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
+    """Make the listing a draft again."""
+    command = UnpublishListing(listing_id=listing_id, **sending.asked)
+    reply = await sending.send(command, if_match=True)
+    return answer(reply, 200, changed(listing_id, reply))
+
+
+@router.post(
+    f"{ONE}/sold",
+    operation_id="mark_listing_sold",
+    response_model=ListingChangedAnswer,
+    responses={**_CHANGED, **_REFUSALS, **problem_responses(415)},
+)
+async def mark_listing_sold(
+    listing_id: UUID,
+    mesh: Mesh,
+    sending: Sending,
+    _caller: SignedIn,
+    body: Annotated[Sale | None, Body(examples=[{"price_minor": 8_200_000}])] = None,
+) -> Response:
+    """Say that an active listing found its buyer."""
+    sale = body or Sale()
+    command = MarkSold(
+        listing_id=listing_id,
+        buyer_id=sale.buyer_id,
+        price_minor=sale.price_minor,
+        **sending.asked,
+    )
+    reply = await sending.send(command, if_match=True, unless=await _nobody(mesh, sale.buyer_id))
+    return answer(reply, 200, changed(listing_id, reply))
+
+
+async def _nobody(mesh: Machines, buyer_id: UUID | None) -> Problem | None:
+    """What there is against a sale to somebody who is not there."""
+    if buyer_id is None or await mesh.vault.person(buyer_id) is not None:
+        return None
+    fault = Fault(pointer="/buyer_id", detail="nobody has this id: leave it out, or send another")
+    return Problem(422, "invalid", "Nobody has the buyer's id", faults=[fault])
+
+
+@router.get(
+    "/api/listings",
+    operation_id="list_listings",
+    response_model=ListingsAnswer,
+    responses={
+        **ok("A page", {"items": [_LISTED], "next_cursor": None}),
+        **problem_responses(400, 401),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def list_listings(request: Request, mesh: Mesh, page: Paging) -> Response:
+    """Every active listing, the last published first."""
+    await PAGES.wait(request)
+    rows = await listing_page.newest(mesh.postgres, Market.EXOTICS, page.part)
+    return _list(page, rows, "published_at", {})
+
+
+@router.get(
+    "/api/listings/mine",
+    operation_id="list_my_listings",
+    response_model=ListingsAnswer,
+    responses={
+        **ok("A page", {"items": [_LISTED], "next_cursor": None}),
+        **problem_responses(400, 401, 403),
+    },
+    openapi_extra=OPENAPI_EXTRA,
+)
+async def list_my_listings(
+    request: Request,
+    mesh: Mesh,
+    page: Paging,
+    caller: SignedIn,
+    status: Annotated[list[ListingStatus], Query(max_length=len(ListingStatus))] = [],  # noqa: B006
+) -> Response:
+    """The caller's listings in the named states, by default all but deleted, the last created
+    first.
+    """
+    await PAGES.wait(request)
+    statuses = status or NOT_DELETED
+    rows = await listing_page.mine(mesh.postgres, caller.user_id, statuses, page.part)
+    return _list(page, rows, "created_at", {"Cache-Control": PRIVATE})
+
+
+def _list(page: Page, found: Sequence[Row], order: str, headers: dict[str, str]) -> Response:
+    rows, last = page.shown(found, order, "key")
+    return page.response([shown(row) for row in rows], last, headers=headers)

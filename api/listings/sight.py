@@ -1,0 +1,52 @@
+"""Who may see a listing: everyone what is or was on offer, a draft only its seller and staff."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+
+from api.backends.machines import machines_of
+from api.entry.auth import Caller
+from api.wire.problems import Problem
+from projections.listings.listing_page import by_id
+from schemas.listings import ListingStatus
+from schemas.messages import Role
+
+STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
+PUBLIC = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
+
+Row = Mapping[str, Any]
+
+
+def sees_all(caller: Caller, seller_id: str) -> bool:
+    """Whether the caller may see what only the seller and staff may."""
+    return caller.user_id == seller_id or caller.role in STAFF
+
+
+def hidden() -> Problem:
+    """The answer about what is not there, or not for this caller: nobody can tell which."""
+    return Problem(404, "listing_unknown", "There is no such listing")
+
+
+async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = False) -> Row:
+    """The listing's row, if this request's caller may see it; raises 404 and 410 problems.
+
+    With `deleted` its seller and staff get a deleted listing's row, too.
+    """
+    row = await by_id(machines_of(request).postgres, str(listing_id))
+    if row is None:
+        raise hidden()
+    status = row["status"]
+    if status in PUBLIC:
+        return row
+    insider = sees_all(request.scope["caller"], row["seller_id"])
+    if status == ListingStatus.DELETED and (insider or row["published_at"] is not None):
+        if insider and deleted:
+            return row
+        raise Problem(410, "listing_deleted", "This listing was taken away")
+    if not insider:
+        raise hidden()
+    return row

@@ -1,0 +1,100 @@
+"""Conversations and messages as their people see them: unsealed, and without whoever has left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from api.backends.machines import Machines
+from api.identity.people import People
+from api.listings.sight import PUBLIC
+from api.profiles.routes import key_of
+from api.wire.problems import Problem
+from projections.messaging import conversations
+from schemas.items import ItemStatus
+from schemas.listings import ListingStatus, seller_account, source_name
+
+Row = Mapping[str, Any]
+
+
+async def sealed_content(mesh: Machines, user_id: str, content: str) -> str:
+    """What somebody says, sealed with their own key; raises a 410 problem for the erased."""
+    return (await key_of(mesh, UUID(user_id))).seal("content", content)
+
+
+def unknown() -> Problem:
+    """The answer about what is not there, or is of others: nobody can tell which."""
+    return Problem(404, "conversation_unknown", "There is no such conversation")
+
+
+async def conversation_for(mesh: Machines, conversation_id: UUID, user_id: str) -> Row:
+    """The conversation's row, for one of its two people; raises a 404 problem for others."""
+    row = await conversations.by_id(mesh.postgres, str(conversation_id))
+    if row is None or user_id not in (row["buyer_id"], row["seller_id"]):
+        raise unknown()
+    return row
+
+
+def message_shown(row: Row, people: People) -> dict[str, Any]:
+    """A row of messages as its people see it."""
+    return {
+        "id": row["key"],
+        **{name: row[name] for name in ("conversation_id", "number", "sender_id")},
+        "sender_name": people.name(row["sender_id"]),
+        "recipient_id": row["recipient_id"],
+        "content": people.said(row["sender_id"], row["content_sealed"]),
+        **{name: row[name] for name in ("created_at", "read_at")},
+    }
+
+
+def conversation_shown(row: Row, people: People, user_id: str) -> dict[str, Any]:
+    """A row of conversations as this one of its two people sees it."""
+    side = "buyer" if row["buyer_id"] == user_id else "seller"
+    other = row["seller_id"] if side == "buyer" else row["buyer_id"]
+    last = None
+    if row["last_id"] is not None:
+        sender = row["last_sender_id"]
+        content = people.said(sender, row["last_content_sealed"])
+        last = {"id": row["last_id"], "sender_id": sender, "content": content}
+    return {
+        "id": row["key"],
+        "side": side,
+        "listing": None if row["item_status"] else _card(row, side),
+        "item": _item_card(row, side) if row["item_status"] else None,
+        "other": {"id": other, "name": _name(row, people, other)},
+        **{name: row[name] for name in ("unread", "opened_at", "last_message_at")},
+        "last_message": last,
+    }
+
+
+def _name(row: Row, people: People, user_id: str) -> str:
+    """By what name the other one goes; a source that nobody has registered by its own."""
+    source = row["listing_seller_id"]
+    if source in {None, user_id} or user_id != str(seller_account(source)):
+        return people.name(user_id)
+    return people.names.get(user_id) or source_name(source)
+
+
+def _item_card(row: Row, side: str) -> dict[str, Any]:
+    """The item: a deleted one says so and no more, one that is not shown yet is its owner's."""
+    status = row["item_status"]
+    shown = status == ItemStatus.ACTIVE or (side == "seller" and status != ItemStatus.DELETED)
+    told = ("title", "price_minor", "currency")
+    return {
+        "id": row["listing_id"],
+        **{name: row[f"item_{name}"] if shown else None for name in told},
+        "status": status,
+    }
+
+
+def _card(row: Row, side: str) -> dict[str, Any]:
+    """The listing: a deleted one says so and no more, a draft is its seller's."""
+    status = row["listing_status"]
+    shown = status in PUBLIC or (side == "seller" and status != ListingStatus.DELETED)
+    told = ("title", "price_minor", "currency")
+    return {
+        "id": row["listing_id"],
+        **{name: row[name] if shown else None for name in told},
+        "status": status,
+    }

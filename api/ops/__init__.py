@@ -1,0 +1,1 @@
+"""What whoever runs the shop asks: whether it is well, what it measures, who did what."""

@@ -1,0 +1,1 @@
+"""What an answer and a request look like, whatever they are about."""
