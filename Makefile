@@ -21,9 +21,9 @@ ROOM_journeys := faults journeys/test_rebuild.py \
 	$(patsubst tests/%,%,$(filter-out %/test_rebuild.py %/test_kills.py,$(sort $(wildcard tests/journeys/test_*.py)))) \
 	--randomly-dont-reorganize
 ROOM_rules := schemas house producers projections infra
-# The API's tests are too many for one room: by their names, half and half.
-ROOM_asking := $(patsubst tests/%,%,$(sort $(wildcard tests/api/test_[a-l]*.py)))
-ROOM_answering := $(patsubst tests/%,%,$(sort $(wildcard tests/api/test_[m-z]*.py)))
+# The API's tests are too many for one room: what holds for every operation, and the contexts.
+ROOM_asking := $(addprefix api/,backends document entry gate wire)
+ROOM_answering := $(patsubst tests/%/,%,$(filter-out $(ROOM_asking:%=tests/%/),$(sort $(wildcard tests/api/*/))))
 ROOM_flow := processors --ignore=tests/processors/replay
 ROOM_replay := processors/replay
 ROOM_commands := cli
@@ -71,10 +71,10 @@ faults: $(STAMP)  ## The journeys at full size, and kills of everything under re
 	@MESH_KILLING_S=180 $(BIN)/python -m pytest --quiet --timeout 600 tests/processors/test_kills.py
 
 timing: $(STAMP)  ## Ask a thousand times whether time tells known e-mails from unknown ones
-	@MESH_TIMING_PAIRS=1000 $(BIN)/python -m pytest --quiet --timeout 900 tests/api/test_timing.py
+	@MESH_TIMING_PAIRS=1000 $(BIN)/python -m pytest --quiet --timeout 900 tests/api/identity/test_timing.py
 
 fuzz: $(STAMP)  ## Ask, as everybody who is let in, all that the schema allows and forbids (minutes)
-	@MESH_FUZZ_EXAMPLES=120 $(BIN)/python -m pytest --quiet --timeout 7200 tests/api/test_fuzzing.py
+	@MESH_FUZZ_EXAMPLES=120 $(BIN)/python -m pytest --quiet --timeout 7200 tests/api/gate/test_fuzzing.py
 
 audit: $(STAMP)  ## Look for weak code, known vulnerabilities, secrets and loose dependencies
 	@$(BIN)/python -m tests.house.audit

@@ -147,7 +147,7 @@ def with_known_fields(case: Any, operation_id: str, chance: int) -> None:
 
 
 def with_credentials(case: Any, operation_id: str) -> None:
-    """Always: without them nobody is let in, as tests/api/test_forged_tokens.py has it."""
+    """Always: without them nobody is let in, as tests/api/gate/test_forged_tokens.py has it."""
     if has_right_body(case):
         tell_of(case, credentials(operation_id))
 

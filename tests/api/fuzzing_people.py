@@ -41,7 +41,7 @@ LAST_DEEDS: Final = frozenset(
         "change_password",
     }
 )
-# What the policy opens to all, and the campus to its own: tests/api/test_items.py has the refusals.
+# What the policy opens to all, and the campus to its own: tests/api/items/test_items.py has the refusals.
 OF_THE_CAMPUS: Final = frozenset({"create_item", "list_items", "list_item_categories"})
 # What is never as it was afterwards has things of its own, for the others to find theirs whole.
 USED_UP: Final = frozenset(

@@ -12,8 +12,8 @@ import pytest
 
 from cli.people import send_grant
 from schemas.messages import Role
+from tests.api.gate.test_secrets import everything_in_kafka, everything_in_postgres
 from tests.api.running import Account, Mesh, api, held_back, journal_kinds, problem
-from tests.api.test_secrets import everything_in_kafka, everything_in_postgres
 from tests.waiting import eventually, quick_once
 
 KEYS = "/api/auth/keys"

@@ -17,8 +17,8 @@ from schemas.messages import Market
 from schemas.positions import format_token
 from schemas.recorded import CommandEnvelope, Recorded, Reply
 from schemas.wallet import WalletCommand
+from tests.api.items.test_campus import campus_email
 from tests.api.running import Mesh, problem
-from tests.api.test_campus import campus_email
 from tests.producers.tokens import debit, grant, refund
 from tests.projections.history import recorded
 from tests.waiting import eventually

@@ -14,7 +14,7 @@ from schemas.registry import kind_of
 from schemas.topics import CONTEXTS
 from tests.api.running import Account, Mesh, api
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "security-events.md").read_text("utf-8")
 
 SESSION = "/api/auth/session"

@@ -15,6 +15,7 @@ import pytest
 
 from tests.api.asking import body_of, placed, places, pointer_of, pointers
 from tests.api.deeds import DEEDS, Shop
+from tests.api.gate.test_injections import INSIDE, STRINGS
 from tests.api.offering import ITEMS, Student, campus, student
 from tests.api.operations import OPERATIONS, Operation
 from tests.api.picturing import Uploader, image_of
@@ -22,7 +23,6 @@ from tests.api.profiling import photo
 from tests.api.running import Mesh, new_email
 from tests.api.selling import CAR, Seller, path_of, token_of
 from tests.api.talking import readable_talk
-from tests.api.test_injections import INSIDE, STRINGS
 from tests.texts import leaves
 
 Path = tuple[str | int, ...]
