@@ -152,7 +152,7 @@ class Settings(BaseSettings):
         description="whose e-mail is a campus: cs.uni.edu[,*.ac.lk], * for all below; empty: none",
     )
 
-    # How often who may do what; api/entry/policy.py says which operation spends which.
+    # How often who may do what; an operation's door (api/entry/doors.py) says which it spends.
     limit_auth: str = _limit("10 per 15 minutes", "log-ins of one account from one address")
     limit_joining: str = _limit("10 per 15 minutes", "registrations from one address")
     limit_address: str = _limit("300 per 15 minutes", "all of /api/auth from one address")

@@ -21,6 +21,7 @@ from api.backends.networks import origin_of
 from api.backends.stores import clickhouse_answering
 from api.entry.auth import Caller, MaybeCaller, SignedIn
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ANYONE, SEARCHES, SIGNED_IN, VIEWS, Door
 from api.entry.routing import new_router
 from api.listings.bodies import LISTING_ID
 from api.listings.sight import Row, hidden, listing_for, sees_all
@@ -96,6 +97,7 @@ _FIGURES = {
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, VIEWS)
 async def view_listing(
     listing_id: UUID, request: Request, mesh: Mesh, caller: MaybeCaller
 ) -> Response:
@@ -184,6 +186,7 @@ def _keyed(settings: Settings, text: str) -> str:
     responses={**ok("The figures", _FIGURES), **problem_responses(400, 401, 403, 404, 410)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, SEARCHES, keys=True, within_s=5.0)
 async def read_listing_figures(
     listing_id: UUID,
     request: Request,

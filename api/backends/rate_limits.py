@@ -2,7 +2,7 @@
 
 A window that moves is exact: of any 15 minutes, whenever they begin, 10 log-ins fit in and the
 11th does not, however many arrive at once and in however many processes. Counting and deciding
-is one script in Redis. What a route spends stands in `api.entry.policy.LIMITS`, how much that is in
+is one script in Redis. What a route spends stands at its door (`api.entry.doors`), how much that is in
 the settings. Every answer of a limited route says what is left (RateLimit, RateLimit-Policy:
 draft-ietf-httpapi-ratelimit-headers).
 """

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from api.document.answer_headers import HEADERS, add_limits, tell_of_headers
 from api.document.introduction import introduction
 from api.entry.paging import next_field_of
-from api.entry.policy import limits_of
+from api.entry.routing import doors_of
 from api.wire.etags import IF_MATCH
 from api.wire.problems import ProblemBody, problem_responses
 
@@ -70,6 +70,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for route, operation in _described(app, document):
         tell_of_headers(route, operation)
         _tell_of_cursor(route, operation)
+    doors = doors_of(app)
     for path, methods in document["paths"].items():
         # What is no id, where an id must stand, is the address of nothing.
         everywhere = (*EVERYWHERE, 404) if "{" in path else EVERYWHERE
@@ -79,7 +80,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             for status in everywhere:
                 operation["responses"].setdefault(str(status), problem_responses(status)[status])
             _tell_of_if_match(operation)
-            if limits_of(operation.get("operationId")):
+            if (door := doors.get(operation["operationId"])) and door.limits:
                 _tell_of_limits(operation)
     return document
 

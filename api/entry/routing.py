@@ -1,4 +1,4 @@
-"""Routes that check the policy before they read a byte of the request's body."""
+"""Routes that ask their door before they read a byte of the request's body."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 from pydantic.fields import FieldInfo
 from starlette.convertors import UUIDConvertor
@@ -17,40 +17,37 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.backends.machines import machines_of
 from api.backends.rate_limits import Limit, admit
 from api.entry.auth import ANONYMOUS, Caller, authenticate
-from api.entry.policy import ANYONE, FOR_KEYS, Access, access_of, answer_within_s, limits_of
+from api.entry.doors import ANYONE, Door, door_of
 from api.wire.deadlines import AnswerWithin
 from api.wire.json_bodies import JsonRequest
 from api.wire.problems import Problem
 from api.wire.queries import parameters_of, refuse_unclear
-
-# Addresses that somebody else writes or passes on, and adds to whatever they like: a provider's
-# way back, and links in mails.
-ANY_QUERY = frozenset({"finish_oauth", "show_verify_email", "show_reset_password"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 Identify = Callable[[Request], Awaitable[Caller]]
 
 
 class PolicedRoute(APIRoute):
-    """A route whose operation's row in api.entry.policy is enforced: 401 without a valid token where
-    one is needed, 403 for other roles, 403 for everybody when there is no row; 429 for too much.
+    """A route whose function's door is kept: 401 without a valid token where one is needed, 403
+    for other roles, 403 for everybody when there is no door; 429 for too much.
 
     A request that leaves FastAPI nothing to parse takes a short cut past its machinery, which
     is half of a read by id: see `_plain_call`.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self.door = door_of(endpoint)
         super().__init__(path, endpoint, **options)
         call = _plain_call(self)
         if call is not None:
-            self.app = _short_cut(_policed(self.operation_id, call), self.app)
+            self.app = _short_cut(_policed(self, call), self.app)
 
     def get_route_handler(self) -> Handler:
-        """FastAPI's handler behind the policy's check."""
+        """FastAPI's handler behind the door."""
         handle = super().get_route_handler()
-        if self.operation_id not in ANY_QUERY:
+        if self.door is None or not self.door.any_query:
             handle = _of_known_query(self, handle)
-        policed = _policed(self.operation_id, handle)
+        policed = _policed(self, handle)
         return _of_plain_json(policed) if self.body_field else policed
 
 
@@ -78,16 +75,18 @@ def _of_known_query(route: APIRoute, handle: Handler) -> Handler:
     return of_known_query
 
 
-def _policed(operation_id: str | None, handle: Handler) -> Handler:
-    access, limits = access_of(operation_id), limits_of(operation_id)
-    if access is None:
+def _policed(route: PolicedRoute, handle: Handler) -> Handler:
+    door = route.door
+    if door is None:
         return _denied
-    identify = _within(operation_id, _whoever if access is ANYONE else _one_of(access))
-    if limits:
-        identify = _counted(identify, limits)
+    identify = _by_key(
+        route.operation_id, door, _whoever if door.access == ANYONE else _one_of(door)
+    )
+    if door.limits:
+        identify = _counted(identify, door.limits)
 
     async def policed(request: Request) -> Response:
-        async with AnswerWithin(answer_within_s(operation_id, request.app.state.settings)):
+        async with AnswerWithin(door.answer_within_s(request.app.state.settings)):
             request.scope["caller"] = await identify(request)
             return await handle(request)
 
@@ -100,26 +99,27 @@ async def _whoever(request: Request) -> Caller:
     return await authenticate(request) if signed_in else ANONYMOUS
 
 
-def _one_of(access: Access) -> Identify:
+def _one_of(door: Door) -> Identify:
     async def identify(request: Request) -> Caller:
         caller = await authenticate(request)
-        if caller.role not in access:
+        if not door.lets_in(caller.role):
             raise Problem(403, "role_not_allowed", "Your role may not do this")
         return caller
 
     return identify
 
 
-def _within(operation_id: str | None, identify: Identify) -> Identify:
+def _by_key(operation_id: str | None, door: Door, identify: Identify) -> Identify:
     """`identify`, and an API key names this operation among those that it opens."""
 
-    async def within(request: Request) -> Caller:
+    async def by_key(request: Request) -> Caller:
         caller = await identify(request)
-        if caller.operations is not None and operation_id not in caller.operations & FOR_KEYS:
+        opened = caller.operations is None or (door.keys and operation_id in caller.operations)
+        if not opened:
             raise Problem(403, "operation_not_allowed", "This API key does not open that")
         return caller
 
-    return within
+    return by_key
 
 
 def _counted(identify: Identify, limits: Sequence[Limit]) -> Identify:
@@ -186,6 +186,12 @@ def _short_cut(handle: Handler, whole: ASGIApp) -> ASGIApp:
         await response(scope, receive, send)
 
     return app
+
+
+def doors_of(app: FastAPI) -> dict[str, Door]:
+    """The door of every operation that has one, by its id."""
+    routes = (route for route in app.router.routes if isinstance(route, PolicedRoute))
+    return {route.operation_id or "": route.door for route in routes if route.door}
 
 
 def new_router(tag: str, *, prefix: str = "") -> APIRouter:

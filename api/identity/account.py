@@ -11,9 +11,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.backends.machines import Mesh
+from api.backends.rate_limits import By, Limit
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending, answer
 from api.entry.consistency import OPENAPI_EXTRA
+from api.entry.doors import ANYONE, CHANGES, FROM_ONE_ADDRESS, LEAVING, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.identity import credentials
 from api.identity.account_fields import Body, Email, MailedToken, NewPassword, Password
@@ -121,6 +123,8 @@ _SESSIONS = {
     response_class=Response,
     responses={**DONE, **problem_responses(400, 409, 410, 415)},
 )
+# The token from the mail is the credential.
+@Door(ANYONE, FROM_ONE_ADDRESS)
 async def verify_email(body: Proof, mesh: Mesh, sending: Sending) -> Response:
     """Prove an e-mail with the token from its mailbox. It works once. Tokens issued before still
     say `email_verified: false`: refresh.
@@ -136,6 +140,7 @@ async def verify_email(body: Proof, mesh: Mesh, sending: Sending) -> Response:
     response_model=AcceptedAnswer,
     responses={**ACCEPTED, **problem_responses(400, 401, 403, 409)},
 )
+@Door(SIGNED_IN, CHANGES)
 async def resend_verification(mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
     """Have the mail sent again that proves one's e-mail: once a minute at most. The link in
     the mail before is void then.
@@ -155,6 +160,7 @@ async def resend_verification(mesh: Mesh, sending: Sending, _caller: SignedIn) -
         **problem_responses(400, 415),
     },
 )
+@Door(ANYONE, (Limit("auth", By.ACCOUNT), *FROM_ONE_ADDRESS))
 async def forgot_password(body: Forgotten, mesh: Mesh, sending: Sending) -> Response:
     """Have a mail sent that lets its reader set another password, if somebody has this e-mail:
     the answer is the same if nobody has.
@@ -170,6 +176,8 @@ async def forgot_password(body: Forgotten, mesh: Mesh, sending: Sending) -> Resp
     response_class=Response,
     responses={**DONE, **problem_responses(400, 409, 410, 415)},
 )
+# The token from the mail is the credential.
+@Door(ANYONE, FROM_ONE_ADDRESS, within_s=5.0)
 async def reset_password(body: Reset, mesh: Mesh, sending: Sending) -> Response:
     """Set another password with the token from the mailbox. Every session ends: log in anew."""
     reply = await credentials.reset_password(
@@ -185,6 +193,8 @@ async def reset_password(body: Reset, mesh: Mesh, sending: Sending) -> Response:
     response_class=Response,
     responses={**DONE, **problem_responses(400, 401, 403, 409, 415)},
 )
+# It takes guesses at the present password.
+@Door(SIGNED_IN, (Limit("auth"),), within_s=5.0)
 async def change_password(
     body: PasswordChange, mesh: Mesh, sending: Sending, _caller: SignedIn
 ) -> Response:
@@ -205,6 +215,7 @@ async def change_password(
     responses={**ok("One's sessions", _SESSIONS), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, UNLIMITED)
 async def list_sessions(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """Where one is logged in."""
     await BOTH.wait(request)
@@ -230,6 +241,8 @@ async def list_sessions(request: Request, mesh: Mesh, caller: SignedIn) -> Respo
     response_class=Response,
     responses={**DONE, **problem_responses(401, 403, 404)},
 )
+# Whose it is, its decider judges.
+@Door(SIGNED_IN, CHANGES)
 async def revoke_session(
     session_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn
 ) -> Response:
@@ -246,6 +259,7 @@ async def revoke_session(
     response_class=Response,
     responses={**DONE, **problem_responses(401, 403, 409)},
 )
+@Door(SIGNED_IN, LEAVING)
 async def log_out_everywhere(mesh: Mesh, sending: Sending, caller: SignedIn) -> Response:
     """Log out everywhere, here too."""
     user_id = UUID(caller.user_id)

@@ -4,6 +4,7 @@ the operations that it names, as its owner, no others.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -17,8 +18,8 @@ from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, SignedIn
 from api.entry.commands import Sending, answer
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
-from api.entry.policy import ANYONE, FOR_KEYS, access_of
-from api.entry.routing import new_router
+from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
+from api.entry.routing import doors_of, new_router
 from api.wire.problems import Problem, problem_responses, refusal, unauthenticated
 from api.wire.successes import ok, private_json
 from infra.vault import PersonKey
@@ -104,11 +105,12 @@ class ApiKeysAnswer(BaseModel):
         **problem_responses(400, 401, 403, 409, 415),
     },
 )
+@Door(SIGNED_IN, CHANGES)
 async def issue_api_key(
-    body: NewApiKey, mesh: Mesh, sending: Sending, caller: SignedIn
+    request: Request, body: NewApiKey, mesh: Mesh, sending: Sending, caller: SignedIn
 ) -> Response:
     """Issue a key for a machine. Its text is in this answer and nowhere else."""
-    operations = _allowed(body.operations, caller)
+    operations = _allowed(body.operations, doors_of(request.app), caller)
     owner = await _own_key(mesh, caller)
     key_id = sending.new_id("api key")
     key = new_key(key_id) if sending.key is None else derived_key(mesh.settings, key_id)
@@ -149,6 +151,7 @@ async def issue_api_key(
     responses={**ok("Keys", {"items": [_KEY]}), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, UNLIMITED)
 async def list_api_keys(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """One's own keys that work, the newest first; never their texts."""
     await KEYS.wait(request)
@@ -175,6 +178,7 @@ async def list_api_keys(request: Request, mesh: Mesh, caller: SignedIn) -> Respo
     response_class=Response,
     responses={204: {"description": "Revoked"}, **problem_responses(401, 403, 404)},
 )
+@Door(SIGNED_IN, CHANGES)
 async def revoke_api_key(key_id: UUID, mesh: Mesh, sending: Sending, caller: SignedIn) -> Response:
     """Revoke a key of one's own, or as an admin anybody's. When this answers it opens nothing."""
     row = await api_keys.by_id(mesh.postgres, str(key_id))
@@ -199,23 +203,20 @@ def _too_many() -> Problem:
     return Problem(409, TOO_MANY, f"At most {KEYS_MAX}: revoke one that is not used")
 
 
-def _allowed(asked: list[str], caller: Caller) -> tuple[str, ...]:
+def _allowed(asked: list[str], doors: Mapping[str, Door], caller: Caller) -> tuple[str, ...]:
     """The operations in the order of their names; raises 422 for those that are not to be had."""
     faults = [
         Fault(pointer=f"/operations/{place}", detail="is no operation that a key of yours may open")
         for place, operation in enumerate(asked)
-        if not _may_open(operation, caller)
+        if not _may_open(doors.get(operation), caller)
     ]
     if faults:
         raise Problem(422, "invalid", "A key opens what its owner may do", faults=faults)
     return tuple(sorted(set(asked)))
 
 
-def _may_open(operation: str, caller: Caller) -> bool:
-    access = access_of(operation)
-    return (
-        operation in FOR_KEYS and access is not None and (access is ANYONE or caller.role in access)
-    )
+def _may_open(door: Door | None, caller: Caller) -> bool:
+    return door is not None and door.keys and door.lets_in(caller.role)
 
 
 async def _own_key(mesh: Machines, caller: Caller) -> PersonKey:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.backends.machines import Mesh
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending, answer
+from api.entry.doors import CHANGES, SIGNED_IN, Door
 from api.entry.routing import new_router
 from api.identity.ending import cut_off
 from api.wire.problems import problem_responses
@@ -26,6 +27,7 @@ router = new_router("identity")
     response_class=Response,
     responses={204: {"description": "At rest"}, **_REFUSALS},
 )
+@Door(SIGNED_IN, CHANGES)
 async def deactivate_user(
     user_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn
 ) -> Response:
@@ -42,6 +44,7 @@ async def deactivate_user(
     response_class=Response,
     responses={204: {"description": "Awake"}, **_REFUSALS},
 )
+@Door(SIGNED_IN, CHANGES)
 async def reactivate_user(user_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Wake an account, after logging in to it: listings that were hidden are shown again."""
     return answer(await sending.send(ReactivateUser(user_id=user_id, **sending.asked)), 204)
@@ -54,6 +57,7 @@ async def reactivate_user(user_id: UUID, sending: Sending, _caller: SignedIn) ->
     response_class=Response,
     responses={204: {"description": "Deleted"}, **_REFUSALS},
 )
+@Door(SIGNED_IN, CHANGES)
 async def delete_user(user_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
     """Delete an account for ever. Sessions end at once; within moments listings are withdrawn
     and the key that makes the person's data readable is destroyed. The e-mail may register anew.

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import SignedIn
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import CHANGES, SIGNED_IN, Door
 from api.entry.routing import new_router
 from api.identity.person_data import events_of_person
 from api.wire.emitted import json_of
@@ -84,6 +85,7 @@ _EXPORT = {
     responses={**ok("Everything", _EXPORT), **problem_responses(400, 401, 403, 409, 410)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, CHANGES, within_s=15.0)
 async def export_user(
     user_id: UUID, request: Request, mesh: Mesh, caller: SignedIn
 ) -> StreamingResponse:

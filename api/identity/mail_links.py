@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from api.entry.doors import ANYONE, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.wire.problems import problem_responses
 
@@ -79,6 +80,7 @@ def _page(title: str, address: str, button: str, fields: str = "") -> Response:
     response_class=Response,
     responses=_RESPONSES,
 )
+@Door(ANYONE, UNLIMITED, any_query=True)
 async def show_verify_email() -> Response:
     """Where the link of a verification mail leads: a button that proves the e-mail."""
     return _page("Confirm your e-mail address", "/api/auth/verify-email", "Confirm")
@@ -90,6 +92,7 @@ async def show_verify_email() -> Response:
     response_class=Response,
     responses=_RESPONSES,
 )
+@Door(ANYONE, UNLIMITED, any_query=True)
 async def show_reset_password() -> Response:
     """Where the link of a reset mail leads: a form for another password."""
     return _page("Set a new password", "/api/auth/reset-password", "Set password", _FIELD)

@@ -21,6 +21,7 @@ from api.backends.tokens import Claims
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending, SendingAnew, answer
 from api.entry.consistency import OPENAPI_EXTRA
+from api.entry.doors import ANYONE, CHANGES, FROM_ONE_ADDRESS, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.identity import oauth_state, social
 from api.identity.oauth_state import LIFETIME_S, Pending, pending_of
@@ -89,6 +90,7 @@ _LEAVE = {"authorization_url": "https://provider.example.org/authorize?client_id
     responses={**ok("Linked", _LINKS), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, UNLIMITED)
 async def list_identities(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """The providers that log the caller in."""
     await IDENTITIES.wait(request)
@@ -107,6 +109,7 @@ async def list_identities(request: Request, mesh: Mesh, caller: SignedIn) -> Res
         **problem_responses(404),
     },
 )
+@Door(ANYONE, FROM_ONE_ADDRESS, within_s=5.0)
 async def start_oauth(
     provider: ProviderName,
     mesh: Mesh,
@@ -127,6 +130,7 @@ async def start_oauth(
     response_model=LeaveAnswer,
     responses={**ok("Go there", _LEAVE), **problem_responses(401, 403, 404)},
 )
+@Door(SIGNED_IN, CHANGES, within_s=5.0)
 async def start_linking(provider: ProviderName, mesh: Mesh, caller: SignedIn) -> Response:
     """Begin to link a provider to one's own account: go where the answer says."""
     pending = Pending(
@@ -151,6 +155,8 @@ async def start_linking(provider: ProviderName, mesh: Mesh, caller: SignedIn) ->
         **problem_responses(400, 401, 403, 404, 409, 410),
     },
 )
+# The provider's word and the browser's cookie are the credentials.
+@Door(ANYONE, FROM_ONE_ADDRESS, within_s=5.0, any_query=True)
 async def finish_oauth(
     provider: ProviderName,
     request: Request,
@@ -214,6 +220,7 @@ def _claims_of(pending: Pending) -> Claims:
     response_class=Response,
     responses={204: {"description": "Unlinked"}, **problem_responses(400, 401, 403, 404, 409)},
 )
+@Door(SIGNED_IN, CHANGES)
 async def unlink_identity(
     provider: ProviderName, mesh: Mesh, sending: Sending, _caller: SignedIn
 ) -> Response:

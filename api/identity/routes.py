@@ -10,9 +10,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.backends.machines import Mesh
+from api.backends.rate_limits import By, Limit
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending, SendingAnew, answer
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ANYONE, FROM_ONE_ADDRESS, LEAVING, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.identity import login, registration
 from api.identity.account_fields import Body, Email, Name, NewPassword, Password, RefreshText
@@ -170,6 +172,7 @@ _SESSION = {
     response_model=RegisteredAnswer,
     responses={**ok("Joined", {"user": _USER}, 201), **problem_responses(400, 409, 410, 415)},
 )
+@Door(ANYONE, (Limit("joining", By.ADDRESS), *FROM_ONE_ADDRESS), within_s=5.0)
 async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Response:
     """Join. The e-mail must not be anybody's yet, upper or lower case."""
     newcomer = Newcomer(
@@ -211,6 +214,7 @@ async def register_user(body: Registration, mesh: Mesh, sending: Sending) -> Res
     responses={**ok("Logged in", _TOKENS), **problem_responses(400, 401, 409, 415)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, (Limit("auth", By.ACCOUNT), *FROM_ONE_ADDRESS), within_s=5.0)
 async def log_in(body: Credentials, request: Request, mesh: Mesh, sending: SendingAnew) -> Response:
     """Log in on one device, each time in a session of its own. Sent with an access token of the
     same person, it also ends the session of that token.
@@ -227,6 +231,8 @@ async def log_in(body: Credentials, request: Request, mesh: Mesh, sending: Sendi
     responses={**ok("Refreshed", _TOKENS), **problem_responses(400, 401, 415)},
     openapi_extra=OPENAPI_EXTRA,
 )
+# The refresh token is the credential.
+@Door(ANYONE, FROM_ONE_ADDRESS)
 async def refresh_session(
     body: Refresh, request: Request, mesh: Mesh, sending: Sending
 ) -> Response:
@@ -246,6 +252,7 @@ async def refresh_session(
     response_class=Response,
     responses={204: {"description": "Logged out"}, **problem_responses(401, 403)},
 )
+@Door(SIGNED_IN, LEAVING)
 async def log_out(mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
     """Log out here; the session's tokens are refused from now on."""
     return answer(await login.log_out(mesh, sending), 204)
@@ -258,6 +265,7 @@ async def log_out(mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
     responses={**ok("Who is logged in", _SESSION), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, UNLIMITED)
 async def read_session(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """Who is logged in with this token, in which role and until when."""
     await WHO_IS_HERE.wait(request)
@@ -288,6 +296,7 @@ async def read_session(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, UNLIMITED)
 async def read_account(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """Who one is, as clients on campus expect it: `user` beside `success`."""
     await WHO_IS_HERE.wait(request)
@@ -307,6 +316,7 @@ async def read_account(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
         **problem_responses(),
     },
 )
+@Door(ANYONE, UNLIMITED)
 async def list_signing_keys(mesh: Mesh) -> Response:
     """The public keys that verify our access tokens (RFC 7517)."""
     body = json_of({"keys": await mesh.tokens.public_keys()})

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import SignedIn
 from api.entry.commands import CommandSender, Sending, answer
+from api.entry.doors import ADMINS, CHANGES, MODERATORS, Door
 from api.entry.routing import new_router
 from api.identity.account_fields import Body
 from api.identity.ending import cut_off
@@ -70,6 +71,7 @@ async def _judged(
     response_model=StandingAnswer,
     responses={**_CHANGED, **problem_responses(415)},
 )
+@Door(MODERATORS, CHANGES)
 async def ban_user(
     user_id: UUID, body: Ban, mesh: Mesh, sending: Sending, _caller: SignedIn
 ) -> Response:
@@ -84,6 +86,7 @@ async def ban_user(
     response_model=StandingAnswer,
     responses=_CHANGED,
 )
+@Door(MODERATORS, CHANGES)
 async def unban_user(user_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
     """Let somebody in again; the account is what it was before."""
     return await _judged(mesh, sending, user_id, UnbanUser(user_id=user_id, **sending.asked))
@@ -95,6 +98,7 @@ async def unban_user(user_id: UUID, mesh: Mesh, sending: Sending, _caller: Signe
     response_model=StandingAnswer,
     responses={**_CHANGED, **problem_responses(415)},
 )
+@Door(ADMINS, CHANGES)
 async def grant_role(
     user_id: UUID, body: RoleGrant, mesh: Mesh, sending: Sending, _caller: SignedIn
 ) -> Response:
@@ -111,6 +115,7 @@ async def grant_role(
     response_model=StandingAnswer,
     responses=_CHANGED,
 )
+@Door(ADMINS, CHANGES)
 async def log_out_user(user_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn) -> Response:
     """End every session of somebody."""
     command = LogOutEverywhere(user_id=user_id, **sending.asked)

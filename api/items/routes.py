@@ -14,10 +14,11 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh, machines_of
-from api.backends.rate_limits import spend
+from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
 from api.entry.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ITEMS, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
 from api.items.bodies import (
@@ -63,7 +64,7 @@ from schemas.texts import Line
 
 # The id is matched by its form, so that no other path under /api/items can be taken for one.
 ONE = "/api/items/{item_id:uuid}"
-ITEMS = CaughtUp(items.items, users)
+PAGES = CaughtUp(items.items, users)
 JOURNAL = CaughtUp(journal)
 AT_ONCE_MAX = 4  # files of one form in memory
 PRIVATE = {"Cache-Control": "private, no-cache"}
@@ -91,6 +92,8 @@ router = new_router("items")
     },
     openapi_extra=FORM,
 )
+# Images are counted by the file.
+@Door(SIGNED_IN, (*ITEMS, Limit("images", cost=0)), within_s=15.0)
 async def create_item(
     request: Request, mesh: Mesh, campus: FromCampus, sending: SendingFiles, _caller: SignedIn
 ) -> Response:
@@ -128,6 +131,7 @@ async def create_item(
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, ITEMS)
 async def list_items(
     request: Request,
     mesh: Mesh,
@@ -141,7 +145,7 @@ async def list_items(
     ] = None,
 ) -> Response:
     """What is on offer on your campus, the newest first."""
-    await ITEMS.wait(request)
+    await PAGES.wait(request)
     wanted = items.Wanted(campus.email_domain, category, search or None)
     return _page(page, await items.newest(mesh.postgres, wanted, page.part))
 
@@ -159,9 +163,10 @@ async def list_items(
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, ITEMS)
 async def list_item_categories(request: Request, mesh: Mesh, campus: OnCampus) -> Response:
     """Every category, and how many items your campus sees in it."""
-    await ITEMS.wait(request)
+    await PAGES.wait(request)
     found = await items.categories(mesh.postgres, campus.email_domain)
     counts = [{"category": name, "count": count} for name, count in found.items()]
     return _json({"success": True, "categories": counts})
@@ -178,9 +183,10 @@ async def list_item_categories(request: Request, mesh: Mesh, campus: OnCampus) -
     },
     openapi_extra={"parameters": [HEADER_PARAMETER]},
 )
+@Door(SIGNED_IN, ITEMS)
 async def read_item(item_id: UUID, request: Request, campus: OnCampus) -> Response:
     """One item of your campus. Before its images are drawn only its owner finds it."""
-    await ITEMS.wait(request)
+    await PAGES.wait(request)
     row = await item_for(request, campus, item_id)
     body = json_of({"success": True, "item": shown(row)})
     return json_response(request, body, row["version"], cache_control=PRIVATE["Cache-Control"])
@@ -198,6 +204,7 @@ async def read_item(item_id: UUID, request: Request, campus: OnCampus) -> Respon
     response_model=ItemChangedAnswer,
     responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
 )
+@Door(SIGNED_IN, ITEMS)
 async def update_item(
     item_id: UUID, body: ItemUpdate, campus: FromCampus, sending: Sending, _caller: SignedIn
 ) -> Response:
@@ -222,6 +229,7 @@ async def update_item(
     response_class=Response,
     responses={204: {"description": "Deleted"}, **_REFUSALS},
 )
+@Door(SIGNED_IN, ITEMS)
 async def delete_item(
     item_id: UUID, campus: FromCampus, sending: Sending, _caller: SignedIn
 ) -> Response:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh, machines_of
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ANYONE, SEARCHES, UNLIMITED, Door
 from api.entry.paging import Paging
 from api.entry.routing import new_router
 from api.identity.people import awaited_row
@@ -212,6 +213,7 @@ async def _until_told(request: Request, now: Row) -> None:
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, SEARCHES, keys=True)
 async def read_listing_history(listing_id: UUID, request: Request, page: Paging) -> Response:
     """What happened to the listing, version by version: what changed, when and from where."""
     await JOURNAL.wait(request)
@@ -259,6 +261,7 @@ def _changes(before: ListingPage | None, after: ListingPage | None) -> dict[str,
     responses={**ok("Prices", _PRICES), **problem_responses(400, 401, 404, 410)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, UNLIMITED, keys=True)
 async def read_listing_prices(
     listing_id: UUID,
     request: Request,

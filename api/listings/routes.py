@@ -14,6 +14,7 @@ from api.backends.rate_limits import spend
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending, answer
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ANYONE, CHANGES, SEARCHES, SELLERS, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
 from api.listings.bodies import (
@@ -72,6 +73,8 @@ router = new_router("listings")
     },
     openapi_extra={"parameters": [HEADER_PARAMETER, *PAST_PARAMETERS]},
 )
+# Its past spends "search": that is more than a row.
+@Door(ANYONE, UNLIMITED, keys=True)
 async def read_listing(listing_id: UUID, request: Request) -> Response:
     """One listing, as it is or as it was. Its ETag is its version, which views do not raise."""
     past = past_wanted(request)
@@ -95,6 +98,7 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
         **problem_responses(400, 401, 403, 409, 415),
     },
 )
+@Door(SELLERS, CHANGES, keys=True)
 async def create_listing(body: NewListing, sending: Sending, _caller: SignedIn) -> Response:
     """Create a draft, or with `publish` a listing that everyone sees."""
     listing_id = sending.new_id("listing")
@@ -118,6 +122,7 @@ async def create_listing(body: NewListing, sending: Sending, _caller: SignedIn) 
     response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
 )
+@Door(SIGNED_IN, CHANGES, keys=True)
 async def update_listing(
     listing_id: UUID, body: ListingChanges, sending: Sending, _caller: SignedIn
 ) -> Response:
@@ -143,6 +148,7 @@ async def update_listing(
     response_class=Response,
     responses={204: {"description": "Deleted"}, **_REFUSALS},
 )
+@Door(SIGNED_IN, CHANGES, keys=True)
 async def delete_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Take the listing away for good. Its history stays."""
     command = DeleteListing(listing_id=listing_id, **sending.asked)
@@ -155,6 +161,7 @@ async def delete_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) 
     response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS},
 )
+@Door(SIGNED_IN, CHANGES, keys=True)
 async def publish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Show the listing to everyone. Publishing what is published changes nothing."""
     command = PublishListing(listing_id=listing_id, **sending.asked)
@@ -168,6 +175,7 @@ async def publish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn)
     response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS},
 )
+@Door(SIGNED_IN, CHANGES, keys=True)
 async def unpublish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Make the listing a draft again."""
     command = UnpublishListing(listing_id=listing_id, **sending.asked)
@@ -181,6 +189,7 @@ async def unpublish_listing(listing_id: UUID, sending: Sending, _caller: SignedI
     response_model=ListingChangedAnswer,
     responses={**_CHANGED, **_REFUSALS, **problem_responses(415)},
 )
+@Door(SIGNED_IN, CHANGES, keys=True)
 async def mark_listing_sold(
     listing_id: UUID,
     mesh: Mesh,
@@ -218,6 +227,7 @@ async def _nobody(mesh: Machines, buyer_id: UUID | None) -> Problem | None:
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, SEARCHES, keys=True)
 async def list_listings(request: Request, mesh: Mesh, page: Paging) -> Response:
     """Every active listing, the last published first."""
     await PAGES.wait(request)
@@ -235,6 +245,7 @@ async def list_listings(request: Request, mesh: Mesh, page: Paging) -> Response:
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, SEARCHES, keys=True)
 async def list_my_listings(
     request: Request,
     mesh: Mesh,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh
 from api.backends.stores import opensearch_answering
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ANYONE, SEARCHES, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
 from api.listings.bodies import LISTING_ID
@@ -132,6 +133,7 @@ class FilterParameters(Filters):
     model_config = ConfigDict(extra="ignore")
 
 
+@Door(ANYONE, SEARCHES, keys=True)
 async def _search(
     request: Request,
     mesh: Mesh,
@@ -255,6 +257,7 @@ for _path, _operation in (("/api/search", "search"), ("/api/listings/search", "s
         **problem_responses(401),
     },
 )
+@Door(ANYONE, SEARCHES, keys=True)
 async def suggest(
     mesh: Mesh,
     q: Annotated[

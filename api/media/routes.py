@@ -14,10 +14,11 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
-from api.backends.rate_limits import spend
+from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
 from api.entry.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.media import sight
 from api.media.bodies import FAILURES, IMAGE, SENT, ImageAnswer, SentImages
@@ -95,6 +96,8 @@ class Refused:
     },
     openapi_extra=form_of(FIELD, IMAGES_MAX),
 )
+# Images are counted by the file.
+@Door(SIGNED_IN, (Limit("images", cost=0),), within_s=15.0)
 async def upload_images(
     request: Request, sending: SendingFiles, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -128,6 +131,7 @@ async def upload_images(
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, UNLIMITED)
 async def read_image(image_id: UUID, request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """An image and where its sizes are shown. Its owner sees how far it has come. Whoever sees what
     it is a picture of finds it when it is processed; one of nothing is its owner's alone.
@@ -163,6 +167,7 @@ async def read_image(image_id: UUID, request: Request, mesh: Mesh, caller: Signe
         **problem_responses(400, 401, 403, 404, 409, 410, 412),
     },
 )
+@Door(SIGNED_IN, CHANGES)
 async def delete_media(media_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Take an upload of one's own and all its sizes away for good."""
     command = DeleteMedia(media_id=media_id, **sending.asked)
@@ -176,6 +181,7 @@ async def delete_media(media_id: UUID, sending: Sending, _caller: SignedIn) -> R
     response_class=Response,
     responses=SHOWN,
 )
+@Door(ANYONE, UNLIMITED)
 async def read_variant(owner_id: UUID, media_id: UUID, name: PictureName, mesh: Mesh) -> Response:
     """One size of an image, at an address that never shows another one."""
     return await shown(mesh, f"{media_folder(owner_id, media_id)}/{name}")

@@ -26,10 +26,10 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 
 from api.backends.machines import Machines
 from api.backends.networks import network_of
-from api.backends.rate_limits import admit_person
+from api.backends.rate_limits import Limit, admit_person
 from api.entry.auth import Caller, caller_of
 from api.entry.consistency import CaughtUp
-from api.entry.policy import FROM_ONE_ADDRESS, SOCKET, answer_within_s
+from api.entry.doors import CHANGES, FROM_ONE_ADDRESS, SEARCHES, SIGNED_IN, Door
 from api.identity.people import people_of
 from api.messaging.events import (
     Connection,
@@ -61,6 +61,20 @@ REFUSAL = "Authentication failed"
 _BINARY = ("5", "6")  # packets with attachments, which no event of ours has
 
 HEARD = CaughtUp(conversations.conversations)
+
+CONNECTING = Door(SIGNED_IN, CHANGES)
+READING = Door(SIGNED_IN, SEARCHES)
+SENDING = Door(SIGNED_IN, (Limit("chat"),))
+
+# What is asked over the socket, by event. What HTTP offers too has the same door there, so that it
+# is counted together.
+SOCKET: Final[dict[str, Door]] = {
+    "connect": CONNECTING,
+    "join-chat": READING,
+    "send-message": SENDING,
+    "typing": CONNECTING,
+    "stop-typing": CONNECTING,
+}
 
 log = structlog.get_logger()
 
@@ -235,7 +249,7 @@ class Realtime:
         scope = environ["asgi.scope"]
         token = auth.get("token") if isinstance(auth, dict) else None
         try:
-            async with AnswerWithin(answer_within_s(None, self.machines.settings)):
+            async with AnswerWithin(CONNECTING.answer_within_s(self.machines.settings)):
                 caller = await self._admitted("connect", token if isinstance(token, str) else "")
         except Exception as error:  # noqa: BLE001 - whatever it is, they are not let in
             await self._count_refusal(scope)
@@ -269,11 +283,11 @@ class Realtime:
         """Whoever the token names, if they may ask for this now; raises Problem and what stores
         raise.
         """
-        rule = SOCKET[event]
+        door = SOCKET[event]
         caller = await caller_of(self.machines, token)
-        if caller.role not in rule.access or caller.operations is not None:
+        if not door.lets_in(caller.role) or caller.operations is not None:
             raise Problem(403, "role_not_allowed", "Your role may not do this")
-        await admit_person(self.machines.rate_limits, caller.user_id, rule.limits)
+        await admit_person(self.machines.rate_limits, caller.user_id, door.limits)
         return caller
 
     async def _watch(self, connection: Connection) -> None:
@@ -324,7 +338,7 @@ class Realtime:
                 return None
             correlation_id.set(uuid4().hex)
             try:
-                async with AnswerWithin(answer_within_s(None, self.machines.settings)):
+                async with AnswerWithin(CONNECTING.answer_within_s(self.machines.settings)):
                     connection.caller = await self._admitted(name, connection.token)
                     body = handler.body.model_validate(payloads[0] if payloads else {})
                     return await handler.handle(self._events(), connection, body)

@@ -14,6 +14,7 @@ from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, SignedIn
 from api.entry.commands import Sending, answer
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import CHANGES, SEARCHES, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
 from api.identity.people import people_of
@@ -33,7 +34,7 @@ from api.messaging.bodies import (
     UnreadAnswer,
 )
 from api.messaging.offers import Offer, item_offer, item_unknown, listing_offer
-from api.messaging.realtime import realtime_of
+from api.messaging.realtime import READING, SENDING, realtime_of
 from api.messaging.views import (
     conversation_for,
     conversation_shown,
@@ -79,6 +80,7 @@ router = new_router("messaging")
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, CHANGES)
 async def open_conversation(
     body: NewConversation, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -131,6 +133,7 @@ async def _offer(
     responses={**ok("A page", {"items": [CONVERSATION], "next_cursor": None}), **_READS},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, SEARCHES)
 async def list_conversations(
     request: Request, mesh: Mesh, page: Paging, caller: SignedIn
 ) -> Response:
@@ -153,6 +156,7 @@ async def list_conversations(
     responses={**ok("What waits", UNREAD), **_READS},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, SEARCHES)
 async def count_unread(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """How many messages the caller has not read, in all and by conversation."""
     await LIST.wait(request)
@@ -184,6 +188,7 @@ async def count_unread(request: Request, mesh: Mesh, caller: SignedIn) -> Respon
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@READING
 async def read_messages(
     conversation_id: UUID, request: Request, mesh: Mesh, page: Paging, caller: SignedIn
 ) -> Response:
@@ -213,6 +218,7 @@ async def _messages(mesh: Mesh, conversation: Any, page: Page) -> Response:
         **problem_responses(400, 401, 403, 404, 409, 410, 415),
     },
 )
+@SENDING
 async def send_message(
     conversation_id: UUID,
     body: NewMessage,
@@ -247,6 +253,7 @@ async def send_message(
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, CHANGES)
 async def mark_messages_read(
     message_id: UUID, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -276,6 +283,7 @@ async def mark_messages_read(
         **problem_responses(400, 401, 403, 404, 409),
     },
 )
+@Door(SIGNED_IN, CHANGES)
 async def hide_conversation(conversation_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Take a conversation off one's list. The other one still has it; a new message brings it
     back.

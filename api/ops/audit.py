@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Mesh
 from api.entry.auth import SignedIn
+from api.entry.doors import ADMINS, SEARCHES, Door
 from api.entry.paging import Paging
 from api.entry.routing import new_router
 from api.wire.emitted import MomentParameter
@@ -90,6 +91,7 @@ _ENTRY = {
         **problem_responses(401, 403),
     },
 )
+@Door(ADMINS, SEARCHES)
 async def read_audit(mesh: Mesh, page: Paging, wanted: Filters, _caller: SignedIn) -> Response:
     """Every command that was judged, refused ones too, the last first."""
     found = await audit.entries(mesh.postgres, wanted, page.part)

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import MaybeCaller
-from api.entry.policy import OPERATORS
+from api.entry.doors import ANYONE, OPERATORS, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.wire.emitted import json_of
 from api.wire.problems import Problem, problem_responses, unavailable
@@ -37,6 +37,7 @@ def _example(body: Any) -> dict[str, Any]:
     operation_id="health_live",
     responses={200: _example(_LIVE), **problem_responses()},
 )
+@Door(ANYONE, UNLIMITED)
 async def live() -> Response:
     """Whether the process answers. Nothing else: a store that is down is no reason to kill it."""
     return Response(json_of(_LIVE), media_type="application/json")
@@ -47,6 +48,7 @@ async def live() -> Response:
     operation_id="health_startup",
     responses={200: _example(_STARTED), **problem_responses()},
 )
+@Door(ANYONE, UNLIMITED)
 async def startup(mesh: Mesh) -> Response:
     """Whether the process has come up: once 200, always 200. Until then it is only slow."""
     if not mesh.writes.started:
@@ -59,6 +61,7 @@ async def startup(mesh: Mesh) -> Response:
     operation_id="health_ready",
     responses={200: _example(_READY), **problem_responses()},
 )
+@Door(ANYONE, UNLIMITED)
 async def ready(mesh: Mesh) -> Response:
     """Whether requests should be sent here; 503 names what is needed and down. `writes` is up
     when the broker answers and a writer is there to judge commands.
@@ -110,6 +113,7 @@ async def _probed(probe: Probe) -> tuple[str, dict[str, Any]]:
         **problem_responses(401, 403),
     },
 )
+@Door(ANYONE, UNLIMITED, keys=True)
 async def metrics(request: Request, caller: MaybeCaller) -> Response:
     """The metrics of one process, for a scraper on this machine or an operator."""
     if not _local(request) and caller.role not in OPERATORS:

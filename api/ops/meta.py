@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from starlette.responses import Response
 
+from api.entry.doors import ANYONE, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.wire.emitted import json_of
 from api.wire.problems import problem_responses
@@ -61,6 +62,7 @@ router = new_router("meta", prefix="/api/meta")
         **problem_responses(),
     },
 )
+@Door(ANYONE, UNLIMITED)
 async def list_enums() -> Response:
     """Every closed list of values, by name."""
     return Response(

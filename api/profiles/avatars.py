@@ -9,8 +9,10 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
+from api.backends.rate_limits import Limit
 from api.entry.auth import SignedIn
 from api.entry.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
+from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.media.pictures import SHOWN, PictureName, form_of, invalid, sent_files, shown, url_of
 from api.profiles.bodies import AVATAR, AvatarAnswer
@@ -44,6 +46,7 @@ def _url(key: str | None) -> str | None:
     },
     openapi_extra=form_of(FIELD),
 )
+@Door(SIGNED_IN, (Limit("images"),), within_s=15.0)
 async def upload_avatar(
     user_id: UUID, request: Request, sending: SendingFiles, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -72,6 +75,7 @@ async def upload_avatar(
     response_class=Response,
     responses={204: {"description": "Done"}, **problem_responses(400, 401, 403, 412)},
 )
+@Door(SIGNED_IN, CHANGES)
 async def remove_avatar(user_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Show no picture. Removing what is not there changes nothing."""
     command = RemoveAvatar(user_id=user_id, **sending.asked)
@@ -84,6 +88,7 @@ async def remove_avatar(user_id: UUID, sending: Sending, _caller: SignedIn) -> R
     response_class=Response,
     responses=SHOWN,
 )
+@Door(ANYONE, UNLIMITED)
 async def read_avatar(user_id: UUID, upload_id: UUID, name: PictureName, mesh: Mesh) -> Response:
     """One square of a picture, at an address that never shows another one."""
     return await shown(mesh, f"avatars/{user_id}/{upload_id}/{name}")

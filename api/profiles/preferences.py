@@ -12,6 +12,7 @@ from api.backends.machines import Mesh
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending, answer
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.identity.people import awaited_row
 from api.profiles.bodies import (
@@ -45,6 +46,7 @@ router = new_router("profiles")
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, UNLIMITED)
 async def read_preferences(
     user_id: UUID, request: Request, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -77,6 +79,7 @@ async def read_preferences(
     response_model=ProfileChangedAnswer,
     responses={**ok("Done", CHANGED), **_WRITE_PROBLEMS},
 )
+@Door(SIGNED_IN, CHANGES)
 async def update_preferences(
     user_id: UUID, body: PreferenceChanges, sending: Sending, caller: SignedIn
 ) -> Response:

@@ -16,6 +16,7 @@ from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, MaybeCaller, SignedIn
 from api.entry.commands import Sending, answer
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.profiles.avatars import avatar_urls
 from api.profiles.bodies import (
@@ -72,6 +73,7 @@ router = new_router("profiles")
     responses={**ok("The person", USER, headers=["ETag"]), **problem_responses(400, 401, 404, 410)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, UNLIMITED)
 async def read_user(user_id: UUID, request: Request, mesh: Mesh, caller: MaybeCaller) -> Response:
     """A person as others see them, or all of it for the person, whose answer has an ETag."""
     await PROFILES.wait(request)
@@ -100,6 +102,7 @@ async def read_user(user_id: UUID, request: Request, mesh: Mesh, caller: MaybeCa
     response_model=ProfileChangedAnswer,
     responses={**ok("Done; `version` is the profile's now", CHANGED), **_WRITE_PROBLEMS},
 )
+@Door(SIGNED_IN, CHANGES)
 async def update_user(
     user_id: UUID, body: ProfileChanges, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -128,6 +131,7 @@ async def update_user(
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, UNLIMITED)
 async def read_seller(user_id: UUID, request: Request, mesh: Mesh, caller: MaybeCaller) -> Response:
     """A seller's business and what others say of it; 404 for whoever does not sell."""
     await SELLER_PROFILES.wait(request)
@@ -158,6 +162,7 @@ async def read_seller(user_id: UUID, request: Request, mesh: Mesh, caller: Maybe
     response_model=ProfileChangedAnswer,
     responses={**ok("Done", CHANGED), **_WRITE_PROBLEMS},
 )
+@Door(SIGNED_IN, CHANGES)
 async def update_seller(
     user_id: UUID, body: SellerChanges, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -180,6 +185,7 @@ async def update_seller(
     responses={**ok("The figures", STATS), **problem_responses(400, 401, 403, 404, 410)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, SEARCHES)
 async def read_user_stats(
     user_id: UUID, request: Request, mesh: Mesh, caller: SignedIn
 ) -> Response:

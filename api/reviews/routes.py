@@ -16,6 +16,7 @@ from api.backends.machines import Machines, Mesh
 from api.entry.auth import MaybeCaller, SignedIn
 from api.entry.commands import Sending, answer
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
 from api.identity.people import People, people_of
@@ -77,6 +78,7 @@ router = new_router("reviews")
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, CHANGES)
 async def create_review(
     body: NewReview, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -113,6 +115,7 @@ async def create_review(
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, UNLIMITED)
 async def read_review(
     review_id: UUID, request: Request, mesh: Mesh, _caller: MaybeCaller
 ) -> Response:
@@ -139,6 +142,7 @@ async def read_review(
     response_model=ReviewChangedAnswer,
     responses={**_CHANGED, **_WRITE_PROBLEMS, **problem_responses(415, 428)},
 )
+@Door(SIGNED_IN, CHANGES)
 async def update_review(
     review_id: UUID, body: ReviewChanges, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
@@ -165,6 +169,7 @@ async def update_review(
     response_class=Response,
     responses={204: {"description": "Deleted"}, **_WRITE_PROBLEMS},
 )
+@Door(SIGNED_IN, CHANGES)
 async def delete_review(review_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Take a review of yours away; it counts no more. The staff may do so with any."""
     command = DeleteReview(review_id=review_id, **sending.asked)
@@ -178,6 +183,7 @@ async def delete_review(review_id: UUID, sending: Sending, _caller: SignedIn) ->
     responses={**_PAGE, **problem_responses(400, 401, 404, 410)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, SEARCHES)
 async def list_seller_reviews(
     user_id: UUID,
     request: Request,
@@ -202,6 +208,7 @@ async def list_seller_reviews(
     responses={**_PAGE, **problem_responses(400, 401, 404, 410)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(ANYONE, SEARCHES)
 async def list_listing_reviews(
     listing_id: UUID,
     request: Request,

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from api.backends.machines import Mesh
 from api.entry.auth import SignedIn
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.doors import SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Paging
 from api.entry.routing import new_router
 from api.profiles.routes import versioned
@@ -71,6 +72,7 @@ _ENTRY = {
     responses={**ok("The wallet", _WALLET, headers=["ETag"]), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, UNLIMITED)
 async def read_wallet(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
     """How many tokens the caller has. On campus that is some from the start, though the entry
     may come a moment later.
@@ -90,6 +92,7 @@ async def read_wallet(request: Request, mesh: Mesh, caller: SignedIn) -> Respons
     },
     openapi_extra=OPENAPI_EXTRA,
 )
+@Door(SIGNED_IN, SEARCHES)
 async def list_wallet_entries(
     request: Request, mesh: Mesh, page: Paging, caller: SignedIn
 ) -> Response:

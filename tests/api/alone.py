@@ -7,11 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
-from api.entry.policy import ANYONE, LIMITS, POLICY, UNLIMITED
 from infra.settings import Settings
-from tests.api.going_wrong import OPERATIONS, new_test_router
+from tests.api.going_wrong import new_test_router
 from tests.api.running import Mesh, api
 from tests.stack import limit_settings
 
@@ -41,10 +38,6 @@ def settings_of_nothing(**more: Any) -> Settings:
 @asynccontextmanager
 async def api_alone() -> AsyncIterator[Mesh]:
     """The API, and tests.api.going_wrong's routes in it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for operation in OPERATIONS:
-            patch.setitem(POLICY, operation, ANYONE)
-            patch.setitem(LIMITS, operation, UNLIMITED)
-        async with api(settings_of_nothing()) as mesh:
-            mesh.app.router.routes.extend(new_test_router().routes)
-            yield mesh
+    async with api(settings_of_nothing()) as mesh:
+        mesh.app.router.routes.extend(new_test_router().routes)
+        yield mesh

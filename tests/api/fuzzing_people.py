@@ -11,17 +11,17 @@ from typing import Any, Final
 
 from PIL import Image
 
-from api.entry.policy import ADMINS, ANYONE, POLICY, SIGNED_IN, Access
+from api.entry.doors import ADMINS, ANYONE, SIGNED_IN, Access
 from schemas.identity import TokenPurpose
 from schemas.messages import Role
 from tests.api.mailbox import NEW_PASSWORD, RESET, VERIFY, forget, mailed
 from tests.api.matrix import NOBODY, THINGS, Thing
 from tests.api.offering import Student, campus, student
-from tests.api.operations import OPERATIONS
+from tests.api.operations import DOOR_OF, OPERATIONS
 from tests.api.running import PASSWORD, Account, Mesh
 from tests.api.things import made
 
-# What each is called in the policy. Whoever is on a campus is a buyer there.
+# What each is called at the doors. Whoever is on a campus is a buyer there.
 ROLES: Final[Mapping[str, Role | None]] = {
     "seller": Role.SELLER,
     "campus": Role.BUYER,
@@ -41,7 +41,7 @@ LAST_DEEDS: Final = frozenset(
         "change_password",
     }
 )
-# What the policy opens to all, and the campus to its own: tests/api/items/test_items.py has the refusals.
+# What the doors open to all, and the campus to its own: tests/api/items/test_items.py has the refusals.
 OF_THE_CAMPUS: Final = frozenset({"create_item", "list_items", "list_item_categories"})
 # What is never as it was afterwards has things of its own, for the others to find theirs whole.
 USED_UP: Final = frozenset(
@@ -73,12 +73,12 @@ def operations_of(role: str) -> list[str]:
     """What this role is let in to; the admin only where nobody else is."""
     ids = [each.id for each in OPERATIONS if each.id not in LAST_DEEDS]
     if role == "admin":
-        return [each for each in ids if POLICY[each] == ADMINS]
+        return [each for each in ids if DOOR_OF[each].access == ADMINS]
     return [each for each in ids if _let_in(each, role)]
 
 
 def _let_in(operation_id: str, role: str) -> bool:
-    access, thing = POLICY[operation_id], THINGS.get(operation_id)
+    access, thing = DOOR_OF[operation_id].access, THINGS.get(operation_id)
     if access is not ANYONE and ROLES[role] not in access:
         return False
     if operation_id in OF_THE_CAMPUS:
@@ -100,7 +100,7 @@ class Shop:
     async def ids(self, role: str, operation_id: str) -> list[str]:
         """What this operation may be about, for this role; empty: nothing that there is."""
         thing = THINGS.get(operation_id)
-        owner = None if thing is None else owner_of(thing, role, POLICY[operation_id])
+        owner = None if thing is None else owner_of(thing, role, DOOR_OF[operation_id].access)
         if thing is None or owner is None:
             return []
         kind = thing.kind
@@ -200,7 +200,7 @@ def owner_of(thing: Thing, role: str, access: Access) -> str | None:
 
 def is_for_owners(operation_id: str) -> bool:
     """Whether all that one gets of what is not one's own is a 403."""
-    foreign = POLICY[operation_id] is not ANYONE
+    foreign = DOOR_OF[operation_id].access != ANYONE
     return foreign and THINGS[operation_id].kind in ("person", "draft", "offer", "item")
 
 

@@ -17,7 +17,7 @@ from api.backends.machines import machines_of
 from api.backends.rate_limits import By, Limit, spend
 from api.entry import routing
 from api.entry.auth import Caller
-from api.entry.policy import ANYONE, LIMITS, POLICY, SIGNED_IN
+from api.entry.doors import ANYONE, FROM_ONE_ADDRESS, ITEMS, SIGNED_IN, Door
 from api.entry.routing import new_router
 from api.wire.problems import Problem
 from infra.settings import Settings
@@ -27,13 +27,6 @@ from tests.stack import local_stack
 
 KEY = base64.b64encode(bytes(32)).decode()
 CLOSED_PORT = "redis://127.0.0.1:1/0"
-ROWS = {
-    "test_items": (SIGNED_IN, (Limit("items"),)),
-    "test_chat": (SIGNED_IN, (Limit("chat"),)),
-    "test_images": (SIGNED_IN, (Limit("images", cost=0),)),
-    "test_auth": (ANYONE, (Limit("auth", By.ACCOUNT), Limit("address", By.ADDRESS))),
-    "test_address": (ANYONE, (Limit("address", By.ADDRESS),)),
-}
 
 
 def settings_on(redis_url: str, **more: Any) -> Settings:
@@ -63,9 +56,6 @@ async def limited_api(settings: Settings) -> AsyncIterator[Mesh]:
     in under that name.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for operation, (access, limits) in ROWS.items():
-            patch.setitem(POLICY, operation, access)
-            patch.setitem(LIMITS, operation, limits)
         patch.setattr(routing, "authenticate", _by_name)
         async with api(settings) as mesh:
             mesh.app.router.routes.extend(_router().routes)
@@ -85,12 +75,28 @@ def _router() -> APIRouter:
     async def ok() -> Response:
         return Response(b"{}", media_type="application/json")
 
-    router.add_api_route("/test/items", ok, operation_id="test_items")
-    router.add_api_route("/test/chat", ok, operation_id="test_chat")
-    router.add_api_route("/test/auth", ok, operation_id="test_auth", methods=["POST"])
-    router.add_api_route("/test/address", ok, operation_id="test_address")
+    @router.get("/test/items", operation_id="test_items")
+    @Door(SIGNED_IN, ITEMS)
+    async def items() -> Response:
+        return await ok()
+
+    @router.get("/test/chat", operation_id="test_chat")
+    @Door(SIGNED_IN, (Limit("chat"),))
+    async def chat() -> Response:
+        return await ok()
+
+    @router.post("/test/auth", operation_id="test_auth")
+    @Door(ANYONE, (Limit("auth", By.ACCOUNT), *FROM_ONE_ADDRESS))
+    async def auth() -> Response:
+        return await ok()
+
+    @router.get("/test/address", operation_id="test_address")
+    @Door(ANYONE, FROM_ONE_ADDRESS)
+    async def address() -> Response:
+        return await ok()
 
     @router.post("/test/images", operation_id="test_images")
+    @Door(SIGNED_IN, (Limit("images", cost=0),))
     async def images(request: Request, files: int) -> Response:
         await spend(machines_of(request).rate_limits, request, "images", files)
         return Response(b"{}", 201, media_type="application/json")

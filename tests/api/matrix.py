@@ -1,4 +1,4 @@
-"""Who may do what, spelled out a second time and otherwise than in api.entry.policy: every operation
+"""Who may do what, spelled out a second time and otherwise than in api.entry.doors: every operation
 has a row in DOORS, and one about a single thing has a row in THINGS, too.
 """
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from api.app import create_app
+from api.entry.routing import doors_of
 from tests.api.alone import settings_of_nothing
 
 METHODS = ("get", "put", "post", "patch", "delete")
@@ -48,7 +49,9 @@ class Operation:
         return path
 
 
-DOCUMENT: dict[str, Any] = create_app(settings_of_nothing()).openapi()
+_APP = create_app(settings_of_nothing())
+DOCUMENT: dict[str, Any] = _APP.openapi()
+DOOR_OF = doors_of(_APP)
 OPERATIONS: tuple[Operation, ...] = tuple(
     Operation(each["operationId"], method.upper(), path, each)
     for path, methods in DOCUMENT["paths"].items()

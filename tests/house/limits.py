@@ -10,7 +10,6 @@ from typing import Final
 
 from api.backends.rate_limits import POLICIES, By, WithoutRedis
 from api.entry.paging import DEPTH_MAX, LIMIT_MAX
-from api.entry.policy import LIMITS
 from api.identity.api_keys import KEYS_MAX
 from api.identity.export import EVENTS_MAX
 from api.messaging.events import CHATS_MAX
@@ -21,6 +20,7 @@ from producers.identity.credentials import IDENTITIES_MAX
 from schemas.items import IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
 from schemas.messaging import CONTENT_LENGTH_MAX
+from tests.api.operations import DOOR_OF
 from tests.house.sources import ROOT
 
 PAGE = ROOT / "docs" / "limits.md"
@@ -31,7 +31,7 @@ Written by `python -m tests.house.limits` from the code; do not edit.
 
 ## How often
 
-Each operation spends the policies that its row in `api/entry/policy.py` names, over a moving window; the
+Each operation spends the policies that its door (`api/entry/doors.py`) names, over a moving window; the
 answer tells what is left (`RateLimit`) and a refused one when to come again (`Retry-After`). The
 settings `LIMIT_…` change them; those that `make up` starts with let one machine ask far more (its
 `settings.json` has them). Guessing passwords is bounded by `auth`, for one account from one
@@ -69,7 +69,7 @@ _AWAY: Final = {WithoutRedis.REFUSE: "refused", WithoutRedis.ALLOW: "let in"}
 
 def page() -> str:
     """The whole of docs/limits.md."""
-    unlimited = sorted(operation for operation, limits in LIMITS.items() if not limits)
+    unlimited = sorted(operation for operation, door in DOOR_OF.items() if not door.limits)
     amounts = [f"| {what} | {most:,} |" for what, most in AMOUNTS.items()]
     spared = f"\nNot counted: {', '.join(f'`{each}`' for each in unlimited)}."
     return "\n".join([_INTRODUCTION, *_policies(), spared, _REST, *amounts, ""])
@@ -79,8 +79,8 @@ def _policies() -> Iterator[str]:
     for policy, away in POLICIES.items():
         spent = {
             (limit.by, operation)
-            for operation, limits in LIMITS.items()
-            for limit in limits
+            for operation, door in DOOR_OF.items()
+            for limit in door.limits
             if limit.policy == policy
         }
         default = Settings.model_fields[f"limit_{policy}"].default

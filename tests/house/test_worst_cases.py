@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.entry.policy import LIMITS
-from tests.api.operations import OPERATIONS
+from tests.api.operations import DOOR_OF, OPERATIONS
 from tests.house.worst_cases import COMMAND, MEMORY, PAGE, ROW, WORK, page
 
 # Kept from nobody: leaving, and what is read from one row or from memory.
@@ -25,12 +24,15 @@ def test_the_page_of_the_worst_cases_is_up_to_date() -> None:
 
 def test_what_is_more_than_a_row_is_limited() -> None:
     cheap = {name for name, work in WORK.items() if work in (MEMORY, ROW)}
-    assert {name for name in WORK if not LIMITS[name]} - cheap <= UNLIMITED
+    assert {name for name in WORK if not DOOR_OF[name].limits} - cheap <= UNLIMITED
 
 
 def test_every_command_is_limited() -> None:
     commands = {name for name, work in WORK.items() if work == COMMAND}
-    assert {name for name in commands if not LIMITS[name]} <= {"log_out", "log_out_everywhere"}
+    assert {name for name in commands if not DOOR_OF[name].limits} <= {
+        "log_out",
+        "log_out_everywhere",
+    }
 
 
 @pytest.mark.parametrize("name", ["limit", "page"])

@@ -2,7 +2,7 @@
 
     python -m tests.house.worst_cases
 
-What a request may ask for is read from the OpenAPI document and the policy. What it then costs is
+What a request may ask for is read from the OpenAPI document and the doors. What it then costs is
 said here, an operation a row, and held by the tests that are named.
 """
 
@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from api.entry.policy import LIMITS
 from api.wire.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX
-from tests.api.operations import OPERATIONS, Operation
+from tests.api.operations import DOOR_OF, OPERATIONS, Operation
 from tests.house.sources import ROOT
 
 PAGE = ROOT / "docs" / "worst-cases.md"
@@ -98,7 +97,7 @@ _INTRODUCTION = """# The worst cases
 Written by `python -m tests.house.worst_cases`; do not edit. What the costliest request to each
 operation makes the shop do, whoever sends it. Every wait on a store has a time-out, and a body that
 is larger than said here is refused with 413. *Limit* is counted for each person, or address
-(`api/entry/policy.py`); nginx bounds the rate of everything.
+(`api/entry/doors.py`); nginx bounds the rate of everything.
 
 | operation | asks for at most | does at most | limit |
 |---|---|---|---|
@@ -134,7 +133,7 @@ def _body_bytes(operation: Operation) -> int:
 
 
 def _limit(operation: Operation) -> str:
-    names = [re.sub(r"_", " ", each.policy) for each in LIMITS[operation.id]]
+    names = [re.sub(r"_", " ", each.policy) for each in DOOR_OF[operation.id].limits]
     return ", ".join(names) or "none"
 
 

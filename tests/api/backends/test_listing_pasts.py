@@ -14,12 +14,11 @@ import pytest
 
 from api.backends import listing_pasts
 from api.backends.listing_pasts import EVERY, STEP, Pasts
-from api.entry.policy import limits_of
 from projections.journal import journal
 from projections.listings import listing_page
 from projections.listings.listing_page import ListingPage
 from schemas.recorded import Recorded
-from tests.api.operations import OPERATIONS
+from tests.api.operations import DOOR_OF, OPERATIONS
 from tests.projections.cars import ID, STREAM, created, published, repriced
 from tests.projections.history import history
 
@@ -144,4 +143,4 @@ def test_every_list_is_limited() -> None:
         if any(one["name"] == "cursor" for one in each.document.get("parameters", []))
     }
     assert lists
-    assert [each for each in sorted(lists) if not limits_of(each)] == []
+    assert [each for each in sorted(lists) if not DOOR_OF[each].limits] == []

@@ -13,7 +13,6 @@ import pytest
 
 from api.backends import machines, rate_limits
 from api.backends.rate_limits import COUNT_TIMEOUT_S, POLICIES
-from api.entry.policy import LIMITS, POLICY
 from infra.settings import Settings
 from tests.api.limited import (
     CLOSED_PORT,
@@ -23,6 +22,7 @@ from tests.api.limited import (
     redis_url,
     settings_on,
 )
+from tests.api.operations import DOOR_OF, OPERATIONS
 from tests.api.running import Mesh, problem
 from tests.waiting import eventually
 
@@ -341,11 +341,7 @@ async def test_RD_06_redis_coming_back_counts_again() -> None:
 
 @pytest.mark.asvs("V2.4.1")
 def test_GW_04_every_operation_says_how_often() -> None:
-    assert POLICY.keys() - LIMITS.keys() == set(), "add a row to LIMITS in api/entry/policy.py"
-
-
-def test_GW_04_no_operation_is_limited_that_there_is_not() -> None:
-    assert LIMITS.keys() - POLICY.keys() == set(), "take the row out of api/entry/policy.py"
+    assert DOOR_OF.keys() == {each.id for each in OPERATIONS}, "put a Door above its function"
 
 
 def test_GW_04_every_policy_has_a_setting_and_every_setting_a_policy() -> None:
@@ -354,7 +350,7 @@ def test_GW_04_every_policy_has_a_setting_and_every_setting_a_policy() -> None:
 
 
 def test_GW_04_every_operation_spends_policies_that_there_are() -> None:
-    used = {limit.policy for limits in LIMITS.values() for limit in limits}
+    used = {limit.policy for door in DOOR_OF.values() for limit in door.limits}
     assert used <= POLICIES.keys()
 
 

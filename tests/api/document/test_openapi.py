@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete and in step with the policy. Asks no server."""
+"""The OpenAPI document: valid, complete and in step with the doors. Asks no server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from fastapi.routing import APIRoute
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.app import ROUTERS, create_app
-from api.entry.policy import ANYONE, POLICY, limits_of
+from api.entry.doors import ANYONE
 from tests.api.alone import settings_of_nothing
+from tests.api.operations import DOOR_OF
 
 METHODS = {"get", "put", "post", "patch", "delete"}
 
@@ -90,7 +91,7 @@ def test_every_operation_lists_the_errors_that_any_can_have(document: dict[str, 
 
 def test_every_operation_for_some_lists_401_and_403(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
-        if POLICY[operation["operationId"]] is not ANYONE:
+        if DOOR_OF[operation["operationId"]].access != ANYONE:
             assert {"401", "403"} <= operation["responses"].keys(), name
             assert operation.get("security"), name
 
@@ -110,14 +111,9 @@ def test_every_error_is_a_problem_with_an_example(document: dict[str, Any]) -> N
                 assert content["example"]["status"] == int(status), name
 
 
-def test_ID_24_every_operation_has_a_row_in_the_policy(document: dict[str, Any]) -> None:
+def test_ID_24_every_operation_has_a_door(document: dict[str, Any]) -> None:
     ids = {operation["operationId"] for _, operation in operations(document)}
-    assert ids - POLICY.keys() == set(), "add a row to api/entry/policy.py"
-
-
-def test_ID_24_the_policy_has_no_row_without_an_operation(document: dict[str, Any]) -> None:
-    ids = {operation["operationId"] for _, operation in operations(document)}
-    assert POLICY.keys() - ids == set(), "take the row out of api/entry/policy.py"
+    assert ids == DOOR_OF.keys(), "put a Door above its function"
 
 
 @pytest.mark.asvs("V15.3.1")
@@ -168,7 +164,7 @@ def test_GW_01_the_document_lists_every_route(document: dict[str, Any]) -> None:
 
 
 def test_GW_05_every_limited_operation_tells_of_its_limits(document: dict[str, Any]) -> None:
-    limited = [each for _, each in operations(document) if limits_of(each["operationId"])]
+    limited = [each for _, each in operations(document) if DOOR_OF[each["operationId"]].limits]
     assert limited
     for operation in limited:
         assert "429" in operation["responses"], operation["operationId"]

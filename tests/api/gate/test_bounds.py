@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.entry.policy import LIMITS
-from tests.api.operations import DOCUMENT, OPERATIONS, Operation
+from tests.api.operations import DOCUMENT, DOOR_OF, OPERATIONS, Operation
 
 FORMS_WITH_BOUNDS = {"uuid", "date", "date-time", "email", "binary"}
 # They hold of every choice that they stand beside.
@@ -87,4 +86,4 @@ def test_what_has_no_bounds_is_found(schema: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("operation", WRITES, ids=[each.id for each in WRITES])
 def test_V2_4_1_whatever_changes_something_is_counted(operation: Operation) -> None:
-    assert LIMITS[operation.id]
+    assert DOOR_OF[operation.id].limits

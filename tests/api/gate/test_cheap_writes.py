@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from api.backends.rate_limits import By
-from api.entry.policy import ANYONE, LIMITS, POLICY, SOCKET
+from api.entry.doors import ANYONE
+from api.messaging.realtime import SOCKET
 from infra.settings import Settings
-from tests.api.operations import OPERATIONS, Operation
+from tests.api.operations import DOOR_OF, OPERATIONS, Operation
 
 WRITES = [each for each in OPERATIONS if each.method != "GET"]
 # Read by their method, and yet they write.
@@ -16,15 +17,15 @@ ALSO_WRITE = [each for each in OPERATIONS if each.id == "finish_oauth"]
 
 @pytest.mark.parametrize("operation", [*WRITES, *ALSO_WRITE], ids=lambda each: each.id)
 def test_every_write_spends_a_limit(operation: Operation) -> None:
-    assert LIMITS[operation.id]
+    assert DOOR_OF[operation.id].limits
 
 
 @pytest.mark.parametrize("operation", [*WRITES, *ALSO_WRITE], ids=lambda each: each.id)
 def test_what_anyone_may_write_is_limited_by_address(operation: Operation) -> None:
     """Whoever signs nobody in has an address only: `By.CALLER` counts them by it."""
-    if POLICY[operation.id] is not ANYONE:
+    if DOOR_OF[operation.id].access != ANYONE:
         return
-    assert {each.by for each in LIMITS[operation.id]} & {By.ADDRESS, By.CALLER}
+    assert {each.by for each in DOOR_OF[operation.id].limits} & {By.ADDRESS, By.CALLER}
 
 
 @pytest.mark.parametrize("event", SOCKET)

@@ -1,4 +1,4 @@
-"""Schemathesis asks every operation, as everybody whom the policy lets in, what its schema allows
+"""Schemathesis asks every operation, as everybody whom a door lets in, what its schema allows
 and what it forbids. Whatever comes back must be documented, and none of it 5xx: nothing is down.
 More of it: `make fuzz`.
 """

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from api.entry.policy import PATIENCE_S, POLICY, answer_within_s
+from api.entry.doors import Door
 from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError, left, waiting_for_the_client
 from tests.api.alone import settings_of_nothing
-from tests.api.operations import OPERATIONS, Operation
+from tests.api.operations import DOOR_OF, OPERATIONS, Operation
 from tests.api.profiling import photo
 from tests.api.running import Mesh, api
 
@@ -75,10 +75,6 @@ async def test_the_clock_stands_still_while_the_client_sends() -> None:
         assert await waiting_for_the_client(slow)() == {"type": "x"}
 
 
-def test_only_operations_that_there_are_have_more_patience() -> None:
-    assert set(PATIENCE_S) <= set(POLICY)
-
-
 @asynccontextmanager
 async def black_hole() -> AsyncIterator[int]:
     """The port of a server that takes every connection and never says a word."""
@@ -122,7 +118,7 @@ async def frozen() -> AsyncIterator[Mesh]:
         )
         with pytest.MonkeyPatch.context() as patch:
             # What is patient in the shop would only be waited for here.
-            patch.setattr("api.entry.policy.PATIENCE_S", dict.fromkeys(PATIENCE_S, 2.0))
+            patch.setattr(Door, "answer_within_s", lambda door, _: 2.0 if door.within_s else 1.0)
             async with api(settings) as mesh:
                 yield mesh
 
@@ -150,7 +146,7 @@ async def late_or_wrong(mesh: Mesh, operation: Operation, signed_in: bool) -> st
         operation.method, operation.path, headers=headers, **body_of(operation)
     )
     took = time.monotonic() - began
-    if took > answer_within_s(operation.id, mesh.settings) + SLACK_S:
+    if took > DOOR_OF[operation.id].answer_within_s(mesh.settings) + SLACK_S:
         return f"{operation.id} took {took:.1f} s"
     right = answer.status_code < 500 or is_unavailable(answer)
     return None if right else f"{operation.id}: {answer.status_code} {answer.text}"

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from api.entry.policy import SIGNED_IN
+from api.entry.doors import SIGNED_IN
 from api.wire.problems import BODY_BYTES_MAX
 from tests.api.alone import api_alone
 from tests.api.going_wrong import SECRET
@@ -208,7 +208,7 @@ async def test_a_body_of_one_mebibyte_is_read(alone: Mesh) -> None:
 
 
 @pytest.mark.asvs("V8.3.1")
-async def test_ID_24_an_operation_without_a_policy_is_denied(alone: Mesh) -> None:
+async def test_ID_24_an_operation_without_a_door_is_denied(alone: Mesh) -> None:
     assert_problem(await alone.client.get("/test/nobody"), 403, "no_policy")
 
 
@@ -427,7 +427,7 @@ async def test_P20_a_query_is_parsed_and_checked(alone: Mesh) -> None:
     assert_problem(await alone.client.get(f"/test/one/{THING}?n=three"), 422, "invalid")
 
 
-async def test_P20_the_short_cut_keeps_policy_and_problems(alone: Mesh) -> None:
+async def test_P20_the_short_cut_keeps_doors_and_problems(alone: Mesh) -> None:
     assert_problem(await alone.client.get("/test/one/no-id"), 404, "not_found")
     bad = {"Authorization": "Bearer x"}
     answer = await alone.client.get(f"/test/one/{THING}", headers=bad)
