@@ -68,7 +68,7 @@ $(ROOMS:%=room-%): room-%: $(STAMP)
 faults: $(STAMP)  ## The journeys at full size, and kills of everything under reads with tokens (minutes)
 	@MESH_FULL_SIZE=1 $(BIN)/python -m pytest --quiet --timeout 1200 --randomly-dont-reorganize \
 		tests/journeys/test_rebuild.py tests/journeys/test_import.py tests/journeys/test_kills.py
-	@MESH_KILLING_S=180 $(BIN)/python -m pytest --quiet --timeout 600 tests/processors/test_kills.py
+	@MESH_KILLING_S=180 $(BIN)/python -m pytest --quiet --timeout 600 tests/processors/feeding/test_kills.py
 
 timing: $(STAMP)  ## Ask a thousand times whether time tells known e-mails from unknown ones
 	@MESH_TIMING_PAIRS=1000 $(BIN)/python -m pytest --quiet --timeout 900 tests/api/identity/test_timing.py

@@ -8,7 +8,7 @@ import asyncpg
 
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.reading import Batch, Log, Stretch, open_log
+from processors.feeding.reading import Batch, Log, Stretch, open_log
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 from projections.projection import PostgresTable, Projection

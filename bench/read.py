@@ -47,7 +47,7 @@ from infra.logs import configure_logging
 from infra.postgres import open_pool
 from infra.settings import Settings, load_settings
 from infra.vault import Vault, create_schema
-from processors.generations import create_system_schema, ensure_generations
+from processors.feeding.generations import create_system_schema, ensure_generations
 from processors.stores.port import Change, Generation, Held
 from processors.stores.postgres import open_postgres_store
 from projections.identity import sessions, users

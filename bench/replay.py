@@ -40,8 +40,8 @@ from infra.garbage import without_collector
 from infra.postgres import open_pool
 from infra.settings import Settings, load_settings
 from infra.stack.state import State
-from processors.generations import GenerationStatus, ensure_generations, list_generations
-from processors.reading import open_log
+from processors.feeding.generations import GenerationStatus, ensure_generations, list_generations
+from processors.feeding.reading import open_log
 from processors.replay import builds, engine
 from processors.replay.progress import View
 from projections import PROJECTIONS

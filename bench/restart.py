@@ -32,9 +32,9 @@ from infra.kafka import client_config
 from infra.postgres import open_pool
 from infra.settings import Settings
 from infra.stack.state import State
-from processors.generations import ensure_generations
-from processors.groups import GROUPS
-from processors.reading import open_log
+from processors.feeding.generations import ensure_generations
+from processors.feeding.groups import GROUPS
+from processors.feeding.reading import open_log
 from schemas.listings import DeleteListing
 from schemas.messages import Role
 from schemas.partitioning import partition_of

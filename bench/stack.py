@@ -24,7 +24,7 @@ from infra.settings import Settings
 from infra.stack import daemons, supervisor
 from infra.stack.state import State
 from infra.stack.view import View
-from processors.generations import create_system_schema, ensure_generations
+from processors.feeding.generations import create_system_schema, ensure_generations
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 

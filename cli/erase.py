@@ -33,7 +33,7 @@ from cli.ids import an_id
 from cli.tables import print_table
 from infra.settings import Settings, settings, state_folder
 from infra.vault import Vault
-from processors.reading import LogUnavailableError
+from processors.feeding.reading import LogUnavailableError
 from schemas.identity import DeleteUser
 from schemas.messages import Role
 from schemas.recorded import CommandEnvelope

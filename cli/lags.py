@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from processors.reading import Log, Stretch
+from processors.feeding.reading import Log, Stretch
 from processors.stores.port import Watermarks
 from schemas.positions import TopicPartition
 

@@ -24,7 +24,7 @@ from infra.postgres import means_down
 from infra.redis import REDIS_DOWN
 from infra.settings import Settings, SettingsError, settings
 from infra.vault import VaultUnavailableError
-from processors.reading import LogUnavailableError
+from processors.feeding.reading import LogUnavailableError
 from processors.stores.port import StoreUnavailableError
 
 EXIT_TEMPFAIL: Final = 75

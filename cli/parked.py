@@ -14,8 +14,8 @@ import typer
 from cli.tables import print_table
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
-from processors.parking import ParkedStream, Parking, list_parked
-from processors.runner import Runner
+from processors.feeding.parking import ParkedStream, Parking, list_parked
+from processors.feeding.runner import Runner
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import ConflictError, Generation, StoreUnavailableError
 from projections import PROJECTIONS

@@ -14,8 +14,8 @@ from infra.kafka import ensure_topics
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
 from infra.vault import create_schema
-from processors.generations import create_system_schema, ensure_generations
-from processors.showing import renew_views
+from processors.feeding.generations import create_system_schema, ensure_generations
+from processors.feeding.showing import renew_views
 from projections import PROJECTIONS
 
 

@@ -114,7 +114,7 @@ def worker(
     every: Annotated[bool, typer.Option("--all", help="One process for each group.")] = False,
 ) -> None:
     """Fold events into the read models of one store."""
-    from processors.groups import GROUPS
+    from processors.feeding.groups import GROUPS
 
     if every and group is None:
         _run_every_group(tuple(GROUPS))
@@ -126,7 +126,7 @@ def worker(
         message = f"unknown group {group!r}: use one of {', '.join(GROUPS)}, or --all alone"
         raise typer.BadParameter(message)
     with loading():
-        from processors.worker import run_worker
+        from processors.feeding.worker import run_worker
 
     run_process(f"worker-{group}", settings(), run_worker(group))
 
@@ -169,6 +169,6 @@ def _run_every_group(groups: Sequence[str]) -> None:
 def reactor() -> None:
     """Turn events into the commands that follow from them."""
     with loading():
-        from processors.reactor import run_reactor
+        from processors.reactions.reactor import run_reactor
 
     run_process("reactor", settings(), run_reactor)

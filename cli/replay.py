@@ -14,7 +14,7 @@ from cli.tables import print_table
 from infra.postgres import open_pool
 from infra.process import give_way, run_command
 from infra.settings import Settings, settings
-from processors.generations import (
+from processors.feeding.generations import (
     GenerationStatus,
     Registered,
     TransitionError,

@@ -28,13 +28,13 @@ from infra.stack import daemons
 from infra.stack.processes import PROCESSES, SUPERVISOR
 from infra.stack.servers import SERVERS
 from infra.stack.state import State
-from processors.generations import (
+from processors.feeding.generations import (
     GenerationStatus,
     Registered,
     list_generations,
     replay_due,
 )
-from processors.reading import open_log
+from processors.feeding.reading import open_log
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation, Watermarks
 from projections import PROJECTIONS

@@ -9,8 +9,8 @@ import typer
 
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
-from processors.commands import open_commands
-from processors.sweeping import Swept, sweep
+from processors.reactions.commands import open_commands
+from processors.reactions.sweeping import Swept, sweep
 
 
 def register(app: typer.Typer) -> None:

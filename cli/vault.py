@@ -20,7 +20,7 @@ from infra.settings import Settings, settings
 from infra.vault import MasterKeyMissingError, Wrapping, create_schema
 from infra.vault_backup import TABLES, Restored, Since, backup, restore
 from infra.vault_rotation import Rotation, rotate, rows_by_master_key
-from processors.reading import kind_of_record, open_log
+from processors.feeding.reading import kind_of_record, open_log
 from schemas.identity import PasswordChanged, PasswordReset, UserDeleted
 from schemas.recorded import UndecodableError, decode_event
 from schemas.registry import kind_of

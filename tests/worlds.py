@@ -30,12 +30,12 @@ from infra.kafka import ensure_topics, transactional_config
 from infra.opensearch import open_opensearch
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.generations import (
+from processors.feeding.generations import (
     create_system_schema,
     ensure_generations,
     list_generations,
 )
-from processors.reading import open_log
+from processors.feeding.reading import open_log
 from processors.stores.opening import opened_stores
 from processors.stores.port import Watermark
 from projections.projection import Projection

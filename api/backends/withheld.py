@@ -1,6 +1,6 @@
 """What readers are not shown because an event about it waits to be mended.
 
-Views, aliases and tables leave such rows out already (processors/showing.py). Here a reader is
+Views, aliases and tables leave such rows out already (processors/feeding/showing.py). Here a reader is
 told so: what somebody asks for by its id is not gone, it is being repaired. Staff, and whoever
 began the stream, are told which read models wait, since when and for what reason.
 """

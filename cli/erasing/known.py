@@ -18,7 +18,7 @@ from api.identity.person_data import BATCH, sealed_texts
 from cli.lags import lag_of, read_tails
 from infra.settings import Settings
 from infra.vault import PersonKey
-from processors.reading import open_log
+from processors.feeding.reading import open_log
 from processors.stores.port import Watermark, Watermarks
 from producers.writer.deciders import DECIDERS
 from projections.journal.audit import audit

@@ -11,7 +11,7 @@ import asyncpg
 
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.generations import (
+from processors.feeding.generations import (
     GenerationStatus,
     Registered,
     TransitionError,

@@ -13,9 +13,9 @@ from zlib import crc32
 
 import asyncpg
 
-from processors.generations import GenerationStatus, list_generations
-from processors.reading import Log, Stretch, kind_of_record
-from processors.recorded_stream import COUNTS, Guard
+from processors.feeding.generations import GenerationStatus, list_generations
+from processors.feeding.reading import Log, Stretch, kind_of_record
+from processors.feeding.recorded_stream import COUNTS, Guard
 from processors.replay.leftovers import Leftovers, leftovers
 from processors.replay.limits import Limits
 from processors.stores.port import Generation, Store
@@ -192,7 +192,9 @@ class Comparison:
     def _erase(self, key: str, recorded: Recorded[Any]) -> None:
         """An event that waits, and that takes away what the row says all the same."""
         if not self._projection.insert_only and key in self._rows:
-            with suppress(Exception):  # as in processors.folding: then nothing is taken away
+            with suppress(
+                Exception
+            ):  # as in processors.feeding.folding: then nothing is taken away
                 self._set(key, self._projection.fold(self._rows[key], recorded))
 
     def _set(self, key: str, row: Any) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.reading import Stretch, open_log
+from processors.feeding.reading import Stretch, open_log
 from processors.replay import builds as registry
 from processors.replay.builds import Build, ReplayError
 from processors.replay.limits import Limits, stretches

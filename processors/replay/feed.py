@@ -7,11 +7,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from processors.parking import Parking
-from processors.reading import Stretch
-from processors.recorded_stream import Batch
+from processors.feeding.parking import Parking
+from processors.feeding.reading import Stretch
+from processors.feeding.recorded_stream import Batch
+from processors.feeding.runner import Runner
 from processors.replay.builds import Build
-from processors.runner import Runner
 from processors.stores.opening import store_name
 from processors.stores.port import Store
 from schemas.positions import TopicPartition

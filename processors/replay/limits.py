@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from processors.reading import Log, Stretch
+from processors.feeding.reading import Log, Stretch
 from schemas.partitioning import partition_of
 from schemas.positions import Position, TopicPartition, parse_token
 from schemas.recorded import RawRecord, header

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.parking import Parking
-from processors.reading import Log, Stretch, open_log
-from processors.recorded_stream import Batch, Guard, Incoming, incoming_of
+from processors.feeding.parking import Parking
+from processors.feeding.reading import Log, Stretch, open_log
+from processors.feeding.recorded_stream import Batch, Guard, Incoming, incoming_of
 from processors.replay.builds import Build
 from processors.replay.feed import Feed
 from processors.replay.limits import stretches

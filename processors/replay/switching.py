@@ -25,15 +25,15 @@ from asyncpg import exceptions
 
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.generations import (
+from processors.feeding.generations import (
     GenerationStatus,
     Registered,
     list_generations,
     move_generations,
 )
-from processors.parking import Parking
+from processors.feeding.parking import Parking
+from processors.feeding.showing import show
 from processors.replay.leftovers import leftovers, named
-from processors.showing import show
 from processors.stores.opening import opened_stores
 from processors.stores.port import Connection, Generation, Store
 from processors.stores.postgres import PostgresStore

@@ -28,8 +28,8 @@ from functools import partial
 
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.reading import Log, Stretch, kind_of_record, open_log
-from processors.recorded_stream import COUNTS, Guard
+from processors.feeding.reading import Log, Stretch, kind_of_record, open_log
+from processors.feeding.recorded_stream import COUNTS, Guard
 from processors.replay.comparison import Comparison, Verdict, ends_of
 from processors.replay.limits import Limits
 from processors.stores.opening import opened_stores, store_name

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from processors.parking import Parking
-from processors.showing import show
+from processors.feeding.parking import Parking
+from processors.feeding.showing import show
 from processors.stores.opening import opened_stores, store_name
 from projections.projection import Projection
 from schemas.positions import parse_token

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 import cli.replay
 from infra.settings import Settings
-from processors.generations import GenerationStatus, Registered
+from processors.feeding.generations import GenerationStatus, Registered
 from processors.replay.locks import only_replay
 from processors.stores.port import Change, Held
 from tests.cli.commands import Mesh, commands_on

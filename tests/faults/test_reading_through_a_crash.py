@@ -14,7 +14,7 @@ from infra.kafka import ensure_topics
 from infra.stack import daemons, supervisor
 from infra.stack.state import State
 from infra.stack.view import View
-from processors.reading import open_log
+from processors.feeding.reading import open_log
 from tests.processors.replay.shop import append, listings
 
 

@@ -14,7 +14,7 @@ from infra.pictures import (
     media_type_of,
     webp_key,
 )
-from processors.media import BOXES
+from processors.reactions.media import BOXES
 from tests.infra.test_pictures import (
     BLUE,
     EXE,

@@ -17,9 +17,9 @@ import pytest
 import pytest_asyncio
 
 from infra.settings import Settings
-from processors.parking import Parking
-from processors.recorded_stream import Guard, read_batch
-from processors.runner import Runner
+from processors.feeding.parking import Parking
+from processors.feeding.recorded_stream import Guard, read_batch
+from processors.feeding.runner import Runner
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Change, Generation, Session, Store, Watermarks
 from processors.stores.rows import row_hash

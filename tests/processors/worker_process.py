@@ -9,7 +9,7 @@ import sys
 
 from infra import process
 from infra.settings import load_settings
-from processors import worker
+from processors.feeding import worker
 
 
 def main() -> None:

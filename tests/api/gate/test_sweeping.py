@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.sweep import sweep_now
-from processors import sweeping
-from processors.commands import Commands
-from processors.reactor import run_reactor
+from processors.reactions import sweeping
+from processors.reactions.commands import Commands
+from processors.reactions.reactor import run_reactor
 from schemas.identity import session_stream, user_stream
 from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
 from tests.api.offering import campus, student

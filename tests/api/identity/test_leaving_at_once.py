@@ -15,8 +15,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.kafka import aio_consumer
-from processors.effects import Effect
-from processors.standing import SETTLE_LISTING, SETTLE_SELLER
+from processors.reactions.effects import Effect
+from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
 from schemas.positions import Position, format_token, parse_token
 from tests.api.running import Mesh
 from tests.api.selling import Seller, path_of, token_of

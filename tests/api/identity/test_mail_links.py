@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from processors.mailing.mails import PAGES
+from processors.reactions.mailing.mails import PAGES
 from schemas.identity import TokenPurpose
 from tests.infra.test_mail import settings_with
 

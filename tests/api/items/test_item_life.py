@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from processors.commands import Commands
-from processors.sweeping import sweep_items
+from processors.reactions.commands import Commands
+from processors.reactions.sweeping import sweep_items
 from schemas.items import item_stream
 from tests.api.conftest import Running
 from tests.api.offering import ITEMS, Student, campus, show, student

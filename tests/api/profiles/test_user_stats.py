@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from processors.reading import open_log
+from processors.feeding.reading import open_log
 from producers.listings import Active, listings
 from schemas.listings import ListingCreated, ListingSold
 from schemas.recorded import decode_event

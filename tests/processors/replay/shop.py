@@ -15,16 +15,16 @@ from confluent_kafka import Producer
 from infra.kafka import ensure_topics
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.generations import (
+from processors.feeding.generations import (
     GenerationStatus,
     Registered,
     ensure_generations,
     list_generations,
 )
-from processors.parking import Parking
-from processors.reading import Stretch, open_log
-from processors.recorded_stream import Guard, read_batch
-from processors.runner import Runner
+from processors.feeding.parking import Parking
+from processors.feeding.reading import Stretch, open_log
+from processors.feeding.recorded_stream import Guard, read_batch
+from processors.feeding.runner import Runner
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation, Store
 from projections import PROJECTIONS

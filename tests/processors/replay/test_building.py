@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processors.generations import GenerationStatus as Status
-from processors.reading import open_log
+from processors.feeding.generations import GenerationStatus as Status
+from processors.feeding.reading import open_log
 from processors.replay import builds, engine, switching
 from processors.replay.limits import Limits
 from processors.replay.verification import verify

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from infra.settings import Settings
-from processors.generations import GenerationStatus as Status
+from processors.feeding.generations import GenerationStatus as Status
 from processors.replay import builds, engine
 from processors.replay.limits import Limits
 from processors.replay.locks import only_replay
@@ -87,7 +87,7 @@ async def _passed(mesh: Shop, generations: list[Generation], offsets: float) -> 
 
 
 async def _end(mesh: Shop) -> int:
-    from processors.reading import open_log
+    from processors.feeding.reading import open_log
 
     async with open_log(mesh.settings) as log:
         return sum(each.end for each in (await log.bounds(["events.listings"])).values())

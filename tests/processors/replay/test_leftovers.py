@@ -13,13 +13,13 @@ import pytest_asyncio
 
 import cli.replay
 from infra.settings import Settings
-from processors.parking import Parking
+from processors.feeding.parking import Parking
+from processors.feeding.runner import Runner
 from processors.replay import builds, engine, switching
 from processors.replay.comparison import Verdict
 from processors.replay.limits import Limits
 from processors.replay.switching import SwitchRefusedError
 from processors.replay.verification import verify
-from processors.runner import Runner
 from processors.stores.port import Generation
 from projections.projection import Projection
 from tests.cli.commands import commands_on

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from processors.generations import GenerationStatus as Status
-from processors.reading import open_log
+from processors.feeding.generations import GenerationStatus as Status
+from processors.feeding.reading import open_log
 from processors.replay import builds, engine, switching
 from processors.replay.builds import ReplayError
 from processors.replay.limits import Limits, LimitsError
@@ -103,7 +103,7 @@ async def test_an_until_that_is_no_moment_and_no_position_is_refused(
 
 
 async def test_a_position_beyond_the_log_is_refused_and_leaves_nothing(mesh: Shop) -> None:
-    from processors.reading import LogUnavailableError
+    from processors.feeding.reading import LogUnavailableError
 
     with pytest.raises(LogUnavailableError, match=r"no event at events\.listings:0:99999999"):
         await engine.start(mesh.settings, [PAGE], Limits(until="events.listings:0:99999999"))

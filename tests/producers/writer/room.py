@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from infra.kafka import aio_consumer, aio_producer, client_config, ensure_topics
 from infra.postgres import open_pool
 from infra.settings import Settings
-from processors.generations import create_system_schema, ensure_generations
+from processors.feeding.generations import create_system_schema, ensure_generations
 from producers.writer.deciders import Rulebook
 from producers.writer.main import run_writer
 from projections.journal.journal import journal
