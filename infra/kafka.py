@@ -22,7 +22,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its public 
 )
 
 from infra.settings import Settings
-from schemas.topics import RECORD_BYTES_MAX, TOPICS, Topic
+from schemas.contexts import Topic
+from schemas.topics import RECORD_BYTES_MAX, TOPICS
 
 ADMIN_TIMEOUT_S = 10.0
 TOPICS_WAIT_S = 30.0

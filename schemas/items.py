@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.contexts import Context
 from schemas.identity import EmailDomain
 from schemas.messages import Command, Event
 from schemas.numbers import DECIMAL
-from schemas.registry import Upcasters
 from schemas.texts import Form, Line, Lines, each_text
 from schemas.vehicles import Currency, CurrencyCode
 
@@ -290,4 +290,4 @@ ItemEvent: TypeAlias = (
     | ItemDeleted
 )
 
-UPCASTERS: Upcasters = {}
+CONTEXT = Context("items", get_args(ItemCommand), get_args(ItemEvent))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field
 
+from schemas.contexts import Context
 from schemas.messages import Command, Event, Market
 from schemas.numbers import Switch
 from schemas.registry import Upcasters
@@ -226,3 +227,5 @@ def _mileage_gets_a_unit(data: dict[str, Any]) -> dict[str, Any]:
 
 
 UPCASTERS: Upcasters = {("listing.created", 1): _mileage_gets_a_unit}
+
+CONTEXT = Context("listings", get_args(ListingCommand), get_args(ListingEvent), UPCASTERS)

@@ -7,14 +7,14 @@ file is text about a person, so it is sealed with the owner's key.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.contexts import Context
 from schemas.identity import Sealed
 from schemas.messages import Command, Event
-from schemas.registry import Upcasters
 
 ORIGINAL_BYTES_MAX = 10 * 1024 * 1024
 
@@ -166,4 +166,4 @@ class MediaDeleted(_MediaEvent):
 
 MediaEvent: TypeAlias = MediaUploaded | MediaProcessed | MediaFailed | MediaDeleted
 
-UPCASTERS: Upcasters = {}
+CONTEXT = Context("media", get_args(MediaCommand), get_args(MediaEvent))

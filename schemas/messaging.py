@@ -7,13 +7,13 @@ that person, and the rest of the conversation stays.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from schemas.contexts import Context
 from schemas.messages import Command, Event
-from schemas.registry import Upcasters
 from schemas.texts import SEALED
 
 CONTENT_LENGTH_MAX = 4_000  # characters
@@ -124,4 +124,4 @@ class ConversationHidden(_MessagingEvent):
 
 MessagingEvent: TypeAlias = ConversationOpened | MessageSent | MessagesRead | ConversationHidden
 
-UPCASTERS: Upcasters = {}
+CONTEXT = Context("messaging", get_args(MessagingCommand), get_args(MessagingEvent))

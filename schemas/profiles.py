@@ -8,13 +8,13 @@ nobody's change of one makes somebody's view of another stale.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.contexts import Context
 from schemas.messages import Command, Event, Language
-from schemas.registry import Upcasters
 from schemas.texts import SEALED, each_text
 
 TextMark = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # HMAC, person's own key
@@ -235,4 +235,4 @@ class PreferencesUpdated(Event):
 ProfilesCommand: TypeAlias = ProfileCommand | UpdateSellerInfo | UpdatePreferences
 ProfilesEvent: TypeAlias = ProfileEvent | SellerUpdated | PreferencesUpdated
 
-UPCASTERS: Upcasters = {}
+CONTEXT = Context("profiles", get_args(ProfilesCommand), get_args(ProfilesEvent))

@@ -6,15 +6,15 @@ sealed with the reviewer's key; the stars are not personal, and stay when the re
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.contexts import Context
 from schemas.messages import Command, Event
 from schemas.numbers import NUMBER
 from schemas.profiles import TextMark
-from schemas.registry import Upcasters
 from schemas.texts import SEALED, each_text
 
 RATING_MAX = 5  # stars
@@ -133,4 +133,4 @@ class ReviewDeleted(_ReviewEvent):
 
 ReviewEvent: TypeAlias = ReviewCreated | ReviewUpdated | ReviewDeleted
 
-UPCASTERS: Upcasters = {}
+CONTEXT = Context("reviews", get_args(ReviewCommand), get_args(ReviewEvent))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from schemas.contexts import Context
 from schemas.listings import listing_stream
 from schemas.messages import Command, Event
 
@@ -41,3 +42,5 @@ class ListingViewed(Event):
 
 
 TrackingEvent: TypeAlias = ListingViewed
+
+CONTEXT = Context("tracking", (), (ListingViewed,))

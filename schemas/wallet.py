@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from schemas.contexts import Context
 from schemas.messages import Command, Event, Market
 
 AMOUNT_MAX = 1_000_000  # tokens in one entry
@@ -119,3 +120,5 @@ class WalletRefunded(Event):
 
 
 WalletEvent: TypeAlias = WalletCredited | WalletDebited | WalletRefunded
+
+CONTEXT = Context("wallet", get_args(WalletCommand), get_args(WalletEvent))

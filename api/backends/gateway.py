@@ -22,6 +22,7 @@ from api.wire.deadlines import left
 from api.wire.problems import WriteUnavailableError
 from infra.kafka import aio_consumer, aio_producer
 from infra.settings import Settings
+from schemas.contexts import Context
 from schemas.partitioning import partition_of
 from schemas.positions import TopicPartition as Place
 from schemas.recorded import (
@@ -34,7 +35,7 @@ from schemas.recorded import (
     value_of,
 )
 from schemas.registry import kind_of
-from schemas.topics import CONTEXTS, EVENT_TYPES, Context
+from schemas.topics import CONTEXTS, EVENT_TYPES
 
 IN_FLIGHT_MAX = 20_000
 START_TIMEOUT_S = 15.0

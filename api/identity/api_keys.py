@@ -24,7 +24,7 @@ from api.wire.problems import Problem, problem_responses, refusal, unauthenticat
 from api.wire.successes import ok, private_json
 from infra.vault import PersonKey
 from projections.identity import api_keys
-from schemas.api_keys import KEYS_MAX, OPERATIONS_MAX, IssueApiKey, RevokeApiKey
+from schemas.identity.api_keys import KEYS_MAX, OPERATIONS_MAX, IssueApiKey, RevokeApiKey
 from schemas.messages import Fault
 from schemas.numbers import NUMBER
 from schemas.positions import Position

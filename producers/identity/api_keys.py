@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
 from producers.decider import Decider, Rejected
-from schemas.api_keys import (
+from schemas.identity.api_keys import (
     ApiKeyCommand,
     ApiKeyEvent,
     ApiKeyIssued,

@@ -11,7 +11,7 @@ from typing import assert_never
 from uuid import UUID
 
 from producers.decider import Decider, Rejected
-from schemas.api_keys import (
+from schemas.identity.api_keys import (
     KEYS_MAX,
     ApiKeyCommand,
     ApiKeyEvent,

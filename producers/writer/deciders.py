@@ -20,10 +20,11 @@ from producers.messaging import conversations
 from producers.profiles import preferences, profiles, sellers
 from producers.reviews import reviews
 from producers.wallet import wallets
+from schemas.contexts import Context
 from schemas.messages import Command
 from schemas.recorded import EventTypes
 from schemas.registry import kind_of
-from schemas.topics import CONTEXTS, EVENT_TYPES, Context
+from schemas.topics import CONTEXTS, EVENT_TYPES
 
 DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "listing": listings,

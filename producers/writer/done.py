@@ -14,9 +14,9 @@ from confluent_kafka.admin import AdminClient
 from infra.kafka import ADMIN_TIMEOUT_S, client_config
 from infra.settings import Settings
 from producers.writer.tail import End, TailReader, TailUnavailableError
+from schemas.contexts import Context
 from schemas.positions import TopicPartition
 from schemas.recorded import header
-from schemas.topics import Context
 
 HEADER = "commands_done"
 

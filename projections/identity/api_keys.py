@@ -12,7 +12,7 @@ from sqlalchemy import Index, MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
-from schemas.api_keys import ApiKeyEvent, ApiKeyIssued, ApiKeyRevoked
+from schemas.identity.api_keys import ApiKeyEvent, ApiKeyIssued, ApiKeyRevoked
 from schemas.recorded import Recorded
 
 

@@ -5,8 +5,10 @@ and of a token only the SHA-256 of its text is told.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
+from schemas.contexts import Context
+from schemas.identity.api_keys import ApiKeyCommand, ApiKeyEvent
 from schemas.identity.claims import (
     ConfirmEmail,
     EmailClaimCommand,
@@ -98,15 +100,16 @@ from schemas.identity.values import (
     UserStatus,
     Version,
 )
-from schemas.registry import Upcasters
 
 IdentityCommand: TypeAlias = EmailClaimCommand | IdentityClaimCommand | UserCommand | SessionCommand
 IdentityEvent: TypeAlias = EmailClaimEvent | IdentityClaimEvent | UserEvent | SessionEvent
 
-UPCASTERS: Upcasters = {}
+CONTEXT = Context(
+    "identity", get_args(IdentityCommand | ApiKeyCommand), get_args(IdentityEvent | ApiKeyEvent)
+)
 
 __all__ = [
-    "UPCASTERS",
+    "CONTEXT",
     "AbandonRegistration",
     "BanReason",
     "BanUser",

@@ -20,7 +20,8 @@ from cli.imports.translate import Translator
 from infra.settings import Settings
 from producers.listings import listings
 from producers.writer.deciders import Rulebook
-from schemas.topics import CONTEXTS, EVENT_TYPES, Context
+from schemas.contexts import Context
+from schemas.topics import CONTEXTS, EVENT_TYPES
 from tests.cli.imports.ads import EXAMPLES, SAMPLE_ADS
 from tests.cli.imports.reading import order
 from tests.producers.writer.room import Room, room

@@ -21,7 +21,7 @@ from infra.kafka import (
     ensure_topics,
 )
 from infra.settings import Settings
-from schemas.topics import FOREVER_MS, Topic
+from schemas.contexts import FOREVER_MS, Topic
 from tests.waiting import eventually, let_pass
 
 GATHER_MS = 200

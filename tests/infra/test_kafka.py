@@ -18,7 +18,8 @@ from infra.kafka import (
     wanted_config,
 )
 from infra.settings import Settings
-from schemas.topics import FOREVER_MS, TOPICS, Topic
+from schemas.contexts import FOREVER_MS, Topic
+from schemas.topics import TOPICS
 
 
 @pytest.fixture

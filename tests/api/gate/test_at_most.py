@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from schemas.api_keys import KEYS_MAX
+from schemas.identity.api_keys import KEYS_MAX
 from tests.api.deeds import Shop
 from tests.api.offering import LAPTOP, campus, student
 from tests.api.profiling import photo

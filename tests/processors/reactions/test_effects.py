@@ -34,6 +34,7 @@ from processors.reactions.effects import (
 from processors.reactions.offsets import Offsets
 from processors.reactions.reactor import EFFECTS as RUNNING
 from processors.reactions.reactor import REACTIONS, run_reactor
+from schemas.contexts import Topic
 from schemas.identity import UserRegistered, user_stream
 from schemas.messages import Language, Market, Role
 from schemas.recorded import (
@@ -44,7 +45,6 @@ from schemas.recorded import (
     headers_of_event,
     value_of,
 )
-from schemas.topics import Topic
 from tests.infra.test_mail import settings_with
 from tests.partitions import partition_of_stream
 from tests.waiting import eventually

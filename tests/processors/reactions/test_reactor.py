@@ -24,6 +24,7 @@ from processors.reactions.commands import Commands
 from processors.reactions.offsets import Offsets
 from processors.reactions.reactions import REACTIONS, Reaction, confirm_email, grant_signup_tokens
 from processors.reactions.reactor import run_reactor
+from schemas.contexts import Topic
 from schemas.identity import (
     IdentityCommand,
     RegisterUser,
@@ -41,7 +42,6 @@ from schemas.recorded import (
     value_of,
 )
 from schemas.registry import kind_of
-from schemas.topics import Topic
 from schemas.wallet import GrantTokens, wallet_stream
 from tests.partitions import PARTITIONS, partition_of_stream
 from tests.projections.history import recorded

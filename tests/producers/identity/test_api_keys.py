@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from producers.identity.api_keys import api_keys
-from schemas.api_keys import ApiKeyIssued, ApiKeyRevoked, IssueApiKey, RevokeApiKey
+from schemas.identity.api_keys import ApiKeyIssued, ApiKeyRevoked, IssueApiKey, RevokeApiKey
 from schemas.messages import Role
 from tests.producers.spec import Spec
 

@@ -8,7 +8,13 @@ from uuid import UUID
 import pytest
 
 from producers.identity.keyrings import keyrings
-from schemas.api_keys import KEYS_MAX, ApiKeyIssued, ApiKeyRevoked, IssueApiKey, RevokeApiKey
+from schemas.identity.api_keys import (
+    KEYS_MAX,
+    ApiKeyIssued,
+    ApiKeyRevoked,
+    IssueApiKey,
+    RevokeApiKey,
+)
 from schemas.messages import Role
 from tests.producers.spec import Spec
 

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 from producers.decider import Decider, Rejected
 from producers.writer.deciders import Rulebook
+from schemas.contexts import Context
 from schemas.messages import Command, Event, Fault, Role
 from schemas.recorded import CommandEnvelope, Reply
 from schemas.registry import Registry
-from schemas.topics import Context
 
 
 class _BoxCommand(Command):

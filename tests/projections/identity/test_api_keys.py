@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from projections.identity.api_keys import api_keys
-from schemas.api_keys import ApiKeyIssued, ApiKeyRevoked
+from schemas.identity.api_keys import ApiKeyIssued, ApiKeyRevoked
 from tests.projections.history import BEGINNING, history, rows_of
 
 KEY, USER = UUID(int=1), UUID(int=2)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from schemas.identity import Sealed, TokenHash
+from schemas.identity.values import Sealed, TokenHash
 from schemas.messages import Command, Event
 
 OPERATIONS_MAX = 100
