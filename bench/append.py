@@ -21,11 +21,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from statistics import median
+from typing import TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4, uuid5
 
@@ -47,14 +49,16 @@ from bench.stack import (
 from infra.kafka import client_config
 from infra.settings import Settings
 from infra.stack.state import State
-from producers.writer.done import DoneReader
-from producers.writer.tail import TailUnavailableError
+from producers.writer.done import TopicIds, first_undone
+from producers.writer.tail import TailReader, TailUnavailableError
 from schemas.listings import CreateListing
 from schemas.messages import Role
 from schemas.partitioning import partition_of
 from schemas.positions import TopicPartition
 from schemas.recorded import CommandEnvelope, headers_of_command, value_of
 from schemas.topics import CONTEXTS
+
+T = TypeVar("T")
 
 GOAL = 8.0
 GOAL_SYNC_OFF = 2.0
@@ -107,20 +111,33 @@ class Progress:
     """Watches how many commands are done with, as the writers' answers say."""
 
     def __init__(self, settings: Settings) -> None:
-        count = settings.topic_partitions
-        self._places = [TopicPartition(LISTINGS.commands_topic, each) for each in range(count)]
-        self._reader = DoneReader(settings, [LISTINGS])
+        topics = (LISTINGS.replies_topic, LISTINGS.parked_topic)
+        self._answers = [
+            [TopicPartition(topic, each) for topic in topics]
+            for each in range(settings.topic_partitions)
+        ]
+        self._topic_id = _patiently(lambda: TopicIds(settings).of(LISTINGS.commands_topic))
+        self._reader = TailReader(settings)
 
     def done(self) -> int:
         """The commands done with so far, over all rounds."""
-        deadline = time.monotonic() + WAIT_S
-        while True:
-            try:
-                return sum(each.offset for each in self._reader.read(self._places).values())
-            except TailUnavailableError:  # a broker that has just made the topics
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(POLL_S)
+        ends = _patiently(lambda: self._reader.ends(chain.from_iterable(self._answers)))
+        return sum(
+            first_undone([ends[each] for each in pair], self._topic_id, sys.maxsize)
+            for pair in self._answers
+        )
+
+
+def _patiently(look: Callable[[], T]) -> T:
+    """What a look finds; a broker that has just made the topics knows of no leader at first."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return look()
+        except TailUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
 
 
 def ours(state: State, settings: Settings, writers: int, count: int, profile: str) -> Round:

@@ -293,8 +293,7 @@ def transactional_config(settings: Settings, transactional_id: str) -> dict[str,
         "acks": "all",
         # The writer groups commands itself; waiting here again would only add to the delay.
         "linger.ms": 0,
-        # The broker answers "concurrent transactions" for a moment after each commit; the
-        # default back-off of 100 ms would be the transaction's whole duration.
+        # The default back-off of 100 ms would be many transactions' duration.
         "retry.backoff.ms": 2,
         "retry.backoff.max.ms": 500,
         "message.max.bytes": PARKED_RECORD_BYTES_MAX + RECORD_OVERHEAD_BYTES,
@@ -302,9 +301,7 @@ def transactional_config(settings: Settings, transactional_id: str) -> dict[str,
 
 
 def committed_reader_config(settings: Settings, group: str) -> dict[str, Any]:
-    """A confluent consumer of committed records. Its offsets are fetched stable, which means
-    after every transaction that holds some has ended, and never committed on its own.
-    """
+    """A confluent consumer of committed records, which commits no offsets."""
     named = {"group.instance.id": settings.instance} if settings.instance else {}
     return (
         client_config(settings, group)

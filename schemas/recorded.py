@@ -259,17 +259,27 @@ def headers_of_reply(
     ]
 
 
-def header(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
-    """One header's text, or None; for looking at a record without decoding it."""
+def header(headers: Iterable[tuple[str, bytes | None]], name: str) -> str | None:
+    """One header's text, or None; for looking at a record without decoding it. A header that is
+    null or no text counts as none: who writes such a thing is none of ours.
+    """
     for found, value in headers:
-        if found == name:
-            return value.decode()
+        if found == name and value is not None:
+            try:
+                return value.decode()
+            except UnicodeDecodeError:
+                return None
     return None
+
+
+def _said(record: RawRecord) -> dict[str, bytes]:
+    """A record's headers by name; null ones count as none."""
+    return {name: value for name, value in record.headers if value is not None}
 
 
 def decode_event(record: RawRecord, types: EventTypes) -> Recorded[Any]:
     """A record of an events topic as a recorded event; raises UndecodableError."""
-    headers = dict(record.headers)
+    headers = _said(record)
     try:
         kind = headers["ce_type"].decode()
         schema = int(headers["ce_dataschema"].rpartition(b"/")[2])
@@ -304,7 +314,7 @@ def decode_event(record: RawRecord, types: EventTypes) -> Recorded[Any]:
 
 def decode_command(record: RawRecord, types: Mapping[str, type[Command]]) -> CommandEnvelope:
     """A record of a commands topic; raises UndecodableError."""
-    headers = dict(record.headers)
+    headers = _said(record)
     try:
         command = types[headers["ce_type"].decode()].model_validate_json(record.value or b"")
         versions, deadline = headers.get("expected_version"), headers.get("deadline")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -65,10 +65,15 @@ log = structlog.get_logger()
 
 
 async def refuse_parked(
-    postgres: Database, projection: str, wanted: Mapping[TopicPartition, int]
+    postgres: Database,
+    projection: str,
+    wanted: Mapping[TopicPartition, int],
+    journal_has: Callable[[Mapping[TopicPartition, int]], Awaitable[object]],
 ) -> None:
     """Raises BeingRepaired when one of these positions is of a stream that is parked for the
     projection, at it or behind what waits: passed by the watermark, and yet not to be seen.
+    `journal_has` returns once the journal, which alone can tell whose an event is, has read
+    positions.
     """
     places = list(wanted)
     rows = await postgres.fetch(
@@ -84,6 +89,7 @@ async def refuse_parked(
         streams = {row["stream_id"] for row in own}
         found = next((row["stream_id"] for row in own if row["itself"]), None)
         if found is None and streams:
+            await journal_has({place: wanted[place]})
             found = await _stream_at(postgres, streams, place, wanted[place])
         if found is not None:
             raise BeingRepaired({found})

@@ -25,6 +25,7 @@ from api.backends.withheld import BeingRepaired, refuse_parked
 from api.wire.deadlines import left
 from api.wire.problems import Problem, StoreUnavailableError, WriteUnavailableError
 from infra.opensearch import alias_of, watermark_id
+from projections.journal.journal import journal
 from projections.projection import ClickHouseTable, PostgresTable, Projection, SearchIndex
 from schemas.positions import (
     TOKEN_LENGTH_MAX,
@@ -182,14 +183,32 @@ async def _reach(
     wanted: Offsets,
     deadline: float,
 ) -> str:
+    seen = await _passed(machines, projection, watch, wanted, deadline)
+    if seen.parked:
+
+        async def journal_has(places: Offsets) -> None:
+            await _passed(machines, journal, _watch_of(machines, journal), places, deadline)
+
+        await refuse_parked(machines.postgres, projection.name, wanted, journal_has)
+    await watch.settle(seen)
+    return seen.generation
+
+
+async def _passed(
+    machines: Machines,
+    projection: Projection[Any],
+    watch: Watch,
+    wanted: Offsets,
+    deadline: float,
+) -> Seen:
+    """What was seen when the projection had read all of it; raises StoreUnavailableError when the
+    bound passes.
+    """
     pause, there = POLL_S, False
     while True:
         seen = await watch.look(list(wanted))
         if all(seen.next_offsets.get(place, 0) > offset for place, offset in wanted.items()):
-            if seen.parked:
-                await refuse_parked(machines.postgres, projection.name, wanted)
-            await watch.settle(seen)
-            return seen.generation
+            return seen
         if pause >= POLL_MAX_S and not there:
             # Most are read by now. What is not may be a place that the log does not have.
             there = await _are_there(machines, wanted, deadline)

@@ -27,7 +27,7 @@ from schemas.recorded import Headers
 OPEN_TIMEOUT_S = 10.0
 APPEND_TIMEOUT_S = 10.0
 DROP_TIMEOUT_S = 2.0
-# Longer than any call may take. librdkafka has calls that do not keep their time
+# Longer than any call may take. Not every call of librdkafka's has kept its time
 # (confluentinc/librdkafka#5456), and a thread that never returns ends with the process alone.
 HANGS_S = 15.0
 EXIT_HANGS = 70  # EX_SOFTWARE
@@ -37,7 +37,6 @@ _FENCED = frozenset(
         KafkaError._FENCED,  # noqa: SLF001 - librdkafka's own codes start with an underscore
         KafkaError.PRODUCER_FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.FENCED_INSTANCE_ID,
     }
 )
 
@@ -203,10 +202,12 @@ class KafkaAppender:
 
 
 def _signed(answers: Sequence[Outgoing], done: DoneWith) -> Sequence[Outgoing]:
-    """The same, the last of them with what is done with."""
+    """The same, the last of them with what is done with. It stands before whatever else a command
+    brought along that is parked as it came: of two headers the first counts.
+    """
     return [
         *answers[:-1],
-        *(each._replace(headers=[*each.headers, done.header]) for each in answers[-1:]),
+        *(each._replace(headers=[done.header, *each.headers]) for each in answers[-1:]),
     ]
 
 

@@ -16,7 +16,7 @@ from infra.process import announce_ready, first_of
 from infra.settings import Settings
 from producers.writer.append import KafkaAppender
 from producers.writer.deciders import RULEBOOKS, Rulebook
-from producers.writer.done import DoneReader, DoneWith
+from producers.writer.done import TopicIds
 from producers.writer.journal import JournalUnavailableError, PostgresJournal
 from producers.writer.partition import PartitionWriter, Parts
 from producers.writer.recovery import Recovery
@@ -77,8 +77,8 @@ class Writer:
         self._rulebooks = {each.context.commands_topic: each for each in rulebooks}
         self._executor = executor
         self._journal = PostgresJournal(settings)
-        done = DoneReader(settings, [each.context for each in rulebooks])
-        self._source = CommandSource(settings, group, list(self._rulebooks), done, executor)
+        self._topic_ids = TopicIds(settings)
+        self._source = CommandSource(settings, group, list(self._rulebooks), executor)
         self._owned: dict[TopicPartition, PartitionWriter] = {}
         # Outlives `_owned` when an owner is slow to end: its successor waits for it.
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
@@ -102,12 +102,11 @@ class Writer:
         await self._source.stop()
         await self._journal.close()
 
-    def assigned(self, places: Mapping[TopicPartition, DoneWith]) -> None:
+    def assigned(self, places: Sequence[TopicPartition]) -> None:
         """The source's word: these are ours now."""
         log.info("partitions_assigned", places=_names(places))
-        for place, done in places.items():
-            parts = self._parts(place, done.topic_id)
-            writer = PartitionWriter(self._rulebooks[place.topic], place, parts)
+        for place in places:
+            writer = PartitionWriter(self._rulebooks[place.topic], place, self._parts(place))
             self._owned[place] = writer
             task = asyncio.create_task(_own(writer, self._tasks.get(place)))
             task.add_done_callback(self._note_end)
@@ -147,15 +146,14 @@ class Writer:
         if not self._failure.done():
             self._failure.set_exception(error)
 
-    def _parts(self, place: TopicPartition, topic_id: str) -> Parts:
+    def _parts(self, place: TopicPartition) -> Parts:
         return Parts(
-            topic_id=topic_id,
             appender=KafkaAppender(self._settings, place, self._executor),
             recovery=Recovery(
                 self._settings,
                 self._rulebooks[place.topic],
                 place,
-                topic_id,
+                self._topic_ids,
                 self._journal,
                 self._executor,
             ),

@@ -133,7 +133,7 @@ class Memory:
         """Whether an id is certainly younger than every answer that was forgotten here.
 
         Only ids that carry their time (UUID version 7) can tell; they are made afresh for
-        each request, so they come twice only if Kafka's offsets are set back.
+        each request, so they come twice only if what is done with is not known.
         """
         try:
             made = UUID(command_id)

@@ -67,7 +67,11 @@ class UnrecoverableError(Exception):
 
 
 class Flow(Protocol):
-    """Holds the partition's commands back and lets them come again."""
+    """Holds the partition's commands back and lets them come."""
+
+    def begin(self, place: TopicPartition, offset: int) -> None:
+        """Bring the commands from this offset on; until then none comes."""
+        ...
 
     def pause(self, place: TopicPartition) -> None:
         """Bring nothing more for now."""
@@ -80,12 +84,10 @@ class Flow(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """What a partition's owner works with. `topic_id` is that of the topic whose offsets its
-    commands have, `settle_s` how long the group may take to tell a member that its partitions are
-    another's.
+    """What a partition's owner works with. `settle_s` is how long the group may take to tell
+    a member that its partitions are another's.
     """
 
-    topic_id: str
     appender: Appender
     recovery: Recovery
     journal: Journal
@@ -112,6 +114,7 @@ class PartitionWriter:
         self._paused = False
         self._held: list[Received] = []  # taken, without an answer in the log
         self._next_command = 0
+        self._topic_id = ""
         self._epoch = 0
         self._recorded_at = parts.clock()
         self._busy = False
@@ -187,6 +190,9 @@ class PartitionWriter:
             return
         if self.opened.is_set():
             WRITER_REOPENED.labels(self._rulebook.context.name).inc()
+        else:
+            self._parts.flow.begin(self.place, recovered.next_command)
+        self._topic_id = recovered.topic_id
         self._epoch = max(self._epoch, recovered.epoch)
         self._next_command = max(self._next_command, recovered.next_command)
         self._held = [each for each in self._held if each.record.offset >= recovered.next_command]
@@ -287,7 +293,8 @@ class PartitionWriter:
                 parked=decisions.parked,
                 first_event=self.memory.events_next,
                 done=DoneWith(
-                    self._parts.topic_id,
+                    self._topic_id,
+                    self._epoch,
                     min((each.record.offset for each in rest), default=self._next_command),
                 ),
             )

@@ -46,9 +46,9 @@ def receive(record: Record, types: Mapping[str, type[Command]], partitions: int)
             record=record,
             envelope=None,
             fault=str(error),
-            command_id=_text(record, "ce_id")[:COMMAND_ID_LENGTH_MAX],
-            fingerprint=_text(record, "fingerprint"),
-            stream_id=_text(record, "ce_subject"),
+            command_id=(header(record.headers, "ce_id") or "")[:COMMAND_ID_LENGTH_MAX],
+            fingerprint=header(record.headers, "fingerprint") or "",
+            stream_id=header(record.headers, "ce_subject") or "",
         )
     return Received(
         record=record,
@@ -77,10 +77,3 @@ def _decode(
         message = f"{stream_id} does not belong into partition {record.partition}"
         raise UndecodableError(message)
     return envelope, stream_id
-
-
-def _text(record: Record, name: str) -> str:
-    try:
-        return header(record.headers, name) or ""
-    except UnicodeDecodeError:
-        return ""

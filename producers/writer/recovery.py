@@ -18,7 +18,7 @@ from confluent_kafka import KafkaException
 from infra.metrics import EVENTS_IGNORED
 from infra.settings import Settings
 from producers.writer.deciders import Rulebook
-from producers.writer.done import DoneWith, answers_of
+from producers.writer.done import TopicIds, first_undone
 from producers.writer.history import extend
 from producers.writer.journal import Journal
 from producers.writer.memory import Answer, Memory, Stream, Unreadable
@@ -41,11 +41,12 @@ log = structlog.get_logger()
 
 
 class Recovered(NamedTuple):
-    """The epoch for this owner's records, above every earlier one, and the offset of the first
-    command not done with.
+    """The epoch for this owner's records, above every earlier one, the id of the topic that its
+    commands stand in, and the offset of the first of them that is not done with.
     """
 
     epoch: int
+    topic_id: str
     next_command: int
 
 
@@ -57,15 +58,17 @@ class Recovery:
         settings: Settings,
         rulebook: Rulebook,
         place: TopicPartition,
-        topic_id: str,
+        topic_ids: TopicIds,
         journal: Journal,
         executor: Executor,
     ) -> None:
         self._settings = settings
         self._rulebook = rulebook
         self._events = TopicPartition(rulebook.context.events_topic, place.partition)
-        self._replies, self._parked = answers_of(rulebook.context, place)
-        self._topic_id = topic_id
+        self._replies = TopicPartition(rulebook.context.replies_topic, place.partition)
+        self._parked = TopicPartition(rulebook.context.parked_topic, place.partition)
+        self._commands = place
+        self._topic_ids = topic_ids
         self._journal = journal
         self._executor = executor
         self._placed = False
@@ -79,10 +82,12 @@ class Recovery:
         """
         if not self._placed:
             await self._place(memory)
-        ends = await self._read_tail(memory)
+        topic_id = await self._in_thread(self._topic_ids.of, self._commands.topic)
+        ends, commands_end = await self._read_tail(memory)
         epoch = max(ends[self._events].epoch, ends[self._replies].epoch)
-        answered = DoneWith.said_by((ends[self._replies], ends[self._parked]), self._topic_id)
-        return Recovered(epoch + 1, answered.offset)
+        answers = (ends[self._replies], ends[self._parked])
+        next_command = first_undone(answers, topic_id, commands_end)
+        return Recovered(epoch + 1, topic_id, next_command)
 
     async def _place(self, memory: Memory) -> None:
         """Start where the live journal and outcomes stand; what lies before is in them."""
@@ -92,23 +97,29 @@ class Recovery:
         memory.trim(memory.events_next, memory.replies_next)
         self._placed = True
 
-    async def _read_tail(self, memory: Memory) -> dict[TopicPartition, End]:
+    async def _read_tail(self, memory: Memory) -> tuple[dict[TopicPartition, End], int]:
+        """The ends of events, replies and parked commands, and of the commands themselves."""
         reader = await self._in_thread(TailReader, self._settings)
+        places = [self._events, self._replies, self._parked]
         try:
+            ends = await self._in_thread(reader.ends, places)
             starts = {self._events: memory.events_next, self._replies: memory.replies_next}
             records: Iterator[Record] = reader.read(starts)
             while chunk := await self._in_thread(lambda: list(islice(records, CHUNK))):
                 for record in chunk:
                     self._absorb(memory, record)
-            places = [self._events, self._replies, self._parked]
-            ends = await self._in_thread(reader.ends, places)
+            bounds = await self._in_thread(reader.bounds, [*places, self._commands])
         except KafkaException as error:
             raise TailUnavailableError(error.args[0].str()) from error
         finally:
             await self._in_thread(reader.close)
+        if any(bounds[place][1] != ends[place].next_offset for place in places):
+            # What stands between an end and a later one has been read by nobody.
+            message = "another owner has appended meanwhile"
+            raise TailUnavailableError(message)
         memory.events_next = ends[self._events].next_offset
         memory.replies_next = ends[self._replies].next_offset
-        return ends
+        return ends, bounds[self._commands][1]
 
     def _absorb(self, memory: Memory, record: Record) -> None:
         if record.topic == self._replies.topic:

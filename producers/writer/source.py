@@ -12,27 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from infra.kafka import MEMBER_METADATA_AGE_MS, committed_reader_config
 from infra.settings import Settings
-from producers.writer.done import DoneReader, DoneWith
-from producers.writer.tail import TailUnavailableError, record_of
+from producers.writer.tail import record_of
 from schemas import positions
 from schemas.recorded import Record
 
 RECORDS_MAX = 2_000  # in one poll
 IDLE_POLL_S = 0.1
 PAUSED_POLL_S = 0.005  # a paused partition goes on as soon as it may
-BEGIN_TIMEOUT_S = 30.0
-BEGIN_PAUSE_S = 0.25
 REVOKE_TIMEOUT_S = 12.0  # longer than one append may take
 CLOSE_TIMEOUT_S = 10.0
 FETCHED_KILOBYTES_MAX = 16_384
@@ -48,8 +44,8 @@ class SourceFailedError(Exception):
 class Owner(Protocol):
     """Who owns the partitions. Called in the event loop."""
 
-    def assigned(self, places: Mapping[positions.TopicPartition, DoneWith]) -> None:
-        """These are ours now, with where each begins."""
+    def assigned(self, places: Sequence[positions.TopicPartition]) -> None:
+        """These are ours now. Nothing of them comes before `begin`."""
         ...
 
     async def revoked(self, places: Sequence[positions.TopicPartition]) -> None:
@@ -73,11 +69,9 @@ class CommandSource:
         settings: Settings,
         group: str,
         topics: Sequence[str],
-        done: DoneReader,
         executor: Executor,
     ) -> None:
         self._topics = list(topics)
-        self._done = done
         # A member learns with a heartbeat's answer that the group has moved, and we at the
         # next poll.
         self.settle_s = 1.5 * _heartbeat_ms(settings) / 1000 + 2 * IDLE_POLL_S
@@ -106,6 +100,10 @@ class CommandSource:
                 self._executor, thread.join, CLOSE_TIMEOUT_S
             )
 
+    def begin(self, place: positions.TopicPartition, offset: int) -> None:
+        """Bring the partition's commands from this offset on; until then none comes."""
+        self._errands.append(lambda: self._begin(place, offset))
+
     def pause(self, place: positions.TopicPartition) -> None:
         """Bring nothing more of a partition for now."""
         self._paused.add(place)
@@ -116,19 +114,16 @@ class CommandSource:
         self._paused.discard(place)
         self._errands.append(lambda: self._flow(self._consumer.resume, place))
 
-    def _begin(
-        self, places: Sequence[positions.TopicPartition]
-    ) -> Mapping[positions.TopicPartition, DoneWith]:
-        """Where to begin with partitions that are new to us. Heartbeats go on meanwhile."""
-        deadline = time.monotonic() + BEGIN_TIMEOUT_S
-        while True:
-            try:
-                return self._done.read(places)
-            except TailUnavailableError as error:
-                if self._stopping.is_set() or time.monotonic() > deadline:
-                    raise
-                log.warning("commands_begin_unknown", error=str(error))
-            self._stopping.wait(BEGIN_PAUSE_S)
+    def _begin(self, place: positions.TopicPartition, offset: int) -> None:
+        if place not in self._paused:
+            return  # Revoked a moment ago.
+        try:
+            self._consumer.seek(TopicPartition(*place, offset))
+        except KafkaException as error:
+            log.debug("begun_later", error=error.args[0].name(), **place._asdict())
+            self.begin(place, offset)  # librdkafka has not yet taken it up
+        else:
+            self.resume(place)
 
     def _flow(
         self, call: Callable[[list[TopicPartition]], None], place: positions.TopicPartition
@@ -152,7 +147,7 @@ class CommandSource:
         try:
             self._consumer.subscribe(self._topics, **self._callbacks(owner, loop))
             while not self._stopping.is_set():
-                while self._errands:
+                for _ in range(len(self._errands)):
                     self._errands.popleft()()
                 self._poll(owner, loop)
         except Exception as error:  # noqa: BLE001 - the owner must learn of any end
@@ -183,11 +178,12 @@ class CommandSource:
         """What librdkafka calls, in our thread, when the group has moved."""
 
         def on_assign(_: Consumer, partitions: list[TopicPartition]) -> None:
-            begun = self._begin(_places(partitions))
-            self._consumer.incremental_assign(
-                [TopicPartition(*place, done.offset) for place, done in begun.items()]
-            )
-            loop.call_soon_threadsafe(owner.assigned, begun)
+            places = _places(partitions)
+            held_back = [TopicPartition(*place, OFFSET_BEGINNING) for place in places]
+            self._consumer.incremental_assign(held_back)
+            self._consumer.pause(held_back)
+            self._paused.update(places)
+            loop.call_soon_threadsafe(owner.assigned, places)
 
         def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
             places = _places(partitions)

@@ -1,6 +1,6 @@
 """The tail of a partition: what is committed in the log behind given offsets.
 
-Read only after the partition was opened, when no earlier owner can add to it any more.
+An owner reads it once it has opened the partition, when no earlier owner can add to it any more.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class End(NamedTuple):
     @property
     def epoch(self) -> int:
         """The last record's writer epoch, 0 when there is none."""
-        return int(header(self.headers, "writer_epoch") or 0)
+        said = header(self.headers, "writer_epoch") or ""
+        return int(said) if said.isdecimal() else 0
 
 
 class TailReader:
@@ -84,7 +85,7 @@ class TailReader:
         """The partitions' ends. Looks back as far as it must for each last record: markers of
         transactions and records of aborted ones come after it.
         """
-        bounds = {place: self._bounds(place) for place in places}
+        bounds = self.bounds(places)
         last: dict[positions.TopicPartition, Record] = {}
         behind = {place: low for place, (low, high) in bounds.items() if low < high}
         step = _LAST_STEP
@@ -102,6 +103,12 @@ class TailReader:
             place: End(high, last[place].headers if place in last else [])
             for place, (_, high) in bounds.items()
         }
+
+    def bounds(
+        self, places: Iterable[positions.TopicPartition]
+    ) -> dict[positions.TopicPartition, tuple[int, int]]:
+        """The first offset of each partition, and the one that its next record will get."""
+        return {place: self._bounds(place) for place in places}
 
     def close(self) -> None:
         """End the consumer."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from typing import cast
 from uuid import uuid4
 
 import pytest
 
+from api.backends.database import Database
 from api.backends.denylist import KEEP_S
+from api.backends.withheld import BeingRepaired, refuse_parked
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.search.listing_search import listing_search
+from schemas.positions import TopicPartition
 from tests.api.parking import REASON, parked
 from tests.api.running import Mesh
 from tests.api.selling import Seller, path_of, reason_of, token_of
 from tests.waiting import eventually
 
 REPAIRED = (503, "being_repaired")
+PLACE = TopicPartition("events.listings", 1)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +62,30 @@ async def test_lists_leave_a_parked_listing_out(mesh, seller) -> None:
         ids = {each["id"] for each in answer.json()["items"]}
         assert other.json()["id"] in ids
         assert offered.json()["id"] not in ids
+
+
+class JournalBehind:
+    """A read model in which something of one stream waits, and a journal that is behind."""
+
+    read = False
+
+    async def fetch(self, *_: object) -> list[dict[str, object]]:
+        waiting = {"stream_id": "listing/waits", "itself": False, "position_offset": 9}
+        return [{**waiting, "topic": PLACE.topic, "partition": PLACE.partition}]
+
+    async def fetchval(self, *_: object) -> str | None:
+        return "listing/waits" if self.read else None
+
+
+async def test_whose_an_event_is_is_asked_once_the_journal_has_read_it() -> None:
+    postgres = JournalBehind()
+
+    async def journal_has(places: object) -> None:
+        assert places == {PLACE: 9}
+        postgres.read = True
+
+    with pytest.raises(BeingRepaired):
+        await refuse_parked(cast("Database", postgres), "listing_page", {PLACE: 9}, journal_has)
 
 
 async def test_a_token_of_a_parked_write_is_not_covered_and_others_are(mesh, seller) -> None:

@@ -21,7 +21,7 @@ from producers.writer.append import (
     KafkaAppender,
     Outgoing,
 )
-from producers.writer.done import DoneWith, answers_of
+from producers.writer.done import DoneWith, first_undone
 from producers.writer.tail import TailReader
 from schemas.positions import TopicPartition
 from tests.producers.writer.room import Room, room
@@ -56,7 +56,7 @@ class Bench:
             replies=[Outgoing(context.replies_topic, b"k", each, headers) for each in values],
             parked=[],
             first_event=self.next_event() if first is None else first,
-            done=DoneWith(TOPIC_ID, next_command),
+            done=DoneWith(TOPIC_ID, 7, next_command),
         )
 
     async def values(self, topic: str, at_least: int = 0) -> list[bytes]:
@@ -71,8 +71,10 @@ class Bench:
 
     def done(self, topic_id: str = TOPIC_ID) -> int:
         """What a next owner would begin with."""
-        answers = self.reader.ends(answers_of(self.room.rules.context, self.place))
-        return DoneWith.said_by(answers.values(), topic_id).offset
+        context = self.room.rules.context
+        topics = (context.replies_topic, context.parked_topic)
+        places = [TopicPartition(topic, self.place.partition) for topic in topics]
+        return first_undone(self.reader.ends(places).values(), topic_id, 1_000)
 
     def close(self) -> None:
         self.reader.close()

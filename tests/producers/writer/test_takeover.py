@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,8 +15,15 @@ from confluent_kafka.admin import AdminClient
 
 from infra.kafka import client_config, ensure_topics
 from infra.settings import Settings
+from producers.writer import recovery
+from producers.writer.done import HEADER, TopicIds
+from producers.writer.journal import PostgresJournal
 from producers.writer.main import WatermarkWentBackError, run_writer
+from producers.writer.memory import Memory
+from producers.writer.recovery import Recovery
 from producers.writer.source import SourceFailedError, member_config
+from producers.writer.tail import TailReader, TailUnavailableError
+from schemas.positions import TopicPartition
 from schemas.recorded import headers_of_event, value_of
 from tests.partitions import partition_of_stream
 from tests.producers.writer.boxes import (
@@ -25,6 +34,7 @@ from tests.producers.writer.boxes import (
     put_in,
 )
 from tests.producers.writer.room import Room, room
+from tests.producers.writer.test_append import Bench
 from tests.waiting import eventually, let_pass
 
 
@@ -141,6 +151,37 @@ async def test_what_only_parked_commands_say_is_done_with_is_heard(rooms: Room) 
         await eventually(lambda: at_least_parked(rooms, 2))
 
     assert [each.value for each in await rooms.parked()] == [b"of nobody", b"of nobody else"]
+
+
+@pytest.mark.parametrize("said", [b"\xff", b"5", None, b"{id}:1:999999999", b"{id}:999:0"])
+async def test_nobody_but_writers_says_what_is_done_with(rooms: Room, said: bytes | None) -> None:
+    """A parked command keeps what it came with, a header of that name, too."""
+    topic = rooms.rules.context.commands_topic
+    topic_id = TopicIds(rooms.settings).of(topic).encode()
+    foreign = said and said.replace(b"{id}", topic_id)
+    box = uuid4()
+    place = partition_of_stream(f"box/{box}")
+    async with rooms.writer():
+        await rooms.send_raw(place, b"of nobody", [(HEADER, foreign)])
+        await eventually(rooms.parked)
+
+    async with rooms.writer():
+        (reply,) = await rooms.ask(envelope(open_box(box)))
+
+    assert reply.outcome == "accepted"
+    assert len(await rooms.parked()) == 1
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_type", "ce_subject", "fingerprint", "deadline"])
+async def test_a_header_that_is_null_stops_nobody(rooms: Room, name: str) -> None:
+    box = uuid4()
+    place = partition_of_stream(f"box/{box}")
+    async with rooms.writer():
+        await rooms.send_raw(place, b"{}", [(name, None)])
+        (reply,) = await rooms.ask(envelope(open_box(box)))
+
+    assert reply.outcome == "accepted"
+    assert len(await rooms.parked()) == 1
 
 
 async def at_least_parked(rooms: Room, count: int) -> bool:
@@ -322,3 +363,40 @@ async def test_a_writer_whose_name_another_one_has_taken_ends(rooms: Room) -> No
     finally:
         other.close()
         stop.set()
+
+
+async def test_what_another_appends_while_a_new_owner_learns_is_not_jumped_over(
+    rooms: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands behind what has been read and before where the log was last seen to end."""
+    box = uuid4()
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)))
+    place = TopicPartition(rooms.rules.context.commands_topic, partition_of_stream(f"box/{box}"))
+    bench, loop = Bench(rooms, place.partition), asyncio.get_running_loop()
+    other = bench.appender()
+    await other.open()
+    batch = bench.batch(b"by another")._replace(replies=[])  # which nobody could read
+
+    class Moving(TailReader):
+        looks = 0
+
+        def bounds(self, places: Any) -> Any:
+            Moving.looks += 1
+            if Moving.looks == 2:  # behind the end, before the last look
+                asyncio.run_coroutine_threadsafe(other.append(batch), loop).result(10)
+            return super().bounds(places)
+
+    monkeypatch.setattr(recovery, "TailReader", Moving)
+    journal = PostgresJournal(rooms.settings)
+    with ThreadPoolExecutor(4) as executor:
+        ids = TopicIds(rooms.settings)
+        learning = Recovery(rooms.settings, rooms.rules, place, ids, journal, executor)
+        memory = Memory(datetime.now(UTC))
+        with pytest.raises(TailUnavailableError, match="appended meanwhile"):
+            await learning.recover(memory)
+        await learning.recover(memory)
+    assert memory.events_next == bench.next_event()
+    await journal.close()
+    await other.drop()
+    bench.close()
