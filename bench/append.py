@@ -127,6 +127,10 @@ class Progress:
             for pair in self._answers
         )
 
+    def close(self) -> None:
+        """End the watching: a reader that is left asks the broker a hundred times a second."""
+        self._reader.close()
+
 
 def _patiently(look: Callable[[], T]) -> T:
     """What a look finds; a broker that has just made the topics knows of no leader at first."""
@@ -157,6 +161,7 @@ def ours(state: State, settings: Settings, writers: int, count: int, profile: st
         cpu_before, started_at = cpu_s(pids), time.monotonic()
         _wait_past(progress, before + count - 1)
         seconds, cpu = time.monotonic() - started_at, cpu_s(pids) - cpu_before
+    progress.close()
     asyncio.run(note_in_journal(settings))
     handled = before + count - first
     if handled < count / 2:

@@ -105,9 +105,12 @@ def writer(state: State, settings: Settings) -> Iterator[psutil.Process]:
 def handled(settings: Settings, chosen: Sequence[UUID]) -> float:
     """Have a writer that runs handle a command for each listing; the seconds it took."""
     progress = Progress(settings)
-    before = progress.done()
-    delete(settings, chosen)
-    return _wait_past(progress, before + len(chosen) - 1)
+    try:
+        before = progress.done()
+        delete(settings, chosen)
+        return _wait_past(progress, before + len(chosen) - 1)
+    finally:
+        progress.close()
 
 
 def _wait_past(progress: Progress, count: int) -> float:
@@ -126,10 +129,13 @@ def restart_s(state: State, settings: Settings) -> float:
         handled(settings, asyncio.run(listings(settings, 20)))
         victim.kill()
     progress = Progress(settings)
-    before = progress.done()
-    delete(settings, asyncio.run(listings(settings, 1)))
-    with writer(state, settings):
-        return _wait_past(progress, before)
+    try:
+        before = progress.done()
+        delete(settings, asyncio.run(listings(settings, 1)))
+        with writer(state, settings):
+            return _wait_past(progress, before)
+    finally:
+        progress.close()
 
 
 def memory_mb(state: State, settings: Settings) -> float:
