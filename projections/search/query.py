@@ -55,6 +55,9 @@ KEYS: dict[str, Callable[[str], str]] = {
 _LABELS_MAX = {"features": 200}
 RANGES = {"price": "price", "year": "year", "mileage": "mileage_km", "power": "power_kw"}
 
+# Short words have too many neighbours: `golf` and `gold` both mean what they say.
+_A_LETTER_OFF = {"fuzziness": "AUTO:4,100", "prefix_length": 1}
+
 SHOWN = sorted({*names_of(ListingDocument)} - DERIVED - {"listing_id", "description"} | {"place"})
 
 Clause = dict[str, Any]
@@ -115,13 +118,26 @@ def candidates(filters: Filters, *, typos: bool = False) -> Clause:
     if filters.q:
         wanted = asked(filters.q)
         query["must"] = [_all_words(wanted, typos=typos)]
-        names = sorted({part for each in wanted for part in (each.word, *each.parts_of)})
-        query["should"] = [
-            {"terms": {"make_key": names, "boost": 3}},
-            {"terms": {"model_key": names, "boost": 3}},
-            {"match": {"title": {"query": folded(filters.q), "boost": 2}}},
-        ]
+        query["should"] = _better(filters.q, wanted, typos=typos)
     return {"bool": query}
+
+
+def _better(text: str, wanted: Sequence[Asked], *, typos: bool) -> list[Clause]:
+    """What is called so comes before what only mentions it, also when it is misspelt."""
+    title: Clause = {"query": folded(text), "boost": 2}
+    if typos:
+        makes_and_models = [
+            {"match": {field: {"query": each.word, "boost": 3, **_A_LETTER_OFF}}}
+            for field in ("make_key", "model_key")
+            for each in wanted
+        ]
+        return [*makes_and_models, {"match": {"title": title | _A_LETTER_OFF}}]
+    names = sorted({part for each in wanted for part in (each.word, *each.parts_of)})
+    return [
+        {"terms": {"make_key": names, "boost": 3}},
+        {"terms": {"model_key": names, "boost": 3}},
+        {"match": {"title": title}},
+    ]
 
 
 def _all_words(wanted: Sequence[Asked], *, typos: bool) -> Clause:
@@ -136,9 +152,7 @@ def _word(wanted: Asked, *, typos: bool, last: bool) -> Clause:
     if wanted.parts_of:
         ways.append({"terms": {"words": list(wanted.parts_of)}})
     if typos:
-        # Short words have too many neighbours: `golf` and `gold` both mean what they say.
-        fuzzy = {"query": wanted.word, "fuzziness": "AUTO:4,100", "prefix_length": 1}
-        ways.append({"match": {"words": fuzzy}})
+        ways.append({"match": {"words": {"query": wanted.word, **_A_LETTER_OFF}}})
     else:
         begun = [*wanted.unfinished, *([wanted.word] if last else [])]
         ways += [{"prefix": {"words": each}} for each in begun if len(each) >= PREFIX_LENGTH_MIN]

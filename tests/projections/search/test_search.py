@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from infra.settings import Settings
 from projections.search.listing_search import ListingDocument
 from projections.search.query import FACET_VALUES_MAX, Sort, facets_of
+from schemas.messages import Event
 from schemas.search import Filters
-from schemas.vehicles import BodyType, Condition, FuelType, Transmission
+from schemas.vehicles import BodyType, Condition, FuelType, Transmission, VehicleFields
+from tests.projections.cars import created, published
 from tests.projections.search.index import SearchedIndex, index_of
 from tests.projections.search.many_ads import (
     CITIES,
@@ -149,3 +152,20 @@ HOSTILE = ["*", "title:*", '{"match_all":{}}', "AND OR NOT", "\\", "a" * 200, "(
 def test_NS_05_a_text_is_only_ever_words(index: SearchedIndex, text: str) -> None:
     assert index.search(Filters(q=text))["hits"]["total"]["value"] == 0
     assert index.search(Filters(make=[text[:80]]))["hits"]["total"]["value"] == 0
+
+
+@pytest.mark.parametrize(("typed", "typos"), [("golf", False), ("glof", True)])
+def test_SE_01_what_is_called_so_comes_before_what_only_mentions_it(
+    stack: Settings, typed: str, typos: bool
+) -> None:
+    wordy = "Kept in a dry garage, " * 20
+    golfs = {UUID(int=1): ("Golf", wordy), UUID(int=2): ("Golf Plus", wordy)}
+    others = {UUID(int=number): ("Corolla", "As good as a Golf") for number in range(3, 9)}
+    lives: list[tuple[UUID, list[Event]]] = []
+    for listing_id, (model, description) in (golfs | others).items():
+        car = VehicleFields(title=f"My {model}", model=model, description=description)
+        lives.append((listing_id, [created(car, 0, listing_id), published(0, listing_id)]))
+    with index_of(stack, lives) as opened:
+        found = opened.ids(Filters(q=typed), Sort.RELEVANCE, typos=typos)
+    assert len(found) == len(lives)
+    assert set(found[: len(golfs)]) == {str(each) for each in golfs}
