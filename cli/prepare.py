@@ -16,6 +16,7 @@ from infra.settings import Settings, settings
 from infra.vault import create_schema
 from processors.feeding.generations import create_system_schema, ensure_generations
 from processors.feeding.showing import renew_views
+from processors.reactions import positions
 from projections import PROJECTIONS
 
 
@@ -36,5 +37,6 @@ async def prepare(chosen: Settings) -> None:
         await create_schema(pool)
         await password_changes.create_schema(pool)
         await create_system_schema(pool)
+        await positions.create_schema(pool)
     await ensure_generations(chosen, PROJECTIONS)
     await renew_views(chosen, PROJECTIONS)

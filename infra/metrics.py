@@ -43,13 +43,17 @@ STORE_WAITS = Counter("mesh_store_waits_total", "Times a reader waited for its s
 STORE_CONFLICTS = Counter(
     "mesh_store_conflicts_total", "Rounds done again because another worker was quicker", ("store",)
 )
-REACTIONS = Counter("mesh_reactions_total", "Commands sent by reactions", ("reaction", "outcome"))
-EFFECTS = Counter(
-    "mesh_effects_total",
-    "Events that an effect has come past",
-    ("effect", "outcome"),  # done, late, poisoned
+HANDLED = Counter(
+    "mesh_handled_total",
+    "Events that a reaction or effect has come past",
+    ("handler", "outcome"),  # done, late, parked, skipped
 )
-EFFECT_WAITS = Counter("mesh_effect_waits_total", "Times an effect was tried in vain", ("effect",))
+HANDLER_WAITS = Counter(
+    "mesh_handler_waits_total", "Times a reaction or effect was tried in vain", ("handler",)
+)
+HANDLER_PARKED = Gauge(
+    "mesh_handler_parked_streams", "Streams that wait for an operator's decision", ("handler",)
+)
 MAILS = Counter(
     "mesh_mails_total",
     "Mails sent or dropped",

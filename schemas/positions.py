@@ -12,6 +12,10 @@ class TopicPartition(NamedTuple):
     topic: str
     partition: int
 
+    def at(self, offset: int) -> Position:
+        """One record's place in it."""
+        return Position(self.topic, self.partition, offset)
+
 
 class Position(NamedTuple):
     """One record's place in the log."""

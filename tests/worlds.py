@@ -36,6 +36,7 @@ from processors.feeding.generations import (
     list_generations,
 )
 from processors.feeding.reading import open_log
+from processors.reactions import positions
 from processors.stores.opening import opened_stores
 from processors.stores.port import Watermark
 from projections.projection import Projection
@@ -75,6 +76,7 @@ async def world(stack: Settings) -> AsyncIterator[World]:
         await _make_databases(stack, name, undo)
         pool = await undo.enter_async_context(await open_pool(settings, size_max=4))
         await create_system_schema(pool)
+        await positions.create_schema(pool)
         yield World(settings, pool)
 
 

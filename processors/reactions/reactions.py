@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 from uuid import UUID
 
 from processors.reactions.commands import following
+from processors.reactions.effects import Tools
+from processors.reactions.handlers import Handler
 from schemas.identity import (
     ConfirmEmail,
     IdentityUnlinked,
@@ -25,41 +28,28 @@ from schemas.items import (
     RemoveItemImage,
 )
 from schemas.media import DeleteMedia, MediaDeleted, MediaFailed, MediaProcessed, VariantName
-from schemas.messages import Command, Event, Role, category_of
+from schemas.messages import Command, Role, category_of
 from schemas.recorded import CommandEnvelope, Recorded
-from schemas.registry import kind_of
-from schemas.topics import topics_of
 from schemas.wallet import SIGNUP_TOKENS, CreditReason, GrantTokens
 
 
 @dataclass(frozen=True)
-class Reaction:
-    """What follows from the events it hears. `name` is its consumer group and part of its
-    commands' ids, so it never changes.
+class Reaction(Handler):
+    """The commands that follow from the events it hears. Asking twice is asking once, so its
+    positions are kept seldom.
     """
 
-    name: str
-    hears: tuple[type[Event], ...]
     react: Callable[[Recorded[Any]], Sequence[Command]]
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds of events that it hears."""
-        return frozenset(kind_of(each) for each in self.hears)
-
-    @property
-    def topics(self) -> tuple[str, ...]:
-        """The topics that hold them."""
-        return topics_of(*self.hears)
-
-    @property
-    def group(self) -> str:
-        """The consumer group: how far this reaction has come."""
-        return f"mesh.reaction.{self.name}"
+    within: ClassVar[timedelta | None] = None
+    repeatable: ClassVar[bool] = True
 
     def envelopes(self, recorded: Recorded[Any]) -> list[CommandEnvelope]:
         """The commands, with ids that are the same whenever the event is heard again."""
         return following(self.name, recorded, self.react(recorded))
+
+    async def run(self, recorded: Recorded[Any], tools: Tools) -> None:
+        """Return when the broker has them."""
+        await tools.commands.hand_over(self.envelopes(recorded))
 
 
 def _asked(reaction: str, recorded: Recorded[Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from infra.postgres import means_down, open_pool
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError
 from processors.reactions.commands import Commands
+from processors.reactions.positions import UNBUILT
 from projections.identity import sessions, verification_tokens
 from projections.items import items
 from projections.reads import Reads
@@ -36,7 +37,6 @@ ITEMS_EVERY_S = 10.0
 RETRY_S = 60.0
 PAGE = 1_000
 WAITING_MAX = timedelta(days=1)  # longer than any change of a password takes to be decided
-_UNBUILT = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
 
 log = structlog.get_logger()
 
@@ -82,7 +82,7 @@ async def _keep(
             async with await open_pool(settings, size_max=1) as pool:
                 await once(pool, datetime.now(UTC))
         except Exception as error:
-            if not (means_down(error) or isinstance(error, (*_UNBUILT, VaultUnavailableError))):
+            if not (means_down(error) or isinstance(error, (*UNBUILT, VaultUnavailableError))):
                 raise
             log.warning("sweep_put_off", error=type(error).__name__)
             pause = RETRY_S

@@ -11,6 +11,7 @@ import pytest
 from cli.sweep import sweep_now
 from processors.reactions import sweeping
 from processors.reactions.commands import Commands
+from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.reactor import run_reactor
 from schemas.identity import session_stream, user_stream
 from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
@@ -114,13 +115,13 @@ async def test_CR_01_many_that_are_due_come_in_pages(
 
 @pytest.fixture
 async def sweeping_reactor(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """A reactor that has nothing to do but what time brings about, ten times a second."""
+    """A reactor that has little to do but what time brings about, ten times a second."""
     monkeypatch.setattr(sweeping, "EVERY_S", 0.1)
     monkeypatch.setattr(sweeping, "ITEMS_EVERY_S", 0.1)
     stop = asyncio.Event()
     impatient = mesh.settings.model_copy(update={"item_images_wait_s": 0.1})
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_reactor(impatient, stop, (), ()))
+        group.create_task(run_reactor(impatient, stop, (), (DESTROY_KEY,)))
         yield
         stop.set()
 

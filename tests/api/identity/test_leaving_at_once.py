@@ -5,17 +5,15 @@ at when everything that follows has been asked for, decided and read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from infra.kafka import aio_consumer
 from processors.reactions.effects import Effect
+from processors.reactions.positions import Place, Positions
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
 from schemas.positions import Position, format_token, parse_token
 from tests.api.running import Mesh
@@ -74,34 +72,22 @@ async def publish_and_leave(admin: Seller, shelf: Shelf, order: str) -> list[htt
             return [left, *published]
 
 
-@asynccontextmanager
-async def onlooker(mesh: Mesh, effect: Effect) -> AsyncIterator[AIOKafkaConsumer]:
-    """Somebody who sees how far an effect has come, and takes no part in it."""
-    consumer = aio_consumer(mesh.settings, "test-look", group_id=effect.group(mesh.settings))
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
 async def had_their_effects(mesh: Mesh, answers: Iterable[httpx.Response]) -> None:
     """Return when all that follows from these writes has been asked of the writer."""
     for effect in EFFECTS:
-        async with onlooker(mesh, effect) as consumer:
-            for position in places_of(answers):
-                if position.topic in effect.topics:
-                    await eventually(lambda: passed(consumer, position), 30, effect.name)  # noqa: B023
+        for position in places_of(answers):
+            if position.topic in effect.topics:
+                await eventually(lambda: passed(mesh, effect, position), 30, effect.name)  # noqa: B023
 
 
 def places_of(answers: Iterable[httpx.Response]) -> list[Position]:
     return [place for each in answers for place in parse_token(token_of(each)["Consistency-Token"])]
 
 
-async def passed(consumer: AIOKafkaConsumer, position: Position) -> bool:
-    place = TopicPartition(position.topic, position.partition)
-    consumer.assign([place])
-    return (await consumer.committed(place) or 0) > position.offset
+async def passed(mesh: Mesh, effect: Effect, position: Position) -> bool:
+    """Whether the effect has come past this place."""
+    kept = await Positions(mesh.machines.postgres.pool).of([effect.name])
+    return kept.get(Place(effect.name, *position.topic_partition), 0) > position.offset
 
 
 async def what_is_read(admin: Seller, shelf: Shelf) -> tuple[list[str], int]:

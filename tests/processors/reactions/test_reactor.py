@@ -17,11 +17,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from infra.kafka import aio_consumer, aio_producer, ensure_topics
-from infra.metrics import REACTIONS as REACTED
+from infra.metrics import HANDLED
 from infra.settings import Settings
 from processors import replay
 from processors.reactions.commands import Commands
-from processors.reactions.offsets import Offsets
+from processors.reactions.parked import list_parked
+from processors.reactions.positions import Positions
 from processors.reactions.reactions import REACTIONS, Reaction, confirm_email, grant_signup_tokens
 from processors.reactions.reactor import run_reactor
 from schemas.contexts import Topic
@@ -46,6 +47,7 @@ from schemas.wallet import GrantTokens, wallet_stream
 from tests.partitions import PARTITIONS, partition_of_stream
 from tests.projections.history import recorded
 from tests.waiting import eventually
+from tests.worlds import World
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 COMMANDS = "commands.identity"
@@ -67,11 +69,20 @@ class Elsewhere(Reaction):
 class Bench:
     """A topic of events, what is in `commands.identity` since the test began, a reaction."""
 
-    settings: Settings
+    mesh: World
     producer: AIOKafkaProducer
     consumer: AIOKafkaConsumer
     reaction: Elsewhere
     sent: list[CommandEnvelope] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Settings:
+        return self.mesh.settings
+
+    async def parked(self) -> list[str]:
+        """The reasons of what waits for the reaction, stream by stream."""
+        found = await list_parked(self.mesh.pool, [self.reaction.name])
+        return [each.reason for each in found]
 
     async def happen(self, user_id: UUID) -> str:
         """Somebody registers; the event's id."""
@@ -133,13 +144,13 @@ def hash_of(user_id: UUID) -> str:
 
 
 @pytest.fixture
-async def bench(kafka_settings: Settings) -> AsyncIterator[Bench]:
+async def bench(mesh: World) -> AsyncIterator[Bench]:
     name = f"test_{uuid4().hex[:12]}"
     topic = f"events.{name}"
-    await ensure_topics(kafka_settings)
-    await ensure_topics(kafka_settings, [Topic(topic, -1)])
-    producer = aio_producer(kafka_settings, name)
-    consumer = aio_consumer(kafka_settings, name)
+    await ensure_topics(mesh.settings)
+    await ensure_topics(mesh.settings, [Topic(topic, -1)])
+    producer = aio_producer(mesh.settings, name)
+    consumer = aio_consumer(mesh.settings, name)
     await producer.start()
     await consumer.start()
     try:
@@ -148,7 +159,7 @@ async def bench(kafka_settings: Settings) -> AsyncIterator[Bench]:
         for each in consumer.assignment():
             await consumer.position(each)
         yield Bench(
-            kafka_settings,
+            mesh,
             producer,
             consumer,
             Elsewhere(name, (UserRegistered,), confirm_email, topic),
@@ -246,7 +257,7 @@ async def test_a_gentle_restart_repeats_nothing(bench: Bench) -> None:
     assert len(await bench.commands_for(first)) == 1
 
 
-async def test_a_crash_before_the_commit_repeats_the_same_command(
+async def test_a_crash_before_the_position_is_kept_repeats_the_same_command(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user_id = uuid4()
@@ -256,7 +267,7 @@ async def test_a_crash_before_the_commit_repeats_the_same_command(
 
     await bench.happen(user_id)
     with monkeypatch.context() as patched:
-        patched.setattr(Offsets, "commit", crash)
+        patched.setattr(Positions, "save", crash)
         with pytest.raises(ExceptionGroup):
             await asyncio.wait_for(
                 run_reactor(bench.settings, asyncio.Event(), (bench.reaction,), ()), 30
@@ -267,23 +278,25 @@ async def test_a_crash_before_the_commit_repeats_the_same_command(
     assert len(ids) == 1
 
 
-async def test_no_offset_is_committed_before_the_broker_has_the_commands(
+async def test_while_the_broker_takes_no_commands_the_reaction_waits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user_id = uuid4()
     await bench.happen(user_id)
+    refusals = []
 
     async def refused(*_: object) -> None:
+        refusals.append(1)
         raise KafkaError
 
     with monkeypatch.context() as patched:
         patched.setattr(Commands, "hand_over", refused)
-        with pytest.raises(ExceptionGroup):
-            await asyncio.wait_for(
-                run_reactor(bench.settings, asyncio.Event(), (bench.reaction,), ()), 30
-            )
+        async with reacting(bench):
+            await eventually(lambda: len(refusals) >= 3)
+    assert set((await Positions(bench.mesh.pool).of([bench.reaction.name])).values()) == {0}
     async with reacting(bench):
         await eventually(asked(bench, user_id))
+    assert len(await bench.commands_for(user_id)) == 1
 
 
 @pytest.mark.parametrize(
@@ -294,20 +307,21 @@ async def test_no_offset_is_committed_before_the_broker_has_the_commands(
         (b"", [("ce_type", b"user.registered")]),
     ],
 )
-async def test_a_poisoned_event_holds_nobody_up(bench: Bench, value, headers) -> None:
+async def test_an_event_that_cannot_be_read_is_parked_and_holds_nobody_up(
+    bench: Bench, value, headers
+) -> None:
     user_id = uuid4()
-    stream, name = user_stream(user_id), bench.reaction.name
-    before = REACTED.labels(name, "poisoned")._value.get()
     if headers is None:
         headers = [("ce_type", b"user.registered"), ("ce_dataschema", b"user.registered/1")]
-    await bench.record(stream, value, headers)
+    await bench.record(user_stream(user_id), value, headers)
     await bench.happen(user_id)
     async with reacting(bench):
         await eventually(asked(bench, user_id))
-    assert REACTED.labels(name, "poisoned")._value.get() == before + 1
+    (reason,) = await bench.parked()
+    assert reason.startswith("UndecodableError: ")
 
 
-async def test_a_reaction_that_raises_holds_nobody_up(bench: Bench) -> None:
+async def test_a_reaction_that_raises_holds_up_only_that_stream(bench: Bench) -> None:
     poisoned, fine = uuid4(), uuid4()
 
     def react(recorded: Recorded[UserRegistered]) -> Sequence[Command]:
@@ -316,11 +330,12 @@ async def test_a_reaction_that_raises_holds_nobody_up(bench: Bench) -> None:
         return confirm_email(recorded)
 
     picky = Elsewhere(bench.reaction.name, (UserRegistered,), react, bench.reaction.topic)
-    await bench.happen(poisoned)
-    await bench.happen(fine)
+    for each in (poisoned, fine, poisoned):
+        await bench.happen(each)
     async with reacting(bench, picky):
         await eventually(asked(bench, fine))
-    assert REACTED.labels(picky.name, "poisoned")._value.get() == 1
+        await eventually(lambda: HANDLED.labels(picky.name, "parked")._value.get() == 2)
+    assert await bench.parked() == ["ZeroDivisionError"]
     assert await bench.commands_for(poisoned) == []
 
 
@@ -330,7 +345,7 @@ async def test_other_events_are_passed_over(bench: Bench) -> None:
     await bench.happen(user_id)
     async with reacting(bench):
         await eventually(asked(bench, user_id))
-    assert REACTED.labels(bench.reaction.name, "poisoned")._value.get() == 0
+    assert await bench.parked() == []
 
 
 def test_a_replay_knows_no_reactions() -> None:

@@ -1,0 +1,232 @@
+"""The one reader of a process: it hands each record to every handler that hears it.
+
+The processes share the partitions as members of one consumer group, which commits nothing: where
+each handler goes on stands in Postgres. The reader begins where most of a partition's handlers
+are, and waits for none; who is further back fetches what it lacks by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
+from aiokafka import TopicPartition as KafkaPartition
+
+from infra.kafka import Gathering, aio_consumer, membership, start_client
+from infra.metrics import HANDLER_PARKED
+from infra.postgres import means_down
+from infra.process import first_of
+from infra.settings import Settings
+from processors.feeding.reading import kind_of_record
+from processors.reactions.effects import Effect
+from processors.reactions.lanes import Head, Heard, Lane, Means, end
+from processors.reactions.positions import UNBUILT, Place
+from processors.reactions.reactions import Reaction
+from schemas.positions import TopicPartition
+
+BATCH_MAX = 500
+POLL_MS = 2_000
+# Nobody waits for what follows from an event: where many come, the broker may hold them back
+# until a fetch is worth it.
+GATHER_MS = 500
+NEAR = 1_000  # offsets: handlers no further apart are given the same records, not cursors
+SAVE_S = 2.0  # between two looks at how far the lanes are and what has been decided
+RETRY_S = 0.5
+STOP_S = 5.0  # what runs may end within so long, then it is cancelled and repeated later
+
+log = structlog.get_logger()
+
+Handlers = Sequence[Effect | Reaction]
+
+
+@dataclass(frozen=True)
+class _Partition:
+    """A partition that is ours: its lanes, and by kind those that hear it."""
+
+    head: Head
+    lanes: Sequence[Lane]
+    hearing: Mapping[bytes, Sequence[Lane]]
+
+
+class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Reads the topics of all handlers for the lanes of the partitions that are ours now."""
+
+    def __init__(self, settings: Settings, handlers: Handlers, means: Means) -> None:
+        self._handlers = handlers
+        self._means = means
+        self._partitions: dict[TopicPartition, _Partition] = {}
+        self._saved: dict[Place, int] = {}
+        self._opening: asyncio.Task[None] | None = None
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._consumer: AIOKafkaConsumer = aio_consumer(
+            settings,
+            "mesh-reactor",
+            group_id=group_of(settings),
+            **membership(settings),
+            **Gathering.options(),
+        )
+        self._gathering = Gathering(self._consumer, GATHER_MS)
+
+    async def start(self) -> None:
+        """Join the group; raises KafkaError when the broker can't be reached."""
+        topics = sorted({topic for each in self._handlers for topic in each.topics})
+        self._consumer.subscribe(topics, listener=self)
+        await start_client(self._consumer)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read until `stop` is set; raises what ends the work of a lane."""
+        try:
+            await first_of(
+                stop.wait(), asyncio.shield(self._failed), self._read(), self._keep_saving()
+            )
+        finally:
+            await self._give_up()
+            await self._consumer.stop()
+
+    async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
+        """End the lanes: each partition comes back with its own, here or elsewhere."""
+        del revoked
+        await self._give_up()
+
+    async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
+        """Open the lanes; until it is known where they go on, nothing is read."""
+        self._consumer.pause(*assigned)
+        places = [TopicPartition(each.topic, each.partition) for each in assigned]
+        self._opening = asyncio.create_task(self._open(places), name="open lanes")
+        self._opening.add_done_callback(self._note)
+
+    def _note(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _open(self, places: Sequence[TopicPartition]) -> None:
+        while True:
+            try:
+                reached = await self._means.positions.of([each.name for each in self._handlers])
+                parked = await self._means.parked.streams(places)
+                break
+            except Exception as error:
+                if not (means_down(error) or isinstance(error, UNBUILT)):
+                    raise
+                log.warning("positions_waited_for", error=type(error).__name__)
+            await asyncio.sleep(RETRY_S)
+        self._saved = reached
+        for place in places:
+            self._partitions[place] = opened = self._opened(place, reached)
+            kafka = KafkaPartition(*place)
+            self._consumer.seek(kafka, opened.head.next_offset)
+            self._consumer.resume(kafka)
+            for lane in opened.lanes:
+                waiting = parked.get(lane.place, {})
+                lane.parked.update(waiting)
+                _pass_on_decisions(lane, waiting)
+                lane.start()
+
+    def _opened(self, place: TopicPartition, reached: Mapping[Place, int]) -> _Partition:
+        own = [
+            (each, Place(each.name, *place))
+            for each in self._handlers
+            if place.topic in each.topics
+        ]
+        head = Head(common_start([reached.get(at, 0) for _, at in own]))
+        hearing: dict[bytes, list[Lane]] = defaultdict(list)
+        lanes = []
+        for handler, at in own:
+            lane = Lane(handler, at, head, reached.get(at, 0), self._means, self._fail)
+            lanes.append(lane)
+            for kind in handler.kinds:
+                hearing[kind.encode()].append(lane)
+        return _Partition(head, lanes, hearing)
+
+    async def _read(self) -> None:
+        while True:
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            self._gathering.took(some=bool(batches))
+            for place, records in batches.items():
+                self._offer(TopicPartition(place.topic, place.partition), records)
+
+    def _offer(self, place: TopicPartition, records: Sequence[ConsumerRecord]) -> None:
+        partition = self._partitions.get(place)
+        if partition is None:
+            return
+        for record in records:
+            if hearing := partition.hearing.get(kind_of_record(record)):
+                heard = Heard(record)
+                for lane in hearing:
+                    lane.offer(heard)
+        partition.head.next_offset = records[-1].offset + 1
+
+    async def _keep_saving(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_S)
+            try:
+                await self._save()
+                await self._look_for_decisions()
+            except Exception as error:
+                if not (means_down(error) or isinstance(error, UNBUILT)):
+                    raise
+                log.warning("positions_not_saved", error=type(error).__name__)
+
+    async def _save(self) -> None:
+        reached = {lane.place: lane.next_offset for lane in self._lanes()}
+        moved = {at: offset for at, offset in reached.items() if self._saved.get(at) != offset}
+        if moved:
+            await self._means.positions.save(moved)
+            self._saved |= moved
+
+    async def _look_for_decisions(self) -> None:
+        waiting = [lane for lane in self._lanes() if lane.parked]
+        if waiting:
+            places = {lane.place.topic_partition for lane in waiting}
+            parked = await self._means.parked.streams(list(places))
+            for lane in waiting:
+                _pass_on_decisions(lane, parked.get(lane.place, {}))
+        streams = Counter(lane.handler.name for lane in self._lanes() for _ in lane.parked)
+        for handler in self._handlers:
+            HANDLER_PARKED.labels(handler.name).set(streams[handler.name])
+
+    def _lanes(self) -> Iterable[Lane]:
+        return (lane for partition in self._partitions.values() for lane in partition.lanes)
+
+    async def _give_up(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+            self._opening = None
+        lanes = list(self._lanes())
+        await end(lanes, STOP_S)
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._save()
+        except Exception as error:  # noqa: BLE001 - it is done once more, by whoever comes next
+            log.warning("positions_not_saved", error=type(error).__name__)
+        self._partitions.clear()
+
+
+def _pass_on_decisions(lane: Lane, waiting: Mapping[str, bool]) -> None:
+    for stream_id, decided in waiting.items():
+        if decided:
+            lane.decided(stream_id)
+
+
+def group_of(settings: Settings) -> str:
+    """The consumer group whose members share the partitions. Of one set of stores: another has
+    other people in its vault.
+    """
+    return f"mesh.{settings.store_prefix}reactor"
+
+
+def common_start(offsets: Sequence[int]) -> int:
+    """Where to begin for handlers that have come so far each: with the last of those that are
+    near the first. Whoever is further back has to catch up by itself.
+    """
+    first = max(offsets)
+    return min(each for each in offsets if each >= first - NEAR)
