@@ -9,16 +9,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
-import uuid_utils
 
 from api.backends.database import Database
-from api.backends.gateway import CommandGateway
 from api.wire.problems import StoreUnavailableError
 from cli.confirming import Yes, confirm
 from cli.erasing.documents import search_opensearch, search_redis
@@ -30,15 +27,13 @@ from cli.erasing.pictures import search_objects
 from cli.erasing.rows import search_clickhouse, search_postgres
 from cli.erasing.searched import Searched
 from cli.ids import an_id
+from cli.sending import asked, replies_to
 from cli.tables import print_table
 from infra.settings import Settings, settings, state_folder
 from infra.vault import Vault
 from processors.feeding.reading import LogUnavailableError
 from schemas.identity import DeleteUser
-from schemas.messages import Role
-from schemas.recorded import CommandEnvelope
 
-ASKED_BY = "cli/erase"
 VALUES_MAX = 100
 MEGA = 1_000_000
 READ_WAIT_S = 60.0  # for the workers, to have read what stands in the log
@@ -135,21 +130,7 @@ async def erase(chosen: Settings, user_id: UUID, *, remember: bool) -> dict[str,
 
 
 async def _delete(chosen: Settings, user_id: UUID, vault: Vault) -> None:
-    command_id = str(uuid_utils.uuid7())
-    command = DeleteUser(
-        user_id=user_id,
-        asked_at=datetime.now(UTC),
-        asked_by=ASKED_BY,
-        asked_role=Role.SYSTEM,
-    )
-    gateway = CommandGateway(chosen)
-    await gateway.start()
-    try:
-        reply = await gateway.send(
-            CommandEnvelope(command, command_id, command_id, command_id, fingerprint="")
-        )
-    finally:
-        await gateway.stop()
+    (reply,) = await replies_to(chosen, DeleteUser(user_id=user_id, **asked("erase")))
     if reply.outcome != "accepted":
         unknown = reply.reason == "user_unknown"
         message = f"Nobody has the id {user_id}" if unknown else f"Refused: {reply.reason}"

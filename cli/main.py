@@ -48,6 +48,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.seller_account": ("seller-account",),
     "cli.sweep": ("sweep",),
     "cli.parked": ("parked",),
+    "cli.effects": ("effects",),
     "cli.vault": ("vault",),
     "cli.erase": ("erase",),
     "cli.mail": ("mail",),

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 import typer
-import uuid_utils
 
 from api.backends.database import Database
 from api.backends.denylist import Cut, Denylist
-from api.backends.gateway import CommandGateway
+from cli.sending import asked, replies_to
 from infra.redis import open_redis
 from infra.settings import Settings, settings
 from infra.vault import Wrapping
@@ -21,9 +19,7 @@ from projections.identity import users
 from schemas.emails import lookup_form
 from schemas.identity import GrantRole
 from schemas.messages import Role
-from schemas.recorded import CommandEnvelope, Reply
-
-ASKED_BY = "cli/grant-role"
+from schemas.recorded import Reply
 
 
 class PersonRole(StrEnum):
@@ -63,28 +59,8 @@ def grant_role(
 async def send_grant(chosen: Settings, email: str, role: Role) -> Reply:
     """The writer's reply; raises PersonError, and what means an outage."""
     user_id = await _user_id(chosen, email)
-    command = GrantRole(
-        user_id=user_id,
-        role=role,
-        asked_at=datetime.now(UTC),
-        asked_by=ASKED_BY,
-        asked_role=Role.SYSTEM,
-    )
-    command_id = str(uuid_utils.uuid7())
-    gateway = CommandGateway(chosen)
-    await gateway.start()
-    try:
-        reply = await gateway.send(
-            CommandEnvelope(
-                command=command,
-                command_id=command_id,
-                correlation_id=command_id,
-                causation_id=command_id,
-                fingerprint="",
-            )
-        )
-    finally:
-        await gateway.stop()
+    command = GrantRole(user_id=user_id, role=role, **asked("grant-role"))
+    (reply,) = await replies_to(chosen, command)
     if reply.outcome != "accepted":
         message = f"Refused: {reply.reason}"
         raise PersonError(message)

@@ -15,9 +15,9 @@ import typer
 import uuid_utils
 from pydantic import TypeAdapter, ValidationError
 
-from api.backends.gateway import CommandGateway
 from api.identity.account_fields import Email, Name
 from api.identity.registration import RESERVATION
+from cli.sending import replies_to
 from infra.one_time_tokens import OneTimeTokens
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
@@ -25,8 +25,7 @@ from infra.vault import PersonKey, Vault
 from schemas.emails import lookup_form
 from schemas.identity import RegisterUser, ReserveEmail, TokenPurpose
 from schemas.listings import seller_account
-from schemas.messages import Command, Market, Role
-from schemas.recorded import CommandEnvelope
+from schemas.messages import Market, Role
 from schemas.texts import Line
 
 SOURCE_LENGTH_MAX = 100
@@ -105,25 +104,12 @@ async def register_source(
         expires_at=now + timedelta(seconds=chosen.verify_email_s),
         **by,
     )
-    await _sent(chosen, reserve, joins)
+    *_, reply = await replies_to(chosen, reserve, joins)
+    if reply.outcome != "accepted":
+        message = f"Refused: {reply.reason}"
+        raise SourceError(message)
     return user_id, offers
 
 
 def _sealed(key: PersonKey, email: str, name: str) -> dict[str, Any]:
     return {"email_sealed": key.seal("email", email), "name_sealed": key.seal("name", name)}
-
-
-async def _sent(chosen: Settings, *commands: Command) -> None:
-    gateway = CommandGateway(chosen)
-    await gateway.start()
-    try:
-        for command in commands:
-            command_id = str(uuid_utils.uuid7())
-            reply = await gateway.send(
-                CommandEnvelope(command, command_id, command_id, command_id, fingerprint="")
-            )
-            if reply.outcome != "accepted":
-                message = f"Refused: {reply.reason}"
-                raise SourceError(message)
-    finally:
-        await gateway.stop()

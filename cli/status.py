@@ -35,8 +35,11 @@ from processors.feeding.generations import (
     replay_due,
 )
 from processors.feeding.reading import open_log
+from processors.reactions.positions import Positions
+from processors.reactions.reactions import REACTIONS
+from processors.reactions.reactor import EFFECTS
 from processors.stores.opening import opened_stores, store_name
-from processors.stores.port import Generation, Watermarks
+from processors.stores.port import Generation, Watermark, Watermarks
 from projections import PROJECTIONS
 from projections.projection import Projection
 from schemas.topics import TOPICS
@@ -91,9 +94,10 @@ async def mesh_status(chosen: Settings) -> dict[str, Any]:
     """The whole answer, as `--json` prints it. Takes a few times TIMEOUT_S at most."""
     found = _Found()
     state = State(state_folder())
-    known, parked = await asyncio.gather(
+    known, parked, handlers = await asyncio.gather(
         found.part("postgres", _generations(chosen), None),
         found.part("parked events", _parked(chosen), None),
+        found.part("reactions and effects", _handlers(chosen), None),
     )
     live = _live(known or [])
     stores = sorted({store_name(each.projection) for each in live.values()})
@@ -104,13 +108,15 @@ async def mesh_status(chosen: Settings) -> dict[str, Any]:
         )
     )
     marks = {name: each for part in read for name, each in part.items()}
-    tails = await found.part("kafka", _tails(chosen, list(marks.values())), None)
+    places = [each.marks for each in handlers or ()]
+    tails = await found.part("kafka", _tails(chosen, [*marks.values(), *places]), None)
     return {
         "urls": {"api": chosen.public_url, "docs": f"{chosen.public_url}/openapi.json"},
         **_daemons(state),
         "projections": [
             _projection(each, known or [], marks.get(each.name), tails) for each in PROJECTIONS
         ],
+        "handlers": [_handler(each, tails) for each in handlers or ()],
         "parked": parked,
         "partitions": None if tails is None else _partitions(tails),
         "errors": found.errors,
@@ -123,6 +129,7 @@ def _daemons_alone(why: str) -> dict[str, Any]:
         "urls": None,
         **_daemons(State(state_folder())),
         "projections": [],
+        "handlers": [],
         "parked": None,
         "partitions": None,
         "errors": [why],
@@ -166,6 +173,50 @@ async def _parked(chosen: Settings) -> dict[str, Any]:
             " GROUP BY projection ORDER BY projection"
         )
     return {**record, "withheld": {each["projection"]: each["streams"] for each in shown}}
+
+
+@dataclass(frozen=True)
+class _Handler:
+    """A reaction or effect: how far it is, and how many streams wait for a decision."""
+
+    name: str
+    topics: Sequence[str]
+    marks: Watermarks
+    parked: int
+
+
+async def _handlers(chosen: Settings) -> list[_Handler]:
+    known = (*REACTIONS, *EFFECTS)
+    async with await open_pool(chosen, size_max=1) as pool:
+        reached = await Positions(pool).of([each.name for each in known])
+        rows = await pool.fetch(
+            "SELECT handler, count(DISTINCT stream_id) AS streams FROM mesh.handler_parked"
+            " GROUP BY handler"
+        )
+    parked = {row["handler"]: row["streams"] for row in rows}
+    return [
+        _Handler(
+            each.name,
+            each.topics,
+            {
+                place.topic_partition: Watermark(offset)
+                for place, offset in reached.items()
+                if place.handler == each.name
+            },
+            parked.get(each.name, 0),
+        )
+        for each in known
+    ]
+
+
+def _handler(each: _Handler, tails: Tails | None) -> dict[str, Any]:
+    lag = None if tails is None else lag_of(each.marks, each.topics, tails)
+    return {
+        "name": each.name,
+        "lag_events": lag[0] if lag else None,
+        "lag_seconds": lag[1] if lag else None,
+        "parked_streams": each.parked,
+    }
 
 
 def _live(known: Sequence[Registered]) -> dict[str, Generation]:
@@ -237,10 +288,23 @@ def _tell(found: Mapping[str, Any]) -> None:
         print(f"parked: {found['parked']['events']} events of {found['parked']['streams']} streams")
         for name, streams in found["parked"]["withheld"].items():
             print(f"  {name}: {streams} streams wait, their rows are not shown: `mesh parked list`")
+    _tell_handlers(found["handlers"])
     for error in found["errors"]:
         print(f"not reached: {error}")
     if found["errors"]:
         print("`mesh up` starts what is not running; `mesh logs NAME` may tell why it is not")
+
+
+def _tell_handlers(handlers: Sequence[Mapping[str, Any]]) -> None:
+    behind = max(handlers, key=lambda each: each["lag_events"] or 0, default=None)
+    if behind is not None and behind["lag_events"]:
+        print(
+            f"reactions and effects: {behind['name']} is furthest behind, by"
+            f" {behind['lag_events']} events, {behind['lag_seconds']} s"
+        )
+    for each in handlers:
+        if each["parked_streams"]:
+            print(f"  {each['name']}: {each['parked_streams']} streams wait: `mesh effects list`")
 
 
 def _tell_projections(projections: Iterable[Mapping[str, Any]]) -> None:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from schemas import identity, items, listings, media, messaging, profiles, reviews, tracking, wallet
+from schemas import (
+    identity,
+    items,
+    listings,
+    media,
+    messaging,
+    ops,
+    profiles,
+    reviews,
+    tracking,
+    wallet,
+)
 from schemas.contexts import Context, Topic
 from schemas.messages import Command, Event
 from schemas.recorded import Reply
@@ -20,6 +31,7 @@ CONTEXTS: tuple[Context, ...] = (
     messaging.CONTEXT,
     items.CONTEXT,
     reviews.CONTEXT,
+    ops.CONTEXT,
     tracking.CONTEXT,
 )
 

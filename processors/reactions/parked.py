@@ -129,9 +129,11 @@ class Parked:
 
 
 async def list_parked(
-    pool: asyncpg.Pool, handlers: Collection[str] | None = None, stream_id: str = ""
+    pool: asyncpg.Pool,
+    handlers: Collection[str] | None = None,
+    streams: Collection[str] | None = None,
 ) -> list[ParkedStream]:
-    """The streams that wait, oldest first, LISTED_MAX at most; of these handlers, or of all."""
+    """The streams that wait, oldest first, LISTED_MAX at most; None: of all handlers, any."""
     rows = await pool.fetch(
         """
         SELECT * FROM (
@@ -141,13 +143,14 @@ async def list_parked(
                 topic, partition, position_offset, kind, reason, tries,
                 parked_at AS since, decided
             FROM mesh.handler_parked
-            WHERE ($1::text[] IS NULL OR handler = ANY($1)) AND ($2 = '' OR stream_id = $2)
+            WHERE ($1::text[] IS NULL OR handler = ANY($1))
+              AND ($2::text[] IS NULL OR stream_id = ANY($2))
             ORDER BY handler, stream_id, topic, partition, position_offset
         ) AS waiting
         ORDER BY since, handler, stream_id LIMIT $3
         """,
         None if handlers is None else list(handlers),
-        stream_id,
+        None if streams is None else list(streams),
         LISTED_MAX,
     )
     return [ParkedStream(**row) for row in rows]

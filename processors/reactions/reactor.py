@@ -24,6 +24,7 @@ from infra.settings import Settings
 from infra.vault import Vault
 from processors.reactions.beginnings import begin
 from processors.reactions.commands import Commands, open_commands
+from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.effects import Effect, Tools
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.items import WITHDRAW_ITEMS
@@ -49,6 +50,7 @@ EFFECTS: tuple[Effect, ...] = (
     SETTLE_LISTING,
     PROCESS_MEDIA,
     WITHDRAW_ITEMS,
+    MARK_PARKED,
 )
 
 log = structlog.get_logger()

@@ -17,6 +17,7 @@ from producers.items import items
 from producers.listings import listings
 from producers.media import media
 from producers.messaging import conversations
+from producers.ops import handlers
 from producers.profiles import preferences, profiles, sellers
 from producers.reviews import reviews
 from producers.wallet import wallets
@@ -42,6 +43,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "conversation": conversations,
     "item": items,
     "review": reviews,
+    "handler": handlers,
 }
 
 

@@ -38,6 +38,7 @@ _STREAMS = (  # which field names an event's stream; the first that it has
     ("user_id", "user/"),
     ("email_hash", "claim/email/"),
     ("subject_hash", "identity_claim/"),
+    ("handler", "handler/"),
     ("stream_id", ""),
 )
 # Kinds whose streams begin as they do.
