@@ -33,7 +33,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
-	bench-append bench-replay bench-lag bench-read bench-login bench-restart bench-recover bench-exports
+	bench-append bench-replay bench-lag bench-read bench-login bench-restart bench-recover bench-reactor \
+	bench-exports
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +117,9 @@ bench-restart: $(STAMP)  ## The writer's restart, writer's and worker's memory a
 
 bench-recover: $(STAMP)  ## From a kill -9 of each process and server to the shop being whole again
 	@$(BIN)/python -m bench.recover
+
+bench-reactor: $(STAMP)  ## What sixty handlers that do nothing cost, against six
+	@$(BIN)/python -m bench.reactor
 
 bench-exports: $(STAMP)  ## What a page costs its reader beside eight people's exports
 	@$(BIN)/python -m bench.exports

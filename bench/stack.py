@@ -25,6 +25,7 @@ from infra.stack import daemons, supervisor
 from infra.stack.state import State
 from infra.stack.view import View
 from processors.feeding.generations import create_system_schema, ensure_generations
+from processors.reactions import positions
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 
@@ -89,6 +90,7 @@ async def _prepare(settings: Settings) -> None:
     await ensure_topics(settings)
     async with await open_pool(settings, size_max=2) as pool:
         await create_system_schema(pool)
+        await positions.create_schema(pool)
     await ensure_generations(settings, [journal, outcomes])
 
 
