@@ -33,6 +33,7 @@ from bench.stack import Figure, table
 from infra.postgres import open_pool
 from infra.settings import Settings
 from infra.stack.daemons import running_pid
+from infra.stack.servers import SERVERS
 from tests.journeys.shop import Shop, open_shop
 
 GOALS_MS = {
@@ -41,6 +42,8 @@ GOALS_MS = {
     "accepted to readable, p50": 40.0,
     "accepted to readable, p99": 150.0,
 }
+IDLE_GOAL_CORES = 0.10
+IDLE_S = 20.0
 WARM_UP_S = 10.0
 LOOK_S = 0.01  # looking more often costs a fifth of a core, and what is measured with it
 SETTLE_S = 30.0
@@ -176,6 +179,19 @@ def cpu_of(shop: Shop) -> dict[str, float]:
     return found
 
 
+async def idle_cores(shop: Shop) -> float:
+    """What the mesh's own processes take of a core when nobody asks for anything."""
+    print(f"idle for {2 * IDLE_S:.0f} s, the second half of it measured", flush=True)
+    await asyncio.sleep(IDLE_S)
+    before = cpu_of(shop)
+    await asyncio.sleep(IDLE_S)
+    used = {name: cpu - before.get(name, 0.0) for name, cpu in cpu_of(shop).items()}
+    shares = ", ".join(f"{name} {cpu / IDLE_S:.3f}" for name, cpu in used.items())
+    print(f"idle, cores: {shares}")
+    servers = {server.name for server in SERVERS}
+    return sum(cpu for name, cpu in used.items() if name not in servers) / IDLE_S
+
+
 async def measure(shop: Shop, settings: Settings, seconds: float, rate: float) -> dict[str, float]:
     """Load the mesh and return the figures in milliseconds."""
     watched = Watched()
@@ -239,11 +255,13 @@ def main() -> None:
     try:
         print("starting the whole mesh", flush=True)
         with open_shop(folder) as shop:
+            idle = uvloop.run(idle_cores(shop))
             found = uvloop.run(measure(shop, shop.settings, chosen.seconds, chosen.rate))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for name, goal_ms in GOALS_MS.items():
         Figure(name, found[name], goal_ms, "ms", 1.0, at_most=True).show()
+    Figure("mesh idle, without servers", idle, IDLE_GOAL_CORES, "cores", 1.0, at_most=True).show()
 
 
 if __name__ == "__main__":

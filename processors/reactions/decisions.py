@@ -18,5 +18,9 @@ async def mark_parked(
 
 
 MARK_PARKED = Effect(
-    "mark_parked", (ParkedRetryDecided, ParkedSkipDecided), mark_parked, repeatable=True
+    "mark_parked",
+    (ParkedRetryDecided, ParkedSkipDecided),
+    mark_parked,
+    repeatable=True,
+    in_order=False,
 )

@@ -15,4 +15,4 @@ async def destroy_key(recorded: Recorded[UserDeleted], tools: Tools) -> None:
     await tools.vault.erase(recorded.event.user_id)
 
 
-DESTROY_KEY = Effect("destroy_key", (UserDeleted,), destroy_key)
+DESTROY_KEY = Effect("destroy_key", (UserDeleted,), destroy_key, in_order=False)

@@ -21,11 +21,16 @@ class Begins(StrEnum):
 class Handler:
     """What follows from the events it hears. `name` is under which its positions are kept, and
     part of the ids of what it does, so it never changes.
+
+    `in_order`: what follows a parked event in its stream waits behind it. Not where each event is
+    complete in itself, or the handler looks at what is so now: a ban must not wait behind what
+    came before it.
     """
 
     name: str
     hears: tuple[type[Event], ...]
     begins: Begins = field(default=Begins.LOG_START, kw_only=True)
+    in_order: bool = field(default=True, kw_only=True)
 
     @property
     def kinds(self) -> frozenset[str]:

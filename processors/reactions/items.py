@@ -64,4 +64,4 @@ async def _delete(
     await tools.commands.send(f"{NAME}/{item_id}", recorded, [command])
 
 
-WITHDRAW_ITEMS = Effect(NAME, (UserDeleted, ItemCreated), withdraw_items)
+WITHDRAW_ITEMS = Effect(NAME, (UserDeleted, ItemCreated), withdraw_items, in_order=False)

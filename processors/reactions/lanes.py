@@ -246,7 +246,7 @@ class Lane:
         """The commands of all that lies ready, in its order, and one wait for the broker."""
         envelopes, ready = [], 0
         for heard in self._queue:
-            if heard.stream_id in self.parked:
+            if self._waits(heard):
                 break
             try:
                 envelopes += reaction.envelopes(heard.recorded)
@@ -279,12 +279,15 @@ class Lane:
 
     async def _outcome(self, heard: Heard) -> str | None:
         """What became of an event: done, late or parked; None when told to end before."""
-        waits = heard.stream_id in self.parked
-        found = Failure("", 0) if waits else await self._tried(heard)
+        found = Failure("", 0) if self._waits(heard) else await self._tried(heard)
         if not isinstance(found, Failure):
             return found
         failure = found
         return "parked" if await self._insist(lambda: self._park(heard, failure)) else None
+
+    def _waits(self, heard: Heard) -> bool:
+        """Whether what stands before it in its stream has to be decided about first."""
+        return self.handler.in_order and heard.stream_id in self.parked
 
     async def _park(self, heard: Heard, failure: Failure) -> None:
         if len(self.parked) >= PARKED_STREAMS_MAX and heard.stream_id not in self.parked:

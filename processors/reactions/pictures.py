@@ -47,4 +47,6 @@ def _keys(avatar: Avatar) -> tuple[str, str]:
     return avatar.large, avatar.small
 
 
-DROP_PICTURES = Effect("drop_pictures", (AvatarChanged, AvatarRemoved, UserDeleted), drop_pictures)
+DROP_PICTURES = Effect(
+    "drop_pictures", (AvatarChanged, AvatarRemoved, UserDeleted), drop_pictures, in_order=False
+)

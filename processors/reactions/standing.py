@@ -162,5 +162,8 @@ SETTLE_SELLER = Effect(
     "settle_seller",
     (UserDeactivated, UserReactivated, UserBanned, UserUnbanned, UserDeleted),
     settle_seller,
+    in_order=False,
 )
-SETTLE_LISTING = Effect("settle_listing", (ListingPublished,), settle_listing, repeatable=True)
+SETTLE_LISTING = Effect(
+    "settle_listing", (ListingPublished,), settle_listing, repeatable=True, in_order=False
+)

@@ -127,8 +127,21 @@ def _drop(mail: str, reason: str) -> None:
     log.info("mail_dropped", mail=mail, reason=reason)
 
 
+# Each by itself: whose mailbox once refused a link may ask for another.
 MAILING: tuple[Effect, ...] = (
-    Effect("welcome_mail", (UserRegistered,), welcome, WELCOME_WITHIN),
-    Effect("verify_email_mail", (EmailVerificationRequested,), verify_email, LINK_WITHIN),
-    Effect("reset_password_mail", (PasswordResetRequested,), reset_password, LINK_WITHIN),
+    Effect("welcome_mail", (UserRegistered,), welcome, WELCOME_WITHIN, in_order=False),
+    Effect(
+        "verify_email_mail",
+        (EmailVerificationRequested,),
+        verify_email,
+        LINK_WITHIN,
+        in_order=False,
+    ),
+    Effect(
+        "reset_password_mail",
+        (PasswordResetRequested,),
+        reset_password,
+        LINK_WITHIN,
+        in_order=False,
+    ),
 )

@@ -28,7 +28,15 @@ from processors.reactions.parked import Parked, ParkedStream, list_parked
 from processors.reactions.positions import Place, Positions
 from processors.reactions.reactor import EFFECTS as RUNNING
 from processors.reactions.reactor import REACTIONS
-from schemas.identity import UserRegistered, user_stream
+from schemas.identity import (
+    UserBanned,
+    UserDeactivated,
+    UserDeleted,
+    UserReactivated,
+    UserRegistered,
+    UserUnbanned,
+    user_stream,
+)
 from schemas.recorded import Record, Recorded
 from tests.processors.reactions.happening import record_of
 from tests.waiting import eventually
@@ -265,6 +273,30 @@ async def test_what_follows_a_parked_event_in_its_stream_waits_behind_it_and_the
     (found,) = await waiting(mesh, at_work)
     assert (found.events, found.position_offset, found.tries) == (3, 0, 1)
     assert found.reason == "EffectRefusedError: no such mailbox"
+
+
+async def test_what_looks_at_what_is_so_now_waits_behind_nothing(mesh: World) -> None:
+    person = uuid4()
+    run, took, refuses = refusing(person)
+    records = [record_of(person, offset=place) for place in range(3)]
+    at_work = lane(mesh, run, Log(*records), in_order=False)
+    offer(at_work, records[0])
+    await worked(at_work)
+    refuses.clear()
+    offer(at_work, *records[1:])
+    await worked(at_work)
+    assert took == [person] * 2
+    assert [each.events for each in await waiting(mesh, at_work)] == [1]
+    await decide(mesh, at_work, 0, "retry")
+    assert took == [person] * 3
+
+
+def test_what_follows_a_person_waits_behind_nothing() -> None:
+    """A ban, or a deletion, must have its effect whatever waits for an operator."""
+    standing = {UserDeactivated, UserReactivated, UserBanned, UserUnbanned, UserDeleted}
+    follow = [each for each in RUNNING if standing & {*each.hears}]
+    assert len(follow) >= 4
+    assert [each.name for each in follow if each.in_order] == []
 
 
 @pytest.mark.parametrize("mended", [True, False])
