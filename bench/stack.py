@@ -25,7 +25,7 @@ from infra.stack import daemons, supervisor
 from infra.stack.state import State
 from infra.stack.view import View
 from processors.feeding.generations import create_system_schema, ensure_generations
-from processors.reactions import positions
+from processors.reactions import positions, scheduler
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 
@@ -91,6 +91,7 @@ async def _prepare(settings: Settings) -> None:
     async with await open_pool(settings, size_max=2) as pool:
         await create_system_schema(pool)
         await positions.create_schema(pool)
+        await scheduler.create_schema(pool)
     await ensure_generations(settings, [journal, outcomes])
 
 

@@ -49,6 +49,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.sweep": ("sweep",),
     "cli.parked": ("parked",),
     "cli.effects": ("effects",),
+    "cli.timers": ("timers",),
     "cli.vault": ("vault",),
     "cli.erase": ("erase",),
     "cli.mail": ("mail",),

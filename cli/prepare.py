@@ -16,7 +16,7 @@ from infra.settings import Settings, settings
 from infra.vault import create_schema
 from processors.feeding.generations import create_system_schema, ensure_generations
 from processors.feeding.showing import renew_views
-from processors.reactions import positions
+from processors.reactions import positions, scheduler
 from projections import PROJECTIONS
 
 
@@ -38,5 +38,6 @@ async def prepare(chosen: Settings) -> None:
         await password_changes.create_schema(pool)
         await create_system_schema(pool)
         await positions.create_schema(pool)
+        await scheduler.create_schema(pool)
     await ensure_generations(chosen, PROJECTIONS)
     await renew_views(chosen, PROJECTIONS)

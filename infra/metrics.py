@@ -54,6 +54,9 @@ HANDLER_WAITS = Counter(
 HANDLER_PARKED = Gauge(
     "mesh_handler_parked_streams", "Streams that wait for an operator's decision", ("handler",)
 )
+TIMERS_SENT = Counter(
+    "mesh_timers_sent_total", "Commands sent because their time had come", ("timer",)
+)
 MAILS = Counter(
     "mesh_mails_total",
     "Mails sent or dropped",

@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     write_timeout_s: float = Field(default=2.0, gt=0, description="a write's bound before 503")
     read_wait_s: float = Field(default=2.0, gt=0, description="a token read's bound before 503")
     item_images_wait_s: float = Field(
-        default=60.0, gt=0, description="how long an item waits for its images to be drawn"
+        default=60.0, gt=0, description="how long a new item waits for its images to be drawn"
     )
     storage_per_person_mb: int = Field(
         default=5_120, ge=1, description="MiB of pictures, as sent, that one person may have"

@@ -127,6 +127,7 @@ def create(command: CreateItem, item: Item) -> Sequence[ItemEvent]:
         ),
         images=tuple(_image(media_id, drawn) for media_id, drawn in images.items()),
         created_at=command.asked_at,
+        images_until=command.images_until,
     )
     return [created, *_settling(command, images, ImageProcessing.PENDING)]
 

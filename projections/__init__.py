@@ -28,6 +28,7 @@ from projections.profiles.user_profiles import user_profiles
 from projections.projection import Projection
 from projections.reviews.reviews import reviews
 from projections.search.listing_search import listing_search
+from projections.timers.timers import timers
 from projections.wallet.wallet_entries import wallet_entries
 from projections.wallet.wallets import wallets
 
@@ -58,4 +59,5 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     message_reads,
     items,
     reviews,
+    timers,
 )

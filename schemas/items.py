@@ -151,6 +151,7 @@ class CreateItem(_ItemCommand):
     email_domain: EmailDomain
     terms: ItemTerms
     images: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=IMAGES_MAX)]
+    images_until: AwareDatetime | None = None  # how long others wait for them to be drawn
 
 
 class UpdateItem(_ItemCommand):
@@ -221,6 +222,7 @@ class ItemCreated(_ItemEvent):
     fields: ItemFields
     images: Annotated[tuple[ItemImage, ...], Field(min_length=1)]
     created_at: AwareDatetime
+    images_until: AwareDatetime | None = None  # None: a minute, as it was before
 
 
 class ItemUpdated(_ItemEvent):

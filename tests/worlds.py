@@ -36,7 +36,7 @@ from processors.feeding.generations import (
     list_generations,
 )
 from processors.feeding.reading import open_log
-from processors.reactions import positions
+from processors.reactions import positions, scheduler
 from processors.stores.opening import opened_stores
 from processors.stores.port import Watermark
 from projections.projection import Projection
@@ -77,6 +77,7 @@ async def world(stack: Settings) -> AsyncIterator[World]:
         pool = await undo.enter_async_context(await open_pool(settings, size_max=4))
         await create_system_schema(pool)
         await positions.create_schema(pool)
+        await scheduler.create_schema(pool)
         yield World(settings, pool)
 
 

@@ -17,6 +17,7 @@ from api.entry.doors import ADMINS, CHANGES, MODERATORS, Door
 from api.entry.routing import new_router
 from api.identity.account_fields import Body
 from api.identity.ending import cut_off
+from api.wire.emitted import Moment
 from api.wire.problems import problem_responses
 from api.wire.successes import ok
 from schemas.identity import BanReason, BanUser, GrantRole, LogOutEverywhere, UnbanUser
@@ -29,11 +30,14 @@ router = new_router("identity")
 
 
 class Ban(Body):
-    """Why somebody is banned."""
+    """Why somebody is banned, and until when; without an end, until somebody lifts it."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "fraud"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "fraud", "until": "2126-03-01T12:00:00Z"}]}
+    )
 
     reason: BanReason
+    until: Moment | None = None
 
 
 class RoleGrant(Body):
@@ -69,14 +73,16 @@ async def _judged(
     f"{ONE}/ban",
     operation_id="ban_user",
     response_model=StandingAnswer,
-    responses={**_CHANGED, **problem_responses(415)},
+    responses={**_CHANGED, **problem_responses(415, 422)},
 )
 @Door(MODERATORS, CHANGES)
 async def ban_user(
     user_id: UUID, body: Ban, mesh: Mesh, sending: Sending, _caller: SignedIn
 ) -> Response:
-    """Shut somebody out: every session ends, and no log-in begins another."""
-    command = BanUser(user_id=user_id, reason=body.reason, **sending.asked)
+    """Shut somebody out: every session ends, and no log-in begins another. Once more with another
+    end changes the end; a ban lifts itself when that has come.
+    """
+    command = BanUser(user_id=user_id, reason=body.reason, until=body.until, **sending.asked)
     return await _judged(mesh, sending, user_id, command)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -112,6 +112,7 @@ async def create_item(
         email_domain=campus.email_domain,
         terms=sent.terms,
         images=images,
+        images_until=sending.asked_at + timedelta(seconds=mesh.settings.item_images_wait_s),
         **sending.asked,
     )
     sending = replace(sending, fingerprint=fingerprint)

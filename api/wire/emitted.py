@@ -11,6 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from schemas.texts import refusal
 
+_DATE_FIRST = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 # Who pastes `+05:30` into an address unescaped sends a space: that is what + means there.
 _SPACED_OFFSET = re.compile(r"(.*\d\d:\d\d(?::\d\d(?:\.\d+)?)?) (\d\d(?::?\d\d)?)", re.ASCII)
 
@@ -38,6 +39,15 @@ def _in_utc(at: datetime) -> datetime:
         raise refusal(told) from None
 
 
+def _dated(sent: Any) -> Any:
+    if isinstance(sent, str) and _DATE_FIRST.match(sent):
+        return sent
+    told = "is no moment: write date, time and offset, such as 2026-03-01T12:00:00Z"
+    raise refusal(told)
+
+
 MomentParameter: TypeAlias = Annotated[
     AwareDatetime, BeforeValidator(_pasted), AfterValidator(_in_utc)
 ]
+# In a body: never a number, of which nobody knows whether it counts seconds.
+Moment: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_dated), AfterValidator(_in_utc)]

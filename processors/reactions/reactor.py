@@ -23,6 +23,7 @@ from infra.process import announce_ready
 from infra.settings import Settings
 from infra.vault import Vault
 from processors.reactions.beginnings import begin
+from processors.reactions.calendar import CalendarJob
 from processors.reactions.commands import Commands, open_commands
 from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.effects import Effect, Tools
@@ -36,8 +37,9 @@ from processors.reactions.pictures import DROP_PICTURES
 from processors.reactions.positions import UNBUILT, Positions
 from processors.reactions.reactions import REACTIONS, Reaction
 from processors.reactions.reader import Handlers, Reader
+from processors.reactions.scheduler import keep_scheduling
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
-from processors.reactions.sweeping import keep_sweeping
+from processors.reactions.sweeping import SWEEP
 
 RETRY_S = 0.5
 CONNECTIONS_MAX = 4  # to Postgres, of all handlers together
@@ -52,6 +54,8 @@ EFFECTS: tuple[Effect, ...] = (
     WITHDRAW_ITEMS,
     MARK_PARKED,
 )
+# Every calendar job.
+JOBS: tuple[CalendarJob, ...] = (SWEEP,)
 
 log = structlog.get_logger()
 
@@ -78,7 +82,7 @@ async def run_reactor(
         reader = Reader(settings, handlers, means)
         await reader.start()
         group.create_task(reader.run(stop))
-        group.create_task(keep_sweeping(settings, commands, stop))
+        group.create_task(keep_scheduling(settings, commands, JOBS, stop))
         announce_ready()
 
 

@@ -61,6 +61,7 @@ class Registered:
     email_verified: bool = False
     deactivated: bool = False
     banned: bool = False
+    banned_until: datetime | None = None
     verification: OneTimeToken | None = None
     reset: OneTimeToken | None = None
     identities: frozenset[tuple[str, str]] = frozenset()
@@ -163,7 +164,7 @@ def _changed(user: Registered, event: _Change) -> Registered:
         case UserReactivated():
             return replace(user, deactivated=False)
         case UserUnbanned():
-            return replace(user, banned=False)
+            return replace(user, banned=False, banned_until=None)
         case _:
             return _logged_out(user, event)
 
@@ -193,8 +194,8 @@ def _logged_out(user: Registered, event: _LogOut) -> Registered:
             return replace(ended, kept_session=kept)
         case UserDeactivated():
             return replace(ended, deactivated=True)
-        case UserBanned():
-            return replace(ended, banned=True)
+        case UserBanned(until=until):
+            return replace(ended, banned=True, banned_until=until)
         case LoggedOutEverywhere():
             return ended
         case _:

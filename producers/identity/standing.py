@@ -23,6 +23,7 @@ from schemas.identity import (
     BanUser,
     DeactivateUser,
     DeleteUser,
+    LiftBan,
     LoggedOutEverywhere,
     LogOutEverywhere,
     ReactivateUser,
@@ -34,7 +35,7 @@ from schemas.identity import (
     UserReactivated,
     UserUnbanned,
 )
-from schemas.messages import Role
+from schemas.messages import Fault, Role
 
 BANNERS = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})
 # Whom a moderator may ban; those who run the place answer to an admin.
@@ -73,16 +74,39 @@ def reactivate(command: ReactivateUser, user: User) -> Sequence[UserEvent]:
 
 
 def ban(command: BanUser, user: User) -> Sequence[UserEvent]:
-    """By moderators and admins, never oneself."""
+    """By moderators and admins, never oneself. Once more with another end changes the end."""
     person = _judged(command, user)
-    if person.banned:
+    if command.until is not None and command.until <= command.asked_at:
+        fault = Fault(pointer="/until", detail="must lie in the future")
+        raise Rejected("until_past", 422, [fault])
+    if person.banned and person.banned_until == command.until:
         return []
-    return [UserBanned(user_id=command.user_id, reason=command.reason, banned_at=command.asked_at)]
+    return [
+        UserBanned(
+            user_id=command.user_id,
+            reason=command.reason,
+            banned_at=command.asked_at,
+            until=command.until,
+        )
+    ]
 
 
 def unban(command: UnbanUser, user: User) -> Sequence[UserEvent]:
     """By those who may ban; the account is what it was before."""
-    person = _judged(command, user)
+    return _unbanned(command, _judged(command, user))
+
+
+def lift_ban(command: LiftBan, user: User) -> Sequence[UserEvent]:
+    """When its time has come; a ban that was made longer meanwhile stays."""
+    if command.asked_role is not Role.SYSTEM:
+        raise Rejected("role_not_allowed", 403)
+    person = somebody(user)
+    if person.banned_until is None or person.banned_until > command.asked_at:
+        return []
+    return _unbanned(command, person)
+
+
+def _unbanned(command: UnbanUser | LiftBan, person: Registered) -> Sequence[UserEvent]:
     if not person.banned:
         return []
     return [

@@ -26,6 +26,7 @@ from schemas.identity import (
     EmailVerificationRequested,
     EmailVerified,
     GrantRole,
+    LiftBan,
     LinkIdentity,
     LogOutEverywhere,
     ReactivateUser,
@@ -84,6 +85,8 @@ def decide(command: UserCommand, user: User) -> Sequence[UserEvent]:  # noqa: C9
             return standing.ban(command, user)
         case UnbanUser():
             return standing.unban(command, user)
+        case LiftBan():
+            return standing.lift_ban(command, user)
         case DeleteUser():
             return standing.delete(command, user)
         case _:

@@ -232,18 +232,6 @@ async def categories(reads: Reads, email_domain: str) -> dict[ItemCategory, int]
     return {each: found.get(each.value, 0) for each in ItemCategory}
 
 
-async def waiting_since(reads: Reads, moment: datetime, after: str, limit: int) -> Sequence[str]:
-    """The ids, past `after`, of items whose images were awaited before `moment` already."""
-    rows = await reads.fetch(
-        "SELECT key FROM reads.items WHERE status = 'processing' AND created_at < $1 AND key > $2"
-        " ORDER BY key LIMIT $3",
-        moment,
-        after,
-        limit,
-    )
-    return [row["key"] for row in rows]
-
-
 async def of_owner(reads: Reads, owner_id: str, after: str, limit: int) -> Sequence[str]:
     """The ids, past `after`, of a person's items, the deleted ones too."""
     rows = await reads.fetch(

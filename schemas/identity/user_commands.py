@@ -138,12 +138,19 @@ class BanUser(_UserCommand):
 
     kind: Literal["user.ban"] = "user.ban"
     reason: BanReason
+    until: AwareDatetime | None = None  # None: until somebody lifts it
 
 
 class UnbanUser(_UserCommand):
     """Let somebody in again."""
 
     kind: Literal["user.unban"] = "user.unban"
+
+
+class LiftBan(_UserCommand):
+    """Let somebody in again whose ban is over by now."""
+
+    kind: Literal["user.lift_ban"] = "user.lift_ban"
 
 
 class DeleteUser(_UserCommand):
@@ -192,6 +199,7 @@ UserCommand: TypeAlias = (
     | ReactivateUser
     | BanUser
     | UnbanUser
+    | LiftBan
     | DeleteUser
     | LinkIdentity
     | UnlinkIdentity

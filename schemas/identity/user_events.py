@@ -134,6 +134,7 @@ class UserBanned(Event):
     user_id: UUID
     reason: BanReason
     banned_at: AwareDatetime
+    until: AwareDatetime | None = None  # None: until somebody lifts it
 
 
 class UserUnbanned(Event):

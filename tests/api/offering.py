@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -48,7 +48,15 @@ class Student(Seller):
         by = {"asked_by": self.account.user_id, "asked_role": Role.BUYER}
         reply = await sent(
             self.mesh,
-            CreateItem(email_domain=domain, terms=terms, images=(media_id,), **asked, **by),
+            CreateItem(
+                email_domain=domain,
+                terms=terms,
+                images=(media_id,),
+                images_until=asked["asked_at"]
+                + timedelta(seconds=self.mesh.settings.item_images_wait_s),
+                **asked,
+                **by,
+            ),
         )
         if drawn:
             reply = await show(self.mesh, item_id, media_id)

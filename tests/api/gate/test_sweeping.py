@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cli.sweep import sweep_now
-from processors.reactions import sweeping
+from processors.reactions import reactor, sweeping
 from processors.reactions.commands import Commands
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.reactor import run_reactor
+from processors.reactions.sweeping import SWEEP
 from schemas.identity import session_stream, user_stream
 from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
 from tests.api.offering import campus, student
@@ -113,29 +114,27 @@ async def test_CR_01_many_that_are_due_come_in_pages(
     assert await eventually(gone)
 
 
-@pytest.fixture
-async def sweeping_reactor(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """A reactor that has little to do but what time brings about, ten times a second."""
-    monkeypatch.setattr(sweeping, "EVERY_S", 0.1)
-    monkeypatch.setattr(sweeping, "ITEMS_EVERY_S", 0.1)
+async def test_CR_01_the_reactor_sweeps_again_and_again(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each_second = replace(SWEEP, name="test_sweep", cron="* * * * * *")
+    monkeypatch.setattr(reactor, "JOBS", (each_second,))
     stop = asyncio.Event()
-    impatient = mesh.settings.model_copy(update={"item_images_wait_s": 0.1})
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_reactor(impatient, stop, (), (DESTROY_KEY,)))
-        yield
+        group.create_task(run_reactor(mesh.settings, stop, (), (DESTROY_KEY,)))
+        for _ in range(2):  # the second joins when the first has been swept
+            past = await passing_account(mesh)
+            kinds = await journalled(mesh, session_stream(past.session_id), "sessions.expired")
+            assert kinds.count("session.started") == 1
+            await journalled(mesh, user_stream(past.user_id), "one_time_token.lapsed")
         stop.set()
 
 
-async def test_CR_01_the_reactor_sweeps_again_and_again(mesh: Mesh, sweeping_reactor) -> None:
-    for _ in range(2):  # the second joins when the first has been swept
-        past = await passing_account(mesh)
-        kinds = await journalled(mesh, session_stream(past.session_id), "sessions.expired")
-        assert kinds.count("session.started") == 1
-        await journalled(mesh, user_stream(past.user_id), "one_time_token.lapsed")
-
-
-async def test_IT_05_the_reactor_ends_the_wait_for_images(mesh: Mesh, sweeping_reactor) -> None:
-    owner = await student(mesh, campus())
-    for _ in range(2):
-        item_id = await owner.have(drawn=False)
-        assert (await owner.becomes(item_id, "failed"))["status"] == "active"
+async def test_IT_05_the_reactor_ends_the_wait_for_images(mesh: Mesh) -> None:
+    impatient = mesh.settings.model_copy(update={"item_images_wait_s": 0.5})
+    async with api(impatient) as short:
+        await eventually(lambda: short.machines.writes.started, 20)
+        owner = await student(short, campus())
+        for _ in range(2):
+            item_id = await owner.have(drawn=False)
+            assert (await owner.becomes(item_id, "failed"))["status"] == "active"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import httpx
@@ -12,11 +12,11 @@ from pydantic import SecretStr
 
 from api.identity.ending import cut_off
 from cli.people import send_grant
-from schemas.identity import DeactivateUser
+from schemas.identity import DeactivateUser, user_stream
 from schemas.messages import Role
 from schemas.recorded import CommandEnvelope
 from tests.api.mailbox import look, refresh
-from tests.api.running import Account, Mesh, api, claims_of, problem
+from tests.api.running import Account, Mesh, api, claims_of, journalled, problem
 from tests.waiting import eventually
 
 CLOSED_PORT = "redis://127.0.0.1:1/0"
@@ -216,3 +216,53 @@ async def test_ID_24_a_role_taken_from_the_command_line_is_gone_at_once(mesh: Me
     assert problem(await look(mesh, account.access_token)) == (401, "session_ended")
     following = (await refresh(mesh, account.refresh_token)).json()
     assert claims_of(following["access_token"])["role"] == "buyer"
+
+
+async def banned_until(mesh: Mesh, who: Account, until: object) -> httpx.Response:
+    moderator = await mesh.account("moderator")
+    body = {"reason": "fraud", "until": until}
+    return await ask(mesh, moderator, "POST", f"/api/users/{who.user_id}/ban", body)
+
+
+async def test_MO_07_a_ban_lifts_itself_when_its_end_has_come(mesh: Mesh) -> None:
+    account = await mesh.account()
+    end = datetime.now(UTC) + timedelta(seconds=3)
+    answer = await banned_until(mesh, account, end.isoformat())
+    assert answer.status_code == 200, answer.text
+    assert (await look(mesh, account.access_token)).status_code == 401
+
+    async def back() -> bool:
+        return (await mesh.log_in(account.email)).status_code == 200
+
+    assert not await back()
+    await eventually(back)
+    assert datetime.now(UTC) >= end
+    kinds = await journalled(mesh, user_stream(account.user_id), "user.unbanned")
+    assert kinds.count("user.unbanned") == 1
+
+
+async def test_MO_07_the_end_of_a_ban_lies_in_the_future(mesh: Mesh) -> None:
+    account = await mesh.account()
+    answer = await banned_until(mesh, account, "2026-03-01T12:00:00Z")
+    assert problem(answer) == (422, "until_past")
+    assert answer.json()["errors"][0]["pointer"] == "/until"
+    assert (await look(mesh, account.access_token)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "until",
+    [
+        4_102_444_800,
+        "4102444800",
+        "2126-03-01T12:00:00",
+        "tomorrow",
+        True,
+        [],
+        "9999-12-31T23:59:59-10:00",
+    ],
+    ids=str,
+)
+async def test_MO_07_what_is_no_moment_is_refused(mesh: Mesh, until: object) -> None:
+    answer = await banned_until(mesh, await mesh.account(), until)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"][0]["pointer"] == "/until"

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from processors.reactions.commands import Commands
-from processors.reactions.sweeping import sweep_items
-from schemas.items import item_stream
+from processors.reactions.scheduler import send_due
+from schemas.items import ItemCreated, item_stream
 from tests.api.conftest import Running
 from tests.api.offering import ITEMS, Student, campus, show, student
 from tests.api.running import Mesh, Process, journalled
@@ -69,18 +69,42 @@ async def test_IT_04_nobody_waits_for_the_worker_that_draws(
         await owner.becomes(answer.json()["item"]["id"], "completed")
 
 
+async def test_IT_05_how_long_an_item_waits_stands_in_its_event(mesh: Mesh, owner: Student) -> None:
+    offered = await owner.offer()
+    stream = f"item/{offered.json()['item']['id']}"
+
+    async def told() -> str | None:
+        return await mesh.machines.postgres.fetchval(
+            "SELECT data FROM reads.journal WHERE stream_id = $1 AND version = 1", stream
+        )
+
+    event = ItemCreated.model_validate_json(await eventually(told))
+    assert event.images_until is not None
+    waits = event.images_until - event.created_at
+    assert waits == timedelta(seconds=mesh.settings.item_images_wait_s)
+
+
+async def is_timed(mesh: Mesh, item_id: str) -> bool:
+    """Whether the read model of timers knows of the item."""
+    return await mesh.machines.postgres.fetchval(
+        "SELECT EXISTS (SELECT FROM reads.timers WHERE key = $1)", f"item/{item_id}"
+    )
+
+
 async def test_IT_05_an_item_waits_no_longer_than_a_minute(
     mesh: Mesh, owner: Student, commands: Commands
 ) -> None:
     """Nobody draws: the images are none that anybody has uploaded."""
     item_id = await owner.have(drawn=False)
     pool, now = mesh.machines.postgres.pool, datetime.now(UTC)
-    await sweep_items(pool, commands, now + MINUTE / 2, MINUTE)
+    await eventually(lambda: is_timed(mesh, item_id))
+    await send_due(pool, commands, now + MINUTE / 2, ["item_images"], patient=True)
     # Judged after whatever the sweep has asked for.
     changes = {"json": {"title": "Lamp"}, "headers": {"If-Match": "*"}}
     changed = await owner.ask("PATCH", f"{ITEMS}/{item_id}", **changes)
     assert (await owner.item(item_id, changed))["status"] == "processing"
-    assert await sweep_items(pool, commands, now + 1.1 * MINUTE, MINUTE) >= 1
+    sent = await send_due(pool, commands, now + 1.1 * MINUTE, ["item_images"], patient=True)
+    assert sent >= 1
     found = await owner.becomes(item_id, "failed")
     assert found["status"] == "active"
     # What is drawn later is shown all the same.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
+
 import pytest
 
 from schemas.identity import (
@@ -9,6 +12,7 @@ from schemas.identity import (
     BanUser,
     DeactivateUser,
     DeleteUser,
+    LiftBan,
     LoggedOutEverywhere,
     LogOutEverywhere,
     ReactivateUser,
@@ -16,6 +20,7 @@ from schemas.identity import (
     TokenLapsed,
     TokenPurpose,
     UnbanUser,
+    UserBanned,
     UserReactivated,
     UserStatus,
     UserUnbanned,
@@ -42,6 +47,57 @@ ACTIVE = (registered, verified)
 BAN = {"user_id": ID, "reason": BanReason.FRAUD}
 MODERATOR = {**OTHER, "asked_role": Role.MODERATOR}
 OWN = [DeactivateUser, ReactivateUser, DeleteUser, LogOutEverywhere]
+
+
+UNTIL = NOW + timedelta(days=7)
+
+
+def lift(at: datetime, **by: Any) -> LiftBan:
+    return LiftBan(user_id=ID, **{**SYSTEM, "asked_at": at, **by})
+
+
+def until(end: datetime | None) -> UserBanned:
+    return banned.model_copy(update={"until": end})
+
+
+def test_MO_07_a_ban_lifts_itself_when_its_end_has_come_and_not_before() -> None:
+    for at in (NOW, UNTIL - timedelta(seconds=1)):
+        spec.given(*ACTIVE, until(UNTIL)).when(lift(at)).then()
+    spec.given(*ACTIVE, until(UNTIL)).when(lift(UNTIL)).then(
+        UserUnbanned(user_id=ID, status=UserStatus.ACTIVE, unbanned_at=UNTIL)
+    )
+
+
+def test_MO_07_what_was_made_longer_or_endless_meanwhile_stays() -> None:
+    for end in (UNTIL + timedelta(days=1), None):
+        spec.given(*ACTIVE, until(UNTIL), until(end)).when(lift(UNTIL)).then()
+    spec.given(*ACTIVE, banned).when(lift(UNTIL)).then()
+    spec.given(*ACTIVE).when(lift(UNTIL)).then()
+    again = (
+        *ACTIVE,
+        until(UNTIL),
+        UserUnbanned(user_id=ID, status=UserStatus.ACTIVE, unbanned_at=NOW),
+    )
+    spec.given(*again).when(lift(UNTIL)).then()
+
+
+def test_MO_07_another_end_is_a_fact_and_the_same_is_none() -> None:
+    for before, after in ((None, UNTIL), (UNTIL, None)):
+        asked = BanUser(**BAN, until=after, **ADMIN)
+        spec.given(*ACTIVE, until(before)).when(asked).then(until(after))
+        spec.given(*ACTIVE, until(after)).when(asked).then()
+
+
+def test_MO_07_an_end_lies_in_the_future() -> None:
+    judged = spec.given(*ACTIVE).when(BanUser(**BAN, until=NOW, **ADMIN))
+    judged.refused("until_past", 422, ["/until"])
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SYSTEM])
+def test_MO_07_only_time_lifts_a_ban_by_itself(role: Role) -> None:
+    spec.given(*ACTIVE, until(UNTIL)).when(lift(UNTIL, asked_role=role)).refused(
+        "role_not_allowed", 403
+    )
 
 
 def test_ID_25_one_puts_ones_account_to_rest_and_comes_back() -> None:

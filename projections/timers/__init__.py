@@ -1,0 +1,1 @@
+"""Timers: what is due when, derived from what has happened."""

@@ -1,0 +1,139 @@
+"""Which timers are set, and when each is due. Postgres, one row per stream that has any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Index, MetaData, Table
+
+from projections.postgres_columns import columns_of
+from projections.projection import PostgresTable, Projection
+from projections.reads import Reads
+from projections.timers.timer import Timer
+from schemas.identity import LiftBan, UserBanned, UserDeleted, UserUnbanned
+from schemas.items import ItemActivated, ItemCreated, ItemDeleted, StopWaitingForImages
+from schemas.messages import Command
+from schemas.recorded import Recorded
+
+
+def _banned_until(recorded: Recorded[UserBanned | UserUnbanned | UserDeleted]) -> datetime | None:
+    event = recorded.event
+    return event.until if isinstance(event, UserBanned) else None
+
+
+def _lift_ban(stream_id: str, asked: Mapping[str, Any]) -> Command:
+    return LiftBan(user_id=UUID(stream_id.partition("/")[2]), **asked)
+
+
+IMAGES_WAIT = timedelta(minutes=1)  # where the event says nothing
+
+
+def _images_until(recorded: Recorded[ItemCreated | ItemActivated | ItemDeleted]) -> datetime | None:
+    event = recorded.event
+    if isinstance(event, ItemCreated):
+        return event.images_until or event.created_at + IMAGES_WAIT
+    return None
+
+
+def _stop_waiting(stream_id: str, asked: Mapping[str, Any]) -> Command:
+    return StopWaitingForImages(item_id=UUID(stream_id.partition("/")[2]), **asked)
+
+
+# Every timer. A new one is listed here and nowhere else.
+TIMERS: tuple[Timer, ...] = (
+    Timer("lift_ban", (UserBanned, UserUnbanned, UserDeleted), _banned_until, _lift_ban),
+    Timer("item_images", (ItemCreated, ItemActivated, ItemDeleted), _images_until, _stop_waiting),
+)
+BY_NAME: Mapping[str, Timer] = {each.name: each for each in TIMERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """The timers of one stream, by name, each with its due time; `due_at` is the first."""
+
+    due_at: datetime
+    names: tuple[str, ...]
+    dues: tuple[datetime, ...]
+
+
+class Due(NamedTuple):
+    """A timer that is due, or will be."""
+
+    name: str
+    stream_id: str
+    due_at: datetime
+
+
+def key(recorded: Recorded[Any]) -> str:
+    """The stream."""
+    return recorded.stream_id
+
+
+def fold(row: Timers | None, recorded: Recorded[Any]) -> Timers | None:
+    """What the stream waits for after the event; nothing: it has no row."""
+    dues = {} if row is None else dict(zip(row.names, row.dues, strict=True))
+    for timer in TIMERS:
+        if isinstance(recorded.event, timer.hears):
+            dues.pop(timer.name, None)
+            if (due := timer.due(recorded)) is not None:
+                dues[timer.name] = due
+    if not dues:
+        return None
+    names = sorted(dues)
+    return Timers(min(dues.values()), tuple(names), tuple(dues[each] for each in names))
+
+
+table = Table("timers", MetaData(), *columns_of(Timers))
+Index("due", table.c.due_at, table.c.key)
+
+timers: Projection[Timers] = Projection(
+    name="timers",
+    version=1,
+    hears=tuple(dict.fromkeys(event for timer in TIMERS for event in timer.hears)),
+    key=key,
+    fold=fold,
+    row=Timers,
+    target=PostgresTable(table),
+    rows_of=lambda stream_id: (stream_id,),
+)
+
+# Only streams whose first timer is due can have one that is. `mesh.timers_sent` says which commands
+# the broker has: their events take the timers away once they are folded.
+_DUE = """
+    SELECT each.name, waiting.key AS stream_id, each.due_at
+    FROM reads.timers AS waiting
+    CROSS JOIN LATERAL unnest(waiting.names, waiting.dues) AS each (name, due_at)
+    WHERE waiting.due_at <= $1 AND each.due_at <= $1
+      AND ($2::text[] IS NULL OR each.name = ANY($2))
+      AND NOT EXISTS (
+          SELECT FROM mesh.timers_sent AS sent
+          WHERE sent.name = each.name AND sent.stream_id = waiting.key
+            AND sent.due_at = each.due_at
+      )
+    ORDER BY each.due_at, waiting.key LIMIT $3
+"""
+_SET = """
+    SELECT each.name, waiting.key AS stream_id, each.due_at
+    FROM reads.timers AS waiting
+    CROSS JOIN LATERAL unnest(waiting.names, waiting.dues) AS each (name, due_at)
+    ORDER BY waiting.due_at, waiting.key, each.due_at LIMIT $1
+"""
+
+
+async def due_by(
+    reads: Reads, moment: datetime, limit: int, names: Sequence[str] | None = None
+) -> Sequence[Due]:
+    """Timers that are due at this moment and whose commands nobody has sent, the first due
+    first; of these names, or all.
+    """
+    rows = await reads.fetch(_DUE, moment, None if names is None else list(names), limit)
+    return [Due(**row) for row in rows]
+
+
+async def all_set(reads: Reads, limit: int) -> Sequence[Due]:
+    """The timers that are set, roughly the first due first."""
+    return [Due(**row) for row in await reads.fetch(_SET, limit)]

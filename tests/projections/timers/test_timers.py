@@ -1,0 +1,64 @@
+"""What is due when follows from what has happened, and from nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from projections.timers.timers import BY_NAME, IMAGES_WAIT, TIMERS, Timers, timers
+from schemas.identity import (
+    BanReason,
+    UserBanned,
+    UserDeleted,
+    UserStatus,
+    UserUnbanned,
+    user_stream,
+)
+from schemas.messages import Event, Role
+from tests.projections.history import history, rows_of
+
+ID = UUID(int=7)
+STREAM = user_stream(ID)
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LATER = NOW + timedelta(days=7)
+
+
+def banned(until: datetime | None) -> UserBanned:
+    return UserBanned(user_id=ID, reason=BanReason.FRAUD, banned_at=NOW, until=until)
+
+
+UNBANNED = UserUnbanned(user_id=ID, status=UserStatus.ACTIVE, unbanned_at=NOW)
+DELETED = UserDeleted(user_id=ID, email_hash="0" * 64, deleted_at=NOW)
+
+
+def set_by(*events: Event) -> Timers | None:
+    return rows_of(timers, history(STREAM, *events)).get(STREAM)
+
+
+def test_MO_07_a_ban_with_an_end_is_lifted_then() -> None:
+    assert set_by(banned(LATER)) == Timers(LATER, ("lift_ban",), (LATER,))
+    assert set_by(banned(None)) is None
+
+
+@pytest.mark.parametrize("event", [UNBANNED, DELETED, banned(None)], ids=lambda each: each.kind)
+def test_MO_07_what_ends_a_ban_or_its_end_voids_the_timer(event: Event) -> None:
+    assert set_by(banned(LATER), event) is None
+
+
+def test_MO_07_a_ban_with_another_end_is_lifted_at_that() -> None:
+    sooner = LATER - timedelta(days=1)
+    assert set_by(banned(LATER), banned(sooner)) == Timers(sooner, ("lift_ban",), (sooner,))
+
+
+def test_a_command_is_the_streams_own_and_the_systems() -> None:
+    asked = {"asked_at": LATER, "asked_by": "scheduler/lift_ban", "asked_role": Role.SYSTEM}
+    command = BY_NAME["lift_ban"].command(STREAM, asked)
+    assert (command.kind, command.stream_id, command.asked_at) == ("user.lift_ban", STREAM, LATER)
+
+
+def test_timers_have_names_of_their_own_and_are_heard() -> None:
+    assert len(BY_NAME) == len(TIMERS)
+    assert {event for each in TIMERS for event in each.hears} == {*timers.hears}
+    assert timedelta(minutes=1) == IMAGES_WAIT
