@@ -4,7 +4,7 @@
     async def create_thing(body: NewThing, sending: Sending) -> Response:
         thing_id = sending.new_id("thing")
         reply = await sending.send(CreateThing(thing_id=thing_id, **sending.asked))
-        return answer(reply, 201, {"id": str(thing_id)}, location=f"/api/things/{thing_id}")
+        return changed(reply, thing_id, 201, location=f"/api/things/{thing_id}")
 
 The Idempotency-Key, scoped to the caller, is the command's id: the log itself knows repeats.
 A repeat gets its first answer whatever has become of the things that it is about, so what a read
@@ -27,19 +27,16 @@ import orjson
 import uuid_utils
 from asgi_correlation_id import correlation_id
 from fastapi import Depends, Header, Request
-from starlette.responses import Response
 
 from api.backends.gateway import DEADLINE_PASSED
 from api.backends.machines import Machines, machines_of
 from api.backends.networks import origin_of
 from api.entry.auth import Caller
-from api.wire.etags import etag_of, expected_versions
+from api.wire.etags import expected_versions
 from api.wire.problems import IMAGES_MAX, Problem, StoreUnavailableError, refusal
-from api.wire.successes import NO_STORE, private_json
 from infra.settings import Settings
 from projections.journal.answers import any_answered
 from schemas.messages import Command
-from schemas.positions import format_token
 from schemas.recorded import CommandEnvelope, Reply
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
@@ -167,26 +164,6 @@ class CommandSender:
         if reply.outcome != "accepted":
             raise refusal(reply)
         return reply
-
-
-def answer(
-    reply: Reply,
-    status: int,
-    body: Mapping[str, Any] | None = None,
-    *,
-    location: str | None = None,
-) -> Response:
-    """The HTTP answer to an accepted command, with its version and its place in the log."""
-    headers: dict[str, str] = {}
-    if reply.version:
-        headers["ETag"] = etag_of(reply.version)
-    if reply.position is not None:
-        headers["Consistency-Token"] = format_token([reply.position])
-    if location is not None:
-        headers["Location"] = location
-    if body is None:
-        return Response(status_code=status, headers={**NO_STORE, **headers})
-    return private_json(body, status, headers=headers)
 
 
 async def command_id_for(machines: Machines, key: str | None, scope: str) -> str:

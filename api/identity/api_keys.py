@@ -16,10 +16,11 @@ from starlette.responses import Response
 from api.backends.keyring import derived_key, new_key
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import doors_of, new_router
+from api.wire.changes import answer
 from api.wire.problems import Problem, problem_responses, refusal, unauthenticated
 from api.wire.successes import ok, private_json
 from infra.vault import PersonKey

@@ -19,7 +19,6 @@ from schemas.items import (
     ItemTerms,
 )
 from schemas.money import major_units
-from schemas.recorded import Reply
 
 IMAGES = "images"  # the name of each file in the form
 _OWNER = "01980000-0000-7000-8000-00000000000a"
@@ -193,11 +192,6 @@ class ItemChangedAnswer(BaseModel):
     success: Literal[True]
     id: str
     version: int
-
-
-def changed(item_id: object, reply: Reply) -> dict[str, Any]:
-    """The answer to an accepted change."""
-    return {"success": True, "id": str(item_id), "version": reply.version}
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:

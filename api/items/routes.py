@@ -16,7 +16,7 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh, machines_of
 from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
-from api.entry.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
+from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ITEMS, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
@@ -32,7 +32,6 @@ from api.items.bodies import (
     ItemsAnswer,
     ItemUpdate,
     OneItemAnswer,
-    changed,
     shown,
 )
 from api.items.campus import CampusPerson, FromCampus, OnCampus
@@ -41,6 +40,7 @@ from api.items.sight import item_for
 from api.media.routes import Aim, Refused, Taken, refused_all, take_image
 from api.messaging.offers import item_seen
 from api.profiles.routes import key_of
+from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
 from api.wire.etags import UNCHANGED, json_response
 from api.wire.problems import Problem, problem_responses, refusal
@@ -219,7 +219,7 @@ async def update_item(
         **sending.asked,
     )
     reply = await _sent(sending, command, required=True, unless=campus.against)
-    return answer(reply, 200, changed(item_id, reply))
+    return changed(reply, item_id, success=True)
 
 
 @router.delete(

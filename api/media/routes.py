@@ -16,7 +16,7 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh
 from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
-from api.entry.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
+from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
@@ -24,6 +24,7 @@ from api.media import sight
 from api.media.bodies import FAILURES, IMAGE, SENT, ImageAnswer, SentImages
 from api.media.pictures import SHOWN, PictureName, form_of, sent_files, shown, url_of
 from api.profiles.routes import key_of, versioned
+from api.wire.changes import answer
 from api.wire.problems import IMAGES_MAX, Problem, problem_responses
 from api.wire.successes import ok, private_json
 from infra.pictures import media_type_of

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SEARCHES, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
@@ -41,6 +41,7 @@ from api.messaging.views import (
     message_shown,
     sealed_content,
 )
+from api.wire.changes import answer
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok, private_json
 from projections.identity.users import users

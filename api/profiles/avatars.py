@@ -11,11 +11,12 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh
 from api.backends.rate_limits import Limit
 from api.entry.auth import SignedIn
-from api.entry.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
+from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
 from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.media.pictures import SHOWN, PictureName, form_of, invalid, sent_files, shown, url_of
 from api.profiles.bodies import AVATAR, AvatarAnswer
+from api.wire.changes import answer
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import ok
 from infra.pictures import PictureError, webp_key

@@ -16,6 +16,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from api.wire.changes import ChangedAnswer
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
 from schemas.numbers import Switch
@@ -140,11 +141,8 @@ class PreferenceChanges(Changes):
     show_email: Annotated[Switch, Chosen] = False
 
 
-class ProfileChangedAnswer(BaseModel):
+class ProfileChangedAnswer(ChangedAnswer):
     """Whose it is and the version it has now."""
-
-    id: UUID
-    version: int
 
 
 class AvatarAnswer(BaseModel):

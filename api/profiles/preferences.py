@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Mesh
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
@@ -22,7 +22,8 @@ from api.profiles.bodies import (
     PreferencesAnswer,
     ProfileChangedAnswer,
 )
-from api.profiles.routes import changed, refuse_others, versioned, visible
+from api.profiles.routes import refuse_others, versioned, visible
+from api.wire.changes import changed
 from api.wire.problems import problem_responses
 from api.wire.successes import ok
 from projections.identity import users
@@ -89,4 +90,4 @@ async def update_preferences(
         user_id=user_id, choices=PreferenceChoices(**body.stated), **sending.asked
     )
     reply = await sending.send(command, if_match_required=True)
-    return answer(reply, 200, changed(user_id, reply))
+    return changed(reply, user_id)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, MaybeCaller, SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
@@ -31,6 +31,7 @@ from api.profiles.bodies import (
     SellerChanges,
     StatsAnswer,
 )
+from api.wire.changes import changed
 from api.wire.etags import etag_of
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import ok, private_json
@@ -50,7 +51,6 @@ from schemas.profiles import (
     UpdateProfile,
     UpdateSellerInfo,
 )
-from schemas.recorded import Reply
 
 ONE = "/api/users/{user_id:uuid}"
 SELLERS = frozenset({Role.SELLER, Role.DEALER})
@@ -117,7 +117,7 @@ async def update_user(
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)
-    return answer(reply, 200, changed(user_id, reply))
+    return changed(reply, user_id)
 
 
 @router.get(
@@ -175,7 +175,7 @@ async def update_seller(
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)
-    return answer(reply, 200, changed(user_id, reply))
+    return changed(reply, user_id)
 
 
 @router.get(
@@ -239,11 +239,6 @@ def versioned(body: Mapping[str, Any], version: int | None) -> Response:
     than to others, so no cache may keep it.
     """
     return private_json(body, headers={} if version is None else {"ETag": etag_of(version)})
-
-
-def changed(user_id: UUID, reply: Reply) -> dict[str, Any]:
-    """The answer to an accepted command."""
-    return {"id": str(user_id), "version": reply.version}
 
 
 def _gone() -> Problem:

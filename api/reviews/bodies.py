@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.profiles.bodies import Changes, Chosen
+from api.wire.changes import ChangedAnswer
 from schemas.reviews import CONTENT_LENGTH_MAX, TITLE_LENGTH_MAX, Rating, review_id_of
 from schemas.texts import Line, Lines
 
@@ -87,8 +88,5 @@ class ReviewsAnswer(BaseModel):
     next_cursor: str | None
 
 
-class ReviewChangedAnswer(BaseModel):
+class ReviewChangedAnswer(ChangedAnswer):
     """Its version now."""
-
-    id: UUID
-    version: int

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import MaybeCaller, SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Page, Paging
@@ -32,6 +32,7 @@ from api.reviews.bodies import (
     ReviewChanges,
     ReviewsAnswer,
 )
+from api.wire.changes import answer, changed
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok
 from infra.vault import PersonKey
@@ -39,7 +40,6 @@ from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.profiles import seller_profiles
 from projections.reviews import reviews
-from schemas.recorded import Reply
 from schemas.reviews import (
     RATING_MAX,
     CreateReview,
@@ -102,7 +102,7 @@ async def create_review(
     against = offer.gone or (hidden() if hides else None)
     reply = await sending.send(command, unless=against)
     review_id = command.review_id
-    return answer(reply, 201, _changed(review_id, reply), location=f"/api/reviews/{review_id}")
+    return changed(reply, review_id, 201, location=f"/api/reviews/{review_id}")
 
 
 @router.get(
@@ -159,7 +159,7 @@ async def update_review(
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)
-    return answer(reply, 200, _changed(review_id, reply))
+    return changed(reply, review_id)
 
 
 @router.delete(
@@ -254,7 +254,3 @@ def _sealed(key: PersonKey, stated: Mapping[str, str]) -> ReviewTexts:
             for name, text in stated.items()
         }
     )
-
-
-def _changed(review_id: UUID, reply: Reply) -> dict[str, Any]:
-    return {"id": str(review_id), "version": reply.version}

@@ -8,10 +8,11 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.doors import ANYONE, UNLIMITED, Door
 from api.entry.paging import Paging
 from api.entry.routing import new_router
+from api.wire.changes import answer
 from api.wire.deadlines import NoAnswerInTimeError
 from api.wire.etags import expected_versions, json_response
 from api.wire.problems import StoreUnavailableError, WriteUnavailableError, refusal
