@@ -21,6 +21,7 @@ from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import doors_of, new_router
 from api.wire.changes import answer
+from api.wire.forms import Body
 from api.wire.problems import Problem, problem_responses, refusal, unauthenticated
 from api.wire.successes import ok, private_json
 from infra.vault import PersonKey
@@ -47,12 +48,10 @@ _KEY = {
 }
 
 
-class NewApiKey(BaseModel):
+class NewApiKey(Body):
     """What a machine shall be able to do, and for how long."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {"label": "nightly export", "operations": ["list_my_listings"], "days": 90}

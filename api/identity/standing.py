@@ -15,9 +15,9 @@ from api.entry.auth import SignedIn
 from api.entry.commands import CommandSender, Sending
 from api.entry.doors import ADMINS, CHANGES, MODERATORS, Door
 from api.entry.routing import new_router
-from api.identity.account_fields import Body
 from api.identity.ending import cut_off
 from api.wire.changes import ChangedAnswer, changed
+from api.wire.forms import Body
 from api.wire.problems import problem_responses
 from api.wire.successes import ok
 from schemas.identity import BanReason, BanUser, GrantRole, LogOutEverywhere, UnbanUser

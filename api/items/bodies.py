@@ -16,7 +16,6 @@ from schemas.items import (
     ItemChanges,
     ItemCondition,
     ItemStatus,
-    ItemTerms,
 )
 from schemas.money import major_units
 
@@ -95,10 +94,6 @@ FORM: dict[str, Any] = {
 }
 
 
-class NewItem(ItemTerms):
-    """What the form of a new item states, besides its images."""
-
-
 class ItemUpdate(ItemChanges):
     """What shall be different: a field that is left out stays; null empties the description.
     Another currency needs a price in it.
@@ -112,11 +107,6 @@ class ItemUpdate(ItemChanges):
     def changes(self) -> ItemChanges:
         """What is stated."""
         return ItemChanges(**dict(self))
-
-    @property
-    def nulls(self) -> tuple[str, ...]:
-        """The fields sent as null."""
-        return tuple(name for name in sorted(self.model_fields_set) if getattr(self, name) is None)
 
 
 class ItemImageAnswer(BaseModel):

@@ -43,6 +43,7 @@ from api.profiles.routes import key_of
 from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
 from api.wire.etags import UNCHANGED, json_response
+from api.wire.forms import cleared
 from api.wire.problems import Problem, problem_responses, refusal
 from api.wire.successes import CREATED, ok
 from projections.identity.users import users
@@ -320,14 +321,15 @@ def _new(command: CreateItem, sent: SentItem, reply: Reply, began: datetime) -> 
 
 
 def _clear(body: ItemUpdate) -> tuple[Any, ...]:
+    nulls = cleared(body)
     faults = [
         Fault(pointer=f"/{name}", detail="can't be emptied: leave it out, or state another")
-        for name in body.nulls
+        for name in nulls
         if name != "description"
     ]
     if faults:
         raise Problem(422, "invalid_field", "Only a description can be empty", faults=faults)
-    return body.nulls
+    return nulls
 
 
 def _page(page: Page, found: Sequence[Any]) -> Response:

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.wire.changes import ChangedAnswer
+from api.wire.forms import Body
 from schemas.listings import ListingStatus
 from schemas.messages import Market
 from schemas.numbers import Switch
@@ -71,16 +72,9 @@ class ListingChanges(VehicleFields):
 
     model_config = _example({"price_minor": 7_900_000, "trim": None})
 
-    @property
-    def cleared(self) -> tuple[str, ...]:
-        """The fields sent as null."""
-        return tuple(sorted(self.model_fields_set - self.stated().keys()))
 
-
-class Sale(BaseModel):
+class Sale(Body):
     """Who bought, and for how much in minor units; both may stay untold."""
-
-    model_config = ConfigDict(extra="forbid")
 
     buyer_id: UUID | None = None
     price_minor: PriceMinor | None = None

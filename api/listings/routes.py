@@ -34,6 +34,7 @@ from api.listings.sight import PUBLIC, Row, listing_for
 from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
 from api.wire.etags import UNCHANGED, json_response
+from api.wire.forms import cleared
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, ok
 from projections.listings import listing_page
@@ -133,7 +134,7 @@ async def update_listing(
         UpdateListing(
             listing_id=listing_id,
             fields=vehicle_fields(body),
-            clear=body.cleared,
+            clear=cleared(body),
             **sending.asked,
         ),
         if_match_required=True,

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 import uuid_utils
 from asgi_correlation_id import correlation_id
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from api.backends.gateway import DEADLINE_PASSED
 from api.backends.machines import Machines
@@ -26,6 +26,7 @@ from api.messaging.fanout import Fanout, Said, chat_room
 from api.messaging.offers import offer_of
 from api.messaging.views import Row, sealed_content, unknown
 from api.wire.emitted import moment
+from api.wire.forms import Body
 from api.wire.problems import Problem, refusal
 from projections.messaging import conversations, messages
 from projections.reads import Slice
@@ -49,8 +50,8 @@ ClientId = Annotated[
 ]
 
 
-class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Asked(Body):
+    model_config = ConfigDict(strict=True)
 
 
 class JoinChat(_Asked):

@@ -24,6 +24,7 @@ from api.profiles.bodies import (
 )
 from api.profiles.routes import refuse_others, versioned, visible
 from api.wire.changes import changed
+from api.wire.forms import stated
 from api.wire.problems import problem_responses
 from api.wire.successes import ok
 from projections.identity import users
@@ -87,7 +88,7 @@ async def update_preferences(
     """Choose what is sent; the rest stays. PUT and PATCH do the same. Needs `If-Match`."""
     refuse_others(caller, user_id)
     command = UpdatePreferences(
-        user_id=user_id, choices=PreferenceChoices(**body.stated), **sending.asked
+        user_id=user_id, choices=PreferenceChoices(**stated(body)), **sending.asked
     )
     reply = await sending.send(command, if_match_required=True)
     return changed(reply, user_id)

@@ -33,6 +33,7 @@ from api.profiles.bodies import (
 )
 from api.wire.changes import changed
 from api.wire.etags import etag_of
+from api.wire.forms import cleared, stated
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import ok, private_json
 from infra.vault import PersonKey
@@ -112,8 +113,8 @@ async def update_user(
     key = await own_key(mesh, caller, user_id)
     command = UpdateProfile(
         user_id=user_id,
-        sealed=ProfileTexts(**_sealed(key, body.stated)),
-        clear=body.cleared,
+        sealed=ProfileTexts(**_sealed(key, stated(body))),
+        clear=cleared(body),
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)
@@ -170,8 +171,8 @@ async def update_seller(
     key = await own_key(mesh, caller, user_id)
     command = UpdateSellerInfo(
         user_id=user_id,
-        sealed=SellerTexts(**_sealed(key, body.stated)),
-        clear=body.cleared,
+        sealed=SellerTexts(**_sealed(key, stated(body))),
+        clear=cleared(body),
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)

@@ -33,6 +33,7 @@ from api.reviews.bodies import (
     ReviewsAnswer,
 )
 from api.wire.changes import answer, changed
+from api.wire.forms import cleared, stated
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok
 from infra.vault import PersonKey
@@ -90,13 +91,13 @@ async def create_review(
     reviewer_id = UUID(caller.user_id)
     hides = not offer.public and reviewer_id != offer.seller_id
     key = await key_of(mesh, reviewer_id)
-    stated = body.model_dump(include={"title", "content"}, exclude_none=True)
+    said = body.model_dump(include={"title", "content"}, exclude_none=True)
     command = CreateReview(
         review_id=review_id_of(body.listing_id, reviewer_id),
         listing_id=body.listing_id,
         seller_id=offer.seller_id,
         rating=body.rating,
-        sealed=_sealed(key, stated),
+        sealed=_sealed(key, said),
         **sending.asked,
     )
     against = offer.gone or (hidden() if hides else None)
@@ -150,12 +151,12 @@ async def update_review(
     What was said before stays in the log.
     """
     key = await key_of(mesh, UUID(caller.user_id))
-    stated = dict(body.stated)
+    said = stated(body)
     command = UpdateReview(
         review_id=review_id,
-        rating=stated.pop("rating", None),
-        sealed=_sealed(key, stated),
-        clear=body.cleared,
+        rating=said.pop("rating", None),
+        sealed=_sealed(key, said),
+        clear=cleared(body),
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)
