@@ -13,7 +13,7 @@ from fastapi import Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from api.backends.machines import Machines, Mesh, machines_of
+from api.backends.machines import Machines, Mesh
 from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
 from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
@@ -256,7 +256,7 @@ async def _sent(
     if reply.outcome == "accepted":
         return reply
     if reply.reason == "not_owner":
-        row = await items.by_id(machines_of(sending.request).postgres, str(command.item_id))
+        row = await items.by_id(sending.way.machines.postgres, str(command.item_id))
         if row is not None and not item_seen(row):
             raise refusal(reply.model_copy(update={"reason": "item_unknown", "status": 404}))
     raise refusal(reply)

@@ -208,7 +208,7 @@ async def take_image(
     step = f"image/{aim.place}"
     media_id = sending.new_id(f"media/{aim.place}")
     # With more or fewer files it is another request, of which none repeats this one.
-    path = f"{sending.request.url.path} {aim.place}/{aim.count}"
+    path = f"{sending.way.path} {aim.place}/{aim.count}"
     fingerprint = fingerprint_of(mesh.settings, "POST", path, data)
     # Its name is keyed: nobody may find out from the log, for ever, who had which picture.
     original = f"{media_folder(key.user_id, media_id)}/original-{fingerprint}"

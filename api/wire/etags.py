@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import Request
@@ -30,13 +31,12 @@ def etag_of(version: int) -> str:
     return f'"{version}"'
 
 
-def expected_versions(request: Request, *, required: bool = False) -> frozenset[int] | None:
-    """The versions that If-Match names, of which one must be the stream's; None for `*` or,
-    unless `required` (428), for none. Raises a 400 problem for what is no list of tags.
+def expected_versions(sent: Sequence[str], *, required: bool = False) -> frozenset[int] | None:
+    """The versions that If-Match, as sent, names, of which one must be the stream's; None for `*`
+    or, unless `required` (428), for none. Raises a 400 problem for what is no list of tags.
 
     Weak tags and such as we never gave are in no such set: they never match (RFC 9110, 13.1.1).
     """
-    sent = request.headers.getlist("if-match")
     if not sent:
         if required:
             raise Problem(

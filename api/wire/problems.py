@@ -206,6 +206,13 @@ def refusal(reply: Reply) -> Problem:
     return Problem(reply.status, reason, detail, faults=reply.faults)
 
 
+def accepted(reply: Reply) -> Reply:
+    """The reply to an accepted command; raises the problem that tells of a refusal."""
+    if reply.outcome != "accepted":
+        raise refusal(reply)
+    return reply
+
+
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
     app.add_exception_handler(Problem, _on_problem)

@@ -34,7 +34,7 @@ def _add_versioned(router: APIRouter) -> None:
     @router.put("/test/change", operation_id="test_change")
     @OPEN
     async def change(request: Request) -> Response:
-        versions = expected_versions(request, required=True)
+        versions = expected_versions(request.headers.getlist("if-match"), required=True)
         reply = Reply(command_id="1", outcome="accepted", version=7)
         told = None if versions is None else sorted(versions)
         return answer(reply, 200, {"versions": told}, location="/test/read")
