@@ -1,4 +1,6 @@
-"""Who may see a listing: everyone what is or was on offer, a draft only its seller and staff."""
+"""Who may see a listing: everyone what is or was on offer, a draft only its seller and
+moderators.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,19 @@ from fastapi import Request
 
 from api.backends.machines import machines_of
 from api.entry.auth import Caller
+from api.entry.doors import MODERATORS
 from api.wire.problems import Problem
 from projections.listings.listing_page import by_id
 from schemas.listings import ListingStatus
-from schemas.messages import Role
 
-STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
 PUBLIC = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
 
 Row = Mapping[str, Any]
 
 
 def sees_all(caller: Caller, seller_id: str) -> bool:
-    """Whether the caller may see what only the seller and staff may."""
-    return caller.user_id == seller_id or caller.role in STAFF
+    """Whether the caller may see what only the seller and moderators may."""
+    return caller.user_id == seller_id or caller.role in MODERATORS
 
 
 def hidden() -> Problem:
@@ -34,7 +35,7 @@ def hidden() -> Problem:
 async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = False) -> Row:
     """The listing's row, if this request's caller may see it; raises 404 and 410 problems.
 
-    With `deleted` its seller and staff get a deleted listing's row, too.
+    With `deleted` its seller and moderators get a deleted listing's row, too.
     """
     row = await by_id(machines_of(request).postgres, str(listing_id))
     if row is None:

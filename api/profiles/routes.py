@@ -16,7 +16,16 @@ from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, MaybeCaller, SignedIn
 from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
-from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
+from api.entry.doors import (
+    ANYONE,
+    CHANGES,
+    MODERATORS,
+    SEARCHES,
+    SIGNED_IN,
+    TRADERS,
+    UNLIMITED,
+    Door,
+)
 from api.entry.routing import new_router
 from api.profiles.avatars import avatar_urls
 from api.profiles.bodies import (
@@ -44,7 +53,6 @@ from projections.profiles import seller_profiles, user_profiles, user_stats
 from projections.profiles.user_preferences import user_preferences
 from projections.reviews.reviews import reviews
 from schemas.identity import UserStatus
-from schemas.messages import Role
 from schemas.profiles import (
     ProfileTexts,
     SealedText,
@@ -54,8 +62,6 @@ from schemas.profiles import (
 )
 
 ONE = "/api/users/{user_id:uuid}"
-SELLERS = frozenset({Role.SELLER, Role.DEALER})
-STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
 SHOWN = frozenset({UserStatus.PENDING, UserStatus.ACTIVE})  # to others
 PROFILES = CaughtUp(users, user_profiles.user_profiles, user_preferences)
 SELLER_PROFILES = CaughtUp(users, seller_profiles.seller_profiles)
@@ -137,7 +143,7 @@ async def read_seller(user_id: UUID, request: Request, mesh: Mesh, caller: Maybe
     """A seller's business and what others say of it; 404 for whoever does not sell."""
     await SELLER_PROFILES.wait(request)
     row = visible(await seller_profiles.by_id(mesh.postgres, str(user_id)), user_id, caller)
-    if row["role"] not in SELLERS:
+    if row["role"] not in TRADERS:
         raise Problem(404, "not_a_seller", "This person does not sell")
     key = await key_of(mesh, user_id)
     own = is_own(caller, user_id)
@@ -191,7 +197,7 @@ async def read_user_stats(
     user_id: UUID, request: Request, mesh: Mesh, caller: SignedIn
 ) -> Response:
     """What the person has done, in figures; for the person and staff."""
-    if caller.role not in STAFF:
+    if caller.role not in MODERATORS:
         refuse_others(caller, user_id)
     await FIGURES.wait(request)
     visible(await seller_profiles.by_id(mesh.postgres, str(user_id)), user_id, caller)
@@ -216,7 +222,7 @@ def visible(row: Mapping[str, Any] | None, user_id: UUID, caller: Caller) -> Map
         raise Problem(404, "user_unknown", "There is no such person")
     if row["status"] == UserStatus.DELETED:
         raise _gone()
-    if row["status"] not in SHOWN and not is_own(caller, user_id) and caller.role not in STAFF:
+    if row["status"] not in SHOWN and not is_own(caller, user_id) and caller.role not in MODERATORS:
         raise Problem(404, "user_unknown", "There is no such person")
     return row
 
