@@ -18,10 +18,10 @@ import structlog
 from api.backends.database import LIVE_WATERMARKS
 from api.backends.machines import Machines
 from api.entry.commands import KEYS_NAMESPACE, CommandSender
-from api.entry.consistency import CaughtUp
+from api.entry.consistency import CaughtUp, awaited_row
 from api.identity.ending import cut_off
 from api.identity.login import API, kept_folded, password_is
-from api.identity.people import Row, awaited_row, settled_row
+from api.identity.people import Row, settled_row
 from api.wire.deadlines import left
 from api.wire.problems import Problem, accepted
 from infra.vault import VaultUnavailableError

@@ -14,9 +14,9 @@ from uuid import UUID
 
 from api.backends.machines import Machines
 from api.entry.auth import Caller
+from api.entry.campus import is_campus
 from api.entry.commands import CommandSender
 from api.identity.login import kept_folded
-from api.items.campus import is_campus
 from api.wire.problems import Problem, accepted
 from schemas.emails import lookup_form
 from schemas.identity import AbandonRegistration, RegisterUser, ReserveEmail, TokenPurpose

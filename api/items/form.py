@@ -11,8 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from api.entry.pictures import sent_form
 from api.items.bodies import IMAGES
-from api.media.pictures import sent_form
 from api.wire.problems import Problem
 from infra.pictures import media_type_of
 from schemas.items import IMAGES_MAX, ItemTerms

@@ -16,11 +16,13 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh
 from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
+from api.entry.campus import CampusPerson, FromCampus, OnCampus
 from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ITEMS, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
+from api.entry.uploads import Aim, Refused, Taken, refused_all, take_image
 from api.items.bodies import (
     CHANGED,
     FORM,
@@ -34,12 +36,9 @@ from api.items.bodies import (
     OneItemAnswer,
     shown,
 )
-from api.items.campus import CampusPerson, FromCampus, OnCampus
 from api.items.form import SentItem, sent_item
-from api.items.sight import item_for
-from api.media.routes import Aim, Refused, Taken, refused_all, take_image
-from api.messaging.offers import item_seen
-from api.profiles.routes import key_of
+from api.items.sight import item_for, item_seen
+from api.profiles.sight import key_of
 from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
 from api.wire.etags import UNCHANGED, json_response

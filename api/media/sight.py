@@ -12,8 +12,8 @@ from fastapi import Request
 
 from api.backends.machines import machines_of
 from api.entry.auth import Caller
+from api.entry.campus import campus_of
 from api.entry.doors import MODERATORS
-from api.items.campus import campus_of
 from api.items.sight import item_for
 from api.listings.sight import listing_for
 from api.wire.problems import Problem

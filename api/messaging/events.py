@@ -23,18 +23,18 @@ from api.entry.commands import (
     fingerprint_of,
     new_command_id,
 )
-from api.identity.people import People, people_of
-from api.listings.sight import hidden
+from api.items.sight import item_offer
+from api.listings.sight import Offer, hidden, offered
 from api.messaging.bodies import Content
 from api.messaging.fanout import Fanout, Said, chat_room
-from api.messaging.offers import offer_of
 from api.messaging.views import Row, sealed_content, unknown
+from api.profiles.sight import People, people_of
 from api.wire.emitted import moment
 from api.wire.forms import Body
 from api.wire.problems import Problem
 from projections.messaging import conversations, messages
 from projections.reads import Slice
-from schemas.messages import Fault
+from schemas.messages import Fault, Market
 from schemas.messaging import OpenConversation, SendMessage, conversation_id_of
 from schemas.positions import format_token
 from schemas.recorded import Reply
@@ -233,7 +233,7 @@ class Events:
                 return _known(row, caller.user_id)
         if asked.itemId is None:
             raise unknown()
-        offer = await offer_of(self.machines, caller, asked.itemId)
+        offer = await _offer_of(self.machines, caller, asked.itemId)
         buyer_id = UUID(caller.user_id)
         if buyer_id == offer.seller_id:
             if asked.buyerId is None or asked.buyerId == offer.seller_id:
@@ -265,6 +265,16 @@ class Events:
             command_id=command_id_of(settings, sending.key, scope),
             fingerprint=fingerprint_of(settings, "SOCKET", place, asked.content.encode()),
         )
+
+
+async def _offer_of(mesh: Machines, caller: Caller, offer_id: UUID) -> Offer:
+    """A listing or an item of the caller's campus: clients call both an item."""
+    found = await offered(mesh, offer_id)
+    if found is not None:
+        return found
+    if caller.market != Market.CAMPUS:
+        raise hidden()
+    return await item_offer(mesh, caller, offer_id)
 
 
 def _opening(chat: Chat, sending: CommandSender) -> OpenConversation:

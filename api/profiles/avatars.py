@@ -13,8 +13,8 @@ from api.backends.rate_limits import Limit
 from api.entry.auth import SignedIn
 from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
 from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
+from api.entry.pictures import SHOWN, PictureName, form_of, invalid, sent_files, shown, url_of
 from api.entry.routing import new_router
-from api.media.pictures import SHOWN, PictureName, form_of, invalid, sent_files, shown, url_of
 from api.profiles.bodies import AVATAR, AvatarAnswer
 from api.wire.changes import answer
 from api.wire.problems import Problem, problem_responses

@@ -11,10 +11,9 @@ from starlette.responses import Response
 from api.backends.machines import Mesh
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending
-from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.consistency import OPENAPI_EXTRA, CaughtUp, awaited_row
 from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
-from api.identity.people import awaited_row
 from api.profiles.bodies import (
     CHANGED,
     PREFERENCES,
@@ -22,8 +21,9 @@ from api.profiles.bodies import (
     PreferencesAnswer,
     ProfileChangedAnswer,
 )
-from api.profiles.routes import refuse_others, versioned, visible
+from api.profiles.sight import refuse_others, visible
 from api.wire.changes import changed
+from api.wire.etags import versioned
 from api.wire.forms import stated
 from api.wire.problems import problem_responses
 from api.wire.successes import ok

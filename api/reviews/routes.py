@@ -19,10 +19,8 @@ from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
-from api.identity.people import People, people_of
-from api.listings.sight import hidden, listing_for
-from api.messaging.offers import listing_offer
-from api.profiles.routes import key_of, versioned, visible
+from api.listings.sight import hidden, listing_for, listing_offer
+from api.profiles.sight import People, key_of, people_of, visible
 from api.reviews.bodies import (
     CHANGED,
     REVIEW,
@@ -33,6 +31,7 @@ from api.reviews.bodies import (
     ReviewsAnswer,
 )
 from api.wire.changes import answer, changed
+from api.wire.etags import versioned
 from api.wire.forms import cleared, stated
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok
