@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from api.entry.pictures import url_of
 from projections.items.items import NOT_DRAWN
 from schemas.items import (
     IMAGES_MAX,
@@ -223,4 +224,4 @@ def _image(media_id: str, thumbnail: str, medium: str, large: str) -> dict[str, 
 
 
 def _address(key: str) -> str | None:
-    return None if key == NOT_DRAWN else f"/api/{key}"
+    return None if key == NOT_DRAWN else url_of(key)
