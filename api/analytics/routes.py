@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-import uuid_utils
-from asgi_correlation_id import correlation_id
 from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -20,10 +15,10 @@ from api.backends.machines import Machines, Mesh, machines_of
 from api.backends.networks import origin_of
 from api.backends.stores import clickhouse_answering
 from api.entry.auth import Caller, MaybeCaller, SignedIn
+from api.entry.commands import enveloped, keyed, new_command_id
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, SEARCHES, SIGNED_IN, VIEWS, Door
 from api.entry.routing import new_router
-from api.listings.bodies import LISTING_ID
 from api.listings.sight import Row, hidden, listing_for, sees_all
 from api.wire.emitted import json_of
 from api.wire.problems import Problem, StoreUnavailableError, problem_responses
@@ -77,7 +72,7 @@ class ListingFiguresAnswer(BaseModel):
 
 
 _FIGURES = {
-    "listing_id": LISTING_ID,
+    "listing_id": "01980000-0000-7000-8000-000000000001",
     "first": "2026-03-01",
     "last": "2026-03-30",
     "views": 7,
@@ -147,7 +142,7 @@ def _view(
 ) -> tuple[CommandEnvelope, ListingViewed]:
     now, listing_id = datetime.now(UTC), UUID(row["key"])
     viewer = _keyed(settings, f"viewer {now.date()} {_identity(request, caller)}")
-    command_id = str(uuid_utils.uuid7())
+    command_id = new_command_id()
     command = ViewListing(
         listing_id=listing_id,
         asked_at=now,
@@ -162,8 +157,7 @@ def _view(
         network=origin_of(request),
         viewed_at=now,
     )
-    cause = correlation_id.get() or command_id
-    return CommandEnvelope(command, command_id, cause, command_id, fingerprint=""), event
+    return enveloped(command, command_id), event
 
 
 def _identity(request: Request, caller: Caller) -> str:
@@ -175,8 +169,7 @@ def _identity(request: Request, caller: Caller) -> str:
 
 
 def _keyed(settings: Settings, text: str) -> str:
-    key = b64decode(settings.lookup_key.get_secret_value())
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
+    return keyed(settings, text).hex()[:32]
 
 
 @router.get(

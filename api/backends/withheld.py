@@ -19,7 +19,6 @@ from fastapi import Request
 from api.backends.database import Database
 from api.wire.emitted import moment
 from api.wire.problems import Problem, StoreUnavailableError
-from schemas.messages import Role
 from schemas.positions import TopicPartition
 
 RETRY_AFTER_S = 60
@@ -27,7 +26,6 @@ FRESH_S = 0.5
 PATIENCE_S = 1.0
 ROWS_MAX = 10_000
 TOLD_MAX = 20
-TOLD_WHY = frozenset({Role.MODERATOR, Role.ADMIN, Role.OPS})
 BEING_REPAIRED = "being_repaired"
 DETAIL = (
     "This can't be shown now: something that was said about it waits to be mended. Nothing is"
@@ -180,7 +178,7 @@ class Withheld:
         caller = request.scope.get("caller")
         if caller is None or not caller.signed_in:
             return ()
-        if caller.role not in TOLD_WHY and not await self._are_of(streams, caller.user_id):
+        if not caller.of_staff and not await self._are_of(streams, caller.user_id):
             return ()
         return await self._postgres.fetch(_WHY, list(streams), TOLD_MAX)
 

@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from api.backends.keyring import PREFIX
 from api.backends.machines import Machines, machines_of
 from api.backends.tokens import Claims, TokenRefused
+from api.entry.doors import STAFF
 from api.wire.problems import Problem, unauthenticated
 from schemas.identity import UserStatus
 from schemas.messages import Role
@@ -30,7 +31,6 @@ AT_REST = frozenset(
         "revoke_session",
     }
 )
-STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.OPS})
 
 # Only for the OpenAPI document: the check itself runs in api.entry.routing, before the body is read.
 BEARER = HTTPBearer(
@@ -59,6 +59,11 @@ class Caller:
     def signed_in(self) -> bool:
         """Whether we know who it is."""
         return bool(self.user_id)
+
+    @property
+    def of_staff(self) -> bool:
+        """Whether they act for the house."""
+        return self.role in STAFF
 
 
 ANONYMOUS = Caller()

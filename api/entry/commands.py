@@ -4,7 +4,7 @@
     async def create_thing(body: NewThing, sending: Sending) -> Response:
         thing_id = sending.new_id("thing")
         reply = await sending.send(CreateThing(thing_id=thing_id, **sending.asked))
-        return answer(reply, 201, {"id": str(thing_id)}, location=f"/api/things/{thing_id}")
+        return changed(reply, thing_id, 201, location=f"/api/things/{thing_id}")
 
 The Idempotency-Key, scoped to the caller, is the command's id: the log itself knows repeats.
 A repeat gets its first answer whatever has become of the things that it is about, so what a read
@@ -27,19 +27,16 @@ import orjson
 import uuid_utils
 from asgi_correlation_id import correlation_id
 from fastapi import Depends, Header, Request
-from starlette.responses import Response
 
 from api.backends.gateway import DEADLINE_PASSED
 from api.backends.machines import Machines, machines_of
 from api.backends.networks import origin_of
 from api.entry.auth import Caller
-from api.wire.etags import etag_of, expected_versions
-from api.wire.problems import IMAGES_MAX, Problem, StoreUnavailableError, refusal
-from api.wire.successes import NO_STORE, private_json
+from api.wire.etags import expected_versions
+from api.wire.problems import IMAGES_MAX, Problem, StoreUnavailableError, accepted
 from infra.settings import Settings
 from projections.journal.answers import any_answered
 from schemas.messages import Command
-from schemas.positions import format_token
 from schemas.recorded import CommandEnvelope, Reply
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
@@ -49,12 +46,44 @@ _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
 @dataclass(frozen=True)
+class Way:
+    """How a request has come in: what its commands take along of it, whoever has asked."""
+
+    machines: Machines
+    method: str
+    path: str
+    origin: str  # the network that it came from
+    if_match: tuple[str, ...] = ()
+    traceparent: str | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> Way:
+        """The way of HTTP."""
+        trace = request.headers.get("traceparent")
+        return cls(
+            machines=machines_of(request),
+            method=request.method,
+            path=request.url.path,
+            origin=origin_of(request),
+            if_match=tuple(request.headers.getlist("if-match")),
+            traceparent=trace if trace and _TRACEPARENT.match(trace) else None,
+        )
+
+    def scope(self, whose: str) -> str:
+        """What an Idempotency-Key holds for. Method and path are in it because they name the
+        stream: one id on two streams would be judged by two partitions, neither of which sees the
+        other's answer.
+        """
+        return f"{whose}\n{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
 class CommandSender:
     """One request's commands. The first has the request's own command id; others are sent with
     a `step`, which gives each an id that is the same at every retry.
     """
 
-    request: Request
+    way: Way
     caller: Caller
     key: str | None  # the Idempotency-Key as sent
     command_id: str
@@ -67,8 +96,8 @@ class CommandSender:
         """For somebody who is not signed in: the key belongs to `scope`, and `asked` is what a
         repeat must ask again, with the same `secret`.
         """
-        whose = scope_of(self.request, scope)
-        command_id = await command_id_for(machines_of(self.request), self.key, whose)
+        whose = self.way.scope(scope)
+        command_id = await command_id_for(self.way.machines, self.key, whose)
         scoped = replace(self, command_id=command_id)
         # What was asked of an earlier release was remembered without its secret.
         if (
@@ -81,10 +110,9 @@ class CommandSender:
 
     def comparing(self, asked: Mapping[str, Any]) -> CommandSender:
         """A repeat is known by `asked` and not by the body, which holds a secret."""
-        settings = machines_of(self.request).settings
-        body = orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
-        path = self.request.url.path
-        return replace(self, fingerprint=fingerprint_of(settings, self.request.method, path, body))
+        way, body = self.way, orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)
+        fingerprint = fingerprint_of(way.machines.settings, way.method, way.path, body)
+        return replace(self, fingerprint=fingerprint)
 
     async def digest(self, secret: str, whose: str) -> str:
         """What tells a repeat's secret from another without telling the secret: keyed, and slow
@@ -92,13 +120,13 @@ class CommandSender:
         """
         if self.key is None:
             return ""
-        machines = machines_of(self.request)
-        salt = _keyed(machines.settings, f"secret of a repeat\n{whose}")
+        machines = self.way.machines
+        salt = keyed(machines.settings, f"secret of a repeat\n{whose}")
         return await machines.passwords.digest(secret, salt)
 
     def fresh(self) -> CommandSender:
         """For what is never repeated by key, since its answer holds a secret: tokens."""
-        return replace(self, command_id=_new_command_id(), fingerprint="")
+        return replace(self, command_id=new_command_id(), fingerprint="")
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -135,20 +163,18 @@ class CommandSender:
             return first
         versions = None
         if if_match or if_match_required:
-            versions = expected_versions(self.request, required=if_match_required)
-        trace = self.request.headers.get("traceparent")
-        envelope = CommandEnvelope(
-            command=command,
-            command_id=str(self.new_id(step)) if step else self.command_id,
-            correlation_id=correlation_id.get() or self.command_id,
-            causation_id=self.command_id,
+            versions = expected_versions(self.way.if_match, required=if_match_required)
+        envelope = enveloped(
+            command,
+            str(self.new_id(step)) if step else self.command_id,
+            cause=self.command_id,
             fingerprint=self.fingerprint,
             expected_versions=versions,
             deadline=deadline,
-            traceparent=trace if trace and _TRACEPARENT.match(trace) else None,
-            origin=origin_of(self.request),
+            traceparent=self.way.traceparent,
+            origin=self.way.origin,
         )
-        return await machines_of(self.request).writes.send(envelope)
+        return await self.way.machines.writes.send(envelope)
 
     async def first_reply(self, command: Command, *, step: str = "") -> Reply | None:
         """What the writer has said to this command already; None if it never came, or has no key.
@@ -163,30 +189,16 @@ class CommandSender:
 
     async def send(self, command: Command, **how: Any) -> Reply:
         """Like `reply_to`, but a refusal leaves as the problem that tells of it."""
-        reply = await self.reply_to(command, **how)
-        if reply.outcome != "accepted":
-            raise refusal(reply)
-        return reply
+        return accepted(await self.reply_to(command, **how))
 
 
-def answer(
-    reply: Reply,
-    status: int,
-    body: Mapping[str, Any] | None = None,
-    *,
-    location: str | None = None,
-) -> Response:
-    """The HTTP answer to an accepted command, with its version and its place in the log."""
-    headers: dict[str, str] = {}
-    if reply.version:
-        headers["ETag"] = etag_of(reply.version)
-    if reply.position is not None:
-        headers["Consistency-Token"] = format_token([reply.position])
-    if location is not None:
-        headers["Location"] = location
-    if body is None:
-        return Response(status_code=status, headers={**NO_STORE, **headers})
-    return private_json(body, status, headers=headers)
+def enveloped(
+    command: Command, command_id: str, *, cause: str = "", fingerprint: str = "", **more: Any
+) -> CommandEnvelope:
+    """The command on its way; `cause` is the id of the request's own command, if this is another."""
+    cause = cause or command_id
+    correlation = correlation_id.get() or cause
+    return CommandEnvelope(command, command_id, correlation, cause, fingerprint, **more)
 
 
 async def command_id_for(machines: Machines, key: str | None, scope: str) -> str:
@@ -196,7 +208,7 @@ async def command_id_for(machines: Machines, key: str | None, scope: str) -> str
     another address, is another command.
     """
     if key is None:
-        return _new_command_id()
+        return new_command_id()
     if not re.fullmatch(IDEMPOTENCY_KEY, key):
         raise Problem(
             400,
@@ -215,7 +227,7 @@ def command_id_of(settings: Settings, key: str, scope: str) -> str:
     """A keyed hash: ids of what the command makes follow from it, and nobody shall guess them
     who knows whose key it was and what it said.
     """
-    return str(UUID(bytes=_keyed(settings, f"idempotency\n{scope}\n{key}")[:16], version=4))
+    return str(UUID(bytes=keyed(settings, f"idempotency\n{scope}\n{key}")[:16], version=4))
 
 
 def former_command_id_of(key: str, scope: str) -> str:
@@ -231,15 +243,9 @@ def _steps(command_id: str) -> list[str]:
     return [command_id, *(str(uuid5(UUID(command_id), step)) for step in first)]
 
 
-def _new_command_id() -> str:
+def new_command_id() -> str:
+    """For what nobody asks for twice."""
     return str(uuid_utils.uuid7())
-
-
-def scope_of(request: Request, whose: str) -> str:
-    """What a key holds for. Method and path are in it because they name the stream: one id on
-    two streams would be judged by two partitions, neither of which sees the other's answer.
-    """
-    return f"{whose}\n{request.method} {request.url.path}"
 
 
 def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> str:
@@ -250,7 +256,8 @@ def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> s
     ).hexdigest()
 
 
-def _keyed(settings: Settings, text: str) -> bytes:
+def keyed(settings: Settings, text: str) -> bytes:
+    """A hash that nobody can try texts on who lacks the key."""
     key = b64decode(settings.lookup_key.get_secret_value())
     return hmac.digest(key, text.encode(), hashlib.sha256)
 
@@ -266,14 +273,13 @@ _Key = Annotated[
 
 
 async def _sender_of_files(request: Request, idempotency_key: _Key = None) -> CommandSender:
+    way = Way.of(request)
     caller: Caller = request.scope["caller"]
     return CommandSender(
-        request=request,
+        way=way,
         caller=caller,
         key=idempotency_key,
-        command_id=await command_id_for(
-            machines_of(request), idempotency_key, scope_of(request, caller.user_id)
-        ),
+        command_id=await command_id_for(way.machines, idempotency_key, way.scope(caller.user_id)),
         fingerprint="",
         asked_at=datetime.now(UTC),
     )

@@ -36,6 +36,7 @@ from schemas.positions import (
 from schemas.topics import CONTEXTS
 
 T = TypeVar("T")
+Row = Mapping[str, Any]
 
 HEADER = "consistency-token"
 EVENT_TOPICS = frozenset(context.events_topic for context in CONTEXTS)
@@ -43,6 +44,7 @@ _PLACE = rf"({'|'.join(sorted(EVENT_TOPICS))}):[0-9]{{1,3}}:[0-9]{{1,18}}".repla
 TOKEN_PATTERN = f"^{_PLACE}(,{_PLACE})*$"
 POLL_S = 0.002
 POLL_MAX_S = 0.05
+ROW_POLL_S = 0.01
 
 CLICKHOUSE_SHOWN = """
     SELECT extract(create_table_query, '__g([0-9]+)`? FINAL') FROM system.tables
@@ -132,6 +134,18 @@ class CaughtUp:
                 watch = _watch_of(machines, projection)
                 seen.append((watch, await _reach(machines, projection, watch, heard, deadline)))
         return seen
+
+
+async def awaited_row(mesh: Machines, read: Callable[[], Awaitable[Row | None]], what: str) -> Row:
+    """A row that must come, for its event is in the log; raises StoreUnavailableError when the
+    read model has not caught up within the bound.
+    """
+    deadline = time.monotonic() + left(mesh.settings.read_wait_s)
+    while (row := await read()) is None:
+        if time.monotonic() > deadline:
+            raise StoreUnavailableError(what, f"{what} have not caught up; try again soon")
+        await asyncio.sleep(ROW_POLL_S)
+    return row
 
 
 Offsets = Mapping[TopicPartition, int]

@@ -21,10 +21,12 @@ ANYONE: Final[Access] = frozenset()  # signed in or not
 SIGNED_IN: Final[Access] = frozenset(
     {Role.BUYER, Role.SELLER, Role.DEALER, Role.MODERATOR, Role.ADMIN, Role.OPS}
 )
-SELLERS: Final[Access] = frozenset({Role.SELLER, Role.DEALER, Role.ADMIN})
-MODERATORS: Final[Access] = frozenset({Role.MODERATOR, Role.ADMIN})
 ADMINS: Final[Access] = frozenset({Role.ADMIN})
-OPERATORS: Final[Access] = frozenset({Role.OPS, Role.ADMIN})
+TRADERS: Final[Access] = frozenset({Role.SELLER, Role.DEALER})  # who has a business to tell of
+SELLERS: Final[Access] = TRADERS | ADMINS  # who may offer something
+MODERATORS: Final[Access] = ADMINS | {Role.MODERATOR}
+OPERATORS: Final[Access] = ADMINS | {Role.OPS}
+STAFF: Final[Access] = MODERATORS | OPERATORS
 
 # What is read from one row or from memory is unlimited: asking Redis would cost as much as
 # answering, and nginx bounds the rate of everything.

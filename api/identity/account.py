@@ -13,13 +13,15 @@ from starlette.responses import Response
 from api.backends.machines import Mesh
 from api.backends.rate_limits import By, Limit
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA
 from api.entry.doors import ANYONE, CHANGES, FROM_ONE_ADDRESS, LEAVING, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.identity import credentials
-from api.identity.account_fields import Body, Email, MailedToken, NewPassword, Password
+from api.identity.account_fields import Email, MailedToken, NewPassword, Password
 from api.identity.ending import BOTH, cut_off, end_session
+from api.wire.changes import answer
+from api.wire.forms import Body
 from api.wire.problems import problem_responses
 from api.wire.successes import ok, private_json
 from projections.identity import sessions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from infra.common_passwords import is_common
 from infra.passwords import prepared
@@ -14,12 +14,6 @@ from schemas.texts import TOKEN, Line, refusal, without_controls
 EMAIL_LENGTH_MAX = 254
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 256
 TOKEN_LENGTH_MAX = 200
-
-
-class Body(BaseModel):
-    """A request's body; what is unknown in it is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _email(text: str) -> str:

@@ -16,11 +16,13 @@ from starlette.responses import Response
 from api.backends.keyring import derived_key, new_key
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import doors_of, new_router
-from api.wire.problems import Problem, problem_responses, refusal, unauthenticated
+from api.wire.changes import answer
+from api.wire.forms import Body
+from api.wire.problems import Problem, accepted, problem_responses, unauthenticated
 from api.wire.successes import ok, private_json
 from infra.vault import PersonKey
 from projections.identity import api_keys
@@ -46,12 +48,10 @@ _KEY = {
 }
 
 
-class NewApiKey(BaseModel):
+class NewApiKey(Body):
     """What a machine shall be able to do, and for how long."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
         json_schema_extra={
             "examples": [
                 {"label": "nightly export", "operations": ["list_my_listings"], "days": 90}
@@ -129,9 +129,7 @@ async def issue_api_key(
     )
     if reply.reason == TOO_MANY:
         raise _too_many()
-    if reply.outcome != "accepted":
-        raise refusal(reply)
-    await _everywhere(mesh, reply.position)
+    await _everywhere(mesh, accepted(reply).position)
     # A repeat is told of the first time.
     row = await api_keys.by_id(mesh.postgres, str(key_id)) if reply.repeated else None
     shown = {
@@ -187,9 +185,7 @@ async def revoke_api_key(key_id: UUID, mesh: Mesh, sending: Sending, caller: Sig
     if reply.reason == "api_key_unknown":
         older = RevokeApiKey(key_id=key_id, **sending.asked)
         reply = await sending.reply_to(older, step="before keyrings")
-    if reply.outcome != "accepted":
-        raise refusal(reply)
-    await _everywhere(mesh, reply.position)
+    await _everywhere(mesh, accepted(reply).position)
     return answer(reply, 204)
 
 

@@ -18,12 +18,12 @@ import structlog
 from api.backends.database import LIVE_WATERMARKS
 from api.backends.machines import Machines
 from api.entry.commands import KEYS_NAMESPACE, CommandSender
-from api.entry.consistency import CaughtUp
+from api.entry.consistency import CaughtUp, awaited_row
 from api.identity.ending import cut_off
 from api.identity.login import API, kept_folded, password_is
-from api.identity.people import Row, awaited_row, settled_row
+from api.identity.people import Row, settled_row
 from api.wire.deadlines import left
-from api.wire.problems import Problem, refusal
+from api.wire.problems import Problem, accepted
 from infra.vault import VaultUnavailableError
 from projections.identity import users, verification_tokens
 from projections.journal.answers import first_reply
@@ -168,7 +168,7 @@ async def change_password(
         reply = await sending.reply_to(command, unless=_password_wrong())
     if reply.outcome != "accepted":
         await mesh.password_changes.drop(command.change_id)
-    reply = _accepted(reply)
+    reply = accepted(reply)
     await _apply(mesh, user_id, command.change_id, reply)
     await cut_off(mesh, user_id, reply, kept=caller)
     return reply
@@ -238,13 +238,7 @@ async def _row_of(mesh: Machines, token_id: UUID) -> Row | None:
 def _taken(reply: Reply) -> Reply:
     if reply.status == HTTPStatus.GONE:
         raise _spent(reply.reason)
-    return _accepted(reply)
-
-
-def _accepted(reply: Reply) -> Reply:
-    if reply.outcome != "accepted":
-        raise refusal(reply)
-    return reply
+    return accepted(reply)
 
 
 def _spent(reason: str) -> Problem:

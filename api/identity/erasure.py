@@ -8,10 +8,11 @@ from starlette.responses import Response
 
 from api.backends.machines import Mesh
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.doors import CHANGES, SIGNED_IN, Door
 from api.entry.routing import new_router
 from api.identity.ending import cut_off
+from api.wire.changes import answer
 from api.wire.problems import problem_responses
 from schemas.identity import DeactivateUser, DeleteUser, ReactivateUser
 

@@ -21,8 +21,9 @@ from api.backends.tokens import RefreshToken, Subject
 from api.backends.withheld import BeingRepaired
 from api.entry.auth import Caller
 from api.entry.commands import CommandSender
+from api.entry.consistency import awaited_row
 from api.identity.ending import end_session
-from api.identity.people import Person, Row, awaited_row, settled_row, unsealed
+from api.identity.people import Person, Row, settled_row, unsealed
 from api.wire.problems import Problem, refusal, unauthenticated
 from projections.identity import sessions, users
 from projections.projection import Projection

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh
 from api.backends.tokens import Claims
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending, SendingAnew, answer
+from api.entry.commands import Sending, SendingAnew
 from api.entry.consistency import OPENAPI_EXTRA
 from api.entry.doors import ANYONE, CHANGES, FROM_ONE_ADDRESS, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
@@ -27,6 +27,7 @@ from api.identity import oauth_state, social
 from api.identity.oauth_state import LIFETIME_S, Pending, pending_of
 from api.identity.routes import TokensAnswer, tokens_answer
 from api.identity.social import IDENTITIES, Arrival
+from api.wire.changes import answer
 from api.wire.problems import Problem, problem_responses, unauthenticated, unavailable
 from api.wire.successes import NO_STORE, headers_told, ok, private_json
 from infra.oidc import (

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from api.backends.machines import Machines
 from api.entry.auth import Caller
+from api.entry.campus import is_campus
 from api.entry.commands import CommandSender
 from api.identity.login import kept_folded
-from api.items.campus import is_campus
-from api.wire.problems import Problem, refusal
+from api.wire.problems import Problem, accepted
 from schemas.emails import lookup_form
 from schemas.identity import AbandonRegistration, RegisterUser, ReserveEmail, TokenPurpose
 from schemas.messages import Fault, Language, Market, Role
@@ -114,8 +114,7 @@ async def _reserve(
             # This id holds no claim, so it never registers: its key would only be in the way.
             await mesh.vault.forget_newcomer(command.owner_id)
         raise _email_taken()
-    if reply.outcome != "accepted":
-        raise refusal(reply)
+    accepted(reply)
 
 
 async def _abandon_others(
@@ -131,8 +130,7 @@ async def _abandon_others(
         )
         if reply.reason == "already_registered":
             raise _email_taken()
-        if reply.outcome != "accepted":
-            raise refusal(reply)
+        accepted(reply)
     return others
 
 

@@ -12,15 +12,17 @@ from starlette.responses import Response
 from api.backends.machines import Mesh
 from api.backends.rate_limits import By, Limit
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending, SendingAnew, answer
-from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.commands import Sending, SendingAnew
+from api.entry.consistency import OPENAPI_EXTRA, CaughtUp, awaited_row
 from api.entry.doors import ANYONE, FROM_ONE_ADDRESS, LEAVING, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.identity import login, registration
-from api.identity.account_fields import Body, Email, Name, NewPassword, Password, RefreshText
-from api.identity.people import Person, awaited_row, unsealed
+from api.identity.account_fields import Email, Name, NewPassword, Password, RefreshText
+from api.identity.people import Person, unsealed
 from api.identity.registration import Newcomer
+from api.wire.changes import answer
 from api.wire.emitted import json_of
+from api.wire.forms import Body
 from api.wire.problems import Problem, problem_responses, unauthenticated
 from api.wire.successes import ok, private_json
 from projections.identity import sessions, users

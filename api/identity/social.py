@@ -15,10 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 from api.backends.machines import Machines
 from api.entry.auth import Caller
 from api.entry.commands import CommandSender
-from api.entry.consistency import CaughtUp
+from api.entry.consistency import CaughtUp, awaited_row
 from api.identity.account_fields import Email
 from api.identity.login import API, LoggedIn, start_session
-from api.identity.people import Row, awaited_row, settled_row, unsealed
+from api.identity.people import Row, settled_row, unsealed
 from api.identity.registration import Newcomer, register
 from api.wire.problems import Problem, refusal, unavailable
 from infra.oidc import Identity

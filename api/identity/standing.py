@@ -7,17 +7,18 @@ from __future__ import annotations
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import SignedIn
-from api.entry.commands import CommandSender, Sending, answer
+from api.entry.commands import CommandSender, Sending
 from api.entry.doors import ADMINS, CHANGES, MODERATORS, Door
 from api.entry.routing import new_router
-from api.identity.account_fields import Body
 from api.identity.ending import cut_off
+from api.wire.changes import ChangedAnswer, changed
 from api.wire.emitted import Moment
+from api.wire.forms import Body
 from api.wire.problems import problem_responses
 from api.wire.successes import ok
 from schemas.identity import BanReason, BanUser, GrantRole, LogOutEverywhere, UnbanUser
@@ -48,11 +49,8 @@ class RoleGrant(Body):
     role: GrantedRole
 
 
-class StandingAnswer(BaseModel):
+class StandingAnswer(ChangedAnswer):
     """Whose account was changed, and its version since."""
-
-    id: str
-    version: int
 
 
 _CHANGED: dict[int | str, dict[str, Any]] = {
@@ -66,7 +64,7 @@ async def _judged(
 ) -> Response:
     reply = await sending.send(command)
     await cut_off(mesh, user_id, reply)
-    return answer(reply, 200, {"id": str(user_id), "version": reply.version})
+    return changed(reply, user_id)
 
 
 @router.post(

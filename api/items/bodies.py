@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from api.entry.pictures import url_of
 from projections.items.items import NOT_DRAWN
 from schemas.items import (
     IMAGES_MAX,
@@ -16,10 +17,8 @@ from schemas.items import (
     ItemChanges,
     ItemCondition,
     ItemStatus,
-    ItemTerms,
 )
 from schemas.money import major_units
-from schemas.recorded import Reply
 
 IMAGES = "images"  # the name of each file in the form
 _OWNER = "01980000-0000-7000-8000-00000000000a"
@@ -96,10 +95,6 @@ FORM: dict[str, Any] = {
 }
 
 
-class NewItem(ItemTerms):
-    """What the form of a new item states, besides its images."""
-
-
 class ItemUpdate(ItemChanges):
     """What shall be different: a field that is left out stays; null empties the description.
     Another currency needs a price in it.
@@ -113,11 +108,6 @@ class ItemUpdate(ItemChanges):
     def changes(self) -> ItemChanges:
         """What is stated."""
         return ItemChanges(**dict(self))
-
-    @property
-    def nulls(self) -> tuple[str, ...]:
-        """The fields sent as null."""
-        return tuple(name for name in sorted(self.model_fields_set) if getattr(self, name) is None)
 
 
 class ItemImageAnswer(BaseModel):
@@ -195,11 +185,6 @@ class ItemChangedAnswer(BaseModel):
     version: int
 
 
-def changed(item_id: object, reply: Reply) -> dict[str, Any]:
-    """The answer to an accepted change."""
-    return {"success": True, "id": str(item_id), "version": reply.version}
-
-
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the items as clients see it."""
     price: Decimal = major_units(row["price_minor"], row["currency"])
@@ -239,4 +224,4 @@ def _image(media_id: str, thumbnail: str, medium: str, large: str) -> dict[str, 
 
 
 def _address(key: str) -> str | None:
-    return None if key == NOT_DRAWN else f"/api/{key}"
+    return None if key == NOT_DRAWN else url_of(key)

@@ -11,9 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from api.entry.pictures import sent_form
 from api.items.bodies import IMAGES
-from api.media.pictures import sent_form
-from api.wire.problems import Problem
+from api.wire.problems import Problem, invalid
 from infra.pictures import media_type_of
 from schemas.items import IMAGES_MAX, ItemTerms
 from schemas.media import ORIGINAL_BYTES_MAX
@@ -92,6 +92,4 @@ async def _fault(file: UploadFile) -> str | None:
 
 
 def _invalid(found: Iterable[tuple[str, str]]) -> Problem:
-    faults = [Fault(pointer=pointer, detail=detail) for pointer, detail in found]
-    count = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
-    return Problem(422, "invalid", f"{count} not as it should be", faults=faults)
+    return invalid([Fault(pointer=pointer, detail=detail) for pointer, detail in found])

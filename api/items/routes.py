@@ -13,14 +13,16 @@ from fastapi import Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from api.backends.machines import Machines, Mesh, machines_of
+from api.backends.machines import Machines, Mesh
 from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
-from api.entry.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
+from api.entry.campus import CampusPerson, FromCampus, OnCampus
+from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ITEMS, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
+from api.entry.uploads import Aim, Refused, Taken, refused_all, take_image
 from api.items.bodies import (
     CHANGED,
     FORM,
@@ -32,17 +34,15 @@ from api.items.bodies import (
     ItemsAnswer,
     ItemUpdate,
     OneItemAnswer,
-    changed,
     shown,
 )
-from api.items.campus import CampusPerson, FromCampus, OnCampus
 from api.items.form import SentItem, sent_item
-from api.items.sight import item_for
-from api.media.routes import Aim, Refused, Taken, refused_all, take_image
-from api.messaging.offers import item_seen
-from api.profiles.routes import key_of
+from api.items.sight import item_for, item_seen
+from api.profiles.sight import key_of
+from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
 from api.wire.etags import UNCHANGED, json_response
+from api.wire.forms import cleared
 from api.wire.problems import Problem, problem_responses, refusal
 from api.wire.successes import CREATED, ok
 from projections.identity.users import users
@@ -220,7 +220,7 @@ async def update_item(
         **sending.asked,
     )
     reply = await _sent(sending, command, required=True, unless=campus.against)
-    return answer(reply, 200, changed(item_id, reply))
+    return changed(reply, item_id, success=True)
 
 
 @router.delete(
@@ -256,7 +256,7 @@ async def _sent(
     if reply.outcome == "accepted":
         return reply
     if reply.reason == "not_owner":
-        row = await items.by_id(machines_of(sending.request).postgres, str(command.item_id))
+        row = await items.by_id(sending.way.machines.postgres, str(command.item_id))
         if row is not None and not item_seen(row):
             raise refusal(reply.model_copy(update={"reason": "item_unknown", "status": 404}))
     raise refusal(reply)
@@ -321,14 +321,15 @@ def _new(command: CreateItem, sent: SentItem, reply: Reply, began: datetime) -> 
 
 
 def _clear(body: ItemUpdate) -> tuple[Any, ...]:
+    nulls = cleared(body)
     faults = [
         Fault(pointer=f"/{name}", detail="can't be emptied: leave it out, or state another")
-        for name in body.nulls
+        for name in nulls
         if name != "description"
     ]
     if faults:
         raise Problem(422, "invalid_field", "Only a description can be empty", faults=faults)
-    return body.nulls
+    return nulls
 
 
 def _page(page: Page, found: Sequence[Any]) -> Response:

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from api.wire.changes import ChangedAnswer
+from api.wire.forms import Body
 from schemas.listings import ListingStatus
 from schemas.messages import Market
 from schemas.numbers import Switch
-from schemas.recorded import Reply
 from schemas.vehicles import PriceMinor, VehicleFacts, VehicleFields
 
 _FIELDS: dict[str, Any] = {
@@ -71,26 +72,16 @@ class ListingChanges(VehicleFields):
 
     model_config = _example({"price_minor": 7_900_000, "trim": None})
 
-    @property
-    def cleared(self) -> tuple[str, ...]:
-        """The fields sent as null."""
-        return tuple(sorted(self.model_fields_set - self.stated().keys()))
 
-
-class Sale(BaseModel):
+class Sale(Body):
     """Who bought, and for how much in minor units; both may stay untold."""
-
-    model_config = ConfigDict(extra="forbid")
 
     buyer_id: UUID | None = None
     price_minor: PriceMinor | None = None
 
 
-class ListingChangedAnswer(BaseModel):
+class ListingChangedAnswer(ChangedAnswer):
     """The listing and the version it has now."""
-
-    id: UUID
-    version: int
 
 
 class ListingAnswer(VehicleFacts):
@@ -121,11 +112,6 @@ class ListingsAnswer(BaseModel):
 def vehicle_fields(body: VehicleFields) -> VehicleFields:
     """The vehicle's part of a body that holds more."""
     return VehicleFields(**{name: getattr(body, name) for name in VehicleFields.model_fields})
-
-
-def changed(listing_id: UUID, reply: Reply) -> dict[str, Any]:
-    """The answer to an accepted command."""
-    return {"id": str(listing_id), "version": reply.version}
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,11 +15,10 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh, machines_of
-from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.consistency import OPENAPI_EXTRA, CaughtUp, awaited_row
 from api.entry.doors import ANYONE, SEARCHES, UNLIMITED, Door
 from api.entry.paging import Paging
 from api.entry.routing import new_router
-from api.identity.people import awaited_row
 from api.listings.bodies import LISTING_ID
 from api.listings.sight import PUBLIC, Row, hidden, listing_for, sees_all
 from api.wire.emitted import MomentParameter, json_of

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh, machines_of
 from api.backends.rate_limits import spend
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SEARCHES, SELLERS, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Page, Paging
@@ -26,14 +26,15 @@ from api.listings.bodies import (
     ListingsAnswer,
     NewListing,
     Sale,
-    changed,
     shown,
     vehicle_fields,
 )
 from api.listings.past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listings.sight import PUBLIC, Row, listing_for
+from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
 from api.wire.etags import UNCHANGED, json_response
+from api.wire.forms import cleared
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, ok
 from projections.listings import listing_page
@@ -107,7 +108,7 @@ async def create_listing(body: NewListing, sending: Sending, _caller: SignedIn) 
             listing_id=listing_id, fields=body.fields, publish=body.publish, **sending.asked
         )
     )
-    return answer(reply, 201, changed(listing_id, reply), location=f"/api/listings/{listing_id}")
+    return changed(reply, listing_id, 201, location=f"/api/listings/{listing_id}")
 
 
 @router.put(
@@ -133,12 +134,12 @@ async def update_listing(
         UpdateListing(
             listing_id=listing_id,
             fields=vehicle_fields(body),
-            clear=body.cleared,
+            clear=cleared(body),
             **sending.asked,
         ),
         if_match_required=True,
     )
-    return answer(reply, 200, changed(listing_id, reply))
+    return changed(reply, listing_id)
 
 
 @router.delete(
@@ -166,7 +167,7 @@ async def publish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn)
     """Show the listing to everyone. Publishing what is published changes nothing."""
     command = PublishListing(listing_id=listing_id, **sending.asked)
     reply = await sending.send(command, if_match=True)
-    return answer(reply, 200, changed(listing_id, reply))
+    return changed(reply, listing_id)
 
 
 @router.post(
@@ -180,7 +181,7 @@ async def unpublish_listing(listing_id: UUID, sending: Sending, _caller: SignedI
     """Make the listing a draft again."""
     command = UnpublishListing(listing_id=listing_id, **sending.asked)
     reply = await sending.send(command, if_match=True)
-    return answer(reply, 200, changed(listing_id, reply))
+    return changed(reply, listing_id)
 
 
 @router.post(
@@ -206,7 +207,7 @@ async def mark_listing_sold(
         **sending.asked,
     )
     reply = await sending.send(command, if_match=True, unless=await _nobody(mesh, sale.buyer_id))
-    return answer(reply, 200, changed(listing_id, reply))
+    return changed(reply, listing_id)
 
 
 async def _nobody(mesh: Machines, buyer_id: UUID | None) -> Problem | None:

@@ -1,29 +1,43 @@
-"""Who may see a listing: everyone what is or was on offer, a draft only its seller and staff."""
+"""Who may see a listing, and so talk about it: everyone what is or was on offer, a draft only its
+seller and moderators.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from fastapi import Request
 
-from api.backends.machines import machines_of
+from api.backends.machines import Machines, machines_of
 from api.entry.auth import Caller
+from api.entry.doors import MODERATORS
 from api.wire.problems import Problem
 from projections.listings.listing_page import by_id
-from schemas.listings import ListingStatus
-from schemas.messages import Role
+from schemas.listings import ListingStatus, seller_account
 
-STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
 PUBLIC = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
 
 Row = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Offer:
+    """Something on offer: `seller_id` is whom one talks with about it, `public` whether a
+    conversation may begin, `gone` what stands against all that is new about it.
+    """
+
+    offer_id: UUID
+    seller_id: UUID
+    public: bool
+    gone: Problem | None = None
+
+
 def sees_all(caller: Caller, seller_id: str) -> bool:
-    """Whether the caller may see what only the seller and staff may."""
-    return caller.user_id == seller_id or caller.role in STAFF
+    """Whether the caller may see what only the seller and moderators may."""
+    return caller.user_id == seller_id or caller.role in MODERATORS
 
 
 def hidden() -> Problem:
@@ -34,7 +48,7 @@ def hidden() -> Problem:
 async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = False) -> Row:
     """The listing's row, if this request's caller may see it; raises 404 and 410 problems.
 
-    With `deleted` its seller and staff get a deleted listing's row, too.
+    With `deleted` its seller and moderators get a deleted listing's row, too.
     """
     row = await by_id(machines_of(request).postgres, str(listing_id))
     if row is None:
@@ -46,7 +60,30 @@ async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = Fal
     if status == ListingStatus.DELETED and (insider or row["published_at"] is not None):
         if insider and deleted:
             return row
-        raise Problem(410, "listing_deleted", "This listing was taken away")
+        raise _deleted()
     if not insider:
         raise hidden()
     return row
+
+
+async def listing_offer(mesh: Machines, listing_id: UUID) -> Offer:
+    """A listing, whatever has become of it; raises a 404 problem where there never was one."""
+    found = await offered(mesh, listing_id)
+    if found is None:
+        raise hidden()
+    return found
+
+
+async def offered(mesh: Machines, listing_id: UUID) -> Offer | None:
+    """The same; None where there never was one."""
+    row = await by_id(mesh.postgres, str(listing_id))
+    if row is None:
+        return None
+    gone = None
+    if row["status"] == ListingStatus.DELETED and row["published_at"] is not None:
+        gone = _deleted()
+    return Offer(listing_id, seller_account(row["seller_id"]), row["status"] in PUBLIC, gone)
+
+
+def _deleted() -> Problem:
+    return Problem(410, "listing_deleted", "This listing was taken away")

@@ -12,9 +12,10 @@ from fastapi import Request
 
 from api.backends.machines import machines_of
 from api.entry.auth import Caller
-from api.items.campus import campus_of
+from api.entry.campus import campus_of
+from api.entry.doors import MODERATORS
 from api.items.sight import item_for
-from api.listings.sight import STAFF, listing_for
+from api.listings.sight import listing_for
 from api.wire.problems import Problem
 from projections.media.media_files import MediaStatus
 
@@ -23,7 +24,7 @@ async def sees(request: Request, caller: Caller, row: Mapping[str, Any]) -> bool
     """Whether somebody other than its owner may know of this picture, a row of media_files. That
     one is gone is told to its owner and to moderators: nobody else can show that they saw it.
     """
-    if caller.role in STAFF:
+    if caller.role in MODERATORS:
         return True
     if row["status"] != MediaStatus.PROCESSED or row["subject"] is None:
         return False

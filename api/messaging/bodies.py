@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from api.wire.forms import Body
 from schemas.items import ItemStatus
 from schemas.messaging import CONTENT_LENGTH_MAX
 from schemas.texts import Lines
@@ -61,12 +62,10 @@ SENT = {"id": MESSAGE["id"], "conversation_id": _CONVERSATION_ID}
 UNREAD = {"total": 1, "conversations": [{"id": _CONVERSATION_ID, "unread": 1}]}
 
 
-class NewConversation(BaseModel):
+class NewConversation(Body):
     """About what to talk with its seller: a listing, or an item of your campus."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
         json_schema_extra={
             "examples": [{"listing_id": _LISTING_ID}],
             "minProperties": 1,
@@ -92,14 +91,10 @@ class NewConversation(BaseModel):
         return self
 
 
-class NewMessage(BaseModel):
+class NewMessage(Body):
     """What to say."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={"examples": [{"content": "Is it still there?"}]},
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"content": "Is it still there?"}]})
 
     content: Content
 

@@ -6,33 +6,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
-import uuid_utils
-from asgi_correlation_id import correlation_id
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from api.backends.gateway import DEADLINE_PASSED
 from api.backends.machines import Machines
 from api.entry.auth import Caller
-from api.entry.commands import IDEMPOTENCY_KEY, LONG_AGO, command_id_of, fingerprint_of
-from api.identity.people import People, people_of
-from api.listings.sight import hidden
+from api.entry.commands import (
+    IDEMPOTENCY_KEY,
+    CommandSender,
+    Way,
+    command_id_of,
+    fingerprint_of,
+    new_command_id,
+)
+from api.items.sight import item_offer
+from api.listings.sight import Offer, hidden, offered
 from api.messaging.bodies import Content
 from api.messaging.fanout import Fanout, Said, chat_room
-from api.messaging.offers import offer_of
 from api.messaging.views import Row, sealed_content, unknown
+from api.profiles.sight import People, people_of
 from api.wire.emitted import moment
-from api.wire.problems import Problem, refusal
+from api.wire.forms import Body
+from api.wire.problems import Problem
 from projections.messaging import conversations, messages
 from projections.reads import Slice
-from schemas.messages import Command, Fault
+from schemas.messages import Fault, Market
 from schemas.messaging import OpenConversation, SendMessage, conversation_id_of
 from schemas.positions import format_token
-from schemas.recorded import CommandEnvelope, Reply
+from schemas.recorded import Reply
 from schemas.texts import Form
 
 HISTORY_MAX = 50
@@ -49,8 +54,8 @@ ClientId = Annotated[
 ]
 
 
-class _Asked(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Asked(Body):
+    model_config = ConfigDict(strict=True)
 
 
 class JoinChat(_Asked):
@@ -101,27 +106,6 @@ class Chat:
         """Whom this one of the two talks with."""
         buyer, seller = str(self.buyer_id), str(self.seller_id)
         return seller if user_id == buyer else buyer
-
-
-@dataclass(frozen=True)
-class Told:
-    """By what the writer knows a command again."""
-
-    command_id: str
-    fingerprint: str = ""
-    again: bool = False  # whether the client may send it again
-
-    @classmethod
-    def of(cls, machines: Machines, user_id: str, said: SayInChat) -> Told:
-        """The same for the same words under the same client's id."""
-        name, settings = said.clientId or said.id, machines.settings
-        if name is None:
-            return cls(str(uuid_utils.uuid7()))
-        place = f"send-message/{said.chatId}"
-        command_id = command_id_of(settings, name, f"{user_id}\nsocket {place}")
-        return cls(
-            command_id, fingerprint_of(settings, "SOCKET", place, said.content.encode()), True
-        )
 
 
 @dataclass
@@ -175,15 +159,16 @@ class Events:
             named = JoinChat(chatId=asked.chatId, itemId=asked.itemId)
             chat = await self._chat(connection.caller, named)
         if not chat.opened and chat.against is None and user_id == str(chat.buyer_id):
-            await self._send(connection, _opening(chat, connection.caller))
-        told = Told.of(self.machines, user_id, asked)
+            opening = self._sending(connection, asked).fresh()
+            await opening.send(_opening(chat, opening))
+        sending = self._sending(connection, asked)
         command = SendMessage(
             conversation_id=chat.chat_id,
-            message_id=uuid5(UUID(told.command_id), "message"),
+            message_id=sending.new_id("message"),
             content_sealed=await sealed_content(self.machines, user_id, asked.content),
-            **_asked(connection.caller),
+            **sending.asked,
         )
-        reply = await self._send(connection, command, told, unless=chat.against)
+        reply = await sending.send(command, unless=chat.against)
         acknowledged = {"messageId": str(command.message_id), "chatId": str(chat.chat_id)}
         if reply.repeated:
             return acknowledged
@@ -248,7 +233,7 @@ class Events:
                 return _known(row, caller.user_id)
         if asked.itemId is None:
             raise unknown()
-        offer = await offer_of(self.machines, caller, asked.itemId)
+        offer = await _offer_of(self.machines, caller, asked.itemId)
         buyer_id = UUID(caller.user_id)
         if buyer_id == offer.seller_id:
             if asked.buyerId is None or asked.buyerId == offer.seller_id:
@@ -261,51 +246,44 @@ class Events:
         against = offer.gone or (None if opened or offer.public else hidden())
         return Chat(chat_id, asked.itemId, buyer_id, offer.seller_id, opened, against)
 
-    async def _send(
-        self,
-        connection: Connection,
-        command: Command,
-        told: Told | None = None,
-        unless: Problem | None = None,
-    ) -> Reply:
-        """The writer's reply; raises the problem that tells of a refusal, and `unless`, but not to
-        what was sent before.
-        """
-        told = told or Told(str(uuid_utils.uuid7()))
-        if unless is not None and not told.again:
-            raise unless
-        envelope = CommandEnvelope(
-            command=command,
-            command_id=told.command_id,
-            correlation_id=correlation_id.get() or told.command_id,
-            causation_id=told.command_id,
-            fingerprint=told.fingerprint,
-            origin=connection.origin,
-            deadline=None if unless is None else LONG_AGO,
+    def _sending(self, connection: Connection, asked: SayInChat) -> CommandSender:
+        """For what follows from these words: under the same client's id the same commands."""
+        settings, place = self.machines.settings, f"send-message/{asked.chatId}"
+        sending = CommandSender(
+            way=Way(self.machines, "SOCKET", place, connection.origin),
+            caller=connection.caller,
+            key=asked.clientId or asked.id,
+            command_id=new_command_id(),
+            fingerprint="",
+            asked_at=datetime.now(UTC),
         )
-        reply = await self.machines.writes.send(envelope)
-        if unless is not None and reply.reason == DEADLINE_PASSED:
-            raise unless
-        if reply.outcome != "accepted":
-            raise refusal(reply)
-        return reply
+        if sending.key is None:
+            return sending
+        scope = f"{connection.caller.user_id}\nsocket {place}"
+        return replace(
+            sending,
+            command_id=command_id_of(settings, sending.key, scope),
+            fingerprint=fingerprint_of(settings, "SOCKET", place, asked.content.encode()),
+        )
 
 
-def _asked(caller: Caller) -> dict[str, Any]:
-    return {
-        "asked_at": datetime.now(UTC),
-        "asked_by": caller.user_id,
-        "asked_role": caller.role,
-    }
+async def _offer_of(mesh: Machines, caller: Caller, offer_id: UUID) -> Offer:
+    """A listing or an item of the caller's campus: clients call both an item."""
+    found = await offered(mesh, offer_id)
+    if found is not None:
+        return found
+    if caller.market != Market.CAMPUS:
+        raise hidden()
+    return await item_offer(mesh, caller, offer_id)
 
 
-def _opening(chat: Chat, caller: Caller) -> OpenConversation:
+def _opening(chat: Chat, sending: CommandSender) -> OpenConversation:
     return OpenConversation(
         conversation_id=chat.chat_id,
         listing_id=chat.listing_id,
         buyer_id=chat.buyer_id,
         seller_id=chat.seller_id,
-        **_asked(caller),
+        **sending.asked,
     )
 
 

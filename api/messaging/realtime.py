@@ -30,7 +30,6 @@ from api.backends.rate_limits import Limit, admit_person
 from api.entry.auth import Caller, caller_of
 from api.entry.consistency import CaughtUp
 from api.entry.doors import CHANGES, FROM_ONE_ADDRESS, SEARCHES, SIGNED_IN, Door
-from api.identity.people import people_of
 from api.messaging.events import (
     Connection,
     Events,
@@ -41,6 +40,7 @@ from api.messaging.events import (
 )
 from api.messaging.fanout import Fanout, Said, person_room
 from api.messaging.rooms import Rooms
+from api.profiles.sight import people_of
 from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError
 from api.wire.faults import fault_of
 from api.wire.problems import Problem, StoreUnavailableError, WriteUnavailableError, note_surprise

@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SEARCHES, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
-from api.identity.people import people_of
-from api.listings.sight import hidden
+from api.items.sight import item_offer, item_unknown
+from api.listings.sight import Offer, hidden, listing_offer
 from api.messaging.bodies import (
     CONVERSATION,
     MESSAGE,
@@ -33,7 +33,6 @@ from api.messaging.bodies import (
     SentAnswer,
     UnreadAnswer,
 )
-from api.messaging.offers import Offer, item_offer, item_unknown, listing_offer
 from api.messaging.realtime import READING, SENDING, realtime_of
 from api.messaging.views import (
     conversation_for,
@@ -41,6 +40,8 @@ from api.messaging.views import (
     message_shown,
     sealed_content,
 )
+from api.profiles.sight import people_of
+from api.wire.changes import answer
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok, private_json
 from projections.identity.users import users

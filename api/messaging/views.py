@@ -7,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from api.backends.machines import Machines
-from api.identity.people import People
 from api.listings.sight import PUBLIC
-from api.profiles.routes import key_of
+from api.profiles.sight import People, key_of
 from api.wire.problems import Problem
 from projections.messaging import conversations
 from schemas.items import ItemStatus

@@ -11,14 +11,16 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh
 from api.backends.rate_limits import Limit
 from api.entry.auth import SignedIn
-from api.entry.commands import CommandSender, Sending, SendingFiles, answer, fingerprint_of
+from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
 from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
+from api.entry.pictures import SHOWN, PictureName, form_of, sent_files, shown, url_of
 from api.entry.routing import new_router
-from api.media.pictures import SHOWN, PictureName, form_of, invalid, sent_files, shown, url_of
 from api.profiles.bodies import AVATAR, AvatarAnswer
-from api.wire.problems import Problem, problem_responses
+from api.wire.changes import answer
+from api.wire.problems import Problem, invalid, problem_responses
 from api.wire.successes import ok
 from infra.pictures import PictureError, webp_key
+from schemas.messages import Fault
 from schemas.profiles import Avatar, ChangeAvatar, RemoveAvatar
 
 FIELD = "avatar"
@@ -101,7 +103,7 @@ async def _kept(mesh: Machines, sending: CommandSender, user_id: UUID, data: byt
     try:
         squares = await mesh.pictures.squares(data, (LARGE, SMALL))
     except PictureError as error:
-        raise invalid(FIELD, str(error)) from None
+        raise invalid([Fault(pointer=f"/{FIELD}", detail=str(error))]) from None
     folder = f"avatars/{user_id}/{sending.new_id('avatar')}"
     keys = {side: webp_key(folder, square) for side, square in squares.items()}
     for side, square in squares.items():

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
 )
 
+from api.wire.changes import ChangedAnswer
+from api.wire.forms import Body, Chosen
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
 from schemas.numbers import Switch
@@ -37,17 +38,9 @@ def _normal_phone(text: str) -> str:
     return found
 
 
-def _not_null(value: Any) -> Any:
-    if value is None:
-        told = "can't be emptied: leave it out, or choose a value"
-        raise refusal(told)
-    return value
-
-
 ShortLine = Annotated[str, Line(100)]
 Phone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_normal_phone)]
 Bio = Annotated[str, Lines(BIO_LENGTH_MAX)]
-Chosen = BeforeValidator(_not_null)
 
 USER_ID = "01980000-0000-7000-8000-00000000000a"
 _AVATAR_URL = f"/api/avatars/{USER_ID}/01980000-0000-7000-8000-0000000000b1/{'0' * 64}.webp"
@@ -86,23 +79,7 @@ PREFERENCES = {
 STATS = {"id": USER_ID, "listings": 7, "active": 3, "sold": 2, "views": 1480, "reviews": 4}
 
 
-class Changes(BaseModel):
-    """A field that is left out stays."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @property
-    def stated(self) -> dict[str, Any]:
-        """The fields sent with a value."""
-        return self.model_dump(exclude_unset=True, exclude_none=True)
-
-    @property
-    def cleared(self) -> tuple[Any, ...]:
-        """The fields sent as null."""
-        return tuple(sorted(self.model_fields_set - self.stated.keys()))
-
-
-class ProfileChanges(Changes):
+class ProfileChanges(Body):
     """What shall be different: a field that is left out stays, null empties it (RFC 7396)."""
 
     model_config = ConfigDict(
@@ -115,7 +92,7 @@ class ProfileChanges(Changes):
     bio: Bio | None = None
 
 
-class SellerChanges(Changes):
+class SellerChanges(Body):
     """What shall be different. Rating and verification are nobody's own to state."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"business_name": "Perera Motors"}]})
@@ -123,7 +100,7 @@ class SellerChanges(Changes):
     business_name: ShortLine | None = None
 
 
-class PreferenceChanges(Changes):
+class PreferenceChanges(Body):
     """What shall be different: a field that is left out stays."""
 
     model_config = ConfigDict(
@@ -140,11 +117,8 @@ class PreferenceChanges(Changes):
     show_email: Annotated[Switch, Chosen] = False
 
 
-class ProfileChangedAnswer(BaseModel):
+class ProfileChangedAnswer(ChangedAnswer):
     """Whose it is and the version it has now."""
-
-    id: UUID
-    version: int
 
 
 class AvatarAnswer(BaseModel):

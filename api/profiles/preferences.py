@@ -10,11 +10,10 @@ from starlette.responses import Response
 
 from api.backends.machines import Mesh
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending, answer
-from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.commands import Sending
+from api.entry.consistency import OPENAPI_EXTRA, CaughtUp, awaited_row
 from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
-from api.identity.people import awaited_row
 from api.profiles.bodies import (
     CHANGED,
     PREFERENCES,
@@ -22,7 +21,10 @@ from api.profiles.bodies import (
     PreferencesAnswer,
     ProfileChangedAnswer,
 )
-from api.profiles.routes import changed, refuse_others, versioned, visible
+from api.profiles.sight import refuse_others, visible
+from api.wire.changes import changed
+from api.wire.etags import versioned
+from api.wire.forms import stated
 from api.wire.problems import problem_responses
 from api.wire.successes import ok
 from projections.identity import users
@@ -86,7 +88,7 @@ async def update_preferences(
     """Choose what is sent; the rest stays. PUT and PATCH do the same. Needs `If-Match`."""
     refuse_others(caller, user_id)
     command = UpdatePreferences(
-        user_id=user_id, choices=PreferenceChoices(**body.stated), **sending.asked
+        user_id=user_id, choices=PreferenceChoices(**stated(body)), **sending.asked
     )
     reply = await sending.send(command, if_match_required=True)
-    return answer(reply, 200, changed(user_id, reply))
+    return changed(reply, user_id)

@@ -14,9 +14,18 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, MaybeCaller, SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
-from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
+from api.entry.doors import (
+    ANYONE,
+    CHANGES,
+    MODERATORS,
+    SEARCHES,
+    SIGNED_IN,
+    TRADERS,
+    UNLIMITED,
+    Door,
+)
 from api.entry.routing import new_router
 from api.profiles.avatars import avatar_urls
 from api.profiles.bodies import (
@@ -31,9 +40,12 @@ from api.profiles.bodies import (
     SellerChanges,
     StatsAnswer,
 )
-from api.wire.etags import etag_of
+from api.profiles.sight import is_own, key_of, name_in, refuse_others, visible
+from api.wire.changes import changed
+from api.wire.etags import versioned
+from api.wire.forms import cleared, stated
 from api.wire.problems import Problem, problem_responses
-from api.wire.successes import ok, private_json
+from api.wire.successes import ok
 from infra.vault import PersonKey
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
@@ -41,8 +53,6 @@ from projections.listings.listing_views import listing_views
 from projections.profiles import seller_profiles, user_profiles, user_stats
 from projections.profiles.user_preferences import user_preferences
 from projections.reviews.reviews import reviews
-from schemas.identity import UserStatus
-from schemas.messages import Role
 from schemas.profiles import (
     ProfileTexts,
     SealedText,
@@ -50,12 +60,8 @@ from schemas.profiles import (
     UpdateProfile,
     UpdateSellerInfo,
 )
-from schemas.recorded import Reply
 
 ONE = "/api/users/{user_id:uuid}"
-SELLERS = frozenset({Role.SELLER, Role.DEALER})
-STAFF = frozenset({Role.MODERATOR, Role.ADMIN})
-SHOWN = frozenset({UserStatus.PENDING, UserStatus.ACTIVE})  # to others
 PROFILES = CaughtUp(users, user_profiles.user_profiles, user_preferences)
 SELLER_PROFILES = CaughtUp(users, seller_profiles.seller_profiles)
 FIGURES = CaughtUp(users, listing_page, listing_views, reviews)
@@ -112,12 +118,12 @@ async def update_user(
     key = await own_key(mesh, caller, user_id)
     command = UpdateProfile(
         user_id=user_id,
-        sealed=ProfileTexts(**_sealed(key, body.stated)),
-        clear=body.cleared,
+        sealed=ProfileTexts(**_sealed(key, stated(body))),
+        clear=cleared(body),
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)
-    return answer(reply, 200, changed(user_id, reply))
+    return changed(reply, user_id)
 
 
 @router.get(
@@ -136,7 +142,7 @@ async def read_seller(user_id: UUID, request: Request, mesh: Mesh, caller: Maybe
     """A seller's business and what others say of it; 404 for whoever does not sell."""
     await SELLER_PROFILES.wait(request)
     row = visible(await seller_profiles.by_id(mesh.postgres, str(user_id)), user_id, caller)
-    if row["role"] not in SELLERS:
+    if row["role"] not in TRADERS:
         raise Problem(404, "not_a_seller", "This person does not sell")
     key = await key_of(mesh, user_id)
     own = is_own(caller, user_id)
@@ -170,12 +176,12 @@ async def update_seller(
     key = await own_key(mesh, caller, user_id)
     command = UpdateSellerInfo(
         user_id=user_id,
-        sealed=SellerTexts(**_sealed(key, body.stated)),
-        clear=body.cleared,
+        sealed=SellerTexts(**_sealed(key, stated(body))),
+        clear=cleared(body),
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)
-    return answer(reply, 200, changed(user_id, reply))
+    return changed(reply, user_id)
 
 
 @router.get(
@@ -190,7 +196,7 @@ async def read_user_stats(
     user_id: UUID, request: Request, mesh: Mesh, caller: SignedIn
 ) -> Response:
     """What the person has done, in figures; for the person and staff."""
-    if caller.role not in STAFF:
+    if caller.role not in MODERATORS:
         refuse_others(caller, user_id)
     await FIGURES.wait(request)
     visible(await seller_profiles.by_id(mesh.postgres, str(user_id)), user_id, caller)
@@ -198,56 +204,10 @@ async def read_user_stats(
     return versioned({"id": user_id, **asdict(found)}, None)
 
 
-def is_own(caller: Caller, user_id: UUID) -> bool:
-    """Whether these are the same person."""
-    return caller.user_id == str(user_id)
-
-
-def refuse_others(caller: Caller, user_id: UUID) -> None:
-    """Raise a 403 problem unless the caller is this person. Deciders judge it again."""
-    if not is_own(caller, user_id):
-        raise Problem(403, "not_owner", "This is somebody else's")
-
-
-def visible(row: Mapping[str, Any] | None, user_id: UUID, caller: Caller) -> Mapping[str, Any]:
-    """The row, if this caller may know of the person; raises 404 and 410 problems."""
-    if row is None:
-        raise Problem(404, "user_unknown", "There is no such person")
-    if row["status"] == UserStatus.DELETED:
-        raise _gone()
-    if row["status"] not in SHOWN and not is_own(caller, user_id) and caller.role not in STAFF:
-        raise Problem(404, "user_unknown", "There is no such person")
-    return row
-
-
-async def key_of(mesh: Machines, user_id: UUID) -> PersonKey:
-    """The person's key; raises a 410 problem for whoever has been erased."""
-    key = await mesh.vault.person(user_id)
-    if key is None:
-        raise _gone()
-    return key
-
-
 async def own_key(mesh: Machines, caller: Caller, user_id: UUID) -> PersonKey:
     """The caller's own key, to seal what they tell of themselves."""
     refuse_others(caller, user_id)
     return await key_of(mesh, user_id)
-
-
-def versioned(body: Mapping[str, Any], version: int | None) -> Response:
-    """The body; with an ETag for whoever may change it. The same address shows more to the person
-    than to others, so no cache may keep it.
-    """
-    return private_json(body, headers={} if version is None else {"ETag": etag_of(version)})
-
-
-def changed(user_id: UUID, reply: Reply) -> dict[str, Any]:
-    """The answer to an accepted command."""
-    return {"id": str(user_id), "version": reply.version}
-
-
-def _gone() -> Problem:
-    return Problem(410, "user_deleted", "This person has left")
 
 
 def _sealed(key: PersonKey, stated: Mapping[str, str]) -> dict[str, SealedText]:
@@ -263,10 +223,10 @@ def _text(key: PersonKey, row: Mapping[str, Any], name: str) -> str | None:
 
 
 def _public(row: Mapping[str, Any], key: PersonKey) -> dict[str, Any]:
-    """What everyone sees. Whoever told no other name goes by the one they registered with."""
+    """What everyone sees."""
     return {
         "id": row["key"],
-        "full_name": _text(key, row, "full_name") or key.unseal("name", row["name_sealed"]),
+        "full_name": name_in(row, key),
         "location": _text(key, row, "location"),
         "bio": _text(key, row, "bio"),
         **avatar_urls(row["avatar"], row["avatar_small"]),

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api.profiles.bodies import Changes, Chosen
+from api.wire.changes import ChangedAnswer
+from api.wire.forms import Body, Chosen
 from schemas.reviews import CONTENT_LENGTH_MAX, TITLE_LENGTH_MAX, Rating, review_id_of
 from schemas.texts import Line, Lines
 
@@ -37,13 +38,11 @@ REVIEW = {
 CHANGED = {"id": _REVIEW_ID, "version": 2}
 
 
-class NewReview(BaseModel):
+class NewReview(Body):
     """What to say of the seller of which listing."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={"examples": [{"listing_id": _LISTING_ID, **_SAID}]},
+        json_schema_extra={"examples": [{"listing_id": _LISTING_ID, **_SAID}]}
     )
 
     listing_id: UUID
@@ -52,7 +51,7 @@ class NewReview(BaseModel):
     content: Content | None = None
 
 
-class ReviewChanges(Changes):
+class ReviewChanges(Body):
     """What shall be different: a field that is left out stays, null empties a text."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"rating": 3, "title": None}]})
@@ -87,8 +86,5 @@ class ReviewsAnswer(BaseModel):
     next_cursor: str | None
 
 
-class ReviewChangedAnswer(BaseModel):
+class ReviewChangedAnswer(ChangedAnswer):
     """Its version now."""
-
-    id: UUID
-    version: int

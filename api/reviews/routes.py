@@ -14,15 +14,13 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import MaybeCaller, SignedIn
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
-from api.identity.people import People, people_of
-from api.listings.sight import hidden, listing_for
-from api.messaging.offers import listing_offer
-from api.profiles.routes import key_of, versioned, visible
+from api.listings.sight import hidden, listing_for, listing_offer
+from api.profiles.sight import People, key_of, people_of, visible
 from api.reviews.bodies import (
     CHANGED,
     REVIEW,
@@ -32,6 +30,9 @@ from api.reviews.bodies import (
     ReviewChanges,
     ReviewsAnswer,
 )
+from api.wire.changes import answer, changed
+from api.wire.etags import versioned
+from api.wire.forms import cleared, stated
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok
 from infra.vault import PersonKey
@@ -39,7 +40,6 @@ from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.profiles import seller_profiles
 from projections.reviews import reviews
-from schemas.recorded import Reply
 from schemas.reviews import (
     RATING_MAX,
     CreateReview,
@@ -90,19 +90,19 @@ async def create_review(
     reviewer_id = UUID(caller.user_id)
     hides = not offer.public and reviewer_id != offer.seller_id
     key = await key_of(mesh, reviewer_id)
-    stated = body.model_dump(include={"title", "content"}, exclude_none=True)
+    said = body.model_dump(include={"title", "content"}, exclude_none=True)
     command = CreateReview(
         review_id=review_id_of(body.listing_id, reviewer_id),
         listing_id=body.listing_id,
         seller_id=offer.seller_id,
         rating=body.rating,
-        sealed=_sealed(key, stated),
+        sealed=_sealed(key, said),
         **sending.asked,
     )
     against = offer.gone or (hidden() if hides else None)
     reply = await sending.send(command, unless=against)
     review_id = command.review_id
-    return answer(reply, 201, _changed(review_id, reply), location=f"/api/reviews/{review_id}")
+    return changed(reply, review_id, 201, location=f"/api/reviews/{review_id}")
 
 
 @router.get(
@@ -150,16 +150,16 @@ async def update_review(
     What was said before stays in the log.
     """
     key = await key_of(mesh, UUID(caller.user_id))
-    stated = dict(body.stated)
+    said = stated(body)
     command = UpdateReview(
         review_id=review_id,
-        rating=stated.pop("rating", None),
-        sealed=_sealed(key, stated),
-        clear=body.cleared,
+        rating=said.pop("rating", None),
+        sealed=_sealed(key, said),
+        clear=cleared(body),
         **sending.asked,
     )
     reply = await sending.send(command, if_match_required=True)
-    return answer(reply, 200, _changed(review_id, reply))
+    return changed(reply, review_id)
 
 
 @router.delete(
@@ -254,7 +254,3 @@ def _sealed(key: PersonKey, stated: Mapping[str, str]) -> ReviewTexts:
             for name, text in stated.items()
         }
     )
-
-
-def _changed(review_id: UUID, reply: Reply) -> dict[str, Any]:
-    return {"id": str(review_id), "version": reply.version}

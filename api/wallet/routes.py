@@ -16,7 +16,7 @@ from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Paging
 from api.entry.routing import new_router
-from api.profiles.routes import versioned
+from api.wire.etags import versioned
 from api.wire.problems import problem_responses
 from api.wire.successes import NO_STORE, ok
 from projections.wallet import wallet_entries, wallets

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import Request
 from starlette.responses import Response
 
 from api.wire.problems import Problem
-from api.wire.successes import headers_told
+from api.wire.successes import headers_told, private_json
 from schemas.messages import Fault
 
 # RFC 9110: opaque tags, weak ones among them, with commas between, and nothing between two commas.
@@ -30,13 +31,12 @@ def etag_of(version: int) -> str:
     return f'"{version}"'
 
 
-def expected_versions(request: Request, *, required: bool = False) -> frozenset[int] | None:
-    """The versions that If-Match names, of which one must be the stream's; None for `*` or,
-    unless `required` (428), for none. Raises a 400 problem for what is no list of tags.
+def expected_versions(sent: Sequence[str], *, required: bool = False) -> frozenset[int] | None:
+    """The versions that If-Match, as sent, names, of which one must be the stream's; None for `*`
+    or, unless `required` (428), for none. Raises a 400 problem for what is no list of tags.
 
     Weak tags and such as we never gave are in no such set: they never match (RFC 9110, 13.1.1).
     """
-    sent = request.headers.getlist("if-match")
     if not sent:
         if required:
             raise Problem(
@@ -65,6 +65,13 @@ def json_response(
     if known is not None and _names(known, tag):
         return Response(status_code=304, headers=headers)
     return Response(body, 200, headers, "application/json")
+
+
+def versioned(body: Mapping[str, Any], version: int | None) -> Response:
+    """The body; with an ETag for whoever may change it. The same address shows more to the person
+    than to others, so no cache may keep it.
+    """
+    return private_json(body, headers={} if version is None else {"ETag": etag_of(version)})
 
 
 def _names(known: str, tag: str) -> bool:

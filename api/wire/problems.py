@@ -188,6 +188,12 @@ def unavailable(reason: str, detail: str) -> Problem:
     return Problem(503, reason, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
+def invalid(faults: Sequence[Fault]) -> Problem:
+    """422 for fields that are not as they should be."""
+    count = "1 field is" if len(faults) == 1 else f"{len(faults)} fields are"
+    return Problem(422, "invalid", f"{count} not as it should be", faults=faults)
+
+
 def unauthenticated(reason: str, detail: str) -> Problem:
     """401 with the challenge that RFC 6750 asks for."""
     error = "" if reason == "token_missing" else ', error="invalid_token"'
@@ -204,6 +210,13 @@ def refusal(reply: Reply) -> Problem:
         headers = {"ETag": f'"{reply.version}"'}
         return Problem(reply.status, reason, detail, headers=headers, version=reply.version)
     return Problem(reply.status, reason, detail, faults=reply.faults)
+
+
+def accepted(reply: Reply) -> Reply:
+    """The reply to an accepted command; raises the problem that tells of a refusal."""
+    if reply.outcome != "accepted":
+        raise refusal(reply)
+    return reply
 
 
 def install(app: FastAPI) -> None:
@@ -366,9 +379,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         return problem_response(
             Problem(415, "media_type", "Send a JSON body with `Content-Type: application/json`")
         )
-    count = "1 field is" if len(found) == 1 else f"{len(found)} fields are"
-    faults = [fault_of(each) for each in found]
-    return problem_response(Problem(422, "invalid", f"{count} not as it should be", faults=faults))
+    return problem_response(invalid([fault_of(each) for each in found]))
 
 
 def _not_json(found: Mapping[str, Any]) -> Problem:

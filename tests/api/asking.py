@@ -13,9 +13,8 @@ import httpx
 import pytest
 from fastapi import Request
 
-from api.entry import routing
+from api.entry import campus, routing
 from api.entry.auth import Caller
-from api.items import campus
 from schemas.messages import Market, Role
 from tests.api.alone import settings_of_nothing
 from tests.api.operations import DOCUMENT, Operation

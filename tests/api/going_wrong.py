@@ -8,10 +8,11 @@ import orjson
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.entry.commands import Sending, answer
+from api.entry.commands import Sending
 from api.entry.doors import ANYONE, UNLIMITED, Door
 from api.entry.paging import Paging
 from api.entry.routing import new_router
+from api.wire.changes import answer
 from api.wire.deadlines import NoAnswerInTimeError
 from api.wire.etags import expected_versions, json_response
 from api.wire.problems import StoreUnavailableError, WriteUnavailableError, refusal
@@ -33,7 +34,7 @@ def _add_versioned(router: APIRouter) -> None:
     @router.put("/test/change", operation_id="test_change")
     @OPEN
     async def change(request: Request) -> Response:
-        versions = expected_versions(request, required=True)
+        versions = expected_versions(request.headers.getlist("if-match"), required=True)
         reply = Reply(command_id="1", outcome="accepted", version=7)
         told = None if versions is None else sorted(versions)
         return answer(reply, 200, {"versions": told}, location="/test/read")

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from api.document.introduction import ACKNOWLEDGED, HEARD, introduction
 from api.entry.auth import Caller
-from api.identity.people import People
 from api.messaging.events import Chat, Connection, _shown
 from api.messaging.fanout import Fanout, Said
 from api.messaging.realtime import HANDLERS, PATH, Realtime
+from api.profiles.sight import People
 from api.wire.problems import Problem, ProblemBody
 from schemas.messages import Fault, Market, Role
 from schemas.messaging import MarkRead, SendMessage

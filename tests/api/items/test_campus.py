@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.items.campus import is_campus
+from api.entry.campus import is_campus
 from tests.api.mailbox import look
 from tests.api.offering import campus, student
 from tests.api.running import PASSWORD, Mesh, api, new_email, problem

@@ -12,7 +12,7 @@ import pytest
 from limits import parse
 from PIL import Image
 
-from api.media.pictures import FOREVER
+from api.entry.pictures import FOREVER
 from api.wire.problems import IMAGES_BYTES_MAX, IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
 from tests.api.offering import campus, student

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from api.media.pictures import FOREVER
+from api.entry.pictures import FOREVER
 from api.wire.problems import UPLOAD_BYTES_MAX
 from infra.objects import Objects
 from infra.pictures import PicturesBusyError

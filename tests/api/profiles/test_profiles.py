@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from api.entry.auth import ANONYMOUS, Caller
-from api.profiles.routes import visible
+from api.profiles.sight import visible
 from api.wire.problems import Problem
 from schemas.identity import UserStatus
 from schemas.messages import Role

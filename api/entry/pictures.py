@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.backends.machines import Machines
-from api.wire.problems import Problem, problem_responses
+from api.wire.problems import Problem, invalid, problem_responses
 from schemas.messages import Fault
 from schemas.texts import Form
 
@@ -85,7 +85,8 @@ async def sent_form(
         if error.status_code != _NOT_READABLE:
             raise  # too large, and not unreadable
         if error.detail.startswith(_TOO_MANY_FILES):
-            raise invalid(field, f"at most {files_max} files fit here: send fewer") from error
+            detail = f"at most {files_max} files fit here: send fewer"
+            raise invalid([Fault(pointer=f"/{field}", detail=detail)]) from error
         raise Problem(400, "bad_request", detail) from error
     try:
         yield form
@@ -106,11 +107,5 @@ async def sent_files(
         if not files or len(files) < len(form.multi_items()):
             wanted = "one file" if files_max == 1 else f"1 to {files_max} files"
             detail = f"is required: send {wanted} under this name, and nothing else"
-            raise invalid(field, detail)
+            raise invalid([Fault(pointer=f"/{field}", detail=detail)])
         yield files
-
-
-def invalid(field: str, detail: str) -> Problem:
-    """422 about one field."""
-    faults = [Fault(pointer=f"/{field}", detail=detail)]
-    return Problem(422, "invalid", "1 field is not as it should be", faults=faults)

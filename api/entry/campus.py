@@ -14,7 +14,7 @@ from fastapi import Depends, Request
 
 from api.backends.machines import Machines, machines_of
 from api.entry.auth import Caller, SignedIn
-from api.identity.people import awaited_row
+from api.entry.consistency import awaited_row
 from api.wire.problems import Problem
 from projections.identity import users
 from schemas.messages import Market, Role
