@@ -20,6 +20,7 @@ DERIVED: Final = {
     "cli/imports/translate.py:listing_id_of": "a listing's id: it is seen by its status alone",
     "processors/reactions/commands.py:following": "a command's id, which opens nothing",
     "processors/reactions/effects.py:effect_id_of": "an effect's id, which opens nothing",
+    "processors/reactions/scheduler.py:_envelope": "a command's id, which opens nothing",
     "schemas/listings.py:seller_account": "nobody's id: whom one talks with about an imported listing",
     "schemas/messaging.py:conversation_id_of": "to others than its two no conversation exists",
     "schemas/recorded.py:_namespace": "an event's id, which opens nothing",
