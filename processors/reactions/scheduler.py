@@ -147,7 +147,7 @@ async def send_due(
     others leave it to that one.
     """
     count = 0
-    while True:
+    while await due_by(cast("Reads", pool), now, 1, names):
         async with pool.acquire() as connection, connection.transaction():
             if patient:
                 await connection.execute(_IN_TURN, "timers")
@@ -165,8 +165,7 @@ async def send_due(
         for each in due:
             TIMERS_SENT.labels(each.name).inc()
             log.info("timer_due", timer=each.name, stream_id=each.stream_id, due_at=each.due_at)
-        if len(due) < PAGE:
-            return count
+    return count
 
 
 async def run_due(pool: asyncpg.Pool, commands: Commands, job: CalendarJob, now: datetime) -> bool:
