@@ -32,8 +32,8 @@ from infra.kafka import transactional_config
 from infra.logs import configure_logging
 from infra.settings import Settings, settings
 from infra.stack.state import State
-from processors.reactions.effects import Effect, Tools
-from processors.reactions.handlers import Begins
+from processors.reacting.effects import Effect, Tools
+from processors.reacting.handlers import Begins
 from processors.reactions.reactor import run_reactor
 from schemas.listings import ListingCreated, ListingPublished, listing_stream
 from schemas.messages import Event

@@ -25,7 +25,7 @@ from infra.stack import daemons, supervisor
 from infra.stack.state import State
 from infra.stack.view import View
 from processors.feeding.generations import create_system_schema, ensure_generations
-from processors.reactions import positions, scheduler
+from processors.reacting import positions, scheduler
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 

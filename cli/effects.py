@@ -20,9 +20,8 @@ from cli.sending import asked, replies_to
 from cli.tables import print_table
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
-from processors.reactions.parked import ParkedStream, list_parked
-from processors.reactions.reactions import REACTIONS
-from processors.reactions.reactor import EFFECTS
+from processors.reacting.parked import ParkedStream, list_parked
+from processors.reactions.reactor import EFFECTS, REACTIONS
 from schemas.ops import WHY_LENGTH_MAX, RetryParked, SkipParked
 from schemas.texts import Line
 

@@ -16,7 +16,7 @@ from infra.settings import Settings, settings
 from infra.vault import create_schema
 from processors.feeding.generations import create_system_schema, ensure_generations
 from processors.feeding.showing import renew_views
-from processors.reactions import positions, scheduler
+from processors.reacting import positions, scheduler
 from projections import PROJECTIONS
 
 

@@ -35,9 +35,8 @@ from processors.feeding.generations import (
     replay_due,
 )
 from processors.feeding.reading import open_log
-from processors.reactions.positions import Positions
-from processors.reactions.reactions import REACTIONS
-from processors.reactions.reactor import EFFECTS
+from processors.reacting.positions import Positions
+from processors.reactions.reactor import EFFECTS, REACTIONS
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation, Watermark, Watermarks
 from projections import PROJECTIONS

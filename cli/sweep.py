@@ -9,7 +9,7 @@ import typer
 
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
-from processors.reactions.commands import open_commands
+from processors.reacting.commands import open_commands
 from processors.reactions.sweeping import Swept, sweep
 
 

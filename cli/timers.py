@@ -12,9 +12,9 @@ import typer
 from cli.tables import print_table
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
-from processors.reactions.commands import open_commands
+from processors.reacting.commands import open_commands
+from processors.reacting.scheduler import send_due
 from processors.reactions.reactor import JOBS
-from processors.reactions.scheduler import send_due
 from projections.reads import Reads
 from projections.timers.timers import BY_NAME, all_set
 

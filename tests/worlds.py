@@ -36,7 +36,7 @@ from processors.feeding.generations import (
     list_generations,
 )
 from processors.feeding.reading import open_log
-from processors.reactions import positions, scheduler
+from processors.reacting import positions, scheduler
 from processors.stores.opening import opened_stores
 from processors.stores.port import Watermark
 from projections.projection import Projection

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from processors.reactions.effects import Effect, Tools
-from processors.reactions.parked import Decision, Parked
+from processors.reacting.effects import Effect, Tools
+from processors.reacting.parked import Decision, Parked
 from schemas.ops import ParkedRetryDecided, ParkedSkipDecided
 from schemas.recorded import Recorded
 

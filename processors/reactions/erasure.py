@@ -5,7 +5,7 @@ the key can't leave the key.
 
 from __future__ import annotations
 
-from processors.reactions.effects import Effect, Tools
+from processors.reacting.effects import Effect, Tools
 from schemas.identity import UserDeleted
 from schemas.recorded import Recorded
 

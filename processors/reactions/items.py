@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from processors.reactions.effects import Effect, Tools
+from processors.reacting.effects import Effect, Tools
 from processors.reactions.withheld_rows import parked_of, standing_of, until_read
 from projections.identity import users
 from projections.items import items

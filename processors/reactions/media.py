@@ -15,7 +15,7 @@ import structlog
 
 from infra.objects import Objects
 from infra.pictures import PictureError, PictureTooLargeError, webp_key
-from processors.reactions.effects import Effect, Tools
+from processors.reacting.effects import Effect, Tools
 from processors.reactions.pictures import object_store
 from schemas.media import (
     FailureReason,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from infra.objects import Objects, ObjectsUnavailableError, open_objects
 from infra.settings import Settings
-from processors.reactions.effects import Effect, OutsideDownError, Tools
+from processors.reacting.effects import Effect, OutsideDownError, Tools
 from schemas.identity import UserDeleted
 from schemas.media import media_folder
 from schemas.profiles import Avatar, AvatarChanged, AvatarRemoved

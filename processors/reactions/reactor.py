@@ -1,7 +1,7 @@
 """The process that turns events into what follows from them: commands, and effects outside.
 
-One reader hands each event to every reaction and effect that hears it (processors.reactions.reader),
-each of which goes its own way and keeps its own positions (processors.reactions.lanes). A crash
+One reader hands each event to every reaction and effect that hears it (processors.reacting.reader),
+each of which goes its own way and keeps its own positions (processors.reacting.lanes). A crash
 repeats some of what was done last: commands have ids derived from the event, so the writer
 answers a repeat with its first reply, and effects hand theirs to the outside. What is past its
 time is swept every hour. A replay never comes here: it reads the log by itself and knows none of
@@ -22,27 +22,34 @@ from infra.postgres import means_down, open_pool
 from infra.process import announce_ready
 from infra.settings import Settings
 from infra.vault import Vault
-from processors.reactions.beginnings import begin
-from processors.reactions.calendar import CalendarJob
-from processors.reactions.commands import Commands, open_commands
+from processors.reacting.beginnings import begin
+from processors.reacting.calendar import CalendarJob
+from processors.reacting.commands import Commands, open_commands
+from processors.reacting.effects import Effect, Tools
+from processors.reacting.lanes import Cursors, Means
+from processors.reacting.parked import Parked
+from processors.reacting.positions import UNBUILT, Positions
+from processors.reacting.reactions import Reaction
+from processors.reacting.reader import Handlers, Reader
+from processors.reacting.scheduler import keep_scheduling
+from processors.reactions import identity, item_images, wallet
 from processors.reactions.decisions import MARK_PARKED
-from processors.reactions.effects import Effect, Tools
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.items import WITHDRAW_ITEMS
-from processors.reactions.lanes import Cursors, Means
 from processors.reactions.mailing.mails import MAILING
 from processors.reactions.media import PROCESS_MEDIA
-from processors.reactions.parked import Parked
 from processors.reactions.pictures import DROP_PICTURES
-from processors.reactions.positions import UNBUILT, Positions
-from processors.reactions.reactions import REACTIONS, Reaction
-from processors.reactions.reader import Handlers, Reader
-from processors.reactions.scheduler import keep_scheduling
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
 from processors.reactions.sweeping import SWEEP
 
 RETRY_S = 0.5
 CONNECTIONS_MAX = 4  # to Postgres, of all handlers together
+# Every reaction. A new one is listed in its context.
+REACTIONS: tuple[Reaction, ...] = (
+    *identity.REACTIONS,
+    *wallet.REACTIONS,
+    *item_images.REACTIONS,
+)
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (
     *MAILING,

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-from processors.reactions.effects import Effect, EffectRefusedError, OutsideDownError, Tools
+from processors.reacting.effects import Effect, EffectRefusedError, OutsideDownError, Tools
 from processors.reactions.withheld_rows import parked_of, person_of, standing_of, until, until_read
 from projections.identity import users
 from projections.listings import listing_page

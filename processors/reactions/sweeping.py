@@ -16,9 +16,9 @@ import structlog
 import uuid_utils
 
 from infra.password_changes import PasswordChanges
-from processors.reactions.calendar import CalendarJob
-from processors.reactions.commands import Commands
-from processors.reactions.scheduler import forget_sent
+from processors.reacting.calendar import CalendarJob
+from processors.reacting.commands import Commands
+from processors.reacting.scheduler import forget_sent
 from projections.identity import sessions, verification_tokens
 from projections.reads import Reads
 from schemas.identity import SweepSessions, SweepTokens

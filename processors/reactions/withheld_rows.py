@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from processors.reactions.effects import OutsideDownError, Tools
+from processors.reacting.effects import OutsideDownError, Tools
 from projections.identity import users
 from projections.journal.journal import journal
 from projections.projection import Projection

@@ -12,7 +12,7 @@ import pytest
 
 from cli.prepare import prepare
 from infra.settings import Settings
-from processors.reactions.commands import Commands, open_commands
+from processors.reacting.commands import Commands, open_commands
 from tests.api.running import Mesh, Process, api, processes
 from tests.api.sockets import Devices, Replicas, devices, two_replicas
 from tests.waiting import eventually

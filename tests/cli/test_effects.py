@@ -17,16 +17,16 @@ import cli.effects
 from cli.prepare import prepare
 from cli.status import mesh_status
 from infra.settings import Settings
-from processors.reactions import reader
+from processors.reacting import reader
+from processors.reacting.effects import Effect, EffectRefusedError, Tools
+from processors.reacting.parked import list_parked
 from processors.reactions.decisions import MARK_PARKED
-from processors.reactions.effects import Effect, EffectRefusedError, Tools
-from processors.reactions.parked import list_parked
 from processors.reactions.reactor import run_reactor
 from schemas.identity import UserRegistered, user_stream
 from schemas.recorded import Recorded
 from tests.api.running import PROCESSES, processes
 from tests.cli.commands import Mesh, commands_on
-from tests.processors.reactions.happening import registered
+from tests.processors.reacting.happening import registered
 from tests.waiting import eventually
 from tests.worlds import World, append_events, world
 

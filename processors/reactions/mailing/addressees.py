@@ -8,7 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from infra.vault import UnsealError
-from processors.reactions.effects import EffectRefusedError, OutsideDownError, Tools
+from processors.reacting.effects import EffectRefusedError, OutsideDownError, Tools
 from projections.identity import users
 from projections.profiles import user_preferences
 from projections.reads import Reads

@@ -13,7 +13,7 @@ from infra.mail import Message
 from infra.metrics import MAILS
 from infra.one_time_tokens import OneTimeTokens
 from infra.settings import Settings
-from processors.reactions.effects import Effect, Tools, effect_id_of
+from processors.reacting.effects import Effect, Tools, effect_id_of
 from processors.reactions.mailing.addressees import Addressee, addressee, unsealed, wants_mails
 from processors.reactions.mailing.texts import write
 from schemas.identity import (

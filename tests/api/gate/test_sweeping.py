@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cli.sweep import sweep_now
+from processors.reacting.commands import Commands
 from processors.reactions import reactor, sweeping
-from processors.reactions.commands import Commands
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.reactor import run_reactor
 from processors.reactions.sweeping import SWEEP

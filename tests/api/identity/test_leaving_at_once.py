@@ -12,8 +12,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from processors.reactions.effects import Effect
-from processors.reactions.positions import Place, Positions
+from processors.reacting.effects import Effect
+from processors.reacting.positions import Place, Positions
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
 from schemas.positions import Position, format_token, parse_token
 from tests.api.running import Mesh

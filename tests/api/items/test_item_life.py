@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from processors.reactions.commands import Commands
-from processors.reactions.scheduler import send_due
+from processors.reacting.commands import Commands
+from processors.reacting.scheduler import send_due
 from schemas.items import ItemCreated, item_stream
 from tests.api.conftest import Running
 from tests.api.offering import ITEMS, Student, campus, show, student

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from processors.reactions.reactions import REACTIONS
+from processors.reactions.reactor import REACTIONS
 from projections.wallet import wallets
 from schemas.identity import UserRegistered
 from schemas.messages import Market

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from processors.reactions.effects import Tools
+from processors.reacting.effects import Tools
 from processors.reactions.items import WITHDRAW_ITEMS
-from processors.reactions.reactions import REACTIONS
+from processors.reactions.reactor import REACTIONS
 from schemas.identity import UserDeleted, user_stream
 from schemas.items import (
     AddItemImage,

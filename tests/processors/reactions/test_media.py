@@ -18,8 +18,8 @@ from structlog.testing import capture_logs
 from infra.objects import Objects, open_objects
 from infra.pictures import Pictures
 from infra.settings import Settings
+from processors.reacting.effects import OutsideDownError
 from processors.reactions import media
-from processors.reactions.effects import OutsideDownError
 from processors.reactions.media import BOXES, PROCESS_MEDIA
 from processors.reactions.reactor import EFFECTS
 from schemas.media import (

@@ -13,7 +13,7 @@ import pytest
 
 from infra.objects import Objects, open_objects
 from infra.settings import Settings
-from processors.reactions.effects import OutsideDownError
+from processors.reacting.effects import OutsideDownError
 from processors.reactions.pictures import DROP_PICTURES
 from processors.reactions.reactor import EFFECTS
 from schemas.identity import UserDeleted, user_stream

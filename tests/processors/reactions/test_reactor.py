@@ -20,11 +20,13 @@ from infra.kafka import aio_consumer, aio_producer, ensure_topics
 from infra.metrics import HANDLED
 from infra.settings import Settings
 from processors import replay
-from processors.reactions.commands import Commands
-from processors.reactions.parked import list_parked
-from processors.reactions.positions import Positions
-from processors.reactions.reactions import REACTIONS, Reaction, confirm_email, grant_signup_tokens
-from processors.reactions.reactor import run_reactor
+from processors.reacting.commands import Commands
+from processors.reacting.parked import list_parked
+from processors.reacting.positions import Positions
+from processors.reacting.reactions import Reaction
+from processors.reactions.identity import confirm_email
+from processors.reactions.reactor import REACTIONS, run_reactor
+from processors.reactions.wallet import grant_signup_tokens
 from schemas.contexts import Topic
 from schemas.identity import (
     IdentityCommand,

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from processors.reactions.effects import OutsideDownError
+from processors.reacting.effects import OutsideDownError
 from processors.reactions.standing import ROUNDS_MAX, settle_listing, settle_seller
 from schemas.identity import UserBanned, UserDeactivated, UserDeleted, UserReactivated, UserStatus
 from schemas.identity.values import BanReason

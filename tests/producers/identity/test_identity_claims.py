@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.reactions.reactions import REACTIONS, release_identity
+from processors.reactions.identity import release_identity
+from processors.reactions.reactor import REACTIONS
 from producers.decider import Rejected
 from producers.identity.identity_claims import Taken, identity_claims
 from schemas.identity import (

@@ -15,7 +15,7 @@ from infra.mail import EFFECT_HEADER
 from infra.one_time_tokens import OneTimeTokens
 from infra.settings import Settings
 from infra.vault import PersonKey
-from processors.reactions.effects import EffectRefusedError, OutsideDownError, Tools, effect_id_of
+from processors.reacting.effects import EffectRefusedError, OutsideDownError, Tools, effect_id_of
 from processors.reactions.mailing.mails import MAILING, reset_password, verify_email, welcome
 from projections.profiles.user_preferences import UserPreferences
 from schemas.identity import (

@@ -16,26 +16,26 @@ from aiokafka import TopicPartition as KafkaPartition
 from infra.kafka import aio_consumer, aio_producer, ensure_topics
 from infra.metrics import HANDLED, HANDLER_PARKED
 from infra.settings import Settings
-from processors.reactions import lanes, reader
-from processors.reactions.commands import Commands
-from processors.reactions.effects import (
+from processors.reacting import lanes, reader
+from processors.reacting.commands import Commands
+from processors.reacting.effects import (
     Effect,
     EffectRefusedError,
     OutsideDownError,
     Tools,
     effect_id_of,
 )
-from processors.reactions.handlers import Begins
-from processors.reactions.parked import Decision, Parked, ParkedStream, list_parked
-from processors.reactions.positions import Place, Positions
+from processors.reacting.handlers import Begins
+from processors.reacting.parked import Decision, Parked, ParkedStream, list_parked
+from processors.reacting.positions import Place, Positions
+from processors.reacting.reader import common_start
 from processors.reactions.reactor import open_tools, run_reactor
-from processors.reactions.reader import common_start
 from schemas.contexts import Topic
 from schemas.identity import UserRegistered, user_stream
 from schemas.positions import Position
 from schemas.recorded import Recorded, event_id_of
 from tests.partitions import partition_of_stream
-from tests.processors.reactions.happening import other_partition, record_of, same_partition
+from tests.processors.reacting.happening import other_partition, record_of, same_partition
 from tests.waiting import eventually
 from tests.worlds import World
 

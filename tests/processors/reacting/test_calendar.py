@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.reactions.calendar import CalendarJob
+from processors.reacting.calendar import CalendarJob
 
 NOTHING: Any = None
 

@@ -34,10 +34,10 @@ from infra.metrics import HANDLED, HANDLER_WAITS
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError
 from processors.feeding.reading import LogUnavailableError, Stretch, kind_of_record, open_log
-from processors.reactions.effects import Effect, EffectRefusedError, OutsideDownError, Tools
-from processors.reactions.parked import Parked, ParkedEvent
-from processors.reactions.positions import UNBUILT, Place, Positions
-from processors.reactions.reactions import Reaction
+from processors.reacting.effects import Effect, EffectRefusedError, OutsideDownError, Tools
+from processors.reacting.parked import Parked, ParkedEvent
+from processors.reacting.positions import UNBUILT, Place, Positions
+from processors.reacting.reactions import Reaction
 from schemas.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
 from schemas.topics import EVENT_TYPES
 

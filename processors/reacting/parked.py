@@ -15,7 +15,7 @@ from typing import Literal
 
 import asyncpg
 
-from processors.reactions.positions import Place
+from processors.reacting.positions import Place
 from schemas.positions import Position, TopicPartition
 
 LISTED_MAX = 1_000

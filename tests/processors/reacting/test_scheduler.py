@@ -15,9 +15,9 @@ from aiokafka.errors import KafkaConnectionError
 
 from processors.feeding.generations import ensure_generations
 from processors.feeding.showing import renew_views
-from processors.reactions import scheduler
-from processors.reactions.calendar import CalendarJob
-from processors.reactions.scheduler import forget_sent, keep_scheduling, run_due, send_due
+from processors.reacting import scheduler
+from processors.reacting.calendar import CalendarJob
+from processors.reacting.scheduler import forget_sent, keep_scheduling, run_due, send_due
 from projections.timers.timers import timers
 from schemas.recorded import CommandEnvelope
 from tests.waiting import eventually

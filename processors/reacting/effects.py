@@ -7,7 +7,7 @@
 
 An effect runs at least once: a crash between the effect and its commit repeats it. So it hands
 its id to the outside, or does what harms nobody when done twice. It runs never in a replay.
-processors.reactions.lanes says how one is run, and what each of its errors leads to.
+processors.reacting.lanes says how one is run, and what each of its errors leads to.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from infra.mail import Mailer
 from infra.pictures import Pictures
 from infra.settings import Settings
 from infra.vault import Vault
-from processors.reactions.commands import Commands
-from processors.reactions.handlers import Handler
+from processors.reacting.commands import Commands
+from processors.reacting.handlers import Handler
 from schemas.recorded import Recorded
 
 

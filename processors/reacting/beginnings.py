@@ -10,10 +10,10 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from infra.settings import Settings
 from processors.feeding.reading import open_log
-from processors.reactions.effects import Effect
-from processors.reactions.handlers import Begins
-from processors.reactions.positions import Place, Positions
-from processors.reactions.reactions import Reaction
+from processors.reacting.effects import Effect
+from processors.reacting.handlers import Begins
+from processors.reacting.positions import Place, Positions
+from processors.reacting.reactions import Reaction
 
 REQUEST_TIMEOUT_MS = 10_000
 

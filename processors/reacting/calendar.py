@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 from cronsim import CronSim
 
-from processors.reactions.commands import Commands
+from processors.reacting.commands import Commands
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ from infra.postgres import means_down, open_pool
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError
 from processors.feeding.generations import one_at_a_time
-from processors.reactions.calendar import CalendarJob
-from processors.reactions.commands import Commands
-from processors.reactions.positions import UNBUILT
+from processors.reacting.calendar import CalendarJob
+from processors.reacting.commands import Commands
+from processors.reacting.positions import UNBUILT
 from projections.reads import Reads
 from projections.timers.timers import BY_NAME, Due, due_by
 from schemas.messages import Role

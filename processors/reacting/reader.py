@@ -22,10 +22,10 @@ from infra.postgres import means_down
 from infra.process import first_of
 from infra.settings import Settings
 from processors.feeding.reading import kind_of_record
-from processors.reactions.effects import Effect
-from processors.reactions.lanes import Head, Heard, Lane, Means, end
-from processors.reactions.positions import UNBUILT, Place
-from processors.reactions.reactions import Reaction
+from processors.reacting.effects import Effect
+from processors.reacting.lanes import Head, Heard, Lane, Means, end
+from processors.reacting.positions import UNBUILT, Place
+from processors.reacting.reactions import Reaction
 from schemas.positions import TopicPartition
 
 BATCH_MAX = 500

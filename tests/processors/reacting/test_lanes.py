@@ -15,17 +15,17 @@ from aiokafka.errors import KafkaConnectionError
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError
 from infra.metrics import HANDLED
 from infra.vault import VaultUnavailableError
-from processors.reactions import lanes
-from processors.reactions.effects import (
+from processors.reacting import lanes
+from processors.reacting.effects import (
     Effect,
     EffectRefusedError,
     OutsideDownError,
     Tools,
     effect_id_of,
 )
-from processors.reactions.lanes import Head, Heard, Lane, Means
-from processors.reactions.parked import Parked, ParkedStream, list_parked
-from processors.reactions.positions import Place, Positions
+from processors.reacting.lanes import Head, Heard, Lane, Means
+from processors.reacting.parked import Parked, ParkedStream, list_parked
+from processors.reacting.positions import Place, Positions
 from processors.reactions.reactor import EFFECTS as RUNNING
 from processors.reactions.reactor import REACTIONS
 from schemas.identity import (
@@ -38,7 +38,7 @@ from schemas.identity import (
     user_stream,
 )
 from schemas.recorded import Record, Recorded
-from tests.processors.reactions.happening import record_of
+from tests.processors.reacting.happening import record_of
 from tests.waiting import eventually
 from tests.worlds import World
 

@@ -1,0 +1,1 @@
+"""How reactions, effects, timers and calendar jobs are run, whatever they do."""
