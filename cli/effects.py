@@ -20,13 +20,14 @@ from cli.sending import asked, replies_to
 from cli.tables import print_table
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
-from processors.reacting.parked import ParkedStream, list_parked
+from processors.reacting.parked import LISTED_MAX, ParkedStream, list_parked
 from processors.reactions.reactor import EFFECTS, REACTIONS
 from schemas.ops import WHY_LENGTH_MAX, RetryParked, SkipParked
 from schemas.texts import Line
 
 POLL_S = 0.1
 WAIT_S = 30.0  # for the reactor
+SETTLED_MAX = 100 * LISTED_MAX  # of the same streams, for every handler
 
 commands = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -62,6 +63,8 @@ def list_command(
         print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
     elif found:
         _print(found)
+        if len(found) == LISTED_MAX:
+            typer.echo(f"these are the first {LISTED_MAX}: there may be more")
     else:
         typer.echo("nothing waits for a decision")
 
@@ -182,6 +185,7 @@ async def _settled(pool: asyncpg.Pool, decided: Sequence[ParkedStream]) -> Outco
                 pool,
                 {each.handler for each in decided},
                 {each.stream_id for each in decided},
+                SETTLED_MAX,
             )
         }
         waiting, untouched = [], 0

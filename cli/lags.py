@@ -32,6 +32,11 @@ class Tail:
         read = sum(1 for offset, _ in self.events if offset >= next_offset)
         return read + max(0, self.read_from - max(next_offset, self.bounds.start))
 
+    @property
+    def first_read(self) -> float | None:
+        """Epoch seconds of the first event that was read."""
+        return self.events[0][1] if self.events else None
+
     def oldest(self, next_offset: int) -> float | None:
         """Epoch seconds of the first event at that offset or later, where it was read."""
         if next_offset < self.read_from:
@@ -67,7 +72,7 @@ async def read_tails(
 
 def lag_of(marks: Watermarks, topics: Iterable[str], tails: Tails) -> tuple[int, float]:
     """Events that a read model of these topics has not folded, and the age in seconds of the
-    oldest of them (at least: of the newest one that it has folded).
+    oldest of them (at least: of the newest one that it has folded, or of the oldest that was read).
     """
     wanted = set(topics)
     events, since = 0, time.time()
@@ -80,5 +85,5 @@ def lag_of(marks: Watermarks, topics: Iterable[str], tails: Tails) -> tuple[int,
         if behind:
             events += behind
             folded_at = mark.recorded_at if mark else 0.0
-            since = min(since, tail.oldest(next_offset) or folded_at or since)
+            since = min(since, tail.oldest(next_offset) or folded_at or tail.first_read or since)
     return events, round(time.time() - since, 3) if events else 0.0

@@ -12,6 +12,7 @@ from schemas.positions import Position
 from schemas.texts import Line
 
 WHY_LENGTH_MAX = 500
+PARTITION_MAX, OFFSET_MAX = 2**31 - 1, 2**63 - 1  # as Kafka counts them
 
 HandlerName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,99}$")]
@@ -28,8 +29,8 @@ class _ParkedCommand(Command):
 
     handler: HandlerName
     topic: TopicName
-    partition: int = Field(ge=0)
-    offset: int = Field(ge=0)
+    partition: int = Field(ge=0, le=PARTITION_MAX)
+    offset: int = Field(ge=0, le=OFFSET_MAX)
     why: Why
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.structs import OffsetAndMetadata
-from aiokafka.structs import TopicPartition as KafkaPartition
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient
 
+from infra.kafka import client_config
 from infra.settings import Settings
 from processors.feeding.reading import open_log
 from processors.reacting.effects import Effect
@@ -15,7 +16,7 @@ from processors.reacting.handlers import Begins
 from processors.reacting.positions import Place, Positions
 from processors.reacting.reactions import Reaction
 
-REQUEST_TIMEOUT_MS = 10_000
+REQUEST_TIMEOUT_S = 10.0
 
 
 async def begin(
@@ -24,7 +25,7 @@ async def begin(
     """Give each handler of which nobody knows how far it is the place where it says it begins.
 
     Before handlers had positions in Postgres each was a consumer group of its own; one that was
-    there then goes on from where its group was. Raises what asyncpg does, KafkaError, and
+    there then goes on from where its group was. Raises what asyncpg does, KafkaException, and
     LogUnavailableError.
     """
     known = await positions.of([each.name for each in handlers])
@@ -43,7 +44,8 @@ async def begin(
         for name, places in new.items()
         for place in places
     }
-    await positions.begin(starts | await _of_former_groups(settings, handlers, new))
+    former = await asyncio.to_thread(_of_former_groups, settings, handlers, new)
+    await positions.begin(starts | former)
 
 
 def _places(settings: Settings, handler: Effect | Reaction) -> Iterable[Place]:
@@ -52,30 +54,28 @@ def _places(settings: Settings, handler: Effect | Reaction) -> Iterable[Place]:
             yield Place(handler.name, topic, partition)
 
 
-async def _of_former_groups(
+def _of_former_groups(
     settings: Settings, handlers: Collection[Effect | Reaction], new: dict[str, list[Place]]
 ) -> dict[Place, int]:
-    client = AIOKafkaAdminClient(
-        bootstrap_servers=settings.kafka_bootstrap,
-        client_id="mesh-reactor-begins",
-        request_timeout_ms=REQUEST_TIMEOUT_MS,
-    )
-    await client.start()
-    try:
-        found: dict[Place, int] = {}
-        for each in handlers:
-            if each.name in new:
-                group = _former_group(settings, each)
-                committed: dict[
-                    KafkaPartition, OffsetAndMetadata
-                ] = await client.list_consumer_group_offsets(group)
-                for place in new[each.name]:
-                    at = committed.get(KafkaPartition(*place.topic_partition))
-                    if at is not None and at.offset >= 0:
-                        found[place] = at.offset
-        return found
-    finally:
-        await client.close()
+    # confluent's client: aiokafka's takes a coordinator that is still loading for a group that has
+    # nothing.
+    client = AdminClient(client_config(settings, "mesh-reactor-begins"))
+    found: dict[Place, int] = {}
+    for each in handlers:
+        if each.name in new:
+            group = _former_group(settings, each)
+            asked = client.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_TIMEOUT_S
+            )
+            (answered,) = (one.result(2 * REQUEST_TIMEOUT_S) for one in asked.values())
+            committed = {
+                (at.topic, at.partition): at.offset for at in answered.topic_partitions or ()
+            }
+            for place in new[each.name]:
+                offset = committed.get((place.topic, place.partition), -1)
+                if offset >= 0:
+                    found[place] = offset
+    return found
 
 
 def _former_group(settings: Settings, handler: Effect | Reaction) -> str:

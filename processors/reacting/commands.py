@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from infra.kafka import aio_producer, start_client
 from infra.settings import Settings
@@ -35,42 +36,83 @@ def following(
 
 
 class Commands:
-    """The way from what runs beside the writers to them. Its topics have so many partitions."""
+    """The way from what runs beside the writers to them. An idempotent producer that has failed
+    once stays failed, so it is replaced.
+    """
 
-    def __init__(self, producer: AIOKafkaProducer, partitions: int) -> None:
-        self._producer = producer
-        self._partitions = partitions
+    def __init__(self, settings: Settings, client_id: str) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._producer: AIOKafkaProducer | None = None
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect; raises KafkaError when the broker can't be reached."""
+        await self._connected()
+
+    async def stop(self) -> None:
+        """Close the way."""
+        await self._give_up(self._producer)
 
     async def hand_over(self, envelopes: Iterable[CommandEnvelope]) -> int:
         """Return when the broker has every command, with how many there were; raises KafkaError
-        when it takes none.
+        when it takes none now: asked again, it gets them by another way.
         """
-        sent = [await self._hand_over(each) for each in envelopes]
-        await asyncio.gather(*sent)
-        return len(sent)
+        wanted = list(envelopes)
+        if not wanted:
+            return 0
+        producer = await self._connected()
+        try:
+            sent = [await self._hand_over(producer, each) for each in wanted]
+            await asyncio.gather(*sent)
+        except KafkaError:
+            await self._give_up(producer)
+            raise
+        return len(wanted)
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._turn:
+            if self._producer is None:
+                self._producer = await _started(self._settings, self._client_id)
+            return self._producer
+
+    async def _give_up(self, producer: AIOKafkaProducer | None) -> None:
+        """Close a producer, once for all whose commands it had."""
+        if self._producer is producer:
+            self._producer = None
+            if producer is not None:
+                await producer.stop()
 
     async def send(self, name: str, recorded: Recorded[Any], commands: Iterable[Command]) -> None:
         """Hand over what `name` asks for after an event."""
         await self.hand_over(following(name, recorded, commands))
 
-    async def _hand_over(self, envelope: CommandEnvelope) -> asyncio.Future[object]:
+    async def _hand_over(
+        self, producer: AIOKafkaProducer, envelope: CommandEnvelope
+    ) -> asyncio.Future[object]:
         stream_id = envelope.command.stream_id
-        acknowledged: asyncio.Future[object] = await self._producer.send(
+        acknowledged: asyncio.Future[object] = await producer.send(
             context_of_command(envelope.command).commands_topic,
             value_of(envelope.command),
             key=stream_id.encode(),
-            partition=partition_of(stream_id, self._partitions),
+            partition=partition_of(stream_id, self._settings.topic_partitions),
             headers=headers_of_command(envelope),
         )
         return acknowledged
 
 
+async def _started(settings: Settings, client_id: str) -> AIOKafkaProducer:
+    producer = aio_producer(settings, client_id)
+    await start_client(producer)
+    return producer
+
+
 @asynccontextmanager
 async def open_commands(settings: Settings, client_id: str) -> AsyncIterator[Commands]:
     """The way to the writers of these settings; raises KafkaError when the broker can't be reached."""
-    producer = aio_producer(settings, client_id)
-    await start_client(producer)
+    commands = Commands(settings, client_id)
+    await commands.start()
     try:
-        yield Commands(producer, settings.topic_partitions)
+        yield commands
     finally:
-        await producer.stop()
+        await commands.stop()

@@ -18,37 +18,32 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from infra import postgres
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError
 from infra.metrics import HANDLED, HANDLER_WAITS
-from infra.settings import Settings
 from infra.vault import VaultUnavailableError
-from processors.feeding.reading import LogUnavailableError, Stretch, kind_of_record, open_log
+from processors.feeding.reading import LogUnavailableError, Stretch
 from processors.reacting.effects import Effect, EffectRefusedError, OutsideDownError, Tools
+from processors.reacting.hearing import QUEUE_BYTES_MAX, Cursors, Heard
 from processors.reacting.parked import Parked, ParkedEvent
 from processors.reacting.positions import UNBUILT, Place, Positions
 from processors.reacting.reactions import Reaction
-from schemas.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
-from schemas.topics import EVENT_TYPES
+from schemas.recorded import UndecodableError
 
 QUEUE_MAX = 500  # records that wait in one lane; beyond, the reader goes past it
-FETCHED_MAX = 500  # records heard that a cursor brings at once
-CURSORS_MAX = 4  # open at a time, of all lanes together
-CURSOR_STALL_S = 10.0
 PARKED_STREAMS_MAX = 1_000  # of one lane; more than that is not bad data but bad code: it waits
 RUN_TIMEOUT_S = 60.0  # of one try: whatever an effect talks to, it must not hang for ever
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.2, 5.0
 TRIES_MAX = 10  # pauses of 0.2, 0.4 … 5 s between them
+CANCEL_S = 2.0
 
 _DOWN = (
     OutsideDownError,
@@ -60,6 +55,7 @@ _DOWN = (
 )
 # Code that met data it can't work with will meet the same data again.
 _CERTAIN = (
+    MessageSizeTooLargeError,
     EffectRefusedError,
     MailRefusedError,
     UndecodableError,
@@ -83,54 +79,12 @@ _OURS = (
 log = structlog.get_logger()
 
 
-class Heard:
-    """One record on its way to every lane that hears it; read once for all of them."""
-
-    def __init__(self, record: RawRecord) -> None:
-        self.record = record
-        self.offset = record.offset
-
-    @cached_property
-    def stream_id(self) -> str:
-        """Whose order it keeps; empty where nobody can tell."""
-        return header(self.record.headers, "ce_subject") or ""
-
-    @cached_property
-    def kind(self) -> str:
-        """Its kind of event; empty where nobody can tell."""
-        return header(self.record.headers, "ce_type") or ""
-
-    @cached_property
-    def recorded(self) -> Recorded[Any]:
-        """The event; raises UndecodableError."""
-        return decode_event(self.record, EVENT_TYPES)
+class _NotYetError(Exception):
+    """A try has failed that may succeed later; its cause says why."""
 
 
-class Cursors:
-    """Readers for lanes that have been left behind, a few at a time."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._free = asyncio.Semaphore(CURSORS_MAX)
-
-    async def read(
-        self, place: Place, kinds: frozenset[str], stretch: Stretch, heard_max: int = FETCHED_MAX
-    ) -> tuple[list[Heard], int]:
-        """What a handler hears of a stretch, so much at most, and the offset that it goes on
-        from; raises LogUnavailableError.
-        """
-        heard: list[Heard] = []
-        wanted = {each.encode() for each in kinds}
-        async with (
-            self._free,
-            open_log(self._settings, stall_s=CURSOR_STALL_S) as opened,
-            aclosing(opened.read({place.topic_partition: stretch})) as batches,
-        ):
-            async for batch in batches:
-                heard += [Heard(each) for each in batch.records if kind_of_record(each) in wanted]
-                if len(heard) > heard_max:
-                    return heard[:heard_max], heard[heard_max].offset
-        return heard, stretch.end
+class _HandlerCancelledError(Exception):
+    """A handler was cancelled by something else than its lane's end."""
 
 
 @dataclass
@@ -170,11 +124,17 @@ class Lane:
     means: Means
     failed: Callable[[BaseException], None]
     parked: set[str] = field(default_factory=set)
-    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    ending: bool = False
     task: asyncio.Task[None] | None = None
     _queue: deque[Heard] = field(default_factory=deque)
-    _decided: set[str] = field(default_factory=set)
+    _queued_bytes: int = 0
     _behind: bool = False  # the reader has gone past records that are not in the queue
+    _decided: set[str] = field(default_factory=set)
+    _settles: bool = True  # streams that were decided about and the queue take turns
+    _tries: int = 0  # of the queue's first
+    _failure: Failure | None = None  # why that has to be parked
+    _unsaved: bool = False  # what may not be repeated is done, and its position not kept
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._behind = self.next < self.head.next_offset
@@ -191,99 +151,164 @@ class Lane:
         """Take a record, or let the reader pass. Never waits."""
         if heard.offset < self.next or self._behind:
             return
-        if len(self._queue) >= QUEUE_MAX:
+        if len(self._queue) >= QUEUE_MAX or self._queued_bytes > QUEUE_BYTES_MAX:
             self.next = self._queue[-1].offset + 1
             self._behind = True
             return
-        self._queue.append(heard)
+        self._put(heard)
         self.start()
 
+    def _put(self, heard: Heard) -> None:
+        self._queue.append(heard)
+        self._queued_bytes += heard.size
+
     def decided(self, stream_id: str) -> None:
-        """Somebody has decided about the first parked event of a stream."""
+        """The first parked event of a stream is to be handled, or given up."""
         self._decided.add(stream_id)
+        self._woken.set()
         self.start()
 
     def start(self) -> None:
         """See to it that somebody works, if there is work."""
-        if self.task is not None or self.ending.is_set():
+        if self.task is not None or self.ending:
             return
         if self._queue or self._decided or self._behind:
             self.task = asyncio.create_task(self._work(), name="/".join(map(str, self.place)))
             self.task.add_done_callback(self._ended)
 
+    def end(self) -> None:
+        """Take no further step."""
+        self.ending = True
+        self._woken.set()
+
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            if not self.ending:
+                self.failed(RuntimeError(f"the lane {task.get_name()} was cancelled"))
+        elif (error := task.exception()) is not None:
             self.failed(error)
 
     async def _work(self) -> None:
-        while not self.ending.is_set():
-            if self._decided:
-                await self._settle(self._decided.pop())
-            elif isinstance(self.handler, Reaction) and self._queue:
-                await self._hand_over_together(self.handler)
-            elif self._queue:
-                await self._handle(self._queue[0])
-            elif self._behind and self.next < self.head.next_offset:
-                await self._catch_up()
+        tries = 0
+        while not self.ending:
+            self._woken.clear()
+            try:
+                if not await self._step():
+                    break
+            except Exception as error:
+                if not (_down(error) or isinstance(error, _NotYetError)):
+                    raise
+                tries += 1
+                await self._wait(tries, error.__cause__ or error)
             else:
-                self._behind = False
-                break
+                tries = 0
         # Nothing is awaited from the last look at the queue to here: whoever offers a record
         # after it starts anew.
         self.task = None
 
+    async def _step(self) -> bool:
+        """Do one thing; False when there is nothing to do. Raises what means to try it again."""
+        if self._unsaved:
+            await self.means.positions.save({self.place: self.next_offset})
+            self._unsaved = False
+        elif self._decided and (self._settles or not self._queue):
+            self._settles = False
+            await self._settle(next(iter(self._decided)))
+        elif self._queue:
+            self._settles = True
+            if isinstance(self.handler, Reaction):
+                await self._hand_over_together(self.handler)
+            else:
+                await self._handle(self._queue[0])
+        elif self._behind and self.next < self.head.next_offset:
+            await self._catch_up()
+        else:
+            self._behind = False
+            return False
+        return True
+
     async def _catch_up(self) -> None:
         stretch = Stretch(self.next, self.head.next_offset)
-
-        async def fetch() -> None:
-            heard, reached = await self.means.cursors.read(self.place, self.handler.kinds, stretch)
-            self._queue.extend(heard)
-            self.next = reached
-
-        await self._insist(fetch)
+        heard, reached = await self.means.cursors.read(self.place, self.handler.kinds, stretch)
+        for each in heard:
+            self._put(each)
+        self.next = reached
 
     async def _hand_over_together(self, reaction: Reaction) -> None:
         """The commands of all that lies ready, in its order, and one wait for the broker."""
         envelopes, ready = [], 0
         for heard in self._queue:
-            if self._waits(heard):
+            if self._waits(heard) or self._failure:
                 break
             try:
                 envelopes += reaction.envelopes(heard.recorded)
             except Exception:  # noqa: BLE001 - it is told what becomes of it by itself
                 break
             ready += 1
+        try:
+            if ready:
+                await self.means.tools.commands.hand_over(envelopes)
+        except Exception as error:
+            if _down(error):
+                raise
+            ready = 0  # each by itself, so that one is to blame
         if ready == 0:
             await self._handle(self._queue[0])
-        elif await self._insist(lambda: self.means.tools.commands.hand_over(envelopes)):
-            self._done.inc(ready)
-            for _ in range(ready):
-                self._passed(self._queue.popleft())
+        for _ in range(ready):
+            self._pass()
+            self._done.inc()
 
     async def _handle(self, heard: Heard) -> None:
-        outcome = await self._outcome(heard)
-        if outcome is None:
-            return
-        self._queue.popleft()
-        self._passed(heard)
+        """Come past the queue's first record."""
+        if self._failure is None and self._waits(heard):
+            self._failure = Failure("", 0)
+        outcome = "parked"
+        if self._failure is None:
+            outcome = await self._outcome(heard)
+        if self._failure is not None:
+            await self._park(heard, self._failure)
+        self._pass()
         if outcome == "done":
             self._done.inc()
         else:
             HANDLED.labels(self.handler.name, outcome).inc()
-        if not self.handler.repeatable:
-            await self._insist(lambda: self.means.positions.save({self.place: self.next_offset}))
+        # Of what is parked too: it must not come again once somebody has decided about it.
+        self._unsaved = not self.handler.repeatable or outcome == "parked"
 
-    def _passed(self, heard: Heard) -> None:
+    def _pass(self) -> None:
+        heard = self._queue.popleft()
+        self._queued_bytes -= heard.size
+        self._tries, self._failure = 0, None
         # Of what a cursor has brought, `next` is past all of it: the queue says how far it is.
         self.next = max(self.next, heard.offset + 1)
 
-    async def _outcome(self, heard: Heard) -> str | None:
-        """What became of an event: done, late or parked; None when told to end before."""
-        found = Failure("", 0) if self._waits(heard) else await self._tried(heard)
-        if not isinstance(found, Failure):
-            return found
-        failure = found
-        return "parked" if await self._insist(lambda: self._park(heard, failure)) else None
+    async def _outcome(self, heard: Heard) -> str:
+        """Run the handler once: done or late; or parked, with why in `_failure`."""
+        try:
+            return await self._run(heard)
+        except Exception as error:
+            if _down(error):
+                raise
+            self._tries += 1
+            if not (_certain(error) or self._tries >= TRIES_MAX):
+                raise _NotYetError from error
+            self._tell("event_parked", error, heard)
+            self._failure = Failure(reason_of(error), self._tries)
+            return "parked"
+
+    async def _run(self, heard: Heard) -> str:
+        within = self.handler.within
+        if within is not None and datetime.now(UTC) - heard.recorded.recorded_at > within:
+            return "late"
+        try:
+            async with asyncio.timeout(RUN_TIMEOUT_S):
+                await self.handler.run(heard.recorded, self.means.tools)
+        except asyncio.CancelledError:
+            own = asyncio.current_task()
+            if own is None or own.cancelling():
+                raise
+            raise _HandlerCancelledError from None
+        return "done"
 
     def _waits(self, heard: Heard) -> bool:
         """Whether what stands before it in its stream has to be decided about first."""
@@ -299,94 +324,45 @@ class Lane:
         self.parked.add(heard.stream_id)
 
     async def _settle(self, stream_id: str) -> None:
-        """Do what has been decided about a stream's first parked event, and then as much of
-        what follows it as can be done now.
-        """
-
-        async def settle() -> None:
-            while (first := await self.means.parked.first(self.place, stream_id)) is not None:
-                if first.decided == "skip":
-                    outcome = "skipped"
-                else:
-                    found = await self._tried_again(first)
-                    if found is None:
-                        return
-                    if isinstance(found, Failure):
-                        again = replace(first, reason=found.reason, tries=found.tries)
-                        await self.means.parked.park(again)
-                        return
-                    outcome = found
-                await self.means.parked.remove(first)
-                HANDLED.labels(self.handler.name, outcome).inc()
+        """Come past a stream's first parked event, if that is to be tried or given up."""
+        first = await self.means.parked.first(self.place, stream_id)
+        if first is None:
             self.parked.discard(stream_id)
+        # One that comes from the log once more, after a crash, is come past first.
+        if first is None or not first.is_due or first.offset >= self.next_offset:
+            self._decided.discard(stream_id)
+            return
+        outcome = "skipped" if first.decided == "skip" else await self._tried_again(first)
+        if isinstance(outcome, Failure):
+            self._decided.discard(stream_id)
+            again = replace(first, reason=outcome.reason, tries=outcome.tries)
+            await self.means.parked.park(again)
+            return
+        await self.means.parked.remove(first)
+        HANDLED.labels(self.handler.name, outcome).inc()
 
-        await self._insist(settle)
-
-    async def _tried_again(self, parked: ParkedEvent) -> Failure | str | None:
-        stretch = Stretch(parked.offset, parked.offset + 1)
-        heard, _ = await self.means.cursors.read(self.place, self.handler.kinds, stretch)
-        if not heard:
+    async def _tried_again(self, parked: ParkedEvent) -> Failure | str:
+        """One try, which takes an outside that is down for an answer: others wait behind it."""
+        heard = await self.means.cursors.one(self.place, parked.offset)
+        if heard is None:
             return Failure("the log does not hold this event", 1)
-        return await self._tried(heard[0], patient=False)
+        try:
+            return await self._run(heard)
+        except Exception as error:  # noqa: BLE001 - told to who decided
+            self._tell("event_parked", error, heard)
+            return Failure(reason_of(error), 1)
 
-    async def _tried(self, heard: Heard, *, patient: bool = True) -> Failure | str | None:
-        """Run the handler for an event: done, late, or why not; None when told to end before.
-        The impatient take an outside that is down for an answer.
-        """
-        tries = 0
-        while True:
-            try:
-                recorded = heard.recorded
-                if self._late(recorded):
-                    return "late"
-                async with asyncio.timeout(RUN_TIMEOUT_S):
-                    await self.handler.run(recorded, self.means.tools)
-            except Exception as error:  # noqa: BLE001 - every kind leads somewhere: see above
-                tries += 1
-                if (
-                    _certain(error)
-                    or (not _down(error) and tries >= TRIES_MAX)
-                    or (_down(error) and not patient)
-                ):
-                    self._tell("event_parked", error, heard)
-                    return Failure(reason_of(error), tries)
-                await self._wait(tries, error, heard)
-                if self.ending.is_set():
-                    return None
-            else:
-                return "done"
-
-    def _late(self, recorded: Recorded[Any]) -> bool:
-        within = self.handler.within
-        return within is not None and datetime.now(UTC) - recorded.recorded_at > within
-
-    async def _insist(self, work: Callable[[], Awaitable[object]]) -> bool:
-        """Do it, as often as what it needs is down; False when told to end before."""
-        tries = 0
-        while True:
-            try:
-                await work()
-            except Exception as error:
-                if not _down(error):
-                    raise
-                tries += 1
-                await self._wait(tries, error)
-                if self.ending.is_set():
-                    return False
-            else:
-                return True
-
-    async def _wait(self, tries: int, error: Exception, heard: Heard | None = None) -> None:
+    async def _wait(self, tries: int, error: BaseException) -> None:
         HANDLER_WAITS.labels(self.handler.name).inc()
         if tries == 1:
-            self._tell("handler_waits", error, heard)
+            self._tell("handler_waits", error, self._queue[0] if self._queue else None)
         pause = min(PAUSE_FIRST_S * 2 ** min(tries - 1, 30), PAUSE_MAX_S)
         pause *= random.uniform(0.75, 1)  # noqa: S311 - a pause
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
-                await self.ending.wait()
+                await self._woken.wait()
 
-    def _tell(self, what: str, error: Exception, heard: Heard | None) -> None:
+    def _tell(self, what: str, error: BaseException, heard: Heard | None) -> None:
         (log.error if what == "event_parked" else log.warning)(
             what,
             handler=self.handler.name,
@@ -399,7 +375,7 @@ class Lane:
         )
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Why an event could not be handled, as far as that holds nothing personal."""
     name = type(error).__name__
     return f"{name}: {error}" if isinstance(error, _OURS) and str(error) else name
@@ -407,20 +383,22 @@ def reason_of(error: Exception) -> str:
 
 async def end(lanes: Sequence[Lane], within_s: float) -> None:
     """End lanes, letting what is under way finish if it is quick."""
-    tasks = []
     for lane in lanes:
-        lane.ending.set()
-        if lane.task is not None:
-            tasks.append(lane.task)
+        lane.end()
+    tasks = [lane.task for lane in lanes if lane.task is not None]
     if not tasks:
         return
     _, late = await asyncio.wait(tasks, timeout=within_s)
     for task in late:
         task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    if late:
+        # What waits for a store that hangs may not even be cancelled in time.
+        await asyncio.wait(late, timeout=CANCEL_S)
 
 
-def _down(error: Exception) -> bool:
+def _down(error: BaseException) -> bool:
+    if isinstance(error, MessageSizeTooLargeError):
+        return False
     return isinstance(error, _DOWN) or postgres.means_down(error)
 
 

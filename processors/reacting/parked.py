@@ -35,6 +35,13 @@ class ParkedEvent:
     tries: int
     decided: str | None = None
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is to be handled or given up: somebody has decided so, or what it waited
+        behind is gone.
+        """
+        return self.decided is not None or self.tries == 0
+
 
 @dataclass(frozen=True, slots=True)
 class ParkedStream:
@@ -62,12 +69,13 @@ class Parked:
     async def streams(
         self, partitions: Collection[TopicPartition]
     ) -> Mapping[Place, dict[str, bool]]:
-        """The streams that wait in these partitions, and of each whether its first event has
-        been decided about.
+        """The streams that wait in these partitions, and of each whether its first event is due:
+        see ParkedEvent.
         """
         rows = await self._pool.fetch(
             "SELECT DISTINCT ON (handler, topic, partition, stream_id)"
-            " handler, topic, partition, stream_id, decided IS NOT NULL AS decided"
+            " handler, topic, partition, stream_id,"
+            " decided IS NOT NULL OR tries = 0 AS is_due"
             " FROM mesh.handler_parked JOIN unnest($1::text[], $2::int[])"
             " AS own (topic, partition) USING (topic, partition)"
             " ORDER BY handler, topic, partition, stream_id, position_offset",
@@ -75,17 +83,20 @@ class Parked:
             [each.partition for each in partitions],
         )
         found: dict[Place, dict[str, bool]] = defaultdict(dict)
-        for handler, topic, partition, stream_id, decided in rows:
-            found[Place(handler, topic, partition)][stream_id] = decided
+        for handler, topic, partition, stream_id, is_due in rows:
+            found[Place(handler, topic, partition)][stream_id] = is_due
         return found
 
     async def park(self, event: ParkedEvent) -> None:
-        """Keep an event; one that is kept already is told of anew, with these tries more."""
+        """Keep an event; one that is kept already is told of anew if it was tried, with these
+        tries more, and is undecided again.
+        """
         await self._pool.execute(
             "INSERT INTO mesh.handler_parked AS known (handler, topic, partition, position_offset,"
             " stream_id, kind, reason, tries) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
             " ON CONFLICT (handler, topic, partition, position_offset) DO UPDATE SET"
-            " reason = excluded.reason, tries = known.tries + excluded.tries, decided = NULL",
+            " reason = excluded.reason, tries = known.tries + excluded.tries, decided = NULL"
+            " WHERE excluded.tries > 0",
             *event.place,
             event.offset,
             event.stream_id,
@@ -118,10 +129,16 @@ class Parked:
         )
 
     async def decide(self, handler: str, position: Position, decided: Decision) -> None:
-        """Mark an event, if it waits, for the process that has its partition."""
+        """Mark an event, if it waits, for the process that has its partition; to try it again
+        means all that has failed of its stream.
+        """
         await self._pool.execute(
-            "UPDATE mesh.handler_parked SET decided = $5"
-            " WHERE handler = $1 AND topic = $2 AND partition = $3 AND position_offset = $4",
+            "UPDATE mesh.handler_parked AS waiting SET decided = $5 FROM mesh.handler_parked AS one"
+            " WHERE one.handler = $1 AND one.topic = $2 AND one.partition = $3"
+            " AND one.position_offset = $4 AND waiting.handler = one.handler"
+            " AND waiting.topic = one.topic AND waiting.partition = one.partition"
+            " AND waiting.stream_id = one.stream_id AND (waiting.position_offset = $4"
+            " OR $5 = 'retry' AND waiting.tries > 0)",
             handler,
             *position,
             decided,
@@ -132,8 +149,9 @@ async def list_parked(
     pool: asyncpg.Pool,
     handlers: Collection[str] | None = None,
     streams: Collection[str] | None = None,
+    limit: int = LISTED_MAX,
 ) -> list[ParkedStream]:
-    """The streams that wait, oldest first, LISTED_MAX at most; None: of all handlers, any."""
+    """The streams that wait, oldest first, so many at most; None: of all handlers, any."""
     rows = await pool.fetch(
         """
         SELECT * FROM (
@@ -151,6 +169,6 @@ async def list_parked(
         """,
         None if handlers is None else list(handlers),
         None if streams is None else list(streams),
-        LISTED_MAX,
+        limit,
     )
     return [ParkedStream(**row) for row in rows]

@@ -47,6 +47,8 @@ _SCHEMA = """
     );
     CREATE INDEX IF NOT EXISTS handler_parked_by_stream
         ON mesh.handler_parked (handler, stream_id);
+    CREATE INDEX IF NOT EXISTS handler_parked_by_partition
+        ON mesh.handler_parked (topic, partition);
 """
 _SAVE = """
     INSERT INTO mesh.handler_positions AS known (handler, topic, partition, next_offset)
@@ -56,6 +58,9 @@ _SAVE = """
 """
 
 
+_FORGET = """
+    DELETE FROM mesh.handler_positions WHERE handler = $1 AND topic = $2 AND partition = $3
+"""
 _BEGIN = """
     INSERT INTO mesh.handler_positions (handler, topic, partition, next_offset)
     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[])
@@ -113,6 +118,11 @@ class Positions:
             except BaseException:
                 self._reached = taken | self._reached
                 raise
+
+    async def forget(self, places: Collection[Place]) -> None:
+        """Have handlers begin anew: what their positions were of is gone."""
+        for each in places:
+            await self._pool.execute(_FORGET, *each)
 
     async def begin(self, starts: Mapping[Place, int]) -> None:
         """Keep where handlers begin, for those that have no position yet."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import KafkaError
 
 from infra.kafka import Gathering, aio_consumer, membership, start_client
 from infra.metrics import HANDLER_PARKED
@@ -23,7 +24,8 @@ from infra.process import first_of
 from infra.settings import Settings
 from processors.feeding.reading import kind_of_record
 from processors.reacting.effects import Effect
-from processors.reacting.lanes import Head, Heard, Lane, Means, end
+from processors.reacting.hearing import Heard
+from processors.reacting.lanes import Head, Lane, Means, end
 from processors.reacting.positions import UNBUILT, Place
 from processors.reacting.reactions import Reaction
 from schemas.positions import TopicPartition
@@ -37,6 +39,8 @@ NEAR = 1_000  # offsets: handlers no further apart are given the same records, n
 SAVE_S = 2.0  # between two looks at how far the lanes are and what has been decided
 RETRY_S = 0.5
 STOP_S = 5.0  # what runs may end within so long, then it is cancelled and repeated later
+# How long the others wait for a member to give its lanes up: twice that, and a store that hangs.
+REBALANCE_TIMEOUT_MS = 30_000
 
 log = structlog.get_logger()
 
@@ -61,11 +65,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._partitions: dict[TopicPartition, _Partition] = {}
         self._saved: dict[Place, int] = {}
         self._opening: asyncio.Task[None] | None = None
+        self._stopped = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._consumer: AIOKafkaConsumer = aio_consumer(
             settings,
             "mesh-reactor",
             group_id=group_of(settings),
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
             **membership(settings),
             **Gathering.options(),
         )
@@ -84,6 +90,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 stop.wait(), asyncio.shield(self._failed), self._read(), self._keep_saving()
             )
         finally:
+            self._stopped = True  # to stop, the consumer may first be given partitions once more
             await self._give_up()
             await self._consumer.stop()
 
@@ -95,6 +102,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
         """Open the lanes; until it is known where they go on, nothing is read."""
         self._consumer.pause(*assigned)
+        if self._stopped:
+            return
         places = [TopicPartition(each.topic, each.partition) for each in assigned]
         self._opening = asyncio.create_task(self._open(places), name="open lanes")
         self._opening.add_done_callback(self._note)
@@ -110,11 +119,11 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _open(self, places: Sequence[TopicPartition]) -> None:
         while True:
             try:
-                reached = await self._means.positions.of([each.name for each in self._handlers])
+                reached = await self._reached(places)
                 parked = await self._means.parked.streams(places)
                 break
             except Exception as error:
-                if not (means_down(error) or isinstance(error, UNBUILT)):
+                if not (means_down(error) or isinstance(error, (*UNBUILT, KafkaError))):
                     raise
                 log.warning("positions_waited_for", error=type(error).__name__)
             await asyncio.sleep(RETRY_S)
@@ -129,6 +138,24 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 lane.parked.update(waiting)
                 _pass_on_decisions(lane, waiting)
                 lane.start()
+
+    async def _reached(self, places: Sequence[TopicPartition]) -> dict[Place, int]:
+        """Where the handlers go on. What lies beyond the log's end is of a log that is gone, or
+        has lost its end: they begin anew, and nothing is passed over.
+        """
+        names = [each.name for each in self._handlers]
+        reached = await self._means.positions.of(names)
+        ends = await self._consumer.end_offsets([KafkaPartition(*each) for each in places])
+        beyond = [
+            at
+            for at, offset in reached.items()
+            if offset > ends.get(KafkaPartition(*at.topic_partition), offset)
+        ]
+        if not beyond:
+            return reached
+        log.error("positions_beyond_the_log", places=[tuple(each) for each in beyond[:10]])
+        await self._means.positions.forget(beyond)
+        return await self._means.positions.of(names)
 
     def _opened(self, place: TopicPartition, reached: Mapping[Place, int]) -> _Partition:
         own = [
@@ -183,12 +210,13 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self._saved |= moved
 
     async def _look_for_decisions(self) -> None:
-        waiting = [lane for lane in self._lanes() if lane.parked]
-        if waiting:
-            places = {lane.place.topic_partition for lane in waiting}
-            parked = await self._means.parked.streams(list(places))
-            for lane in waiting:
-                _pass_on_decisions(lane, parked.get(lane.place, {}))
+        # Also of lanes that have parked nothing: another process may have, before it noticed that
+        # the partition was no longer its own.
+        parked = await self._means.parked.streams(list(self._partitions))
+        for lane in self._lanes():
+            waiting = parked.get(lane.place, {})
+            lane.parked.update(waiting)
+            _pass_on_decisions(lane, waiting)
         streams = Counter(lane.handler.name for lane in self._lanes() for _ in lane.parked)
         for handler in self._handlers:
             HANDLER_PARKED.labels(handler.name).set(streams[handler.name])
@@ -201,12 +229,15 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             self._opening.cancel()
             await asyncio.gather(self._opening, return_exceptions=True)
             self._opening = None
-        lanes = list(self._lanes())
-        await end(lanes, STOP_S)
-        try:
-            async with asyncio.timeout(STOP_S):
-                await self._save()
-        except Exception as error:  # noqa: BLE001 - it is done once more, by whoever comes next
+        await end(list(self._lanes()), STOP_S)
+        # Not cancelled by a time-out: what waits for a store that hangs is not free to end.
+        saving = asyncio.create_task(self._save(), name="save positions")
+        await asyncio.wait({saving}, timeout=STOP_S)
+        if not saving.done():
+            saving.cancel()
+        if not saving.done() or saving.exception() is not None:
+            # What they were about is done once more, by whoever comes next.
+            error = saving.exception() if saving.done() else TimeoutError()
             log.warning("positions_not_saved", error=type(error).__name__)
         self._partitions.clear()
 

@@ -26,7 +26,8 @@ from processors.reacting.beginnings import begin
 from processors.reacting.calendar import CalendarJob
 from processors.reacting.commands import Commands, open_commands
 from processors.reacting.effects import Effect, Tools
-from processors.reacting.lanes import Cursors, Means
+from processors.reacting.hearing import Cursors
+from processors.reacting.lanes import Means
 from processors.reacting.parked import Parked
 from processors.reacting.positions import UNBUILT, Positions
 from processors.reacting.reactions import Reaction

@@ -99,6 +99,7 @@ timers: Projection[Timers] = Projection(
     row=Timers,
     target=PostgresTable(table),
     rows_of=lambda stream_id: (stream_id,),
+    erased_by=(UserDeleted, ItemDeleted),
 )
 
 # Only streams whose first timer is due can have one that is. `mesh.timers_sent` says which commands

@@ -35,6 +35,8 @@ WORDS = {
     "subject": f"listing/{uuid5(NAMESPACE_DNS, 'listing_id')}",
     "email_domain": "cs.uni.example",
     "provider": "google",
+    "handler": "welcome_mail",
+    "topic": "events.identity",
     "reference": f"item/{uuid5(NAMESPACE_DNS, 'item_id')}",
 }
 NUMBERS = {

@@ -98,6 +98,8 @@ def _stream(
     first = [each for each in choices if each.kind in _FIRST] or choices
     picked = [chance.choice(first), *chance.choices(choices, k=chance.randrange(length_max))]
     subject = _HASH.sub(fresh_hash, _UUID.sub(fresh, picked[0].subject))
+    if subject == picked[0].subject:  # it is called by a name
+        subject = f"{category_of(subject)}/a_{fresh_hash[:8]}"
     ordered = not topic.startswith(("events.tracking", "replies."))
     return [
         _record(chance, topic, subject, each, version + 1 if ordered else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -13,126 +12,38 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError
-from infra.metrics import HANDLED
 from infra.vault import VaultUnavailableError
 from processors.reacting import lanes
 from processors.reacting.effects import (
-    Effect,
     EffectRefusedError,
     OutsideDownError,
     Tools,
     effect_id_of,
 )
-from processors.reacting.lanes import Head, Heard, Lane, Means
-from processors.reacting.parked import Parked, ParkedStream, list_parked
+from processors.reacting.hearing import STREAM_ID_LENGTH_MAX, Heard
 from processors.reacting.positions import Place, Positions
 from processors.reactions.reactor import EFFECTS as RUNNING
 from processors.reactions.reactor import REACTIONS
 from schemas.identity import (
-    UserBanned,
-    UserDeactivated,
-    UserDeleted,
-    UserReactivated,
     UserRegistered,
-    UserUnbanned,
     user_stream,
 )
-from schemas.recorded import Record, Recorded
+from schemas.recorded import Recorded
+from tests.processors.reacting.at_work import (
+    Log,
+    failing,
+    lane,
+    offer,
+    outcome,
+    outcomes,
+    position,
+    refusing,
+    waiting,
+    worked,
+)
 from tests.processors.reacting.happening import record_of
 from tests.waiting import eventually
 from tests.worlds import World
-
-Run = Callable[[Recorded[Any], Tools], Awaitable[None]]
-OUTCOMES = ("done", "late", "parked", "skipped")
-
-
-class Log:
-    """What a lane fetches by itself, in place of the log."""
-
-    def __init__(self, *records: Record) -> None:
-        self.records = records
-        self.asked: list[tuple[int, int]] = []
-
-    async def read(
-        self, _place: Place, _kinds: frozenset[str], stretch: tuple[int, int]
-    ) -> tuple[list[Heard], int]:
-        self.asked.append(stretch)
-        start, end = stretch
-        return [Heard(each) for each in self.records if start <= each.offset < end], end
-
-
-def lane(mesh: World, run: Run, log: Log | None = None, **how: Any) -> Lane:
-    """A lane of an effect of the test's own: its positions and what it parks are real."""
-    effect = Effect(f"test_{uuid4().hex[:12]}", (UserRegistered,), run, **how)
-    cursors: Any = log or Log()
-    nothing: Any = None
-    means = Means(nothing, Positions(mesh.pool), Parked(mesh.pool), cursors)
-    return Lane(effect, Place(effect.name, "events.test", 0), Head(0), 0, means, _raise)
-
-
-def _raise(error: BaseException) -> None:
-    raise error
-
-
-async def worked(at_work: Lane) -> None:
-    """Return when the lane has nothing to do."""
-    while (task := at_work.task) is not None:
-        await asyncio.wait_for(task, 20)
-
-
-def offer(at_work: Lane, *records: Record) -> None:
-    """What the reader does with records."""
-    for each in records:
-        at_work.offer(Heard(each))
-        at_work.head.next_offset = each.offset + 1
-
-
-async def outcome(at_work: Lane, record: Record) -> str:
-    """What becomes of one record."""
-    offer(at_work, record)
-    await worked(at_work)
-    (found,) = outcomes(at_work)
-    return found
-
-
-def outcomes(at_work: Lane) -> Mapping[str, int]:
-    """How many events came to which end."""
-    counts = {each: HANDLED.labels(at_work.handler.name, each)._value.get() for each in OUTCOMES}
-    return {each: int(count) for each, count in counts.items() if count}
-
-
-async def waiting(mesh: World, at_work: Lane) -> list[ParkedStream]:
-    return await list_parked(mesh.pool, [at_work.handler.name])
-
-
-async def position(mesh: World, at_work: Lane) -> int:
-    return (await Positions(mesh.pool).of([at_work.handler.name])).get(at_work.place, 0)
-
-
-def failing(*errors: Exception) -> tuple[Run, list[str]]:
-    """An effect that raises these, one a try, and then succeeds; and its tries."""
-    tries: list[str] = []
-
-    async def run(recorded: Recorded[Any], _tools: Tools) -> None:
-        tries.append(recorded.event_id)
-        if len(tries) <= len(errors):
-            raise errors[len(tries) - 1]
-
-    return run, tries
-
-
-def refusing(*refused: UUID) -> tuple[Run, list[UUID], set[UUID]]:
-    """An effect that refuses these people, whom it took, and whom it goes on to refuse."""
-    took: list[UUID] = []
-    refuses = set(refused)
-
-    async def run(recorded: Recorded[UserRegistered], _tools: Tools) -> None:
-        if recorded.event.user_id in refuses:
-            message = "no such mailbox"
-            raise EffectRefusedError(message)
-        took.append(recorded.event.user_id)
-
-    return run, took, refuses
 
 
 @pytest.fixture
@@ -259,115 +170,6 @@ async def test_logs_tell_of_poison_without_the_text_of_foreign_errors(
     assert "nimal" not in str(await waiting(mesh, at_work))
 
 
-async def test_what_follows_a_parked_event_in_its_stream_waits_behind_it_and_the_rest_goes_on(
-    mesh: World,
-) -> None:
-    refused, fine = uuid4(), uuid4()
-    run, took, _ = refusing(refused)
-    at_work = lane(mesh, run)
-    people = (refused, fine, refused, refused, fine)
-    offer(at_work, *(record_of(each, offset=place) for place, each in enumerate(people)))
-    await worked(at_work)
-    assert took == [fine, fine]
-    assert outcomes(at_work) == {"parked": 3, "done": 2}
-    (found,) = await waiting(mesh, at_work)
-    assert (found.events, found.position_offset, found.tries) == (3, 0, 1)
-    assert found.reason == "EffectRefusedError: no such mailbox"
-
-
-async def test_what_looks_at_what_is_so_now_waits_behind_nothing(mesh: World) -> None:
-    person = uuid4()
-    run, took, refuses = refusing(person)
-    records = [record_of(person, offset=place) for place in range(3)]
-    at_work = lane(mesh, run, Log(*records), in_order=False)
-    offer(at_work, records[0])
-    await worked(at_work)
-    refuses.clear()
-    offer(at_work, *records[1:])
-    await worked(at_work)
-    assert took == [person] * 2
-    assert [each.events for each in await waiting(mesh, at_work)] == [1]
-    await decide(mesh, at_work, 0, "retry")
-    assert took == [person] * 3
-
-
-def test_what_follows_a_person_waits_behind_nothing() -> None:
-    """A ban, or a deletion, must have its effect whatever waits for an operator."""
-    standing = {UserDeactivated, UserReactivated, UserBanned, UserUnbanned, UserDeleted}
-    follow = [each for each in RUNNING if standing & {*each.hears}]
-    assert len(follow) >= 4
-    assert [each.name for each in follow if each.in_order] == []
-
-
-@pytest.mark.parametrize("mended", [True, False])
-async def test_a_retry_handles_what_waits_in_order_as_far_as_that_is_possible(
-    mesh: World, mended: bool
-) -> None:
-    refused = uuid4()
-    run, took, refuses = refusing(refused)
-    records = [record_of(refused, offset=place) for place in range(3)]
-    at_work = lane(mesh, run, Log(*records))
-    offer(at_work, *records)
-    await worked(at_work)
-    if mended:
-        refuses.clear()
-    await decide(mesh, at_work, 0, "retry")
-    if mended:
-        assert took == [refused] * 3
-        assert await waiting(mesh, at_work) == []
-        offer(at_work, record_of(refused, offset=3))
-        await worked(at_work)
-        assert took == [refused] * 4
-    else:
-        (found,) = await waiting(mesh, at_work)
-        assert (found.events, found.tries, found.decided) == (3, 2, None)
-
-
-async def test_a_skip_gives_up_the_first_and_handles_what_follows(mesh: World) -> None:
-    refused = uuid4()
-    run, took, refuses = refusing(refused)
-    records = [record_of(refused, offset=place) for place in range(3)]
-    at_work = lane(mesh, run, Log(*records))
-    offer(at_work, *records)
-    await worked(at_work)
-    refuses.clear()
-    await decide(mesh, at_work, 0, "skip")
-    assert took == [refused] * 2
-    assert outcomes(at_work) == {"parked": 3, "skipped": 1, "done": 2}
-    assert await waiting(mesh, at_work) == []
-
-
-async def test_a_retry_does_not_wait_for_an_outside_that_is_down(mesh: World) -> None:
-    refused, fine = uuid4(), uuid4()
-    run, tries = failing(EffectRefusedError(), OutsideDownError("no mail server"))
-    records = [record_of(refused, offset=0), record_of(fine, offset=1)]
-    at_work = lane(mesh, run, Log(*records))
-    offer(at_work, records[0])
-    await worked(at_work)
-    await decide(mesh, at_work, 0, "retry")
-    (found,) = await waiting(mesh, at_work)
-    assert (found.reason, found.tries) == ("OutsideDownError: no mail server", 2)
-    offer(at_work, records[1])
-    await worked(at_work)
-    assert len(tries) == 3
-
-
-async def decide(mesh: World, at_work: Lane, offset: int, decided: Any) -> None:
-    """What an operator does, and the reader when it finds that."""
-    place = at_work.place
-    position = place.topic_partition.at(offset)
-    await Parked(mesh.pool).decide(place.handler, position, decided)
-    for stream_id, is_decided in (await streams(mesh, at_work)).items():
-        assert is_decided
-        at_work.decided(stream_id)
-    await worked(at_work)
-
-
-async def streams(mesh: World, at_work: Lane) -> Mapping[str, bool]:
-    found = await Parked(mesh.pool).streams([at_work.place.topic_partition])
-    return found.get(at_work.place, {})
-
-
 async def test_a_lane_that_is_full_lets_the_reader_pass_and_catches_up_by_itself(
     mesh: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -444,6 +246,39 @@ async def test_positions_that_could_not_be_kept_are_kept_with_the_next(mesh: Wor
     await positions.save({second: 5})
     kept = await Positions(mesh.pool).of([first.handler, second.handler])
     assert kept == {first: 4, second: 5}
+
+
+async def test_a_handler_that_is_cancelled_by_itself_is_tried_again(
+    quick: None, mesh: World
+) -> None:
+    tries = []
+
+    async def run(_recorded: Recorded[Any], _tools: Tools) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            cancelled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            cancelled.cancel()
+            await cancelled
+
+    assert await outcome(lane(mesh, run), record_of(uuid4())) == "done"
+    assert len(tries) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ce_subject", b"user/\x00"), ("ce_subject", b"x" * 10_000), ("ce_subject", b"\xff")],
+    ids=["nul", "long", "no text"],
+)
+async def test_whatever_a_record_is_called_it_can_be_parked(
+    mesh: World, name: str, value: bytes
+) -> None:
+    record = record_of(uuid4())
+    headers = [(key, value if key == name else old) for key, old in record.headers]
+    run, _ = failing(KeyError())
+    at_work = lane(mesh, run)
+    assert await outcome(at_work, record._replace(headers=headers)) == "parked"
+    (found,) = await waiting(mesh, at_work)
+    assert 0 < len(found.stream_id) <= STREAM_ID_LENGTH_MAX
 
 
 async def test_past_a_bound_nothing_more_is_parked_and_the_lane_waits(

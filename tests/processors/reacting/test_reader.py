@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import KafkaError as AioKafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from infra.kafka import aio_consumer, aio_producer, ensure_topics
 from infra.metrics import HANDLED, HANDLER_PARKED
 from infra.settings import Settings
-from processors.reacting import lanes, reader
-from processors.reacting.commands import Commands
+from processors.feeding import reading
+from processors.feeding.reading import Stretch
+from processors.reacting import beginnings, hearing, lanes, reader
+from processors.reacting.commands import Commands, following, open_commands
 from processors.reacting.effects import (
     Effect,
     EffectRefusedError,
@@ -26,12 +33,20 @@ from processors.reacting.effects import (
     effect_id_of,
 )
 from processors.reacting.handlers import Begins
-from processors.reacting.parked import Decision, Parked, ParkedStream, list_parked
+from processors.reacting.hearing import Cursors, Heard
+from processors.reacting.parked import (
+    Decision,
+    Parked,
+    ParkedEvent,
+    ParkedStream,
+    list_parked,
+)
 from processors.reacting.positions import Place, Positions
-from processors.reacting.reader import common_start
+from processors.reacting.reader import Reader, common_start
 from processors.reactions.reactor import open_tools, run_reactor
 from schemas.contexts import Topic
-from schemas.identity import UserRegistered, user_stream
+from schemas.identity import DeleteUser, UserRegistered, user_stream
+from schemas.messages import Role
 from schemas.positions import Position
 from schemas.recorded import Recorded, event_id_of
 from tests.partitions import partition_of_stream
@@ -348,6 +363,107 @@ async def test_what_was_a_consumer_group_goes_on_where_that_was(bench: Bench) ->
     assert [user for _, user in bench.taken] == [after]
 
 
+async def test_a_coordinator_that_is_loading_is_not_taken_for_a_group_without_offsets(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loading:
+        """What confluent's client gives when the broker answers so."""
+
+        def __init__(self, _config: object) -> None:
+            pass
+
+        def list_consumer_group_offsets(self, asked: list[Any], **_how: object) -> Any:
+            answer: Future[Any] = Future()
+            loading = KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS)
+            answer.set_exception(KafkaException(loading))
+            return {each.group_id: answer for each in asked}
+
+    positions = Positions(bench.mesh.pool)
+    monkeypatch.setattr(beginnings, "AdminClient", Loading)
+    with pytest.raises(KafkaException):
+        await beginnings.begin(bench.settings, positions, [bench.effect()])
+    assert await positions.of([bench.name]) == {}
+
+
+async def test_a_producer_that_has_failed_is_replaced(bench: Bench) -> None:
+    """What a partition without a leader leads to, which a broker of one's own does not show."""
+    async with open_commands(bench.settings, "test-replaced") as commands:
+        envelope = following("test", Heard(record_of(uuid4())).recorded, [erasing(uuid4())])
+        assert await commands.hand_over(envelope) == 1
+        failed = commands._producer
+        cluster = failed._sender._message_accumulator._cluster
+        cluster.leader_for_partition = lambda _place: -1
+        with pytest.raises(AioKafkaError):
+            await commands.hand_over(envelope)
+        assert await commands.hand_over(envelope) == 1
+        assert commands._producer is not failed
+
+
+def erasing(user_id: UUID) -> DeleteUser:
+    return DeleteUser(
+        user_id=user_id, asked_at=datetime.now(UTC), asked_by="test", asked_role=Role.SYSTEM
+    )
+
+
+async def test_positions_beyond_the_end_of_the_log_begin_anew(bench: Bench) -> None:
+    user_id = uuid4()
+    await bench.happen(user_id)
+    place = Place(bench.name, f"events.{bench.name}", partition_of_stream(user_stream(user_id)))
+    await Positions(bench.mesh.pool).begin({place: 100})
+    async with running(bench):
+        await eventually(bench.took(user_id))
+
+
+async def test_what_another_process_has_parked_late_is_found(bench: Bench) -> None:
+    user_id = uuid4()
+    async with running(bench):
+        await bench.happen(user_id)
+        await eventually(bench.took(user_id))
+        place = Place(bench.name, f"events.{bench.name}", partition_of_stream(user_stream(user_id)))
+        frozen = ParkedEvent(place, 0, user_stream(user_id), "user.registered", "refused", 1)
+        await Parked(bench.mesh.pool).park(frozen)
+        (waits,) = await bench.waiting()
+        await bench.decide(waits, "skip")
+
+        async def gone() -> bool:
+            return await bench.waiting() == []
+
+        await eventually(gone)
+
+
+async def test_nothing_is_begun_once_the_reader_is_told_to_stop(bench: Bench) -> None:
+    means: Any = SimpleNamespace(
+        positions=Positions(bench.mesh.pool), parked=Parked(bench.mesh.pool)
+    )
+    stopping = Reader(bench.settings, [bench.effect()], means)
+    stop = asyncio.Event()
+    stop.set()
+    await stopping.start()
+    await stopping.run(stop)
+    await stopping.on_partitions_assigned([])
+    assert stopping._opening is None
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("user.registered", 2), ("nothing.heard", 0)])
+async def test_a_cursor_makes_way_however_seldom_there_is_something_to_hear(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, wanted: int
+) -> None:
+    monkeypatch.setattr(hearing, "LOOKED_THROUGH_MAX", 1)
+    monkeypatch.setattr(reading, "RECORDS_MAX", 2)
+    first = uuid4()
+    for each in (first, *(same_partition(first) for _ in range(5))):
+        await bench.happen(each)
+    place = Place(bench.name, f"events.{bench.name}", partition_of_stream(user_stream(first)))
+    cursors = Cursors(bench.settings)
+    heard, reached = await cursors.read(place, frozenset({name}), Stretch(0, 6))
+    assert len(heard) >= wanted
+    assert 0 < reached <= 6
+    assert await cursors.one(place, 99) is None
+    found = await cursors.one(place, 3)
+    assert found is not None
+    assert found.offset == 3
+
+
 @pytest.mark.parametrize(
     ("offsets", "start"), [([0], 0), ([5_000, 4_500, 0], 4_500), ([5_000, 4_000], 4_000)]
 )
@@ -361,6 +477,6 @@ async def test_tools_need_neither_postgres_nor_a_mail_server_to_be_there(
     kafka_settings: Settings,
 ) -> None:
     away = kafka_settings.model_copy(update={"smtp_host": ""})
-    commands = Commands(aio_producer(away, "test-tools"), away.topic_partitions)
+    commands = Commands(away, "test-tools")
     async with open_tools(away, commands) as tools:
         assert tools.settings is away
