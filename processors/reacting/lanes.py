@@ -152,7 +152,6 @@ class Lane:
         if heard.offset < self.next or self._behind:
             return
         if len(self._queue) >= QUEUE_MAX or self._queued_bytes > QUEUE_BYTES_MAX:
-            self.next = self._queue[-1].offset + 1
             self._behind = True
             return
         self._put(heard)

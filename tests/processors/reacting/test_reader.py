@@ -422,6 +422,13 @@ async def test_what_another_process_has_parked_late_is_found(bench: Bench) -> No
         place = Place(bench.name, f"events.{bench.name}", partition_of_stream(user_stream(user_id)))
         frozen = ParkedEvent(place, 0, user_stream(user_id), "user.registered", "refused", 1)
         await Parked(bench.mesh.pool).park(frozen)
+        await eventually(lambda: HANDLER_PARKED.labels(bench.name)._value.get() == 1)
+        await bench.happen(user_id)
+
+        async def two_wait() -> bool:
+            return [each.events for each in await bench.waiting()] == [2]
+
+        await eventually(two_wait)
         (waits,) = await bench.waiting()
         await bench.decide(waits, "skip")
 
