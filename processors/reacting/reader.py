@@ -8,6 +8,7 @@ are, and waits for none; who is further back fetches what it lacks by itself.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -194,6 +195,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _keep_saving(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
+            for lane in self._lanes():
+                lane.end_overdue(time.monotonic())
             try:
                 await self._save()
                 await self._look_for_decisions()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
@@ -42,7 +44,7 @@ from tests.processors.reacting.at_work import (
     worked,
 )
 from tests.processors.reacting.happening import record_of
-from tests.waiting import eventually
+from tests.waiting import eventually, let_pass
 from tests.worlds import World
 
 
@@ -131,8 +133,38 @@ async def test_an_outside_that_hangs_counts_as_down(
         if len(tries) < 3:
             await asyncio.Event().wait()
 
-    assert await outcome(lane(mesh, run), record_of(uuid4())) == "done"
+    at_work = lane(mesh, run)
+    offer(at_work, record_of(uuid4()))
+    for tried in (1, 2):
+        await eventually(lambda: len(tries) == tried)  # noqa: B023
+        at_work.end_overdue(time.monotonic())
+        await let_pass(0.02, because="it is how long a try may take")
+        at_work.end_overdue(time.monotonic())
+    await worked(at_work)
+    assert outcomes(at_work) == {"done": 1}
     assert len(tries) == 3
+
+
+async def test_what_ends_late_by_itself_all_the_same_is_done(
+    mesh: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "RUN_TIMEOUT_S", 0)
+    began, tries = asyncio.Event(), []
+
+    async def run(_recorded: Recorded[Any], _tools: Tools) -> None:
+        tries.append(1)
+        began.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    at_work = lane(mesh, run)
+    offer(at_work, record_of(uuid4()), record_of(uuid4(), offset=8))
+    for _ in range(2):
+        await asyncio.wait_for(began.wait(), 5)
+        began.clear()
+        at_work.end_overdue(time.monotonic() + 1)
+    await worked(at_work)
+    assert (outcomes(at_work), len(tries)) == ({"done": 2}, 2)
 
 
 async def test_a_record_that_cannot_be_read_is_parked(mesh: World) -> None:
