@@ -39,6 +39,7 @@ GATHER_MS = 500
 NEAR = 1_000  # offsets: handlers no further apart are given the same records, not cursors
 SAVE_S = 2.0  # between two looks at how far the lanes are and what has been decided
 RETRY_S = 0.5
+BEYOND_S = 5.0
 STOP_S = 5.0  # what runs may end within so long, then it is cancelled and repeated later
 # How long the others wait for a member to give its lanes up: twice that, and a store that hangs.
 REBALANCE_TIMEOUT_MS = 30_000
@@ -128,6 +129,8 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                     raise
                 log.warning("positions_waited_for", error=type(error).__name__)
             await asyncio.sleep(RETRY_S)
+        if self._opening is not asyncio.current_task():
+            return  # given up meanwhile
         self._saved = reached
         for place in places:
             self._partitions[place] = opened = self._opened(place, reached)
@@ -146,17 +149,25 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         """
         names = [each.name for each in self._handlers]
         reached = await self._means.positions.of(names)
+        if not await self._beyond(reached, places):
+            return reached
+        # A broker that has only just come back may not know all of its log.
+        await asyncio.sleep(BEYOND_S)
+        beyond = await self._beyond(reached, places)
+        if beyond:
+            log.error("positions_beyond_the_log", places=[tuple(each) for each in beyond[:10]])
+            await self._means.positions.forget(beyond)
+        return await self._means.positions.of(names)
+
+    async def _beyond(
+        self, reached: Mapping[Place, int], places: Sequence[TopicPartition]
+    ) -> list[Place]:
         ends = await self._consumer.end_offsets([KafkaPartition(*each) for each in places])
-        beyond = [
+        return [
             at
             for at, offset in reached.items()
             if offset > ends.get(KafkaPartition(*at.topic_partition), offset)
         ]
-        if not beyond:
-            return reached
-        log.error("positions_beyond_the_log", places=[tuple(each) for each in beyond[:10]])
-        await self._means.positions.forget(beyond)
-        return await self._means.positions.of(names)
 
     def _opened(self, place: TopicPartition, reached: Mapping[Place, int]) -> _Partition:
         own = [
@@ -230,7 +241,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def _give_up(self) -> None:
         if self._opening is not None:
             self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
+            await asyncio.wait({self._opening}, timeout=STOP_S)
             self._opening = None
         await end(list(self._lanes()), STOP_S)
         # Not cancelled by a time-out: what waits for a store that hangs is not free to end.

@@ -10,7 +10,7 @@ missed several times runs once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import cast
@@ -154,7 +154,7 @@ async def send_due(
             elif not await connection.fetchval(_ALONE, "timers"):
                 return count
             due = await due_by(cast("Reads", connection), now, PAGE, names)
-            await commands.hand_over(_envelope(each, now) for each in due)
+            await commands.hand_over(_envelopes(due, now))
             await connection.execute(
                 _SENT,
                 [each.name for each in due],
@@ -164,7 +164,7 @@ async def send_due(
         count += len(due)
         for each in due:
             TIMERS_SENT.labels(each.name).inc()
-            log.info("timer_due", timer=each.name, stream_id=each.stream_id, due_at=each.due_at)
+            _tell("timer_due", each)
     return count
 
 
@@ -197,6 +197,22 @@ async def run(pool: asyncpg.Pool, commands: Commands, job: CalendarJob, moment: 
 async def forget_sent(pool: asyncpg.Pool) -> None:
     """Take away the marks of timers that are set no more."""
     await pool.execute(_FORGET)
+
+
+def _envelopes(due: Sequence[Due], now: datetime) -> Iterator[CommandEnvelope]:
+    """Their commands. One that can't be made can't be made again either: it is told, and nobody
+    waits for it.
+    """
+    for each in due:
+        try:
+            yield _envelope(each, now)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it would come again at each look
+            _tell("timer_poisoned", each, error=type(error).__name__)
+
+
+def _tell(what: str, due: Due, **more: str) -> None:
+    told = {"timer": due.name, "stream_id": due.stream_id, "due_at": due.due_at, **more}
+    (log.error if more else log.info)(what, **told)
 
 
 def _envelope(due: Due, now: datetime) -> CommandEnvelope:

@@ -43,7 +43,8 @@ def _stop_waiting(stream_id: str, asked: Mapping[str, Any]) -> Command:
     return StopWaitingForImages(item_id=UUID(stream_id.partition("/")[2]), **asked)
 
 
-# Every timer. A new one is listed here and nowhere else.
+# Every timer. A new one is listed here and nowhere else, with the read model's version raised: what
+# is in the log already sets it by a replay.
 TIMERS: tuple[Timer, ...] = (
     Timer("lift_ban", (UserBanned, UserUnbanned, UserDeleted), _banned_until, _lift_ban),
     Timer("item_images", (ItemCreated, ItemActivated, ItemDeleted), _images_until, _stop_waiting),

@@ -60,9 +60,9 @@ def sent() -> Any:
     return Sent()
 
 
-async def set_timer(mesh: World, due_at: datetime, name: str = "lift_ban") -> str:
+async def set_timer(mesh: World, due_at: datetime, name: str = "lift_ban", stream: str = "") -> str:
     """What the fold makes of a ban with this end; the stream."""
-    stream = f"user/{uuid4()}"
+    stream = stream or f"user/{uuid4()}"
     table = await mesh.pool.fetchval(
         "SELECT tablename FROM pg_tables WHERE tablename LIKE 'timers%' AND schemaname <> 'mesh'"
     )
@@ -111,6 +111,17 @@ async def test_who_dies_before_the_mark_leads_to_the_same_command_again(
     assert await send_due(mesh.pool, sent, NOW + MINUTE) == 1
     assert len(sent.envelopes) == 2
     assert len({each.command_id for each in sent.envelopes}) == 1
+
+
+async def test_a_timer_whose_command_cannot_be_made_holds_up_no_other(
+    mesh: World, sent: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await set_timer(mesh, NOW - MINUTE, stream="user/nobodys-id")
+    fine = await set_timer(mesh, NOW)
+    assert await send_due(mesh.pool, sent, NOW) == 2
+    assert sent.streams == [fine]
+    assert "timer_poisoned" in "".join(capsys.readouterr())
+    assert await send_due(mesh.pool, sent, NOW) == 0
 
 
 async def test_what_the_broker_does_not_take_is_sent_when_it_does(mesh: World, sent: Any) -> None:

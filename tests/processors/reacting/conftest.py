@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from infra.kafka import aio_producer, ensure_topics
+from processors.reacting import reader
+from schemas.contexts import Topic
+from tests.processors.reacting.topic_bench import Bench
+from tests.worlds import World
+
+
+@pytest.fixture
+async def bench(mesh: World) -> AsyncIterator[Bench]:
+    name = f"test_{uuid4().hex[:12]}"
+    await ensure_topics(mesh.settings)
+    await ensure_topics(mesh.settings, [Topic(f"events.{name}", -1)])
+    producer = aio_producer(mesh.settings, name)
+    await producer.start()
+    try:
+        yield Bench(mesh, producer, name)
+    finally:
+        await producer.stop()
+
+
+@pytest.fixture(autouse=True)
+def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "SAVE_S", 0.1)
