@@ -104,6 +104,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
         """Open the lanes; until it is known where they go on, nothing is read."""
         self._consumer.pause(*assigned)
+        for each in assigned:
+            # Any place will do. For one of its own aiokafka asks the broker, and while that is away
+            # again and again without a pause.
+            self._consumer.seek(each, 0)
         if self._stopped:
             return
         places = [TopicPartition(each.topic, each.partition) for each in assigned]

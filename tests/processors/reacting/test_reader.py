@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaError as AioKafkaError
 
 from infra.metrics import HANDLED, HANDLER_PARKED
@@ -223,6 +224,34 @@ async def test_what_another_process_has_parked_late_is_found(bench: Bench) -> No
             return await bench.waiting() == []
 
         await eventually(gone)
+
+
+async def test_while_nobody_knows_where_to_go_on_the_broker_is_not_asked_either(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A place of its own is what aiokafka asks it for, without a pause while it is away."""
+    looks, asked = [], []
+    ask = Fetcher._update_fetch_positions
+
+    async def asking(self: Fetcher, *about: Any) -> Any:
+        asked.append(about)
+        return await ask(self, *about)
+
+    monkeypatch.setattr(Fetcher, "_update_fetch_positions", asking)
+
+    class Away:
+        async def of(self, _handlers: object) -> object:
+            looks.append(1)
+            raise ConnectionRefusedError
+
+    means: Any = SimpleNamespace(positions=Away(), parked=Parked(bench.mesh.pool))
+    waiting, stop = Reader(bench.settings, [bench.effect()], means), asyncio.Event()
+    await waiting.start()
+    running_reader = asyncio.create_task(waiting.run(stop))
+    await eventually(lambda: len(looks) >= 3)
+    stop.set()
+    await asyncio.wait_for(running_reader, 20)
+    assert asked == []
 
 
 async def test_nothing_is_begun_once_the_reader_is_told_to_stop(bench: Bench) -> None:
