@@ -17,7 +17,7 @@ import orjson
 import typer
 
 from cli.sending import asked, replies_to
-from cli.tables import print_table
+from cli.tables import print_waiting
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
 from processors.reacting.parked import LISTED_MAX, ParkedStream, list_parked
@@ -125,16 +125,8 @@ def _end_without(stream: str) -> NoReturn:
 
 
 def _print(found: Iterable[ParkedStream]) -> None:
-    lines = [
-        {
-            **asdict(each),
-            "first": f"{each.topic}:{each.partition}:{each.position_offset}",
-            "since": each.since.isoformat(timespec="seconds"),
-        }
-        for each in found
-    ]
-    print_table(
-        ("handler", "stream_id", "events", "first", "kind", "tries", "since", "reason"), lines
+    print_waiting(
+        ("handler", "stream_id", "events", "first", "kind", "tries", "since", "reason"), found
     )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import orjson
 import typer
 
-from cli.tables import print_table
+from cli.tables import print_waiting
 from infra.postgres import open_pool
 from infra.settings import Settings, settings
 from processors.feeding.parking import ParkedStream, Parking, list_parked
@@ -47,17 +47,9 @@ def list_command(
     if not found:
         typer.echo("nothing is parked")
         return
-    lines = [
-        {
-            **asdict(each),
-            "first": f"{each.topic}:{each.partition}:{each.position_offset}",
-            "since": each.since.isoformat(timespec="seconds"),
-        }
-        for each in found
-    ]
-    print_table(
+    print_waiting(
         ("projection", "generation", "stream_id", "events", "first", "kind", "since", "reason"),
-        lines,
+        found,
     )
 
 

@@ -11,7 +11,7 @@ import uuid_utils
 from api.backends.gateway import CommandGateway
 from infra.settings import Settings
 from schemas.messages import Command, Role
-from schemas.recorded import CommandEnvelope, Reply
+from schemas.recorded import Reply, uncaused
 
 
 def asked(by: str) -> dict[str, Any]:
@@ -28,12 +28,7 @@ async def replies_to(chosen: Settings, *commands: Command) -> Sequence[Reply]:
     replies: list[Reply] = []
     try:
         for command in commands:
-            command_id = str(uuid_utils.uuid7())
-            replies.append(
-                await gateway.send(
-                    CommandEnvelope(command, command_id, command_id, command_id, fingerprint="")
-                )
-            )
+            replies.append(await gateway.send(uncaused(command, str(uuid_utils.uuid7()))))
             if replies[-1].outcome != "accepted":
                 break
     finally:

@@ -106,6 +106,14 @@ def run_command(work: Coroutine[Any, Any, T]) -> T:
         raise
 
 
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait for so long, or until `stop` is set; whether it is."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    return stop.is_set()
+
+
 async def first_of(*works: Coroutine[Any, Any, Any] | asyncio.Future[Any]) -> None:
     """Run all of them until the first ends, then end the others; raises what the first raised."""
     tasks = [asyncio.ensure_future(each) for each in works]

@@ -106,6 +106,13 @@ class CommandEnvelope(NamedTuple):
     origin: str = ""  # the network that the request came from, never a whole address
 
 
+def uncaused(command: Command, command_id: str) -> CommandEnvelope:
+    """The envelope of a command that follows from nothing in the log: it is its own cause. Its id is
+    nobody else's, so that there is nothing to tell it from.
+    """
+    return CommandEnvelope(command, command_id, command_id, command_id, fingerprint="")
+
+
 class Reply(Event):
     """The writer's answer to one command, itself a fact on `replies.<context>`: a repeated
     command gets its first answer however late it comes.

@@ -26,7 +26,7 @@ from mode import CrashingSupervisor
 from infra.kafka import membership
 from infra.metrics import LAG_EVENTS
 from infra.postgres import means_down, open_pool
-from infra.process import Main, announce_ready, first_of
+from infra.process import Main, announce_ready, first_of, stopped_within
 from infra.settings import Settings
 from processors.feeding.feeder import Feeder
 from processors.feeding.groups import GROUPS, Group
@@ -72,7 +72,7 @@ async def work(group: Group, settings: Settings, stop: asyncio.Event) -> None:
         pool, stores = opened
         feeder = Feeder(settings, group.projections, pool, stores)
         while not await feeder.refresh():
-            if await _stopped_within(stop, RETRY_S):
+            if await stopped_within(stop, RETRY_S):
                 return
         with tempfile.TemporaryDirectory(prefix=f"mesh-{group.name}-") as folder:
             app = make_app(group, settings, feeder, folder)
@@ -102,7 +102,7 @@ async def _opened(
                 if not means_down(error) and not isinstance(error, StoreUnavailableError):
                     raise
                 log.warning("stores_waited_for", group=group.name, error=type(error).__name__)
-            if await _stopped_within(stop, RETRY_S):
+            if await stopped_within(stop, RETRY_S):
                 yield None
                 return
         yield pool, stores
@@ -196,13 +196,6 @@ async def _stop_app(app: faust.App) -> None:
             await app.stop()
     except Exception as error:  # noqa: BLE001 - the process ends either way
         log.warning("faust_not_stopped", error=type(error).__name__)
-
-
-async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    return stop.is_set()
 
 
 @dataclass

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import cast
 from uuid import NAMESPACE_OID, uuid5
@@ -22,6 +21,7 @@ from aiokafka.errors import KafkaError
 
 from infra.metrics import TIMERS_SENT
 from infra.postgres import means_down, open_pool
+from infra.process import stopped_within
 from infra.settings import Settings
 from infra.vault import VaultUnavailableError
 from processors.feeding.generations import one_at_a_time
@@ -31,7 +31,7 @@ from processors.reacting.positions import UNBUILT
 from projections.reads import Reads
 from projections.timers.timers import BY_NAME, Due, due_by
 from schemas.messages import Role
-from schemas.recorded import CommandEnvelope
+from schemas.recorded import CommandEnvelope, uncaused
 
 LOOK_S = 1.0
 RETRY_S = 5.0
@@ -120,18 +120,12 @@ async def _keep(
             async with await open_pool(settings, size_max=2) as pool:
                 while not stop.is_set():
                     await look(pool)
-                    await _stopped_within(stop, LOOK_S)
+                    await stopped_within(stop, LOOK_S)
         except Exception as error:
             if not (means_down(error) or isinstance(error, _DOWN)):
                 raise
             log.warning("schedule_put_off", what=look.__name__, error=type(error).__name__)
-            await _stopped_within(stop, RETRY_S)
-
-
-async def _stopped_within(stop: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
+            await stopped_within(stop, RETRY_S)
 
 
 async def send_due(
@@ -176,19 +170,13 @@ async def run_due(pool: asyncpg.Pool, commands: Commands, job: CalendarJob, now:
         return False
     if job.next_after(last) > now:
         return False
-    return await run(pool, commands, job, job.last_until(now))
-
-
-async def run(pool: asyncpg.Pool, commands: Commands, job: CalendarJob, moment: datetime) -> bool:
-    """Run a calendar job for a moment; False while another scheduler is at it."""
+    moment = job.last_until(now)
     async with pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval(_ALONE, job.name):
-            return False
-        last = await connection.fetchval(_LAST, job.name)
-        if last is not None and last >= moment:
+            return False  # another scheduler is at it
+        if await connection.fetchval(_LAST, job.name) >= moment:
             return False
         await job.run(pool, commands, moment)
-        await connection.execute(_BEGIN, job.name, moment)
         await connection.execute(_RUN, job.name, moment)
     log.info("calendar_job_run", job=job.name, run_for=moment)
     return True
@@ -219,10 +207,4 @@ def _envelope(due: Due, now: datetime) -> CommandEnvelope:
     asked = {"asked_at": now, "asked_by": f"{ASKED_BY}/{due.name}", "asked_role": Role.SYSTEM}
     moment = due.due_at.astimezone(UTC).isoformat()
     command_id = str(uuid5(NAMESPACE_OID, f"timer/{due.name}/{due.stream_id}/{moment}"))
-    return CommandEnvelope(
-        command=BY_NAME[due.name].command(due.stream_id, asked),
-        command_id=command_id,
-        correlation_id=command_id,
-        causation_id=command_id,
-        fingerprint="",  # its id is derived, so it is never another command's
-    )
+    return uncaused(BY_NAME[due.name].command(due.stream_id, asked), command_id)

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 
 from infra.mail import SmtpMailer
 from infra.pictures import Pictures
 from infra.postgres import means_down, open_pool
-from infra.process import announce_ready
+from infra.process import announce_ready, stopped_within
 from infra.settings import Settings
 from infra.vault import Vault
 from processors.reacting.beginnings import begin
@@ -128,8 +128,5 @@ async def _begun(
             log.warning("positions_waited_for", error=type(error).__name__)
         else:
             return True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RETRY_S):
-                await stop.wait()
-        if stop.is_set():
+        if await stopped_within(stop, RETRY_S):
             return False

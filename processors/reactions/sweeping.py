@@ -23,7 +23,7 @@ from projections.identity import sessions, verification_tokens
 from projections.reads import Reads
 from schemas.identity import SweepSessions, SweepTokens
 from schemas.messages import Command, Role
-from schemas.recorded import CommandEnvelope
+from schemas.recorded import uncaused
 
 PAGE = 1_000
 WAITING_MAX = timedelta(days=1)  # longer than any change of a password takes to be decided
@@ -75,7 +75,9 @@ async def _send(
 ) -> int:
     count = 0
     async for keys in _pages(pool, now, due):
-        count += await commands.hand_over(_envelope(command(key)) for key in keys)
+        count += await commands.hand_over(
+            uncaused(command(key), str(uuid_utils.uuid7())) for key in keys
+        )
     return count
 
 
@@ -88,17 +90,6 @@ async def _pages(pool: asyncpg.Pool, now: datetime, due: Due) -> AsyncIterator[S
             last = keys[-1]
         if len(keys) < PAGE:
             return
-
-
-def _envelope(command: Command) -> CommandEnvelope:
-    command_id = str(uuid_utils.uuid7())
-    return CommandEnvelope(
-        command=command,
-        command_id=command_id,
-        correlation_id=command_id,
-        causation_id=command_id,
-        fingerprint="",
-    )
 
 
 SWEEP = CalendarJob("sweep", "0 * * * *", "UTC", sweep)

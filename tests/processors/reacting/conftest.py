@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from infra.kafka import aio_producer, ensure_topics
-from processors.reacting import reader
+from processors.reacting import lanes, reader
 from schemas.contexts import Topic
 from tests.processors.reacting.topic_bench import Bench
 from tests.worlds import World
@@ -28,3 +28,9 @@ async def bench(mesh: World) -> AsyncIterator[Bench]:
 @pytest.fixture(autouse=True)
 def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "SAVE_S", 0.1)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PAUSE_FIRST_S", 0.0001)
+    monkeypatch.setattr(lanes, "PAUSE_MAX_S", 0.001)

@@ -45,12 +45,6 @@ from tests.waiting import eventually
 from tests.worlds import World
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "PAUSE_FIRST_S", 0.0001)
-    monkeypatch.setattr(lanes, "PAUSE_MAX_S", 0.001)
-
-
 async def test_what_follows_a_parked_event_in_its_stream_waits_behind_it_and_the_rest_goes_on(
     mesh: World,
 ) -> None:

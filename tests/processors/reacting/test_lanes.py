@@ -48,12 +48,6 @@ from tests.waiting import eventually, let_pass
 from tests.worlds import World
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "PAUSE_FIRST_S", 0.0001)
-    monkeypatch.setattr(lanes, "PAUSE_MAX_S", 0.001)
-
-
 def test_an_effect_has_one_id_however_often_it_runs() -> None:
     record = record_of(uuid4(), command_id=str(uuid4()))
     event_id = dict(record.headers)["ce_id"].decode()
