@@ -63,10 +63,10 @@ class Shop:
         headers = {**who.account.headers, **more.pop("headers", {})}
         return Deed(self.mesh, method, path, spoil, headers, more)
 
-    async def ban(self, who: Seller) -> None:
+    async def ban(self, who: Seller, **more: Any) -> None:
         """Nobody of that id any more, for whoever looks."""
         path = f"/api/users/{who.account.user_id}/ban"
-        answer = await self.admin.ask("POST", path, json={"reason": "fraud"})
+        answer = await self.admin.ask("POST", path, json={"reason": "fraud", **more})
         assert answer.status_code == 200, answer.text
         await self.mesh.until_read(answer)
 

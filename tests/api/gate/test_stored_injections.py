@@ -164,7 +164,10 @@ def stored(text: str) -> str:
 
 @pytest.fixture(scope="module")
 async def shop(mesh: Mesh, all_readers: None) -> Shop:
-    return Shop(mesh, Seller(mesh, await mesh.account("admin")))
+    """With a timer that nothing stops meanwhile: those of items end by themselves."""
+    made = Shop(mesh, Seller(mesh, await mesh.account("admin")))
+    await made.ban(await made.person(), until="2099-01-01T00:00:00Z")
+    return made
 
 
 async def filled(mesh: Mesh) -> set[str]:
