@@ -179,6 +179,9 @@ class Settings(BaseSettings):
     item_images_wait_s: float = Field(
         default=60.0, gt=0, description="how long a new item waits for its images to be drawn"
     )
+    listing_days: int = Field(
+        default=90, ge=1, le=3_650, description="how long a published listing is on offer"
+    )
     storage_per_person_mb: int = Field(
         default=5_120, ge=1, description="MiB of pictures, as sent, that one person may have"
     )

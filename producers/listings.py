@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from producers.decider import Decider, Rejected
 from schemas.listings import (
     CreateListing,
     DeleteListing,
+    ExpireListing,
     HideListing,
     ListingCommand,
     ListingCreated,
     ListingDeleted,
     ListingEvent,
+    ListingExpired,
     ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingRenewed,
     ListingShown,
     ListingSold,
     ListingUnpublished,
     ListingUpdated,
     MarkSold,
     PublishListing,
+    RenewListing,
     ShowListing,
     UnpublishListing,
     UpdateListing,
@@ -33,6 +37,7 @@ from schemas.messages import Command, Fault, Role
 from schemas.vehicles import VehicleFacts, VehicleFields
 
 MANDATORY = ("title", "price_minor", "currency", "make", "year", "mileage")
+RENEWED_LATER = timedelta(days=1)  # by less, a renewal changes nothing
 SELLERS = frozenset({Role.SELLER, Role.DEALER, Role.ADMIN, Role.SYSTEM})
 STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})
 
@@ -52,15 +57,25 @@ class Draft:
 
 @dataclass(frozen=True)
 class Active:
-    """Everyone sees it: every mandatory field is stated."""
+    """Everyone sees it: every mandatory field is stated. Without a time it stays so."""
 
     seller_id: str
     fields: VehicleFacts
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Hidden:
     """On offer, but its seller is away: what Active is, seen by nobody."""
+
+    seller_id: str
+    fields: VehicleFacts
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Expired:
+    """Its time is over; all that Active needs is still stated, so that it can come back."""
 
     seller_id: str
     fields: VehicleFacts
@@ -81,7 +96,15 @@ class Deleted:
     seller_id: str
 
 
-Existing: TypeAlias = Draft | Active | Hidden | Sold
+Existing: TypeAlias = Draft | Active | Hidden | Expired | Sold
+_Moving: TypeAlias = (
+    ListingPublished
+    | ListingHidden
+    | ListingShown
+    | ListingExpired
+    | ListingUnpublished
+    | ListingSold
+)
 Listing: TypeAlias = Unlisted | Existing | Deleted
 
 
@@ -94,16 +117,16 @@ def decide(command: ListingCommand, listing: Listing) -> Sequence[ListingEvent]:
             return update(command, listing)
         case PublishListing():
             return publish(command, listing)
+        case RenewListing():
+            return renew(command, listing)
         case UnpublishListing():
             return unpublish(command, listing)
         case MarkSold():
             return mark_sold(command, listing)
         case DeleteListing():
             return delete(command, listing)
-        case HideListing():
-            return hide(command, listing)
-        case ShowListing():
-            return show(command, listing)
+        case HideListing() | ShowListing() | ExpireListing():
+            return settle(command, listing)
         case _:
             assert_never(command)
 
@@ -127,7 +150,7 @@ def create(command: CreateListing, listing: Listing) -> Sequence[ListingEvent]:
     _refuse_faults(_missing(command.fields), "fields_missing")
     return [
         created,
-        ListingPublished(listing_id=command.listing_id, published_at=command.asked_at),
+        _published(command),
     ]
 
 
@@ -136,7 +159,7 @@ def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
     match _changeable(command, listing):
         case Sold():
             raise Rejected("listing_sold")
-        case (Draft() | Active() | Hidden()) as found:
+        case (Draft() | Active() | Hidden() | Expired()) as found:
             _refuse_faults(_unclear(command), "invalid_field")
             _refuse_faults(_too_late(command, command.fields), "invalid_field")
             _refuse_faults(_unpriced(command, found.fields), "invalid_field")
@@ -151,7 +174,9 @@ def publish(command: PublishListing, listing: Listing) -> Sequence[ListingEvent]
     match _changeable(command, listing):
         case Draft(fields=fields):
             _refuse_faults(_missing(fields), "fields_missing")
-            return [ListingPublished(listing_id=command.listing_id, published_at=command.asked_at)]
+            return [_published(command)]
+        case Expired():
+            return [_published(command)]
         case Active():
             return []
         case Hidden():
@@ -160,10 +185,41 @@ def publish(command: PublishListing, listing: Listing) -> Sequence[ListingEvent]
             raise Rejected("listing_sold")
 
 
+def _published(command: CreateListing | PublishListing | RenewListing) -> ListingPublished:
+    return ListingPublished(
+        listing_id=command.listing_id,
+        published_at=command.asked_at,
+        expires_at=command.expires_at,
+    )
+
+
+def renew(command: RenewListing, listing: Listing) -> Sequence[ListingEvent]:
+    """More time for what is on offer, and a return for what has expired. What has no end gets
+    none, and two clicks are one wish.
+    """
+    match _changeable(command, listing):
+        case Active(expires_at=ends) | Hidden(expires_at=ends):
+            if ends is None or command.expires_at - ends < RENEWED_LATER:
+                return []
+            return [
+                ListingRenewed(
+                    listing_id=command.listing_id,
+                    expires_at=command.expires_at,
+                    renewed_at=command.asked_at,
+                )
+            ]
+        case Expired():
+            return [_published(command)]
+        case Draft():
+            raise Rejected("listing_not_active")
+        case Sold():
+            raise Rejected("listing_sold")
+
+
 def unpublish(command: UnpublishListing, listing: Listing) -> Sequence[ListingEvent]:
     """Back to a draft; a draft stays one, as with publishing."""
     match _changeable(command, listing):
-        case Active() | Hidden():
+        case Active() | Hidden() | Expired():
             return [
                 ListingUnpublished(listing_id=command.listing_id, unpublished_at=command.asked_at)
             ]
@@ -174,9 +230,11 @@ def unpublish(command: UnpublishListing, listing: Listing) -> Sequence[ListingEv
 
 
 def mark_sold(command: MarkSold, listing: Listing) -> Sequence[ListingEvent]:
-    """Once, and only what was on offer; never to the seller, who could then review the sale."""
+    """Once, and only what was on offer; never to the seller, who could then review the sale. A
+    vehicle may well have found its buyer after its time.
+    """
     match _changeable(command, listing):
-        case Active(seller_id=seller_id):
+        case Active(seller_id=seller_id) | Expired(seller_id=seller_id):
             if str(command.buyer_id) == seller_id:
                 fault = Fault(pointer="/buyer_id", detail="the seller can't be the buyer")
                 raise Rejected("invalid_field", 422, [fault])
@@ -200,26 +258,29 @@ def delete(command: DeleteListing, listing: Listing) -> Sequence[ListingEvent]:
     return [ListingDeleted(listing_id=command.listing_id, deleted_at=command.asked_at)]
 
 
-def hide(command: HideListing, listing: Listing) -> Sequence[ListingEvent]:
-    """What everyone sees; a draft or a sale is nothing that a seller's absence could hide."""
-    _require_system(command)
-    if not isinstance(listing, Active):
-        return []
-    return [ListingHidden(listing_id=command.listing_id, hidden_at=command.asked_at)]
-
-
-def show(command: ShowListing, listing: Listing) -> Sequence[ListingEvent]:
-    """What was hidden, and is neither unpublished nor gone since."""
-    _require_system(command)
-    if not isinstance(listing, Hidden):
-        return []
-    return [ListingShown(listing_id=command.listing_id, shown_at=command.asked_at)]
-
-
-def _require_system(command: ListingCommand) -> None:
-    """Follows from where the seller stands, so nobody asks for it by hand."""
+def settle(
+    command: HideListing | ShowListing | ExpireListing, listing: Listing
+) -> Sequence[ListingEvent]:
+    """What follows from where the seller stands and from time, so that nobody asks for it by hand.
+    A draft or a sale is nothing that a seller's absence could hide; what was hidden may have been
+    taken back since, and what was to end renewed.
+    """
     if command.asked_role is not Role.SYSTEM:
         raise Rejected("role_not_allowed", 403)
+    listing_id, at = command.listing_id, command.asked_at
+    match command, listing:
+        case HideListing(), Active():
+            return [ListingHidden(listing_id=listing_id, hidden_at=at)]
+        case ShowListing(), Hidden():
+            return [ListingShown(listing_id=listing_id, shown_at=at)]
+        case ExpireListing(), (Active() | Hidden()) as found if _is_over(found, at):
+            return [ListingExpired(listing_id=listing_id, expired_at=at)]
+        case _:
+            return []
+
+
+def _is_over(listing: Active | Hidden, at: datetime) -> bool:
+    return listing.expires_at is not None and listing.expires_at <= at
 
 
 def _changeable(command: ListingCommand, listing: Listing) -> Existing:
@@ -227,7 +288,7 @@ def _changeable(command: ListingCommand, listing: Listing) -> Existing:
     match listing:
         case Unlisted():
             raise Rejected("listing_unknown", 404)
-        case Draft() | Active() | Hidden() | Sold() | Deleted():
+        case Draft() | Active() | Hidden() | Expired() | Sold() | Deleted():
             if command.asked_by != listing.seller_id and command.asked_role not in STAFF:
                 raise _not_theirs(listing)
             if isinstance(listing, Deleted):
@@ -239,7 +300,7 @@ def _changeable(command: ListingCommand, listing: Listing) -> Existing:
 
 def _not_theirs(listing: Existing | Deleted) -> Rejected:
     """What is said to others: of what they can't see, no more than of what there is not."""
-    if isinstance(listing, Active | Sold):
+    if isinstance(listing, Active | Expired | Sold):
         return Rejected("not_owner", 403)
     return Rejected("listing_unknown", 404)
 
@@ -266,7 +327,7 @@ def _changes(
 
 
 def _repricing(
-    command: UpdateListing, listing: Draft | Active | Hidden, after: VehicleFacts
+    command: UpdateListing, listing: Draft | Active | Hidden | Expired, after: VehicleFacts
 ) -> Iterator[ListingEvent]:
     price = _price(after)
     if price is not None and price != _price(listing.fields):
@@ -347,18 +408,38 @@ def evolve(listing: Listing, event: ListingEvent) -> Listing:
         case ListingPriceChanged(price_minor=price_minor, currency=currency):
             price = VehicleFacts(price_minor=price_minor, currency=currency)
             return replace(listing, fields=listing.fields.merged(price))
-        case ListingPublished() | ListingShown():
-            return Active(listing.seller_id, listing.fields)
-        case ListingHidden():
-            return Hidden(listing.seller_id, listing.fields)
-        case ListingUnpublished():
-            return Draft(listing.seller_id, listing.fields)
-        case ListingSold():
-            return Sold(listing.seller_id, listing.fields)
+        case ListingRenewed(expires_at=expires_at):
+            if isinstance(listing, Active | Hidden):
+                return replace(listing, expires_at=expires_at)
+            return listing
         case ListingDeleted():
             return Deleted(listing.seller_id)
         case _:
+            return _moved(listing, event)
+
+
+def _moved(listing: Existing, event: _Moving) -> Existing:
+    """The listing where the event has left it in its life."""
+    whose = listing.seller_id, listing.fields
+    match event:
+        case ListingPublished(expires_at=expires_at):
+            return Active(*whose, expires_at)
+        case ListingHidden():
+            return Hidden(*whose, _end_of(listing))
+        case ListingShown():
+            return Active(*whose, _end_of(listing))
+        case ListingExpired():
+            return Expired(*whose)
+        case ListingUnpublished():
+            return Draft(*whose)
+        case ListingSold():
+            return Sold(*whose)
+        case _:
             assert_never(event)
+
+
+def _end_of(listing: Existing) -> datetime | None:
+    return listing.expires_at if isinstance(listing, Active | Hidden) else None
 
 
 listings: Decider[ListingCommand, Listing, ListingEvent] = Decider(

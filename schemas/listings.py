@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 from uuid import UUID, uuid5
@@ -17,11 +18,12 @@ from schemas.vehicles import CurrencyCode, PriceMinor, VehicleFacts, VehicleFiel
 
 
 class ListingStatus(StrEnum):
-    """Where a listing is in its life; `hidden`: on offer, but its seller is away."""
+    """Where a listing is in its life."""
 
     DRAFT = "draft"
     ACTIVE = "active"
     HIDDEN = "hidden"  # on offer, but its seller is away
+    EXPIRED = "expired"  # its time on offer is over
     SOLD = "sold"
     DELETED = "deleted"
 
@@ -46,6 +48,7 @@ class CreateListing(_ListingCommand):
     market: Market = Market.EXOTICS
     fields: VehicleFields
     publish: Switch = False
+    expires_at: AwareDatetime | None = None
 
 
 class UpdateListing(_ListingCommand):
@@ -57,9 +60,17 @@ class UpdateListing(_ListingCommand):
 
 
 class PublishListing(_ListingCommand):
-    """Show the listing to everyone."""
+    """Show the listing to everyone, until `expires_at` or for as long as its seller likes."""
 
     kind: Literal["listing.publish"] = "listing.publish"
+    expires_at: AwareDatetime | None = None
+
+
+class RenewListing(_ListingCommand):
+    """Show the listing until `expires_at`; one that has expired is shown again."""
+
+    kind: Literal["listing.renew"] = "listing.renew"
+    expires_at: AwareDatetime
 
 
 class UnpublishListing(_ListingCommand):
@@ -74,6 +85,12 @@ class MarkSold(_ListingCommand):
     kind: Literal["listing.mark_sold"] = "listing.mark_sold"
     buyer_id: UUID | None = None
     price_minor: PriceMinor | None = None
+
+
+class ExpireListing(_ListingCommand):
+    """Its time on offer is over."""
+
+    kind: Literal["listing.expire"] = "listing.expire"
 
 
 class DeleteListing(_ListingCommand):
@@ -98,7 +115,9 @@ ListingCommand: TypeAlias = (
     CreateListing
     | UpdateListing
     | PublishListing
+    | RenewListing
     | UnpublishListing
+    | ExpireListing
     | MarkSold
     | DeleteListing
     | HideListing
@@ -161,10 +180,26 @@ class ListingPriceChanged(_ListingEvent):
 
 
 class ListingPublished(_ListingEvent):
-    """Everyone can see it."""
+    """Everyone can see it, until `expires_at` where that is stated."""
 
     kind: Literal["listing.published"] = "listing.published"
     published_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
+
+
+class ListingRenewed(_ListingEvent):
+    """It stays on offer until `expires_at`."""
+
+    kind: Literal["listing.renewed"] = "listing.renewed"
+    expires_at: AwareDatetime
+    renewed_at: AwareDatetime
+
+
+class ListingExpired(_ListingEvent):
+    """Nobody but its seller sees it any more, for its time is over."""
+
+    kind: Literal["listing.expired"] = "listing.expired"
+    expired_at: AwareDatetime
 
 
 class ListingUnpublished(_ListingEvent):
@@ -209,12 +244,31 @@ ListingEvent: TypeAlias = (
     | ListingUpdated
     | ListingPriceChanged
     | ListingPublished
+    | ListingRenewed
     | ListingUnpublished
+    | ListingExpired
     | ListingSold
     | ListingDeleted
     | ListingHidden
     | ListingShown
 )
+
+
+STATUS_AFTER: Mapping[type[ListingEvent], ListingStatus] = {
+    ListingCreated: ListingStatus.DRAFT,
+    ListingPublished: ListingStatus.ACTIVE,
+    ListingUnpublished: ListingStatus.DRAFT,
+    ListingHidden: ListingStatus.HIDDEN,
+    ListingShown: ListingStatus.ACTIVE,
+    ListingExpired: ListingStatus.EXPIRED,
+    ListingSold: ListingStatus.SOLD,
+    ListingDeleted: ListingStatus.DELETED,
+}
+
+
+def status_after(event: ListingEvent, before: ListingStatus) -> ListingStatus:
+    """Where a listing is in its life after the event; most facts leave it where it was."""
+    return STATUS_AFTER.get(type(event), before)
 
 
 def _mileage_gets_a_unit(data: dict[str, Any]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ LISTING = {
     "created_at": "2026-03-01T12:00:00Z",
     "updated_at": "2026-03-01T12:00:00Z",
     "published_at": "2026-03-01T12:00:00Z",
+    "expires_at": "2026-05-30T12:00:00Z",
     "sold_at": None,
     "mileage_km": 42_000,
     "views": 7,
@@ -97,6 +98,9 @@ class ListingAnswer(VehicleFacts):
     created_at: AwareDatetime
     updated_at: AwareDatetime
     published_at: AwareDatetime | None
+    expires_at: AwareDatetime | None = Field(
+        description="When its time on offer ends, or ended; null: there is no end"
+    )
     sold_at: AwareDatetime | None
     mileage_km: int | None
     views: int | None = Field(default=None, description="Only on the listing as it is now")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from api.backends.machines import Machines, Mesh, machines_of
 from api.backends.rate_limits import spend
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending
+from api.entry.commands import CommandSender, Sending
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SEARCHES, SELLERS, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Page, Paging
@@ -45,6 +46,7 @@ from schemas.listings import (
     ListingStatus,
     MarkSold,
     PublishListing,
+    RenewListing,
     UnpublishListing,
     UpdateListing,
 )
@@ -100,14 +102,19 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
     },
 )
 @Door(SELLERS, CHANGES, keys=True)
-async def create_listing(body: NewListing, sending: Sending, _caller: SignedIn) -> Response:
+async def create_listing(
+    body: NewListing, mesh: Mesh, sending: Sending, _caller: SignedIn
+) -> Response:
     """Create a draft, or with `publish` a listing that everyone sees."""
     listing_id = sending.new_id("listing")
-    reply = await sending.send(
-        CreateListing(
-            listing_id=listing_id, fields=body.fields, publish=body.publish, **sending.asked
-        )
+    command = CreateListing(
+        listing_id=listing_id,
+        fields=body.fields,
+        publish=body.publish,
+        expires_at=_end(mesh, sending) if body.publish else None,
+        **sending.asked,
     )
+    reply = await sending.send(command)
     return changed(reply, listing_id, 201, location=f"/api/listings/{listing_id}")
 
 
@@ -163,11 +170,38 @@ async def delete_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) 
     responses={**_CHANGED, **_REFUSALS},
 )
 @Door(SIGNED_IN, CHANGES, keys=True)
-async def publish_listing(listing_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
-    """Show the listing to everyone. Publishing what is published changes nothing."""
-    command = PublishListing(listing_id=listing_id, **sending.asked)
+async def publish_listing(
+    listing_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn
+) -> Response:
+    """Show the listing to everyone, for as long as `expires_at` then says. Publishing what is
+    published changes nothing.
+    """
+    command = PublishListing(listing_id=listing_id, expires_at=_end(mesh, sending), **sending.asked)
     reply = await sending.send(command, if_match=True)
     return changed(reply, listing_id)
+
+
+@router.post(
+    f"{ONE}/renew",
+    operation_id="renew_listing",
+    response_model=ListingChangedAnswer,
+    responses={**_CHANGED, **_REFUSALS},
+)
+@Door(SIGNED_IN, CHANGES, keys=True)
+async def renew_listing(
+    listing_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn
+) -> Response:
+    """Leave the listing on offer for its whole time from now; one that has expired is shown again.
+    Within a day of the last renewal nothing changes.
+    """
+    command = RenewListing(listing_id=listing_id, expires_at=_end(mesh, sending), **sending.asked)
+    reply = await sending.send(command, if_match=True)
+    return changed(reply, listing_id)
+
+
+def _end(mesh: Machines, sending: CommandSender) -> datetime:
+    """When the time on offer of what is published now will be over."""
+    return sending.asked_at + timedelta(days=mesh.settings.listing_days)
 
 
 @router.post(

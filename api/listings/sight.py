@@ -61,6 +61,8 @@ async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = Fal
         if insider and deleted:
             return row
         raise _deleted()
+    if status == ListingStatus.EXPIRED and not insider:
+        raise Problem(410, "listing_expired", "This listing is no longer on offer")
     if not insider:
         raise hidden()
     return row

@@ -12,14 +12,12 @@ from schemas.listings import (
     ListingCreated,
     ListingDeleted,
     ListingEvent,
-    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
-    ListingShown,
     ListingSold,
     ListingStatus,
-    ListingUnpublished,
     ListingUpdated,
+    status_after,
 )
 from schemas.messages import Market
 from schemas.recorded import Recorded
@@ -68,7 +66,9 @@ def fold(row: ListingFacts | None, recorded: Recorded[ListingEvent]) -> ListingF
             created_at=at,
             **_known(stated_columns(event.fields)),
         )
-    return row and changed(row, **_changes(row, event, at))
+    if row is None:
+        return None
+    return changed(row, status=status_after(event, row.status), **_changes(row, event, at))
 
 
 def _changes(row: ListingFacts, event: ListingEvent, at: datetime) -> dict[str, Any]:
@@ -79,18 +79,12 @@ def _changes(row: ListingFacts, event: ListingEvent, at: datetime) -> dict[str, 
             changes = row.price_changes + 1
             return {"price_minor": price_minor, "currency": currency, "price_changes": changes}
         case ListingPublished():
-            return {"status": ListingStatus.ACTIVE, "published_at": row.published_at or at}
-        case ListingUnpublished():
-            return {"status": ListingStatus.DRAFT}
-        case ListingHidden():
-            return {"status": ListingStatus.HIDDEN}
-        case ListingShown():
-            return {"status": ListingStatus.ACTIVE}
+            return {"published_at": row.published_at or at}
         case ListingSold(price_minor=price_minor):
-            return {"status": ListingStatus.SOLD, "sold_at": at, "sold_minor": price_minor}
+            return {"sold_at": at, "sold_minor": price_minor}
         case ListingDeleted():
-            return {"status": ListingStatus.DELETED, "deleted_at": at}
-        case ListingCreated():
+            return {"deleted_at": at}
+        case _:
             return {}
 
 
@@ -102,7 +96,7 @@ _MOMENT = "DateTime64(6, 'UTC')"
 
 listing_facts = Projection(
     name="listing_facts",
-    version=3,
+    version=4,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

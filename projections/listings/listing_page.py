@@ -19,14 +19,17 @@ from schemas.listings import (
     ListingCreated,
     ListingDeleted,
     ListingEvent,
+    ListingExpired,
     ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingRenewed,
     ListingShown,
     ListingSold,
     ListingStatus,
     ListingUnpublished,
     ListingUpdated,
+    status_after,
 )
 from schemas.messages import Market
 from schemas.recorded import Recorded
@@ -38,7 +41,8 @@ class ListingPage:
 
     Times are those at which the log took each event: the one clock that prices, history and
     reads of the past go by, too. `published_at` is the first time: whoever hides and shows a
-    listing again does not get back to the top of the newest.
+    listing again does not get back to the top of the newest. `expires_at` is when its time on offer ends,
+    or ended; None where it has no end.
     """
 
     seller_id: str
@@ -48,6 +52,7 @@ class ListingPage:
     created_at: datetime
     updated_at: datetime
     published_at: datetime | None = None
+    expires_at: datetime | None = None
     sold_at: datetime | None = None
     title: str | None = None
     description: str | None = None
@@ -107,8 +112,11 @@ def fold(row: ListingPage | None, recorded: Recorded[ListingEvent]) -> ListingPa
             updated_at=at,
             **stated_columns(event.fields),
         )
-    changes = {} if row is None else _changes(row, event, at)
-    return row and changed(row, version=recorded.version, updated_at=at, **changes)
+    if row is None:
+        return None
+    changes = _changes(row, event, at)
+    status = status_after(event, row.status)
+    return changed(row, version=recorded.version, updated_at=at, status=status, **changes)
 
 
 def _changes(row: ListingPage, event: ListingEvent, at: datetime) -> dict[str, Any]:
@@ -117,19 +125,15 @@ def _changes(row: ListingPage, event: ListingEvent, at: datetime) -> dict[str, A
             return changed_columns(stated, cleared)
         case ListingPriceChanged(price_minor=price_minor, currency=currency):
             return {"price_minor": price_minor, "currency": currency}
-        case ListingPublished():
-            return {"status": ListingStatus.ACTIVE, "published_at": row.published_at or at}
-        case ListingUnpublished():
-            return {"status": ListingStatus.DRAFT}
-        case ListingHidden():
-            return {"status": ListingStatus.HIDDEN}
-        case ListingShown():
-            return {"status": ListingStatus.ACTIVE}
+        case ListingPublished(expires_at=expires_at):
+            return {"published_at": row.published_at or at, "expires_at": expires_at}
+        case ListingRenewed(expires_at=expires_at):
+            return {"expires_at": expires_at}
         case ListingSold():
-            return {"status": ListingStatus.SOLD, "sold_at": at}
-        case ListingDeleted():
-            return {"status": ListingStatus.DELETED}
-        case ListingCreated():
+            return {"sold_at": at, "expires_at": None}
+        case ListingUnpublished() | ListingDeleted():
+            return {"expires_at": None}
+        case ListingCreated() | ListingHidden() | ListingShown() | ListingExpired():
             return {}
 
 
@@ -151,7 +155,7 @@ FEATURES_VIEW = """
 
 listing_page = Projection(
     name="listing_page",
-    version=3,
+    version=4,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

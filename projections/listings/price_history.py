@@ -22,6 +22,7 @@ from schemas.frozen import changed, frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
+    ListingExpired,
     ListingHidden,
     ListingPriceChanged,
     ListingPublished,
@@ -41,6 +42,7 @@ Heard: TypeAlias = (
     | ListingSold
     | ListingDeleted
     | ListingHidden
+    | ListingExpired
     | ListingShown
 )
 
@@ -85,7 +87,13 @@ def fold(row: ListingPrices | None, recorded: Recorded[Heard]) -> ListingPrices:
             return _now(row, at, price_minor, currency, shown=row.shown)
         case ListingPublished() | ListingShown():
             return _now(row, at, row.price_minor, row.currency, shown=True)
-        case ListingUnpublished() | ListingSold() | ListingDeleted() | ListingHidden():
+        case (
+            ListingUnpublished()
+            | ListingSold()
+            | ListingDeleted()
+            | ListingHidden()
+            | ListingExpired()
+        ):
             return _now(row, at, row.price_minor, row.currency, shown=False)
 
 
@@ -158,7 +166,7 @@ def _past(row: ListingPrices) -> list[Stretch]:
 
 price_history = Projection(
     name="price_history",
-    version=3,
+    version=4,
     hears=get_args(Heard),
     key=key,
     fold=fold,

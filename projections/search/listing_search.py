@@ -15,14 +15,11 @@ from schemas.listings import (
     ListingCreated,
     ListingDeleted,
     ListingEvent,
-    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
-    ListingShown,
-    ListingSold,
     ListingStatus,
-    ListingUnpublished,
     ListingUpdated,
+    status_after,
 )
 from schemas.messages import Market
 from schemas.money import major_units
@@ -110,19 +107,18 @@ def fold(row: ListingDocument | None, recorded: Recorded[ListingEvent]) -> Listi
             return row and _changed(row, changed_columns(fields, cleared))
         case ListingPriceChanged(price_minor=price_minor, currency=currency):
             return row and _changed(row, {"price_minor": price_minor, "currency": currency})
-        case ListingPublished():
-            first = row and (row.published_at or recorded.recorded_at)
-            return row and changed(row, status=ListingStatus.ACTIVE, published_at=first)
-        case ListingUnpublished():
-            return row and changed(row, status=ListingStatus.DRAFT)
-        case ListingHidden():
-            return row and changed(row, status=ListingStatus.HIDDEN)
-        case ListingShown():
-            return row and changed(row, status=ListingStatus.ACTIVE)
-        case ListingSold():
-            return row and changed(row, status=ListingStatus.SOLD)
         case ListingDeleted():
             return None
+        case event:
+            return row and _moved(row, event, recorded.recorded_at)
+
+
+def _moved(row: ListingDocument, event: ListingEvent, at: datetime) -> ListingDocument:
+    """The document where the event has left it in its life."""
+    published = row.published_at
+    if isinstance(event, ListingPublished):
+        published = published or at
+    return changed(row, status=status_after(event, row.status), published_at=published)
 
 
 def _changed(row: ListingDocument, columns: dict[str, Any]) -> ListingDocument:
@@ -245,7 +241,7 @@ INDEX = SearchIndex(
 
 listing_search = Projection(
     name="listing_search",
-    version=3,
+    version=4,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

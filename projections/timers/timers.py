@@ -16,6 +16,16 @@ from projections.reads import Reads
 from projections.timers.timer import Timer
 from schemas.identity import LiftBan, UserBanned, UserDeleted, UserUnbanned
 from schemas.items import ItemActivated, ItemCreated, ItemDeleted, StopWaitingForImages
+from schemas.listings import (
+    ExpireListing,
+    ListingDeleted,
+    ListingEvent,
+    ListingExpired,
+    ListingPublished,
+    ListingRenewed,
+    ListingSold,
+    ListingUnpublished,
+)
 from schemas.messages import Command
 from schemas.recorded import Recorded
 
@@ -43,11 +53,30 @@ def _stop_waiting(stream_id: str, asked: Mapping[str, Any]) -> Command:
     return StopWaitingForImages(item_id=UUID(stream_id.partition("/")[2]), **asked)
 
 
+def _offered_until(recorded: Recorded[ListingEvent]) -> datetime | None:
+    event = recorded.event
+    return event.expires_at if isinstance(event, ListingPublished | ListingRenewed) else None
+
+
+def _expire(stream_id: str, asked: Mapping[str, Any]) -> Command:
+    return ExpireListing(listing_id=UUID(stream_id.partition("/")[2]), **asked)
+
+
+OFFERED = (
+    ListingPublished,
+    ListingRenewed,
+    ListingExpired,
+    ListingUnpublished,
+    ListingSold,
+    ListingDeleted,
+)
+
 # Every timer. A new one is listed here and nowhere else, with the read model's version raised: what
 # is in the log already sets it by a replay.
 TIMERS: tuple[Timer, ...] = (
     Timer("lift_ban", (UserBanned, UserUnbanned, UserDeleted), _banned_until, _lift_ban),
     Timer("item_images", (ItemCreated, ItemActivated, ItemDeleted), _images_until, _stop_waiting),
+    Timer("expire_listing", OFFERED, _offered_until, _expire),
 )
 BY_NAME: Mapping[str, Timer] = {each.name: each for each in TIMERS}
 
@@ -93,14 +122,14 @@ Index("due", table.c.due_at, table.c.key)
 
 timers: Projection[Timers] = Projection(
     name="timers",
-    version=1,
+    version=2,
     hears=tuple(dict.fromkeys(event for timer in TIMERS for event in timer.hears)),
     key=key,
     fold=fold,
     row=Timers,
     target=PostgresTable(table),
     rows_of=lambda stream_id: (stream_id,),
-    erased_by=(UserDeleted, ItemDeleted),
+    erased_by=(UserDeleted, ItemDeleted, ListingDeleted),
 )
 
 # Only streams whose first timer is due can have one that is. `mesh.timers_sent` says which commands

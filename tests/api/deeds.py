@@ -321,6 +321,7 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "replace_listing_fields": on_listing("PUT", json={"year": 2018}),
     "delete_listing": on_listing("DELETE"),
     "publish_listing": on_listing("POST", "/publish", publish=False),
+    "renew_listing": on_listing("POST", "/renew"),
     "unpublish_listing": on_listing("POST", "/unpublish"),
     "mark_listing_sold": on_listing("POST", "/sold", json={"price_minor": 7}),
     "register_user": register_user,

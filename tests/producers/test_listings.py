@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from producers import listings as rules
 from producers.decider import Rejected
-from producers.listings import Active, Deleted, Draft, Sold, Unlisted, listings
+from producers.listings import Active, Deleted, Draft, Expired, Hidden, Sold, Unlisted, listings
 from schemas.listings import (
     CreateListing,
     DeleteListing,
+    ExpireListing,
     HideListing,
     ListingCreated,
     ListingDeleted,
@@ -28,6 +29,7 @@ from schemas.listings import (
     ListingUpdated,
     MarkSold,
     PublishListing,
+    RenewListing,
     ShowListing,
     UnpublishListing,
     UpdateListing,
@@ -341,7 +343,9 @@ def test_EV_07_fields_of_a_newer_writer_are_passed_over() -> None:
 LEGAL = {
     Unlisted: {Unlisted, Draft, Active},  # Active: created and published in one step
     Draft: {Draft, Active, Deleted},
-    Active: {Active, Draft, Sold, Deleted},
+    Active: {Active, Draft, Hidden, Expired, Sold, Deleted},
+    Hidden: {Hidden, Active, Draft, Expired, Deleted},
+    Expired: {Expired, Active, Draft, Sold, Deleted},
     Sold: {Sold, Deleted},
     Deleted: {Deleted},
 }
@@ -365,11 +369,18 @@ who = st.fixed_dictionaries(
         "asked_role": st.sampled_from(Role),
     }
 )
+ends = st.sampled_from([None, NOW, NOW + timedelta(days=90)])
 any_command = who.flatmap(
     lambda who: st.one_of(
-        st.builds(CreateListing, **_just(who), fields=fields, publish=st.booleans()),
+        st.builds(
+            CreateListing, **_just(who), fields=fields, publish=st.booleans(), expires_at=ends
+        ),
         st.builds(UpdateListing, **_just(who), fields=fields, clear=names),
-        st.builds(PublishListing, **_just(who)),
+        st.builds(PublishListing, **_just(who), expires_at=ends),
+        st.builds(RenewListing, **_just(who), expires_at=ends.filter(bool)),
+        st.builds(ExpireListing, **_just(who)),
+        st.builds(HideListing, **_just(who)),
+        st.builds(ShowListing, **_just(who)),
         st.builds(UnpublishListing, **_just(who)),
         st.builds(MarkSold, **_just(who), buyer_id=st.sampled_from([None, UUID(OWNER)])),
         st.builds(DeleteListing, **_just(who)),
@@ -395,7 +406,7 @@ def test_LI_21_no_command_sequence_reaches_an_illegal_state(commands) -> None:
         for event in decided:
             listing = listings.evolve(listing, event)
         assert type(listing) in LEGAL[type(before)]
-        if isinstance(listing, Active):
+        if isinstance(listing, Active | Hidden | Expired):
             assert set(rules.MANDATORY) <= listing.fields.stated().keys()
         if decided and not isinstance(before, Unlisted):
             assert command.asked_by == before.seller_id or command.asked_role in rules.STAFF

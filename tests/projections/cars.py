@@ -8,9 +8,11 @@ from uuid import UUID
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
+    ListingExpired,
     ListingHidden,
     ListingPriceChanged,
     ListingPublished,
+    ListingRenewed,
     ListingShown,
     ListingSold,
     ListingUnpublished,
@@ -83,8 +85,17 @@ def repriced(price_minor: int, currency: str = "USD", on: float = 0) -> ListingP
     )
 
 
-def published(on: float = 0, listing_id: UUID = ID) -> ListingPublished:
-    return ListingPublished(listing_id=listing_id, published_at=day(on))
+def published(on: float = 0, listing_id: UUID = ID, until: float | None = None) -> ListingPublished:
+    ends = None if until is None else day(until)
+    return ListingPublished(listing_id=listing_id, published_at=day(on), expires_at=ends)
+
+
+def renewed(on: float, until: float) -> ListingRenewed:
+    return ListingRenewed(listing_id=ID, renewed_at=day(on), expires_at=day(until))
+
+
+def expired(on: float) -> ListingExpired:
+    return ListingExpired(listing_id=ID, expired_at=day(on))
 
 
 def unpublished(on: float = 0) -> ListingUnpublished:

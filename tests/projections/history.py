@@ -26,6 +26,8 @@ _MOMENTS = frozenset(
         "deleted",
         "hidden",
         "shown",
+        "renewed",
+        "expired",
     ]
 )
 

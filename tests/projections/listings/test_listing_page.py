@@ -18,8 +18,10 @@ from tests.projections.cars import (
     created,
     day,
     deleted,
+    expired,
     hidden,
     published,
+    renewed,
     repriced,
     shown,
     sold,
@@ -78,6 +80,8 @@ def test_LI_02_a_new_price_is_shown() -> None:
     [
         (published(1), ListingStatus.ACTIVE),
         (unpublished(1), ListingStatus.DRAFT),
+        (expired(1), ListingStatus.EXPIRED),
+        (renewed(1, until=90), ListingStatus.ACTIVE),
         (sold(1), ListingStatus.SOLD),
         (deleted(1), ListingStatus.DELETED),
     ],
@@ -86,6 +90,24 @@ def test_LI_02_a_new_price_is_shown() -> None:
 def test_LI_21_each_step_of_a_life_shows_in_the_status(event, status) -> None:
     found = page(created(), published(0), event)
     assert (found.status, found.version) == (status, 3)
+
+
+@pytest.mark.parametrize(
+    ("event", "ends"),
+    [
+        (updated(VehicleFields(title="Another")), day(90)),
+        (hidden(1), day(90)),
+        (renewed(30, until=120), day(120)),
+        (expired(90), day(90)),
+        (unpublished(1), None),
+        (sold(1), None),
+        (deleted(1), None),
+    ],
+    ids=lambda each: getattr(each, "kind", each),
+)
+def test_LI_21_the_page_says_until_when_it_is_on_offer(event, ends) -> None:
+    assert page(created(), published(0, until=90), event).expires_at == ends
+    assert page(created(), published(0), published(1)).expires_at is None
 
 
 def test_LI_05_showing_again_does_not_make_a_listing_new() -> None:

@@ -24,8 +24,10 @@ from tests.projections.cars import (
     STREAM,
     created,
     day,
+    expired,
     hidden,
     published,
+    renewed,
     repriced,
     shown,
     sold,
@@ -128,6 +130,11 @@ def test_showing_a_listing_again_is_no_change_of_its_price() -> None:
 def test_PR_09_no_price_is_claimed_while_the_seller_is_away() -> None:
     found = prices(created(), published(1), hidden(2), shown(5))
     assert [(each.since, each.until) for each in found] == [(day(1), day(2)), (day(5), None)]
+
+
+def test_LI_21_no_price_is_claimed_once_a_listing_has_expired() -> None:
+    found = prices(created(), published(1, until=90), renewed(2, until=95), expired(95))
+    assert [(each.since, each.until) for each in found] == [(day(1), day(95))]
 
 
 def many(number: int, cents: Sequence[int], *, first: float, apart: float) -> Iterator[Event]:

@@ -13,8 +13,10 @@ from tests.projections.cars import (
     created,
     day,
     deleted,
+    expired,
     hidden,
     published,
+    renewed,
     repriced,
     shown,
     sold,
@@ -71,6 +73,14 @@ def test_a_place_can_be_cleared() -> None:
 def test_showing_again_does_not_make_a_listing_new() -> None:
     found = document(created(), published(1), unpublished(2), published(3))
     assert found.published_at == day(1)
+
+
+def test_LI_21_an_expired_document_is_not_active_until_it_is_published_again() -> None:
+    given = created(), published(1, until=90), renewed(2, until=95)
+    assert document(*given).status is ListingStatus.ACTIVE
+    assert document(*given, expired(95)).status is ListingStatus.EXPIRED
+    again = document(*given, expired(95), published(96, until=180))
+    assert (again.status, again.published_at) == (ListingStatus.ACTIVE, day(1))
 
 
 def test_PR_09_a_hidden_document_is_not_active_until_it_is_shown() -> None:

@@ -17,6 +17,21 @@ from schemas.identity import (
     user_stream,
 )
 from schemas.messages import Event, Role
+from tests.projections.cars import (
+    STREAM as CAR_STREAM,
+)
+from tests.projections.cars import (
+    created,
+    day,
+    deleted,
+    expired,
+    hidden,
+    published,
+    renewed,
+    shown,
+    sold,
+    unpublished,
+)
 from tests.projections.history import history, rows_of
 
 ID = UUID(int=7)
@@ -50,6 +65,26 @@ def test_MO_07_what_ends_a_ban_or_its_end_voids_the_timer(event: Event) -> None:
 def test_MO_07_a_ban_with_another_end_is_lifted_at_that() -> None:
     sooner = LATER - timedelta(days=1)
     assert set_by(banned(LATER), banned(sooner)) == Timers(sooner, ("lift_ban",), (sooner,))
+
+
+def test_LI_21_a_listing_is_due_when_its_time_on_offer_ends() -> None:
+    first, later = day(90), day(120)
+    assert offered(published(until=90)) == Timers(first, ("expire_listing",), (first,))
+    assert offered(published()) is None
+    assert offered(published(until=90), hidden(5), shown(6)) == offered(published(until=90))
+    found = offered(published(until=90), renewed(30, until=120))
+    assert found == Timers(later, ("expire_listing",), (later,))
+
+
+@pytest.mark.parametrize(
+    "event", [unpublished(1), sold(1), deleted(1), expired(90)], ids=lambda each: each.kind
+)
+def test_LI_21_what_is_not_on_offer_has_no_timer(event: Event) -> None:
+    assert offered(published(until=90), event) is None
+
+
+def offered(*events: Event) -> Timers | None:
+    return rows_of(timers, history(CAR_STREAM, created(), *events)).get(CAR_STREAM)
 
 
 def test_a_command_is_the_streams_own_and_the_systems() -> None:
