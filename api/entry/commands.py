@@ -33,15 +33,13 @@ from api.backends.machines import Machines, machines_of
 from api.backends.networks import origin_of
 from api.entry.auth import Caller
 from api.wire.etags import expected_versions
-from api.wire.problems import IMAGES_MAX, Problem, StoreUnavailableError, accepted
+from api.wire.problems import Problem, accepted
 from infra.settings import Settings
-from projections.journal.answers import any_answered
 from schemas.messages import Command
 from schemas.recorded import CommandEnvelope, Reply
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-KEYS_NAMESPACE = UUID("5f0c1d0e-6f4b-5c57-9d0a-7b6a52a1c9e4")
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
@@ -97,14 +95,9 @@ class CommandSender:
         repeat must ask again, with the same `secret`.
         """
         whose = self.way.scope(scope)
-        command_id = await command_id_for(self.way.machines, self.key, whose)
+        command_id = command_id_for(self.way.machines.settings, self.key, whose)
         scoped = replace(self, command_id=command_id)
-        # What was asked of an earlier release was remembered without its secret.
-        if (
-            self.key is None
-            or secret is None
-            or command_id == former_command_id_of(self.key, whose)
-        ):
+        if self.key is None or secret is None:
             return scoped.comparing(asked)
         return scoped.comparing({**asked, "secret": await self.digest(secret, scope)})
 
@@ -201,7 +194,7 @@ def enveloped(
     return CommandEnvelope(command, command_id, correlation, cause, fingerprint, **more)
 
 
-async def command_id_for(machines: Machines, key: str | None, scope: str) -> str:
+def command_id_for(settings: Settings, key: str | None, scope: str) -> str:
     """The id of the command that an Idempotency-Key stands for; a new one without a key.
 
     `scope` is whose key it is and for what: the same text from somebody else, or sent to
@@ -215,12 +208,7 @@ async def command_id_for(machines: Machines, key: str | None, scope: str) -> str
             "idempotency_key_invalid",
             "An Idempotency-Key is 1 to 255 visible ASCII characters",
         )
-    former = former_command_id_of(key, scope)
-    try:
-        known = await any_answered(machines.postgres, _steps(former))
-    except StoreUnavailableError:
-        known = False  # writes need no Postgres; it takes an update and an outage at once to err
-    return former if known else command_id_of(machines.settings, key, scope)
+    return command_id_of(settings, key, scope)
 
 
 def command_id_of(settings: Settings, key: str, scope: str) -> str:
@@ -228,19 +216,6 @@ def command_id_of(settings: Settings, key: str, scope: str) -> str:
     who knows whose key it was and what it said.
     """
     return str(UUID(bytes=keyed(settings, f"idempotency\n{scope}\n{key}")[:16], version=4))
-
-
-def former_command_id_of(key: str, scope: str) -> str:
-    """The id that the same key stood for in earlier releases. Where it has been answered it still
-    counts, or a repeat after an update would do everything once more.
-    """
-    return str(uuid5(KEYS_NAMESPACE, f"{scope}\n{key}"))
-
-
-def _steps(command_id: str) -> list[str]:
-    """The commands one of which is the first of a request's."""
-    first = ("reserve", *(f"image/{place}" for place in range(IMAGES_MAX)))
-    return [command_id, *(str(uuid5(UUID(command_id), step)) for step in first)]
 
 
 def new_command_id() -> str:
@@ -279,7 +254,9 @@ async def _sender_of_files(request: Request, idempotency_key: _Key = None) -> Co
         way=way,
         caller=caller,
         key=idempotency_key,
-        command_id=await command_id_for(way.machines, idempotency_key, way.scope(caller.user_id)),
+        command_id=command_id_for(
+            way.machines.settings, idempotency_key, way.scope(caller.user_id)
+        ),
         fingerprint="",
         asked_at=datetime.now(UTC),
     )

@@ -13,8 +13,6 @@ FOLDERS = ("api", "cli", "infra", "processors", "producers", "projections", "sch
 
 DERIVED: Final = {
     "api/entry/commands.py:new_id": "from a command's id, which is random or a keyed hash",
-    "api/entry/commands.py:former_command_id_of": "asks the journal what an earlier release has answered",
-    "api/entry/commands.py:_steps": "asks the journal what an earlier release has answered",
     "api/identity/credentials.py:request_reset": "nobody's id; an e-mail's hash is keyed",
     "cli/imports/translate.py:_envelope": "a command's id, which opens nothing",
     "cli/imports/translate.py:listing_id_of": "a listing's id: it is seen by its status alone",

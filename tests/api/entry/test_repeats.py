@@ -8,11 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from api.entry.commands import former_command_id_of
-from schemas.positions import parse_token
-from tests.api.deeds import DEEDS, NEVER_REPEATED, Shop, create_listing, create_review
+from tests.api.deeds import DEEDS, NEVER_REPEATED, Shop, create_review
 from tests.api.operations import OPERATIONS
-from tests.api.running import JOURNAL, Mesh, held_back, problem
+from tests.api.running import Mesh, held_back, problem
 from tests.api.selling import Seller
 
 KEYED = {
@@ -88,18 +86,3 @@ async def test_somebody_elses_key_is_another_key(shop: Shop) -> None:
     stranger = await shop.person("buyer")
     other = shop.deed(stranger, deed.method, deed.path, **deed.more)
     assert problem(await other.done(key)) == (410, "listing_deleted")
-
-
-async def test_a_key_that_an_earlier_release_has_answered_still_counts(
-    shop: Shop, monkeypatch
-) -> None:
-    deed, key = await create_listing(shop), uuid4().hex
-    with monkeypatch.context() as earlier:
-        earlier.setattr(
-            "api.entry.commands.command_id_of",
-            lambda _, key, scope: former_command_id_of(key, scope),
-        )
-        first = await deed.done(key)
-    await JOURNAL.reach(shop.mesh.machines, parse_token(first.headers["Consistency-Token"]))
-    again = await deed.done(key)
-    assert (again.status_code, again.text) == (201, first.text)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from api.entry.commands import command_id_of, former_command_id_of
+from api.entry.commands import command_id_of
 from cli.prepare import prepare
 from infra.settings import Settings
 from projections.identity import users
@@ -248,7 +248,7 @@ def test_a_command_id_is_scoped_to_whose_key_it_is() -> None:
 def test_nobody_without_the_lookup_key_knows_a_command_id() -> None:
     other = settings_of_nothing(lookup_key=base64.b64encode(bytes(range(32))).decode())
     ids = {command_id_of(each, "k", "anna") for each in (settings_of_nothing(), other)}
-    assert len({*ids, former_command_id_of("k", "anna")}) == 3
+    assert len(ids) == 2
 
 
 @pytest.mark.asvs("V6.3.2")
