@@ -37,7 +37,7 @@ from processors.feeding.generations import (
 from processors.feeding.parking import Parking
 from processors.feeding.reading import Log, Stretch, open_log
 from processors.feeding.recorded_stream import Batch, Guard, read_batch
-from processors.feeding.runner import Runner
+from processors.feeding.runner import Runner, StoreWentBackError
 from processors.stores.opening import store_name
 from processors.stores.port import Generation, GenerationGoneError, Store
 from projections.projection import Projection
@@ -219,7 +219,7 @@ class Feeder:
             *(each.runner.apply(_joined(each, batch)) for each in fed), return_exceptions=True
         )
         for each, result in zip(fed, results, strict=True):
-            if isinstance(result, GenerationGoneError):
+            if isinstance(result, GenerationGoneError | StoreWentBackError):
                 await self._forgive(each, result)
             elif isinstance(result, BaseException):
                 raise result
@@ -228,7 +228,7 @@ class Feeder:
                 age_s = max(0.0, time.time() - each.runner.recorded_at)
                 LAG_SECONDS.labels(each.generation.projection.name).set(age_s)
 
-    async def _forgive(self, fed: _Fed, error: GenerationGoneError) -> None:
+    async def _forgive(self, fed: _Fed, error: Exception) -> None:
         """A generation that was dropped since the last look is no fault."""
         await self._refresh()
         if fed in self._fed.values():

@@ -51,6 +51,13 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 
+class StoreWentBackError(Exception):
+    """The store has less than it had: a crash has cost it what it said was done, or it was put back
+    to an earlier state. What lies between came already and will not come again by itself: whoever
+    starts anew goes on from where the store is now.
+    """
+
+
 class _AnewError(Exception):
     """Fold the batch again: what it was folded with is not so any more."""
 
@@ -77,8 +84,8 @@ class Runner:
     """Folds batches into one generation, one batch at a time.
 
     `apply` returns when the store has the batch. It raises TooManyParkedError,
-    GenerationGoneError and, after CONFLICTS_MAX tries, ConflictError; a store that can't be
-    reached is waited for, for `patience_s` seconds at a time (None: for ever); then
+    GenerationGoneError, StoreWentBackError and, after CONFLICTS_MAX tries, ConflictError; a store
+    that can't be reached is waited for, for `patience_s` seconds at a time (None: for ever); then
     StoreUnavailableError leaves.
     """
 
@@ -101,6 +108,7 @@ class Runner:
         self._certain = certainty_of(self.projection)
         self._parked: dict[str, Position] = {}  # by stream the first event that waits
         self._marks: dict[TopicPartition, Watermark] = {}
+        self._reached: dict[TopicPartition, int] = {}  # offsets that the store was known to be at
 
     async def start(self, places: Iterable[TopicPartition]) -> Watermarks:
         """Where to go on in these partitions (absent: 0); waits for the store."""
@@ -112,7 +120,10 @@ class Runner:
 
         known = await self._until_available(read)
         self.forget(wanted)
-        return {place: mark for place, mark in known.items() if place in wanted}
+        found = {place: mark for place, mark in known.items() if place in wanted}
+        for place in wanted:
+            self._reached[place] = _next(found, place)
+        return found
 
     def forget(self, places: Iterable[TopicPartition]) -> None:
         """Somebody else may have fed these partitions: ask the store before the next batch."""
@@ -205,6 +216,7 @@ class Runner:
             await session.write(changes, batch.marks, since)
         # Only now: what was not committed has not happened.
         self._marks |= batch.marks
+        self._reached |= {place: mark.next_offset for place, mark in batch.marks.items()}
         self._count(fresh, events, parked)
 
     async def _known(self, session: Session, batch: Batch) -> Watermarks:
@@ -214,6 +226,10 @@ class Runner:
         if batch.marks.keys() <= self._marks.keys():
             return self._marks
         marks = await session.watermarks(batch.marks)
+        for place in batch.marks:
+            if _next(marks, place) < self._reached.get(place, 0):
+                message = f"{self.generation.name} went back in {place.topic}/{place.partition}"
+                raise StoreWentBackError(message)
         if any(self._marks.get(place) != mark for place, mark in marks.items()):
             # Somebody else has fed these partitions, and may have parked streams of theirs.
             self._parked = await self._parking.streams(self.generation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -15,8 +16,9 @@ import processors.feeding.parking
 from infra.metrics import EVENTS_IGNORED, STORE_WAITS
 from processors.feeding.parking import Parking
 from processors.feeding.recorded_stream import Guard, read_batch
-from processors.feeding.runner import CONFLICTS_MAX, Runner
+from processors.feeding.runner import CONFLICTS_MAX, Runner, StoreWentBackError
 from processors.stores.port import (
+    Change,
     ConflictError,
     Generation,
     RowsRefusedError,
@@ -127,6 +129,53 @@ async def test_after_a_conflict_rows_are_loaded_and_folded_again(rig: Rig) -> No
     await rig.apply(record(0, "a", 1, "one"))
     assert rig.fold.calls == 3
     assert await rig.rows() == {stream("a"): Tally(("one",), 1)}
+
+
+@pytest.mark.parametrize("conflict", [False, True], ids=["at the write", "at a look"])
+async def test_a_store_that_went_back_is_an_error_and_nothing_is_passed_over(
+    rig: Rig, mesh: World, conflict
+) -> None:
+    """As after a crash that has cost a store what it had said was committed."""
+    first, second, third = (record(at, "a", at + 1, f"no {at}") for at in range(3))
+    await rig.apply(first)
+    await rig.apply(second)
+    await put_back(rig, mesh, 1, Tally(("no 0",), 1))
+    if conflict:
+        rig.runner.forget([PLACE])
+    with pytest.raises(StoreWentBackError, match="went back"):
+        await rig.apply(third)
+    assert (await rig.rows(), await rig.next_offset()) == ({stream("a"): Tally(("no 0",), 1)}, 1)
+    rig.runner = Runner(rig.generation, rig.store, rig.parking)
+    assert (await rig.runner.start([PLACE]))[PLACE].next_offset == 1
+    rig.guard = Guard()
+    await rig.apply(first, second, third)
+    assert await rig.rows() == {stream("a"): Tally(("no 0", "no 1", "no 2"), 3)}
+
+
+async def test_a_store_that_went_back_before_a_runner_begins_is_where_it_begins(
+    rig: Rig, mesh: World
+) -> None:
+    first, second = (record(at, "a", at + 1, f"no {at}") for at in range(2))
+    await rig.apply(first, second)
+    await put_back(rig, mesh, 0, None)
+    assert (await rig.runner.start([PLACE]))[PLACE].next_offset == 0
+    rig.guard = Guard()
+    await rig.apply(first, second)
+    assert await rig.rows() == {stream("a"): Tally(("no 0", "no 1"), 2)}
+
+
+async def put_back(rig: Rig, mesh: World, next_offset: int, row: Tally | None) -> None:
+    """Let the generation be as it was when it had read so far."""
+    await mesh.pool.execute(
+        "UPDATE mesh.watermarks SET next_offset = $3 WHERE projection = $1 AND generation = $2",
+        rig.generation.projection.name,
+        rig.generation.number,
+        next_offset,
+    )
+    async with rig.store.session(rig.generation) as session:
+        loaded = (await session.load([stream("a")]))[stream("a")]
+        change = Change(stream("a"), replace(loaded, row=row, version=loaded.version + 1))
+        await session.write([change], {})
 
 
 async def test_conflicts_without_end_are_an_error(rig: Rig) -> None:
