@@ -16,6 +16,7 @@ from api.entry import middleware
 from api.identity import account, api_keys, erasure, export, mail_links, oauth, standing
 from api.identity import routes as identity
 from api.items import routes as items
+from api.listings import images as listing_images
 from api.listings import past as listing_past
 from api.listings import routes as listings
 from api.listings import search
@@ -45,6 +46,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     images.router,
     api_keys.router,
     listing_past.router,
+    listing_images.router,
     messaging.router,
     items.router,
     reviews.router,

@@ -15,7 +15,6 @@ from schemas.items import (
     DeleteItem,
     FailItemImage,
     ImageProcessing,
-    ImageVariants,
     ItemActivated,
     ItemChanges,
     ItemCommand,
@@ -33,6 +32,7 @@ from schemas.items import (
     StopWaitingForImages,
     UpdateItem,
 )
+from schemas.media import ImageVariants
 from schemas.messages import Fault, Role
 from schemas.money import minor_units
 

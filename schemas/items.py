@@ -12,13 +12,14 @@ from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.contexts import Context
 from schemas.identity import EmailDomain
+from schemas.media import KEY_FORM, ImageVariants
 from schemas.messages import Command, Event
 from schemas.numbers import DECIMAL
-from schemas.texts import Form, Line, Lines, each_text
+from schemas.texts import Line, Lines, each_text
 from schemas.vehicles import Currency, CurrencyCode
 
 IMAGES_MAX = 10
@@ -74,8 +75,6 @@ Price = Annotated[
     Decimal, Field(ge=0, le=PRICE_MAX, decimal_places=4, allow_inf_nan=False), DECIMAL
 ]
 PriceMinor = Annotated[int, Field(ge=0, le=PRICE_MINOR_MAX)]
-KEY_FORM = Form(r"^[a-z0-9/._-]+$", "is no key of the object store")
-ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class _Value(BaseModel):
@@ -113,14 +112,6 @@ class ItemFields(_Value):
     currency: CurrencyCode
     category: ItemCategory
     condition: ItemCondition
-
-
-class ImageVariants(_Value):
-    """Where the three variants of one image lie in the object store."""
-
-    thumbnail: ObjectKey
-    medium: ObjectKey
-    large: ObjectKey
 
 
 class ItemImage(_Value):

@@ -7,13 +7,14 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 from uuid import UUID, uuid5
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.contexts import Context
+from schemas.media import KEY_FORM, ImageVariants
 from schemas.messages import Command, Event, Market
 from schemas.numbers import Switch
 from schemas.registry import Upcasters
-from schemas.texts import Line
+from schemas.texts import Line, each_text
 from schemas.vehicles import CurrencyCode, PriceMinor, VehicleFacts, VehicleFields
 
 
@@ -31,6 +32,18 @@ class ListingStatus(StrEnum):
 def listing_stream(listing_id: UUID | str) -> str:
     """The stream of one listing."""
     return f"listing/{listing_id}"
+
+
+IMAGES_MAX = 15
+
+
+class ListingImage(BaseModel):
+    """An image of a listing; without variants until it is drawn."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    media_id: UUID
+    variants: ImageVariants | None = None
 
 
 class _ListingCommand(Command):
@@ -99,6 +112,42 @@ class DeleteListing(_ListingCommand):
     kind: Literal["listing.delete"] = "listing.delete"
 
 
+class AddListingImages(_ListingCommand):
+    """Show these uploads, which are for this listing, behind the images that it has."""
+
+    kind: Literal["listing.add_images"] = "listing.add_images"
+    media_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=IMAGES_MAX)]
+
+
+class ReorderListingImages(_ListingCommand):
+    """Show its images in this order, the first as the one that stands for the listing."""
+
+    kind: Literal["listing.reorder_images"] = "listing.reorder_images"
+    media_ids: Annotated[tuple[UUID, ...], Field(max_length=IMAGES_MAX)]
+
+
+class RemoveListingImage(_ListingCommand):
+    """Show this image no more."""
+
+    kind: Literal["listing.remove_image"] = "listing.remove_image"
+    media_id: UUID
+
+
+class DrawListingImage(_ListingCommand):
+    """An upload for this listing is drawn."""
+
+    kind: Literal["listing.draw_image"] = "listing.draw_image"
+    media_id: UUID
+    variants: Annotated[ImageVariants, each_text(KEY_FORM)]
+
+
+class FailListingImage(_ListingCommand):
+    """An upload for this listing can't be drawn."""
+
+    kind: Literal["listing.fail_image"] = "listing.fail_image"
+    media_id: UUID
+
+
 class HideListing(_ListingCommand):
     """Show the listing to nobody while its seller is away."""
 
@@ -120,6 +169,11 @@ ListingCommand: TypeAlias = (
     | ExpireListing
     | MarkSold
     | DeleteListing
+    | AddListingImages
+    | ReorderListingImages
+    | RemoveListingImage
+    | DrawListingImage
+    | FailListingImage
     | HideListing
     | ShowListing
 )
@@ -219,10 +273,52 @@ class ListingSold(_ListingEvent):
 
 
 class ListingDeleted(_ListingEvent):
-    """It is gone from every page; its history stays."""
+    """It is gone from every page, and so are `images`; its history stays."""
 
     kind: Literal["listing.deleted"] = "listing.deleted"
+    images: tuple[UUID, ...] = ()
     deleted_at: AwareDatetime
+
+
+class ListingImagesAdded(_ListingEvent):
+    """It has these images more, behind the others."""
+
+    kind: Literal["listing.images_added"] = "listing.images_added"
+    images: Annotated[tuple[ListingImage, ...], Field(min_length=1)]
+    added_at: AwareDatetime
+
+
+class ListingImagesReordered(_ListingEvent):
+    """Its images, all of them, in their order from now on."""
+
+    kind: Literal["listing.images_reordered"] = "listing.images_reordered"
+    media_ids: tuple[UUID, ...]
+    reordered_at: AwareDatetime
+
+
+class ListingImageRemoved(_ListingEvent):
+    """It has this image no more."""
+
+    kind: Literal["listing.image_removed"] = "listing.image_removed"
+    media_id: UUID
+    removed_at: AwareDatetime
+
+
+class ListingImageDrawn(_ListingEvent):
+    """An upload for it is drawn, and may be so before it is one of the listing's images."""
+
+    kind: Literal["listing.image_drawn"] = "listing.image_drawn"
+    media_id: UUID
+    variants: ImageVariants
+    drawn_at: AwareDatetime
+
+
+class ListingImageFailed(_ListingEvent):
+    """An upload for it can't be drawn, so it is none of the listing's images."""
+
+    kind: Literal["listing.image_failed"] = "listing.image_failed"
+    media_id: UUID
+    failed_at: AwareDatetime
 
 
 class ListingHidden(_ListingEvent):
@@ -251,6 +347,11 @@ ListingEvent: TypeAlias = (
     | ListingDeleted
     | ListingHidden
     | ListingShown
+    | ListingImagesAdded
+    | ListingImagesReordered
+    | ListingImageRemoved
+    | ListingImageDrawn
+    | ListingImageFailed
 )
 
 

@@ -6,15 +6,17 @@ file is text about a person, so it is sealed with the owner's key.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias, get_args
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from schemas.contexts import Context
 from schemas.identity import Sealed
-from schemas.messages import Command, Event
+from schemas.messages import Command, Event, category_of
+from schemas.texts import Form
 
 ORIGINAL_BYTES_MAX = 10 * 1024 * 1024
 
@@ -24,6 +26,8 @@ ORIGINAL_BYTES_MAX = 10 * 1024 * 1024
 _FOLDER = r"^media/[0-9a-f-]{36}/[0-9a-f-]{36}/"
 OriginalKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"original-[0-9a-f]{64}$")]
 VariantKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"[0-9a-f]{64}\.webp$")]
+KEY_FORM = Form(r"^[a-z0-9/._-]+$", "is no key of the object store")
+ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 # The stream of what a picture is for: `listing/0b7c…`.
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}/[0-9a-f-]{36}$")]
 
@@ -65,12 +69,37 @@ class Variant(BaseModel):
     size: Annotated[int, Field(ge=1)]
 
 
+class ImageVariants(BaseModel):
+    """Where the three variants of one image lie in the object store."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    thumbnail: ObjectKey
+    medium: ObjectKey
+    large: ObjectKey
+
+    @classmethod
+    def of(cls, variants: Iterable[Variant]) -> Self:
+        """Those of what was drawn."""
+        return cls(**{each.name.value: each.key for each in variants})
+
+
 Variants = Annotated[tuple[Variant, ...], Field(min_length=1, max_length=10)]
 
 
 def media_stream(media_id: UUID | str) -> str:
     """The stream of one upload."""
     return f"media/{media_id}"
+
+
+def subject_id(subject: str | None, category: str) -> UUID | None:
+    """The id of what an upload is for, if that is of this category; None otherwise."""
+    if subject is None or category_of(subject) != category:
+        return None
+    try:
+        return UUID(subject.partition("/")[2])
+    except ValueError:
+        return None
 
 
 def media_folder(owner_id: UUID | str, media_id: UUID | str | None = None) -> str:

@@ -40,8 +40,11 @@ _REQUEST_ID = b"x-request-id"
 _REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
 # Whose bodies may be larger than all others, and how large.
 _UPLOADS = (
-    (re.compile(r"/api/users/[0-9A-Fa-f-]{36}/avatar"), UPLOAD_BYTES_MAX),
-    (re.compile(r"/api/(media/)?images|/api/items"), IMAGES_BYTES_MAX),
+    (re.compile(r"POST /api/users/[0-9A-Fa-f-]{36}/avatar"), UPLOAD_BYTES_MAX),
+    (
+        re.compile(r"POST /api/((media/)?images|items|listings/[0-9A-Fa-f-]{32,36}/images)"),
+        IMAGES_BYTES_MAX,
+    ),
 )
 # As the router takes them, in any case and with hyphens or without, but not as we write them.
 _OTHER_ID = re.compile(
@@ -123,8 +126,8 @@ class Edge:
         length = sent.get(b"content-length")
         if length is None and b"transfer-encoding" not in sent:
             return receive
-        path = scope["path"]
-        larger = (most for form, most in _UPLOADS if form.fullmatch(path))
+        asked = f"{scope['method']} {scope['path']}"
+        larger = (most for form, most in _UPLOADS if form.fullmatch(asked))
         bound = next(larger, self._body_bytes_max)
         if length is not None and length.isdigit() and int(length) > bound:
             raise HTTPException(413)

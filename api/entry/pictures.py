@@ -4,17 +4,19 @@ for ever.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
 from fastapi import Path, Request
+from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from api.backends.machines import Machines
 from api.wire.problems import Problem, invalid, problem_responses
+from projections.image_columns import NAMES, NOT_DRAWN
 from schemas.messages import Fault
 from schemas.texts import Form
 
@@ -35,6 +37,27 @@ SHOWN: Final[dict[int | str, dict[str, Any]]] = {
 def url_of(key: str) -> str:
     """Where the picture under this key of the object store is shown."""
     return f"/api/{key}"
+
+
+class PictureAnswer(BaseModel):
+    """One image of a thing: addresses of its sizes, null until they are drawn."""
+
+    id: str
+    thumbnail: str | None
+    medium: str | None
+    large: str | None
+
+
+def pictures_of(row: Mapping[str, Any]) -> list[dict[str, str | None]]:
+    """The images of a row that has the columns of projections.image_columns, as PictureAnswers."""
+    return [
+        dict(zip(PictureAnswer.model_fields, (media_id, *map(_address, keys)), strict=True))
+        for media_id, *keys in zip(*(row[name] for name in NAMES), strict=True)
+    ]
+
+
+def _address(key: str) -> str | None:
+    return None if key == NOT_DRAWN else url_of(key)
 
 
 async def shown(mesh: Machines, key: str) -> Response:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
 from api.backends.machines import Machines
@@ -52,6 +54,22 @@ class Refused:
 
     reason: str
     detail: str
+
+
+class FileError(BaseModel):
+    """Why one file was not taken; `reason` is a stable code."""
+
+    reason: str
+    detail: str
+
+
+class SentImage(BaseModel):
+    """One file of the form: what it is from now on, or why it was not taken."""
+
+    id: str | None
+    status: Literal["processing", "refused"]
+    url: str | None
+    error: FileError | None
 
 
 async def take_image(
@@ -120,6 +138,16 @@ async def _is_kept(mesh: Machines, sending: CommandSender, step: str) -> bool:
     if sending.key is None:
         return False
     return await any_answered(mesh.postgres, [str(sending.new_id(step))])
+
+
+def told(found: Taken | Refused) -> dict[str, Any]:
+    """What has become of one file, as a SentImage."""
+    if isinstance(found, Refused):
+        error = {"reason": found.reason, "detail": found.detail}
+        return {"id": None, "status": "refused", "url": None, "error": error}
+    image_id = str(found.media_id)
+    url = f"/api/images/{image_id}"
+    return {"id": image_id, "status": "processing", "url": url, "error": None}
 
 
 def refused_all(found: Sequence[Taken | Refused]) -> Problem:

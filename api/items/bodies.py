@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api.entry.pictures import url_of
-from projections.items.items import NOT_DRAWN
+from api.entry.pictures import PictureAnswer, pictures_of
 from schemas.items import (
     IMAGES_MAX,
     ImageProcessing,
@@ -110,15 +109,6 @@ class ItemUpdate(ItemChanges):
         return ItemChanges(**dict(self))
 
 
-class ItemImageAnswer(BaseModel):
-    """One image: addresses of its variants, null until they are drawn."""
-
-    id: str
-    thumbnail: str | None
-    medium: str | None
-    large: str | None
-
-
 class ItemAnswer(BaseModel):
     """An item."""
 
@@ -134,7 +124,7 @@ class ItemAnswer(BaseModel):
     emailDomain: str  # noqa: N815
     status: ItemStatus
     imageProcessingStatus: ImageProcessing  # noqa: N815
-    images: list[ItemImageAnswer]
+    images: list[PictureAnswer]
     createdAt: AwareDatetime  # noqa: N815
     updatedAt: AwareDatetime  # noqa: N815
     version: int
@@ -201,27 +191,8 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "emailDomain": row["email_domain"],
         "status": row["status"],
         "imageProcessingStatus": row["image_processing_status"],
-        "images": [_image(*each) for each in _variants(row)],
+        "images": pictures_of(row),
         "createdAt": row["created_at"],
         "updatedAt": row["updated_at"],
         "version": row["version"],
     }
-
-
-def _variants(row: Mapping[str, Any]) -> zip[tuple[str, str, str, str]]:
-    return zip(
-        row["image_ids"], row["thumbnail_keys"], row["medium_keys"], row["large_keys"], strict=True
-    )
-
-
-def _image(media_id: str, thumbnail: str, medium: str, large: str) -> dict[str, str | None]:
-    return {
-        "id": media_id,
-        "thumbnail": _address(thumbnail),
-        "medium": _address(medium),
-        "large": _address(large),
-    }
-
-
-def _address(key: str) -> str | None:
-    return None if key == NOT_DRAWN else url_of(key)

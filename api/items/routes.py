@@ -46,6 +46,7 @@ from api.wire.forms import cleared
 from api.wire.problems import Problem, problem_responses, refusal
 from api.wire.successes import CREATED, ok
 from projections.identity.users import users
+from projections.image_columns import NOT_DRAWN
 from projections.items import items
 from projections.journal.journal import journal
 from projections.journal.streams import first_event
@@ -302,7 +303,7 @@ async def _began(mesh: Machines, command: CreateItem, reply: Reply) -> datetime:
 
 def _new(command: CreateItem, sent: SentItem, reply: Reply, began: datetime) -> dict[str, Any]:
     """The item as it begins; the read model may not have it yet."""
-    blank = [items.NOT_DRAWN] * len(command.images)
+    blank = [NOT_DRAWN] * len(command.images)
     return shown(
         {
             **sent.terms.model_dump(exclude={"price"}),

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from api.entry.pictures import PictureAnswer, pictures_of
 from api.wire.changes import ChangedAnswer
 from api.wire.forms import Body
+from projections.image_columns import NAMES
 from schemas.listings import ListingStatus
 from schemas.messages import Market
 from schemas.numbers import Switch
@@ -30,6 +32,14 @@ _FIELDS: dict[str, Any] = {
 }
 LISTING_ID = "01980000-0000-7000-8000-000000000001"
 CHANGED = {"id": LISTING_ID, "version": 2}
+IMAGE_ID = "01980000-0000-7000-8000-0000000000b1"
+_SIZES = f"/api/media/01980000-0000-7000-8000-00000000000a/{IMAGE_ID}"
+PICTURE = {
+    "id": IMAGE_ID,
+    "thumbnail": f"{_SIZES}/{'1' * 64}.webp",
+    "medium": f"{_SIZES}/{'2' * 64}.webp",
+    "large": f"{_SIZES}/{'3' * 64}.webp",
+}
 LISTING = {
     **_FIELDS,
     "id": LISTING_ID,
@@ -43,6 +53,7 @@ LISTING = {
     "expires_at": "2026-05-30T12:00:00Z",
     "sold_at": None,
     "mileage_km": 42_000,
+    "images": [PICTURE],
     "views": 7,
 }
 
@@ -103,6 +114,7 @@ class ListingAnswer(VehicleFacts):
     )
     sold_at: AwareDatetime | None
     mileage_km: int | None
+    images: list[PictureAnswer] = Field(description="In their order; the first stands for it")
     views: int | None = Field(default=None, description="Only on the listing as it is now")
 
 
@@ -125,5 +137,8 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     body["id"] = body.pop("key")
     if unit is not None:
         body["mileage"] = {"value": body["mileage"], "unit": unit}
+    body["images"] = pictures_of(row)
+    for name in NAMES:
+        body.pop(name)
     body["geo"] = None if lat is None else {"lat": lat, "lon": lon}
     return body

@@ -15,12 +15,14 @@ from api.backends.stores import opensearch_answering
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, SEARCHES, Door
 from api.entry.paging import Page, Paging
+from api.entry.pictures import url_of
 from api.entry.routing import new_router
-from api.listings.bodies import LISTING_ID
+from api.listings.bodies import LISTING_ID, PICTURE
 from api.wire.emitted import json_of
 from api.wire.problems import Problem, StoreUnavailableError, problem_responses
 from api.wire.successes import ok
 from infra.opensearch import alias_of
+from projections.image_columns import NOT_DRAWN
 from projections.search.listing_search import listing_search
 from projections.search.query import Sort, by_currency, facets_of, search_body, truncated_facets
 from projections.search.suggestions import (
@@ -58,6 +60,7 @@ class Hit(BaseModel):
     fuel_type: str | None = None
     created_at: datetime
     published_at: datetime | None = None
+    thumbnail: str | None = None
     distance_km: float | None = None
 
 
@@ -115,6 +118,7 @@ _HIT = {
     "place": {"lat": 6.9271, "lon": 79.8612},
     "created_at": "2026-03-01T12:00:00.123456Z",
     "published_at": "2026-03-01T12:00:10.654321Z",
+    "thumbnail": PICTURE["thumbnail"],
 }
 _SEARCHED = {
     "hits": [_HIT],
@@ -232,6 +236,8 @@ def _hit(hit: dict[str, Any], order: Sort) -> dict[str, Any]:
     for name in _MOMENTS & shown.keys():
         # The store spells them in its own way.
         shown[name] = shown[name] and datetime.fromisoformat(shown[name])
+    drawn = [key for key in shown.pop("thumbnail_keys") or () if key != NOT_DRAWN]
+    shown["thumbnail"] = url_of(drawn[0]) if drawn else None
     if order is Sort.DISTANCE and shown.get("place"):
         shown["distance_km"] = round(hit["sort"][0], 3)
     return shown

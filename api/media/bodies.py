@@ -6,26 +6,11 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.entry.uploads import FileError, SentImage
 from schemas.media import FailureReason, MediaType
 
 _ID = "01980000-0000-7000-8000-000000000005"
 _OWNER = "01980000-0000-7000-8000-000000000001"
-
-
-class FileError(BaseModel):
-    """Why one file was not taken; `reason` is a stable code."""
-
-    reason: str
-    detail: str
-
-
-class SentImage(BaseModel):
-    """One file of the form: what it is from now on, or why it was not taken."""
-
-    id: str | None
-    status: Literal["processing", "refused"]
-    url: str | None
-    error: FileError | None
 
 
 class SentImages(BaseModel):

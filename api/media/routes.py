@@ -19,7 +19,7 @@ from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.pictures import SHOWN, PictureName, form_of, sent_files, shown, url_of
 from api.entry.routing import new_router
-from api.entry.uploads import FIELD, Aim, Refused, Taken, refused_all, take_image
+from api.entry.uploads import FIELD, Aim, Taken, refused_all, take_image, told
 from api.media import sight
 from api.media.bodies import FAILURES, IMAGE, SENT, ImageAnswer, SentImages
 from api.profiles.sight import key_of
@@ -82,7 +82,7 @@ async def upload_images(
         raise refused_all(found)
     positions = [each.reply.position for each in taken if each.reply.position is not None]
     headers = {"Consistency-Token": format_token(positions)}
-    body = {"success": True, "images": [_told(each) for each in found]}
+    body = {"success": True, "images": [told(each) for each in found]}
     return private_json(body, 201, headers=headers)
 
 
@@ -161,15 +161,6 @@ def variants_of(row: Mapping[str, Any]) -> dict[str, Any]:
         name: {"url": url_of(key), "width": width, "height": height, "size": size}
         for name, key, width, height, size in drawn
     }
-
-
-def _told(found: Taken | Refused) -> dict[str, Any]:
-    if isinstance(found, Refused):
-        error = {"reason": found.reason, "detail": found.detail}
-        return {"id": None, "status": "refused", "url": None, "error": error}
-    image_id = str(found.media_id)
-    url = f"/api/images/{image_id}"
-    return {"id": image_id, "status": "processing", "url": url, "error": None}
 
 
 def _failure(row: Mapping[str, Any]) -> dict[str, str] | None:

@@ -13,7 +13,7 @@ from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.report import Tally, open_report
 from cli.imports.translate import Order, Translator
 from producers.decider import Rejected
-from producers.listings import listings
+from producers.listings.listings import listings
 from schemas.listings import CreateListing
 from schemas.recorded import CommandEnvelope
 

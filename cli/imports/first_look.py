@@ -26,7 +26,7 @@ from cli.imports.rules import (
 from cli.imports.table import Row, open_table
 from cli.imports.translate import currency_of
 from cli.imports.values import value_of
-from producers.listings import MANDATORY
+from producers.listings.listings import MANDATORY
 
 ROWS_MAX = 1_000
 CHARACTERS_MAX = 4_000_000

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from processors.reacting.reactions import Reaction, asked
 from schemas.items import (
     AddItemImage,
     FailItemImage,
-    ImageVariants,
     ItemDeleted,
     RemoveItemImage,
 )
-from schemas.media import DeleteMedia, MediaDeleted, MediaFailed, MediaProcessed, VariantName
-from schemas.messages import Command, category_of
+from schemas.media import (
+    DeleteMedia,
+    ImageVariants,
+    MediaDeleted,
+    MediaFailed,
+    MediaProcessed,
+    subject_id,
+)
+from schemas.messages import Command
 from schemas.recorded import Recorded
 
 
@@ -23,7 +28,7 @@ def show_item_image(
 ) -> Sequence[Command]:
     """An item learns what has become of its images; other pictures are none of its business."""
     event = recorded.event
-    item_id = _item_of(event.subject)
+    item_id = subject_id(event.subject, "item")
     if item_id is None:
         return []
     about = {
@@ -33,27 +38,11 @@ def show_item_image(
     }
     match event:
         case MediaProcessed(variants=variants):
-            keys = {each.name: each.key for each in variants}
-            shown = ImageVariants(
-                thumbnail=keys[VariantName.THUMBNAIL],
-                medium=keys[VariantName.MEDIUM],
-                large=keys[VariantName.LARGE],
-            )
-            return [AddItemImage(variants=shown, **about)]
+            return [AddItemImage(variants=ImageVariants.of(variants), **about)]
         case MediaFailed():
             return [FailItemImage(**about)]
         case MediaDeleted():
             return [RemoveItemImage(**about)]
-
-
-def _item_of(subject: str | None) -> UUID | None:
-    """The item that a picture is for; None where it is for something else, or for no id."""
-    if subject is None or category_of(subject) != "item":
-        return None
-    try:
-        return UUID(subject.partition("/")[2])
-    except ValueError:
-        return None
 
 
 def delete_item_images(recorded: Recorded[ItemDeleted]) -> Sequence[Command]:

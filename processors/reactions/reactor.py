@@ -33,7 +33,7 @@ from processors.reacting.positions import UNBUILT, Positions
 from processors.reacting.reactions import Reaction
 from processors.reacting.reader import Handlers, Reader
 from processors.reacting.scheduler import keep_scheduling
-from processors.reactions import identity, item_images, wallet
+from processors.reactions import identity, item_images, listing_images, wallet
 from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.items import WITHDRAW_ITEMS
@@ -50,6 +50,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *identity.REACTIONS,
     *wallet.REACTIONS,
     *item_images.REACTIONS,
+    *listing_images.REACTIONS,
 )
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (

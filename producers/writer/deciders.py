@@ -14,7 +14,7 @@ from producers.identity.keyrings import keyrings
 from producers.identity.sessions import sessions
 from producers.identity.users import users
 from producers.items import items
-from producers.listings import listings
+from producers.listings.listings import listings
 from producers.media import media
 from producers.messaging import conversations
 from producers.ops import handlers

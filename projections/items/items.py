@@ -11,17 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, get_args
-from uuid import UUID
 
 from sqlalchemy import Index, MetaData, Table
 
+from projections.image_columns import image_columns, with_variants, without_image
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
 from schemas.frozen import changed, frozen
 from schemas.items import (
     ImageProcessing,
-    ImageVariants,
     ItemActivated,
     ItemCategory,
     ItemCondition,
@@ -37,8 +36,6 @@ from schemas.items import (
     ItemUpdated,
 )
 from schemas.recorded import Recorded
-
-NOT_DRAWN = ""
 
 
 @frozen
@@ -83,7 +80,6 @@ def fold(row: Item | None, recorded: Recorded[ItemEvent]) -> Item | None:
 
 
 def _created(event: ItemCreated, version: int) -> Item:
-    variants = [each.variants for each in event.images]
     return Item(
         owner_id=str(event.owner_id),
         email_domain=event.email_domain,
@@ -92,10 +88,7 @@ def _created(event: ItemCreated, version: int) -> Item:
         version=version,
         created_at=event.created_at,
         updated_at=event.created_at,
-        image_ids=tuple(str(each.media_id) for each in event.images),
-        thumbnail_keys=tuple(each.thumbnail if each else NOT_DRAWN for each in variants),
-        medium_keys=tuple(each.medium if each else NOT_DRAWN for each in variants),
-        large_keys=tuple(each.large if each else NOT_DRAWN for each in variants),
+        **image_columns(event.images),
         **_stated(event.fields),
     )
 
@@ -109,9 +102,9 @@ def _changes(row: Item, event: ItemEvent) -> dict[str, Any]:
         case ItemUpdated(fields=stated, updated_at=at):
             return {"updated_at": at, **_stated(stated)}
         case ItemImageAdded(media_id=media_id, variants=variants, added_at=at):
-            return {"updated_at": at, **_with_image(row, media_id, variants)}
+            return {"updated_at": at, **with_variants(row, media_id, variants)}
         case ItemImageRemoved(media_id=media_id, removed_at=at):
-            return {"updated_at": at, **_without_image(row, media_id)}
+            return {"updated_at": at, **without_image(row, media_id)}
         case ItemImagesSettled(outcome=outcome, settled_at=at):
             return {"updated_at": at, "image_processing_status": outcome}
         case ItemActivated(activated_at=at):
@@ -120,29 +113,6 @@ def _changes(row: Item, event: ItemEvent) -> dict[str, Any]:
             return {"updated_at": at, "status": ItemStatus.DELETED}
         case ItemImageFailed() | ItemCreated():
             return {}
-
-
-def _with_image(row: Item, media_id: UUID, variants: ImageVariants) -> dict[str, Any]:
-    if str(media_id) not in row.image_ids:
-        return {}
-    place = row.image_ids.index(str(media_id))
-    return {
-        "thumbnail_keys": _put(row.thumbnail_keys, place, variants.thumbnail),
-        "medium_keys": _put(row.medium_keys, place, variants.medium),
-        "large_keys": _put(row.large_keys, place, variants.large),
-    }
-
-
-def _without_image(row: Item, media_id: UUID) -> dict[str, Any]:
-    places = [place for place, each in enumerate(row.image_ids) if each != str(media_id)]
-    return {
-        name: tuple(getattr(row, name)[place] for place in places)
-        for name in ("image_ids", "thumbnail_keys", "medium_keys", "large_keys")
-    }
-
-
-def _put(keys: tuple[str, ...], place: int, object_key: str) -> tuple[str, ...]:
-    return (*keys[:place], object_key, *keys[place + 1 :])
 
 
 def folded(text: str) -> str:

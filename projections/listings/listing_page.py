@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from sqlalchemy import Index, MetaData, Table
 
+from projections.listings.listing_images import LISTING_IMAGES_VIEW, image_changes
 from projections.listings.listings_view import LISTINGS_VIEW
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
@@ -19,12 +20,9 @@ from schemas.listings import (
     ListingCreated,
     ListingDeleted,
     ListingEvent,
-    ListingExpired,
-    ListingHidden,
     ListingPriceChanged,
     ListingPublished,
     ListingRenewed,
-    ListingShown,
     ListingSold,
     ListingStatus,
     ListingUnpublished,
@@ -92,6 +90,10 @@ class ListingPage:
     lat: float | None = None
     lon: float | None = None
     features: tuple[str, ...] | None = None
+    image_ids: tuple[str, ...] = ()
+    thumbnail_keys: tuple[str, ...] = ()
+    medium_keys: tuple[str, ...] = ()
+    large_keys: tuple[str, ...] = ()
 
 
 def key(recorded: Recorded[ListingEvent]) -> str:
@@ -114,7 +116,7 @@ def fold(row: ListingPage | None, recorded: Recorded[ListingEvent]) -> ListingPa
         )
     if row is None:
         return None
-    changes = _changes(row, event, at)
+    changes = {**_changes(row, event, at), **image_changes(row, event)}
     status = status_after(event, row.status)
     return changed(row, version=recorded.version, updated_at=at, status=status, **changes)
 
@@ -133,7 +135,7 @@ def _changes(row: ListingPage, event: ListingEvent, at: datetime) -> dict[str, A
             return {"sold_at": at, "expires_at": None}
         case ListingUnpublished() | ListingDeleted():
             return {"expires_at": None}
-        case ListingCreated() | ListingHidden() | ListingShown() | ListingExpired():
+        case _:
             return {}
 
 
@@ -161,7 +163,7 @@ listing_page = Projection(
     fold=fold,
     erased_by=(ListingDeleted,),
     row=ListingPage,
-    target=PostgresTable(table, extras=(FEATURES_VIEW, LISTINGS_VIEW)),
+    target=PostgresTable(table, extras=(FEATURES_VIEW, LISTING_IMAGES_VIEW, LISTINGS_VIEW)),
 )
 
 _NAMES = ("key", *(each.name for each in fields(ListingPage)))

@@ -7,6 +7,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, get_args
 
+from projections.image_columns import NAMES
+from projections.listings.listing_images import image_changes
 from projections.projection import Projection, SearchIndex
 from projections.search.spelling import compact, folded, prose, spellings
 from projections.vehicle_columns import changed_columns, stated_columns
@@ -71,6 +73,10 @@ class ListingDocument:
     color_key: str | None = None
     location_key: str | None = None
     feature_keys: tuple[str, ...] | None = None
+    image_ids: tuple[str, ...] = ()
+    thumbnail_keys: tuple[str, ...] = ()
+    medium_keys: tuple[str, ...] = ()
+    large_keys: tuple[str, ...] = ()
 
 
 DERIVED = frozenset(
@@ -79,7 +85,7 @@ DERIVED = frozenset(
         "name_begun", "color_key", "location_key", "feature_keys",
     }
 )  # fmt: skip
-_STATED = frozenset(names_of(ListingDocument)) - DERIVED
+_STATED = frozenset(names_of(ListingDocument)) - DERIVED - {*NAMES}
 _SHORT = ("title", "make", "model", "name", "trim", "body_type", "fuel_type", "transmission",
           "drivetrain", "condition", "exterior_color", "location")  # fmt: skip
 
@@ -114,11 +120,12 @@ def fold(row: ListingDocument | None, recorded: Recorded[ListingEvent]) -> Listi
 
 
 def _moved(row: ListingDocument, event: ListingEvent, at: datetime) -> ListingDocument:
-    """The document where the event has left it in its life."""
+    """The document where the event has left it in its life, and with which images."""
     published = row.published_at
     if isinstance(event, ListingPublished):
         published = published or at
-    return changed(row, status=status_after(event, row.status), published_at=published)
+    status = status_after(event, row.status)
+    return changed(row, status=status, published_at=published, **image_changes(row, event))
 
 
 def _changed(row: ListingDocument, columns: dict[str, Any]) -> ListingDocument:
@@ -235,6 +242,7 @@ INDEX = SearchIndex(
             "place": {"type": "geo_point"},
             "features": _LABEL,
             "feature_keys": _KEYWORD,
+            **dict.fromkeys(NAMES, _SHOWN),
         },
     },
 )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from projections.image_columns import NAMES
 from projections.search.listing_search import DERIVED, ListingDocument
 from projections.search.spelling import Asked, asked, compact, folded
 from schemas.frozen import names_of
@@ -58,7 +59,8 @@ RANGES = {"price": "price", "year": "year", "mileage": "mileage_km", "power": "p
 # Short words have too many neighbours: `golf` and `gold` both mean what they say.
 _A_LETTER_OFF = {"fuzziness": "AUTO:4,100", "prefix_length": 1}
 
-SHOWN = sorted({*names_of(ListingDocument)} - DERIVED - {"listing_id", "description"} | {"place"})
+_NOT_SHOWN = {*DERIVED, *NAMES, "listing_id", "description"} - {"place", "thumbnail_keys"}
+SHOWN = sorted({*names_of(ListingDocument)} - _NOT_SHOWN)
 
 Clause = dict[str, Any]
 

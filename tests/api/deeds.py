@@ -13,7 +13,7 @@ from tests.api.mailbox import NEW_PASSWORD, RESET, VERIFY, mailed
 from tests.api.offering import LAPTOP, campus, student
 from tests.api.profiling import photo
 from tests.api.running import PASSWORD, Mesh, new_email
-from tests.api.selling import CAR, Seller, path_of
+from tests.api.selling import CAR, Seller, path_of, token_of
 from tests.waiting import eventually
 
 ANY: Final = {"If-Match": "*"}
@@ -253,6 +253,17 @@ def upload(path: str) -> Builder:
     return build
 
 
+async def remove_listing_image(shop: Shop) -> Deed:
+    seller = await shop.person()
+    listing = await seller.offer()
+    path, files = f"{path_of(listing)}/images", [("images", ("a.png", photo()))]
+    sent = await seller.ask("POST", path, files=files, headers=token_of(listing))
+    assert sent.status_code == 201, sent.text
+    image_id = sent.json()["images"][0]["id"]
+    spoil = lambda: gone(shop, listing)  # noqa: E731
+    return shop.deed(seller, "DELETE", f"{path}/{image_id}", spoil, headers=ANY)
+
+
 async def delete_media(shop: Shop) -> Deed:
     sent = await upload("/api/images")(shop)
     (image,) = (await sent.done(uuid4().hex)).json()["images"]
@@ -321,6 +332,9 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "replace_listing_fields": on_listing("PUT", json={"year": 2018}),
     "delete_listing": on_listing("DELETE"),
     "publish_listing": on_listing("POST", "/publish", publish=False),
+    "add_listing_images": on_listing("POST", "/images", files=[("images", ("a.png", photo()))]),
+    "reorder_listing_images": on_listing("PUT", "/images", json={"order": []}),
+    "remove_listing_image": remove_listing_image,
     "renew_listing": on_listing("POST", "/renew"),
     "unpublish_listing": on_listing("POST", "/unpublish"),
     "mark_listing_sold": on_listing("POST", "/sold", json={"price_minor": 7}),

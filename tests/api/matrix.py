@@ -84,6 +84,9 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "renew_listing": SIGNED_IN,
     "unpublish_listing": SIGNED_IN,
     "mark_listing_sold": SIGNED_IN,
+    "add_listing_images": SIGNED_IN,
+    "reorder_listing_images": SIGNED_IN,
+    "remove_listing_image": SIGNED_IN,
     "list_listings": EVERYONE,
     "list_my_listings": SIGNED_IN,
     "read_listing": EVERYONE,
@@ -192,6 +195,7 @@ _TELL = {"json": {"bio": "Old Porsches"}, **_ANY_VERSION}
 _NAME = {"json": {"business_name": "Perera Motors"}, **_ANY_VERSION}
 _PREFER = {"json": {"theme": "dark"}, **_ANY_VERSION}
 _RATE = {"json": {"rating": 2}, **_ANY_VERSION}
+_PICTURES = {"files": [("images", ("a.png", photo()))]}
 _PICTURE = {"files": {"avatar": ("me.png", photo())}}
 
 THINGS: Final[Mapping[str, Thing]] = {
@@ -207,6 +211,9 @@ THINGS: Final[Mapping[str, Thing]] = {
     "renew_listing": Thing("offer", others=403),
     "unpublish_listing": Thing("offer", others=403),
     "mark_listing_sold": Thing("offer", others=403),
+    "add_listing_images": Thing("draft", others=404, ask=_PICTURES),
+    "reorder_listing_images": Thing("draft", others=404, ask={"json": {"order": []}}),
+    "remove_listing_image": Thing("listing image", others=404),
     "read_item": _item(),
     "replace_item_fields": _item(ask=_CHANGE),
     "update_item": _item(ask=_CHANGE),

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from schemas.items import AddItemImage, CreateItem, ImageVariants, ItemTerms
+from schemas.items import AddItemImage, CreateItem, ItemTerms
+from schemas.media import ImageVariants
 from schemas.messages import Command, Role
 from schemas.recorded import CommandEnvelope, Reply
 from tests.api.mailbox import VERIFY, mailed, verify

@@ -36,6 +36,8 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
         return await said(mesh, kind, owner)
     if kind == "review":
         return await reviewed(mesh, owner)
+    if kind == "listing image":
+        return await pictured(mesh, owner)
     if kind == "api key":
         body = {"label": "matrix", "operations": ["search"], "days": 1}
         answer = await mesh.client.post("/api/auth/keys", json=body, headers=owner.headers)
@@ -54,6 +56,16 @@ async def said(mesh: Mesh, kind: str, owner: Account) -> str:
     message = await found.buyer.said(found.id, "Hello")
     await found.buyer.contents(found.id, message)  # readable from now on
     return found.id if kind == "conversation" else str(message.json()["id"])
+
+
+async def pictured(mesh: Mesh, owner: Account) -> str:
+    """A draft with an image; the ids of both."""
+    listing_id = await made(mesh, "draft", owner)
+    uploader = Uploader(mesh, owner)
+    answer = await uploader.send(photo(), path=f"/api/listings/{listing_id}/images")
+    assert answer.status_code == 201, answer.text
+    await uploader.read(f"/api/listings/{listing_id}", answer)
+    return f"{listing_id}/{answer.json()['images'][0]['id']}"
 
 
 async def reviewed(mesh: Mesh, owner: Account) -> str:

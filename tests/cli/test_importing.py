@@ -18,7 +18,7 @@ from cli.imports.sending import Limits, Sender
 from cli.imports.table import open_table
 from cli.imports.translate import Translator
 from infra.settings import Settings
-from producers.listings import listings
+from producers.listings.listings import listings
 from producers.writer.deciders import Rulebook
 from schemas.contexts import Context
 from schemas.topics import CONTEXTS, EVENT_TYPES

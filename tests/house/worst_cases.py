@@ -77,7 +77,7 @@ WORK: dict[str, str] = {
          "replace_preferences", "remove_avatar", "delete_media", "issue_api_key",
          "revoke_api_key", "create_listing", "update_listing", "replace_listing_fields",
          "delete_listing", "publish_listing", "renew_listing", "unpublish_listing",
-         "mark_listing_sold",
+         "mark_listing_sold", "reorder_listing_images", "remove_listing_image",
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "refresh_session",
@@ -90,7 +90,8 @@ WORK: dict[str, str] = {
     "finish_oauth": f"{OUTSIDE}; then two or three commands",
     "upload_avatar": PICTURE,
     **dict.fromkeys(("upload_images", "upload_media_images"), f"{FILES}; a command a file"),
-    "create_item": f"{FILES}; a command a file and one more",
+    **dict.fromkeys(
+        ("create_item", "add_listing_images"), f"{FILES}; a command a file and one more"),
 }  # fmt: skip
 
 _INTRODUCTION = """# The worst cases

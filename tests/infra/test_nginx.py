@@ -135,6 +135,7 @@ LARGER = {
     f"/api/users/{UUID(int=1)}/avatar": UPLOAD_BYTES_MAX,
     "/api/images": IMAGES_BYTES_MAX,
     "/api/media/images": IMAGES_BYTES_MAX,
+    f"/api/listings/{UUID(int=1)}/images": IMAGES_BYTES_MAX,
 }
 
 

@@ -18,7 +18,6 @@ from schemas.items import (
     DeleteItem,
     FailItemImage,
     ImageProcessing,
-    ImageVariants,
     ItemActivated,
     ItemCategory,
     ItemChanges,
@@ -37,6 +36,7 @@ from schemas.items import (
     StopWaitingForImages,
     UpdateItem,
 )
+from schemas.media import ImageVariants
 from schemas.messages import Role
 from tests.producers.spec import Spec
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from producers.listings import listings
+from producers.listings.listings import listings
 from schemas.listings import (
     ExpireListing,
     HideListing,

@@ -10,9 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers import listings as rules
 from producers.decider import Rejected
-from producers.listings import Active, Deleted, Draft, Expired, Hidden, Sold, Unlisted, listings
+from producers.listings import listings as rules
+from producers.listings.listings import listings
+from producers.listings.states import (
+    STAFF,
+    Active,
+    Deleted,
+    Draft,
+    Expired,
+    Hidden,
+    Listing,
+    Sold,
+    Unlisted,
+)
 from schemas.listings import (
     CreateListing,
     DeleteListing,
@@ -396,7 +407,7 @@ def _just(values: dict) -> dict:
 @given(st.lists(any_command, max_size=15))
 @pytest.mark.asvs("V2.3.1")
 def test_LI_21_no_command_sequence_reaches_an_illegal_state(commands) -> None:
-    listing: rules.Listing = Unlisted()
+    listing: Listing = Unlisted()
     for command in commands:
         before = listing
         try:
@@ -409,7 +420,7 @@ def test_LI_21_no_command_sequence_reaches_an_illegal_state(commands) -> None:
         if isinstance(listing, Active | Hidden | Expired):
             assert set(rules.MANDATORY) <= listing.fields.stated().keys()
         if decided and not isinstance(before, Unlisted):
-            assert command.asked_by == before.seller_id or command.asked_role in rules.STAFF
+            assert command.asked_by == before.seller_id or command.asked_role in STAFF
 
 
 @settings(max_examples=150)
@@ -420,7 +431,7 @@ def test_LI_02_an_update_leads_to_exactly_what_was_asked(before, stated, clear) 
         decided = listings.decide(update(stated, *clear), draft_state)
     except Rejected:
         return
-    listing: rules.Listing = draft_state
+    listing: Listing = draft_state
     for event in decided:
         listing = listings.evolve(listing, event)
     assert listing == Draft(OWNER, before.merged(stated, clear))

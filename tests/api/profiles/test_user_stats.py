@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 
 from processors.feeding.reading import open_log
-from producers.listings import Active, listings
+from producers.listings.listings import listings
+from producers.listings.states import Active
 from schemas.listings import ListingCreated, ListingSold
 from schemas.recorded import decode_event
 from schemas.reviews import ReviewCreated, ReviewDeleted, ReviewUpdated

@@ -19,7 +19,6 @@ from schemas.items import (
     AddItemImage,
     DeleteItem,
     FailItemImage,
-    ImageVariants,
     ItemDeleted,
     RemoveItemImage,
     item_stream,
@@ -27,6 +26,7 @@ from schemas.items import (
 from schemas.media import (
     DeleteMedia,
     FailureReason,
+    ImageVariants,
     MediaDeleted,
     MediaFailed,
     MediaProcessed,

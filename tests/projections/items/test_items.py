@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from projections.items.items import NOT_DRAWN, folded, items
+from projections.image_columns import NOT_DRAWN
+from projections.items.items import folded, items
 from schemas.items import (
     ItemFields,
     ItemImage,

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from producers.decider import Decider, Rejected
+from producers.listings import images
+from producers.listings.states import (
+    Active,
+    Deleted,
+    Draft,
+    Existing,
+    Expired,
+    Hidden,
+    Listing,
+    Sold,
+    Unlisted,
+    changeable,
+)
 from schemas.listings import (
     CreateListing,
     DeleteListing,
@@ -39,64 +52,8 @@ from schemas.vehicles import VehicleFacts, VehicleFields
 MANDATORY = ("title", "price_minor", "currency", "make", "year", "mileage")
 RENEWED_LATER = timedelta(days=1)  # by less, a renewal changes nothing
 SELLERS = frozenset({Role.SELLER, Role.DEALER, Role.ADMIN, Role.SYSTEM})
-STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})
 
 
-@dataclass(frozen=True)
-class Unlisted:
-    """Nothing has happened yet."""
-
-
-@dataclass(frozen=True)
-class Draft:
-    """Only the seller sees it, so anything may still be missing."""
-
-    seller_id: str
-    fields: VehicleFacts
-
-
-@dataclass(frozen=True)
-class Active:
-    """Everyone sees it: every mandatory field is stated. Without a time it stays so."""
-
-    seller_id: str
-    fields: VehicleFacts
-    expires_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """On offer, but its seller is away: what Active is, seen by nobody."""
-
-    seller_id: str
-    fields: VehicleFacts
-    expires_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Expired:
-    """Its time is over; all that Active needs is still stated, so that it can come back."""
-
-    seller_id: str
-    fields: VehicleFacts
-
-
-@dataclass(frozen=True)
-class Sold:
-    """It found a buyer; only deletion is left."""
-
-    seller_id: str
-    fields: VehicleFacts
-
-
-@dataclass(frozen=True)
-class Deleted:
-    """The end."""
-
-    seller_id: str
-
-
-Existing: TypeAlias = Draft | Active | Hidden | Expired | Sold
 _Moving: TypeAlias = (
     ListingPublished
     | ListingHidden
@@ -105,7 +62,6 @@ _Moving: TypeAlias = (
     | ListingUnpublished
     | ListingSold
 )
-Listing: TypeAlias = Unlisted | Existing | Deleted
 
 
 def decide(command: ListingCommand, listing: Listing) -> Sequence[ListingEvent]:
@@ -128,7 +84,7 @@ def decide(command: ListingCommand, listing: Listing) -> Sequence[ListingEvent]:
         case HideListing() | ShowListing() | ExpireListing():
             return settle(command, listing)
         case _:
-            assert_never(command)
+            return images.decide(command, listing)
 
 
 def create(command: CreateListing, listing: Listing) -> Sequence[ListingEvent]:
@@ -156,7 +112,7 @@ def create(command: CreateListing, listing: Listing) -> Sequence[ListingEvent]:
 
 def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
     """Only what differs is a fact; a complete price that moved is a fact of its own."""
-    match _changeable(command, listing):
+    match changeable(command, listing):
         case Sold():
             raise Rejected("listing_sold")
         case (Draft() | Active() | Hidden() | Expired()) as found:
@@ -171,7 +127,7 @@ def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
 
 def publish(command: PublishListing, listing: Listing) -> Sequence[ListingEvent]:
     """Publishing what is active changes nothing and is no fault: two clicks are one wish."""
-    match _changeable(command, listing):
+    match changeable(command, listing):
         case Draft(fields=fields):
             _refuse_faults(_missing(fields), "fields_missing")
             return [_published(command)]
@@ -197,7 +153,7 @@ def renew(command: RenewListing, listing: Listing) -> Sequence[ListingEvent]:
     """More time for what is on offer, and a return for what has expired. What has no end gets
     none, and two clicks are one wish.
     """
-    match _changeable(command, listing):
+    match changeable(command, listing):
         case Active(expires_at=ends) | Hidden(expires_at=ends):
             if ends is None or command.expires_at - ends < RENEWED_LATER:
                 return []
@@ -218,7 +174,7 @@ def renew(command: RenewListing, listing: Listing) -> Sequence[ListingEvent]:
 
 def unpublish(command: UnpublishListing, listing: Listing) -> Sequence[ListingEvent]:
     """Back to a draft; a draft stays one, as with publishing."""
-    match _changeable(command, listing):
+    match changeable(command, listing):
         case Active() | Hidden() | Expired():
             return [
                 ListingUnpublished(listing_id=command.listing_id, unpublished_at=command.asked_at)
@@ -233,7 +189,7 @@ def mark_sold(command: MarkSold, listing: Listing) -> Sequence[ListingEvent]:
     """Once, and only what was on offer; never to the seller, who could then review the sale. A
     vehicle may well have found its buyer after its time.
     """
-    match _changeable(command, listing):
+    match changeable(command, listing):
         case Active(seller_id=seller_id) | Expired(seller_id=seller_id):
             if str(command.buyer_id) == seller_id:
                 fault = Fault(pointer="/buyer_id", detail="the seller can't be the buyer")
@@ -254,8 +210,14 @@ def mark_sold(command: MarkSold, listing: Listing) -> Sequence[ListingEvent]:
 
 def delete(command: DeleteListing, listing: Listing) -> Sequence[ListingEvent]:
     """From any state that still exists."""
-    _changeable(command, listing)
-    return [ListingDeleted(listing_id=command.listing_id, deleted_at=command.asked_at)]
+    found = changeable(command, listing)
+    return [
+        ListingDeleted(
+            listing_id=command.listing_id,
+            images=tuple(each.media_id for each in found.images),
+            deleted_at=command.asked_at,
+        )
+    ]
 
 
 def settle(
@@ -281,28 +243,6 @@ def settle(
 
 def _is_over(listing: Active | Hidden, at: datetime) -> bool:
     return listing.expires_at is not None and listing.expires_at <= at
-
-
-def _changeable(command: ListingCommand, listing: Listing) -> Existing:
-    """The listing, if it exists and whoever asks may change it."""
-    match listing:
-        case Unlisted():
-            raise Rejected("listing_unknown", 404)
-        case Draft() | Active() | Hidden() | Expired() | Sold() | Deleted():
-            if command.asked_by != listing.seller_id and command.asked_role not in STAFF:
-                raise _not_theirs(listing)
-            if isinstance(listing, Deleted):
-                raise Rejected("listing_deleted", 410)
-            return listing
-        case _:
-            assert_never(listing)
-
-
-def _not_theirs(listing: Existing | Deleted) -> Rejected:
-    """What is said to others: of what they can't see, no more than of what there is not."""
-    if isinstance(listing, Active | Expired | Sold):
-        return Rejected("not_owner", 403)
-    return Rejected("listing_unknown", 404)
 
 
 def _changes(
@@ -414,26 +354,35 @@ def evolve(listing: Listing, event: ListingEvent) -> Listing:
             return listing
         case ListingDeleted():
             return Deleted(listing.seller_id)
-        case _:
+        case (
+            ListingPublished()
+            | ListingHidden()
+            | ListingShown()
+            | ListingExpired()
+            | ListingUnpublished()
+            | ListingSold()
+        ):
             return _moved(listing, event)
+        case _:
+            return images.evolve(listing, event)
 
 
 def _moved(listing: Existing, event: _Moving) -> Existing:
     """The listing where the event has left it in its life."""
-    whose = listing.seller_id, listing.fields
+    kept = listing.kept
     match event:
         case ListingPublished(expires_at=expires_at):
-            return Active(*whose, expires_at)
+            return Active(**kept, expires_at=expires_at)
         case ListingHidden():
-            return Hidden(*whose, _end_of(listing))
+            return Hidden(**kept, expires_at=_end_of(listing))
         case ListingShown():
-            return Active(*whose, _end_of(listing))
+            return Active(**kept, expires_at=_end_of(listing))
         case ListingExpired():
-            return Expired(*whose)
+            return Expired(**kept)
         case ListingUnpublished():
-            return Draft(*whose)
+            return Draft(**kept)
         case ListingSold():
-            return Sold(*whose)
+            return Sold(**kept)
         case _:
             assert_never(event)
 

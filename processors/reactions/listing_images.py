@@ -1,0 +1,62 @@
+"""A listing follows its images, and its images follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from processors.reacting.reactions import Reaction, asked
+from schemas.listings import (
+    DrawListingImage,
+    FailListingImage,
+    ListingDeleted,
+    ListingImageRemoved,
+    RemoveListingImage,
+)
+from schemas.media import (
+    DeleteMedia,
+    ImageVariants,
+    MediaDeleted,
+    MediaFailed,
+    MediaProcessed,
+    subject_id,
+)
+from schemas.messages import Command
+from schemas.recorded import Recorded
+
+
+def show_listing_image(
+    recorded: Recorded[MediaProcessed | MediaFailed | MediaDeleted],
+) -> Sequence[Command]:
+    """A listing learns what has become of the uploads for it."""
+    event = recorded.event
+    listing_id = subject_id(event.subject, "listing")
+    if listing_id is None:
+        return []
+    about = {
+        "listing_id": listing_id,
+        "media_id": event.media_id,
+        **asked("show_listing_image", recorded),
+    }
+    match event:
+        case MediaProcessed(variants=variants):
+            return [DrawListingImage(variants=ImageVariants.of(variants), **about)]
+        case MediaFailed():
+            return [FailListingImage(**about)]
+        case MediaDeleted():
+            return [RemoveListingImage(**about)]
+
+
+def delete_listing_images(
+    recorded: Recorded[ListingDeleted | ListingImageRemoved],
+) -> Sequence[Command]:
+    """With a listing its pictures go, and a picture with its place in it."""
+    event = recorded.event
+    gone = event.images if isinstance(event, ListingDeleted) else (event.media_id,)
+    told = asked("delete_listing_images", recorded)
+    return [DeleteMedia(media_id=media_id, **told) for media_id in gone]
+
+
+REACTIONS: tuple[Reaction, ...] = (
+    Reaction("show_listing_image", (MediaProcessed, MediaFailed, MediaDeleted), show_listing_image),
+    Reaction("delete_listing_images", (ListingDeleted, ListingImageRemoved), delete_listing_images),
+)

@@ -1,0 +1,188 @@
+"""The images of a listing: which it has, in which order, and what was drawn of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias, assert_never
+from uuid import UUID
+
+from producers.decider import Rejected
+from producers.listings.states import Deleted, Existing, Listing, Sold, Unlisted, changeable
+from schemas.listings import (
+    IMAGES_MAX,
+    AddListingImages,
+    DrawListingImage,
+    FailListingImage,
+    ListingEvent,
+    ListingImage,
+    ListingImageDrawn,
+    ListingImageFailed,
+    ListingImageRemoved,
+    ListingImagesAdded,
+    ListingImagesReordered,
+    RemoveListingImage,
+    ReorderListingImages,
+)
+from schemas.media import ImageVariants
+from schemas.messages import Fault, Role
+
+ImageCommand: TypeAlias = (
+    AddListingImages
+    | ReorderListingImages
+    | RemoveListingImage
+    | DrawListingImage
+    | FailListingImage
+)
+ImageEvent: TypeAlias = (
+    ListingImagesAdded
+    | ListingImagesReordered
+    | ListingImageRemoved
+    | ListingImageDrawn
+    | ListingImageFailed
+)
+
+
+def decide(command: ImageCommand, listing: Listing) -> Sequence[ListingEvent]:
+    """The events that the command leads to; none when it asks for what already is."""
+    match command:
+        case AddListingImages():
+            return add(command, listing)
+        case ReorderListingImages():
+            return reorder(command, listing)
+        case RemoveListingImage():
+            return remove(command, listing)
+        case DrawListingImage() | FailListingImage():
+            return note(command, listing)
+        case _:
+            assert_never(command)
+
+
+def add(command: AddListingImages, listing: Listing) -> Sequence[ListingEvent]:
+    """Those that it has not yet. What is known to have failed is not among them."""
+    found = _on_hand(command, listing)
+    known = {each.media_id for each in found.images}
+    failed = {each for each, drawn in found.early.items() if drawn is None}
+    wanted = [each for each in dict.fromkeys(command.media_ids) if each not in known | failed]
+    if len(known) + len(wanted) > IMAGES_MAX:
+        detail = f"a listing has at most {IMAGES_MAX} images, and this one has {len(known)}"
+        raise Rejected("too_many_images", 422, [Fault(pointer="/images", detail=detail)])
+    if not wanted:
+        return []
+    images = tuple(ListingImage(media_id=each, variants=found.early.get(each)) for each in wanted)
+    return [
+        ListingImagesAdded(listing_id=command.listing_id, images=images, added_at=command.asked_at)
+    ]
+
+
+def reorder(command: ReorderListingImages, listing: Listing) -> Sequence[ListingEvent]:
+    """All of them, each once."""
+    found = _on_hand(command, listing)
+    known = [each.media_id for each in found.images]
+    if Counter(command.media_ids) != Counter(known):
+        detail = "must name each of the listing's images once, and nothing else"
+        raise Rejected("not_its_images", 422, [Fault(pointer="/order", detail=detail)])
+    if list(command.media_ids) == known:
+        return []
+    return [
+        ListingImagesReordered(
+            listing_id=command.listing_id,
+            media_ids=command.media_ids,
+            reordered_at=command.asked_at,
+        )
+    ]
+
+
+def remove(command: RemoveListingImage, listing: Listing) -> Sequence[ListingEvent]:
+    """By whoever may change the listing, or because the picture itself is gone."""
+    by_system = command.asked_role is Role.SYSTEM
+    if by_system and isinstance(listing, Unlisted | Deleted):
+        return []
+    # What was sold keeps its pictures, unless there are none any more.
+    found = changeable(command, listing) if by_system else _on_hand(command, listing)
+    if command.media_id not in {each.media_id for each in found.images}:
+        if by_system:
+            return []
+        raise Rejected("image_unknown", 404)
+    return [
+        ListingImageRemoved(
+            listing_id=command.listing_id, media_id=command.media_id, removed_at=command.asked_at
+        )
+    ]
+
+
+def note(command: DrawListingImage | FailListingImage, listing: Listing) -> Sequence[ListingEvent]:
+    """What has become of an upload for this listing. A success counts whenever it comes, a failure
+    only where nothing is known yet.
+    """
+    if command.asked_role is not Role.SYSTEM:
+        raise Rejected("role_not_allowed", 403)
+    if isinstance(listing, Unlisted | Deleted):
+        return []
+    media_id, at = command.media_id, command.asked_at
+    known = _known(listing)
+    if isinstance(command, DrawListingImage):
+        if known.get(media_id) == command.variants:
+            return []
+        return [
+            ListingImageDrawn(
+                listing_id=command.listing_id,
+                media_id=media_id,
+                variants=command.variants,
+                drawn_at=at,
+            )
+        ]
+    if media_id in listing.early or known.get(media_id) is not None:
+        return []
+    return [ListingImageFailed(listing_id=command.listing_id, media_id=media_id, failed_at=at)]
+
+
+def _on_hand(
+    command: AddListingImages | ReorderListingImages | RemoveListingImage, listing: Listing
+) -> Existing:
+    """The listing, if it is not sold and whoever asks may change it."""
+    found = changeable(command, listing)
+    if isinstance(found, Sold):
+        raise Rejected("listing_sold")
+    return found
+
+
+def _known(listing: Existing) -> dict[UUID, ImageVariants | None]:
+    return {**listing.early, **{each.media_id: each.variants for each in listing.images}}
+
+
+def evolve(listing: Existing, event: ImageEvent) -> Existing:
+    """The listing with its images after the event."""
+    match event:
+        case ListingImagesAdded(images=images):
+            added = {each.media_id for each in images}
+            early = {each: drawn for each, drawn in listing.early.items() if each not in added}
+            return replace(listing, images=(*listing.images, *images), early=early)
+        case ListingImagesReordered(media_ids=media_ids):
+            by_id = {each.media_id: each for each in listing.images}
+            return replace(
+                listing, images=tuple(by_id[each] for each in media_ids if each in by_id)
+            )
+        case ListingImageRemoved(media_id=media_id):
+            return replace(listing, images=_without(listing.images, media_id))
+        case ListingImageDrawn(media_id=media_id, variants=variants):
+            return _drawn(listing, ListingImage(media_id=media_id, variants=variants))
+        case ListingImageFailed(media_id=media_id):
+            left = _without(listing.images, media_id)
+            return replace(listing, images=left, early={**listing.early, media_id: None})
+        case _:
+            assert_never(event)
+
+
+def _drawn(listing: Existing, image: ListingImage) -> Existing:
+    if any(each.media_id == image.media_id for each in listing.images):
+        images = tuple(
+            image if each.media_id == image.media_id else each for each in listing.images
+        )
+        return replace(listing, images=images)
+    return replace(listing, early={**listing.early, image.media_id: image.variants})
+
+
+def _without(images: tuple[ListingImage, ...], media_id: UUID) -> tuple[ListingImage, ...]:
+    return tuple(each for each in images if each.media_id != media_id)
