@@ -17,9 +17,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import atexit
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -43,6 +40,7 @@ from starlette.responses import Response
 from api.app import create_app
 from api.backends.tokens import Subject, Tokens
 from bench.closed_loop import load
+from bench.stack import ending, environment, free_port, wait_for_port
 from infra.http_server import bounded_protocol
 from infra.logs import configure_logging
 from infra.postgres import open_pool
@@ -70,7 +68,6 @@ SLICE_S = 0.5
 SERVERS = ("ours", "bare", "tuned")
 SIGNED_IN = "signed in"
 ALONE = " alone"  # over one connection
-READY_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -136,42 +133,15 @@ def serve(name: str, port: int) -> None:
 @contextmanager
 def server(name: str, settings: Settings) -> Iterator[tuple[int, psutil.Process]]:
     """A running server's port and process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     running = subprocess.Popen(
         [sys.executable, "-m", "bench.read", "--serve", name, "--port", str(port)],
-        env=_environment(settings),
+        env=environment(settings),
         stderr=subprocess.DEVNULL,  # ours logs a line a request: written, as in production
     )
-    try:
-        _wait_for(port, running)
+    with ending(running):
+        wait_for_port(port, running)
         yield port, psutil.Process(running.pid)
-    finally:
-        running.send_signal(signal.SIGTERM)
-        running.wait(20)
-
-
-def _wait_for(port: int, running: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_S
-    while running.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    message = "a server did not start"
-    raise RuntimeError(message)
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    values = {}
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        secret = getattr(value, "get_secret_value", None)
-        values[name.upper()] = secret() if secret else str(value)
-    return {**os.environ, **values}
 
 
 # The client.
