@@ -34,7 +34,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
 	bench-append bench-replay bench-lag bench-read bench-login bench-restart bench-recover bench-reactor \
-	bench-exports
+	bench-exports bench-post
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -123,6 +123,9 @@ bench-reactor: $(STAMP)  ## What sixty handlers that do nothing cost, against si
 
 bench-exports: $(STAMP)  ## What a page costs its reader beside eight people's exports
 	@$(BIN)/python -m bench.exports
+
+bench-post: $(STAMP)  ## Listings posted, against FastAPI, asyncpg and an outbox (minutes)
+	@$(BIN)/python -m bench.post
 
 clean:  ## Take away the mesh's data, secrets included, and what is made anew (YES=1: don't ask)
 	@test ! -d .mesh || $(BIN)/mesh down --wipe $(if $(YES),--yes)

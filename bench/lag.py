@@ -49,7 +49,7 @@ LOOK_S = 0.01  # looking more often costs a fifth of a core, and what is measure
 SETTLE_S = 30.0
 TIMEOUT_S = 30.0
 PAGE, JOURNAL = "listing_page", "journal"
-_LISTING = {
+LISTING = {
     "title": "Porsche 911 Carrera 4S",
     "description": "Serviced every year, first owner, no accidents. " * 5,
     "price_minor": 8_500_000,
@@ -81,7 +81,7 @@ async def post(client: aiohttp.ClientSession, url: str, seconds: float, rate: fl
 
     async def one(due: float) -> None:
         headers = {"Idempotency-Key": str(uuid4())}
-        async with client.post(f"{url}/api/listings", json=_LISTING, headers=headers) as answer:
+        async with client.post(f"{url}/api/listings", json=LISTING, headers=headers) as answer:
             found = await answer.json()
         posted.times_s.append(time.perf_counter() - due)
         if answer.status == 201:

@@ -17,9 +17,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import atexit
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,9 +24,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from itertools import cycle, islice
 from statistics import median
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -42,6 +39,8 @@ from starlette.responses import Response
 
 from api.app import create_app
 from api.backends.tokens import Subject, Tokens
+from bench.closed_loop import load
+from bench.stack import ending, environment, free_port, wait_for_port
 from infra.http_server import bounded_protocol
 from infra.logs import configure_logging
 from infra.postgres import open_pool
@@ -69,7 +68,6 @@ SLICE_S = 0.5
 SERVERS = ("ours", "bare", "tuned")
 SIGNED_IN = "signed in"
 ALONE = " alone"  # over one connection
-READY_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -135,124 +133,18 @@ def serve(name: str, port: int) -> None:
 @contextmanager
 def server(name: str, settings: Settings) -> Iterator[tuple[int, psutil.Process]]:
     """A running server's port and process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     running = subprocess.Popen(
         [sys.executable, "-m", "bench.read", "--serve", name, "--port", str(port)],
-        env=_environment(settings),
+        env=environment(settings),
         stderr=subprocess.DEVNULL,  # ours logs a line a request: written, as in production
     )
-    try:
-        _wait_for(port, running)
+    with ending(running):
+        wait_for_port(port, running)
         yield port, psutil.Process(running.pid)
-    finally:
-        running.send_signal(signal.SIGTERM)
-        running.wait(20)
-
-
-def _wait_for(port: int, running: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_S
-    while running.poll() is None and time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    message = "a server did not start"
-    raise RuntimeError(message)
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    values = {}
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        secret = getattr(value, "get_secret_value", None)
-        values[name.upper()] = secret() if secret else str(value)
-    return {**os.environ, **values}
 
 
 # The client.
-
-
-class Reader(asyncio.Protocol):
-    """One connection in a closed loop: a request, its whole answer, the next request."""
-
-    def __init__(self, requests: Sequence[bytes], begin: int, until: float) -> None:
-        self._requests = requests
-        self._next = begin
-        self._until = until
-        self._buffer = b""
-        self._missing = 0
-        self._sent_at = 0.0
-        self._transport: asyncio.Transport | None = None
-        self.times: list[float] = []
-        self.done = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
-        self._ask()
-
-    def _ask(self) -> None:
-        assert self._transport is not None
-        self._sent_at = time.perf_counter()
-        self._transport.write(self._requests[self._next % len(self._requests)])
-        self._next += 1
-
-    def data_received(self, data: bytes) -> None:
-        """An answer, or a part of it."""
-        self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
-        if not found:
-            return
-        lower = head.lower()
-        if not lower.startswith(b"http/1.1 200"):
-            self._fail(head)
-            return
-        length = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0])
-        if len(rest) < length:
-            return
-        self._buffer = b""
-        now = time.perf_counter()
-        self.times.append(now - self._sent_at)
-        if now < self._until:
-            self._ask()
-        else:
-            self._finish()
-
-    def _fail(self, head: bytes) -> None:
-        if not self.done.done():
-            self.done.set_exception(RuntimeError(head.decode(errors="replace")))
-
-    def _finish(self) -> None:
-        assert self._transport is not None
-        self._transport.close()
-        if not self.done.done():
-            self.done.set_result(None)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """A connection that ends before its time fails the round."""
-        if not self.done.done():
-            self.done.set_exception(error or ConnectionError("closed"))
-
-
-async def load(
-    port: int, requests: Sequence[bytes], seconds: float, connections: int
-) -> list[float]:
-    """The seconds that each read took."""
-    loop, until = asyncio.get_running_loop(), time.perf_counter() + seconds
-    readers = []
-    for number in range(connections):
-        begin = number * len(requests) // connections
-        _, reader = await loop.create_connection(
-            partial(Reader, requests, begin, until), "127.0.0.1", port
-        )
-        readers.append(reader)
-    async with asyncio.timeout(seconds + 30):
-        await asyncio.gather(*(reader.done for reader in readers))
-    return [each for reader in readers for each in reader.times]
 
 
 @dataclass(frozen=True)
@@ -263,6 +155,11 @@ class Case:
     process: psutil.Process
     requests: Sequence[bytes]
     connections: int = CONNECTIONS
+
+    def loops(self) -> list[Iterator[bytes]]:
+        """What each connection asks for, over and over; none begins where another does."""
+        apart = len(self.requests) // self.connections
+        return [islice(cycle(self.requests), n * apart, None) for n in range(self.connections)]
 
 
 def requests_for(ids: Sequence[str], tokens: Sequence[str] = ()) -> list[bytes]:
@@ -285,7 +182,7 @@ class Tally:
     def add_slice(self, case: Case) -> None:
         """Have the server under load for a moment."""
         before, began = case.process.cpu_times(), time.perf_counter()
-        self.times += uvloop.run(load(case.port, case.requests, SLICE_S, case.connections))
+        self.times += uvloop.run(load(case.port, case.loops(), seconds=SLICE_S))
         self.took_s += time.perf_counter() - began
         after = case.process.cpu_times()
         self.cpu_s += after.user + after.system - before.user - before.system

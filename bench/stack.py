@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from projections.journal.outcomes import outcomes
 
 ROOT = Path(__file__).parents[1]
 STOP_TIMEOUT_S = 20.0
+READY_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,13 @@ def mesh_process(
             stdout=log,
             stderr=log,
         )
+    with ending(process):
+        yield process
+
+
+@contextmanager
+def ending(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Ask the process to end when the block does, and end it when it does not."""
     try:
         yield process
     finally:
@@ -126,6 +136,28 @@ def mesh_process(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(STOP_TIMEOUT_S)
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when the process can be connected to; raises RuntimeError when it ends or is late."""
+    deadline = time.monotonic() + READY_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    message = "a server did not start"
+    raise RuntimeError(message)
 
 
 def server_pids(state: State, names: Sequence[str]) -> list[int]:
