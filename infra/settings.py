@@ -182,6 +182,9 @@ class Settings(BaseSettings):
     listing_days: int = Field(
         default=90, ge=1, le=3_650, description="how long a published listing is on offer"
     )
+    listing_images_min: int = Field(
+        default=0, ge=0, le=15, description="images without which a listing is not published"
+    )
     storage_per_person_mb: int = Field(
         default=5_120, ge=1, description="MiB of pictures, as sent, that one person may have"
     )

@@ -35,6 +35,7 @@ def listing_stream(listing_id: UUID | str) -> str:
 
 
 IMAGES_MAX = 15
+ImagesMin = Annotated[int, Field(ge=0, le=IMAGES_MAX)]  # without so many it is not for everyone
 
 
 class ListingImage(BaseModel):
@@ -62,6 +63,7 @@ class CreateListing(_ListingCommand):
     fields: VehicleFields
     publish: Switch = False
     expires_at: AwareDatetime | None = None
+    images_min: ImagesMin = 0
 
 
 class UpdateListing(_ListingCommand):
@@ -77,6 +79,7 @@ class PublishListing(_ListingCommand):
 
     kind: Literal["listing.publish"] = "listing.publish"
     expires_at: AwareDatetime | None = None
+    images_min: ImagesMin = 0
 
 
 class RenewListing(_ListingCommand):
@@ -131,6 +134,7 @@ class RemoveListingImage(_ListingCommand):
 
     kind: Literal["listing.remove_image"] = "listing.remove_image"
     media_id: UUID
+    images_min: ImagesMin = 0
 
 
 class DrawListingImage(_ListingCommand):

@@ -194,8 +194,13 @@ async def reorder_listing_images(
 )
 @Door(SIGNED_IN, CHANGES, keys=True)
 async def remove_listing_image(
-    listing_id: UUID, image_id: UUID, sending: Sending, _caller: SignedIn
+    listing_id: UUID, image_id: UUID, mesh: Mesh, sending: Sending, _caller: SignedIn
 ) -> Response:
     """Take an image away for good. If it was the first, the next one stands for the listing."""
-    command = RemoveListingImage(listing_id=listing_id, media_id=image_id, **sending.asked)
+    command = RemoveListingImage(
+        listing_id=listing_id,
+        media_id=image_id,
+        images_min=mesh.settings.listing_images_min,
+        **sending.asked,
+    )
     return answer(await sending.send(command, if_match=True), 204)

@@ -112,6 +112,7 @@ async def create_listing(
         fields=body.fields,
         publish=body.publish,
         expires_at=_end(mesh, sending) if body.publish else None,
+        images_min=mesh.settings.listing_images_min,
         **sending.asked,
     )
     reply = await sending.send(command)
@@ -176,7 +177,12 @@ async def publish_listing(
     """Show the listing to everyone, for as long as `expires_at` then says. Publishing what is
     published changes nothing.
     """
-    command = PublishListing(listing_id=listing_id, expires_at=_end(mesh, sending), **sending.asked)
+    command = PublishListing(
+        listing_id=listing_id,
+        expires_at=_end(mesh, sending),
+        images_min=mesh.settings.listing_images_min,
+        **sending.asked,
+    )
     reply = await sending.send(command, if_match=True)
     return changed(reply, listing_id)
 

@@ -9,10 +9,11 @@ from typing import TypeAlias, assert_never
 from uuid import UUID
 
 from producers.decider import Rejected
-from producers.listings.states import Deleted, Existing, Listing, Sold, Unlisted, changeable
+from producers.listings.states import Deleted, Draft, Existing, Listing, Sold, Unlisted, changeable
 from schemas.listings import (
     IMAGES_MAX,
     AddListingImages,
+    CreateListing,
     DrawListingImage,
     FailListingImage,
     ListingEvent,
@@ -22,6 +23,7 @@ from schemas.listings import (
     ListingImageRemoved,
     ListingImagesAdded,
     ListingImagesReordered,
+    PublishListing,
     RemoveListingImage,
     ReorderListingImages,
 )
@@ -105,6 +107,9 @@ def remove(command: RemoveListingImage, listing: Listing) -> Sequence[ListingEve
         if by_system:
             return []
         raise Rejected("image_unknown", 404)
+    faults = too_few(command, len(found.images) - 1)
+    if faults and not by_system and not isinstance(found, Draft):
+        raise Rejected("fields_missing", 422, faults)
     return [
         ListingImageRemoved(
             listing_id=command.listing_id, media_id=command.media_id, removed_at=command.asked_at
@@ -136,6 +141,16 @@ def note(command: DrawListingImage | FailListingImage, listing: Listing) -> Sequ
     if media_id in listing.early or known.get(media_id) is not None:
         return []
     return [ListingImageFailed(listing_id=command.listing_id, media_id=media_id, failed_at=at)]
+
+
+def too_few(
+    command: CreateListing | PublishListing | RemoveListingImage, count: int
+) -> list[Fault]:
+    """What stands against showing a listing with so many images to everyone."""
+    if count >= command.images_min:
+        return []
+    detail = f"a listing that everyone sees has at least {command.images_min}, this one has {count}"
+    return [Fault(pointer="/images", detail=detail)]
 
 
 def _on_hand(

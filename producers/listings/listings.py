@@ -103,7 +103,7 @@ def create(command: CreateListing, listing: Listing) -> Sequence[ListingEvent]:
     )
     if not command.publish:
         return [created]
-    _refuse_faults(_missing(command.fields), "fields_missing")
+    _refuse_faults([*_missing(command.fields), *images.too_few(command, 0)], "fields_missing")
     return [
         created,
         _published(command),
@@ -128,10 +128,9 @@ def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
 def publish(command: PublishListing, listing: Listing) -> Sequence[ListingEvent]:
     """Publishing what is active changes nothing and is no fault: two clicks are one wish."""
     match changeable(command, listing):
-        case Draft(fields=fields):
-            _refuse_faults(_missing(fields), "fields_missing")
-            return [_published(command)]
-        case Expired():
+        case (Draft() | Expired()) as found:
+            few = images.too_few(command, len(found.images))
+            _refuse_faults([*_missing(found.fields), *few], "fields_missing")
             return [_published(command)]
         case Active():
             return []

@@ -24,13 +24,26 @@ from schemas.listings import (
     ListingImageRemoved,
     ListingImagesAdded,
     ListingImagesReordered,
+    PublishListing,
     RemoveListingImage,
     ReorderListingImages,
 )
 from schemas.media import ImageVariants
 from schemas.messages import Role
+from schemas.vehicles import VehicleFields
 from tests.producers.spec import Spec
-from tests.producers.test_listings import ID, NOW, OWNER, SYSTEM, asked, created, published, sold
+from tests.producers.test_listings import (
+    ID,
+    NOW,
+    OWNER,
+    SYSTEM,
+    asked,
+    create,
+    created,
+    created_with,
+    published,
+    sold,
+)
 
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
 FIRST, SECOND = (
@@ -218,3 +231,25 @@ def test_LI_17_no_sequence_leaves_an_image_twice_or_a_failed_one_shown(given_com
         assert [each.media_id for each in listing.images] == shown
         assert [each.variants for each in listing.images] == [known.get(each) for each in shown]
         assert listing.seller_id == OWNER
+
+
+def test_LI_08_without_enough_images_a_listing_is_not_published() -> None:
+    publish = PublishListing(**asked(), images_min=2)
+    one, two = draft.given(added(ONE)), draft.given(added(ONE, TWO))
+    draft.when(publish).refused("fields_missing", 422, ["/images"])
+    one.when(publish).refused("fields_missing", 422, ["/images"])
+    two.when(publish).then(published)
+    bare = spec.given(created_with(VehicleFields(title="Golf")), added(ONE))
+    missing = ["/price_minor", "/currency", "/make", "/year", "/mileage", "/images"]
+    bare.when(publish).refused("fields_missing", 422, missing)
+    both = create(publish=True).model_copy(update={"images_min": 1})
+    spec.when(both).refused("fields_missing", 422, ["/images"])
+
+
+def test_LI_08_what_everyone_sees_keeps_the_images_that_it_needs() -> None:
+    command = RemoveListingImage(**asked(), media_id=ONE, images_min=1)
+    shown = spec.given(created, published, added(ONE))
+    shown.when(command).refused("fields_missing", 422, ["/images"])
+    shown.given(added(TWO)).when(command).then(removed(ONE))
+    draft.given(added(ONE)).when(command).then(removed(ONE))
+    shown.when(remove(ONE, **SYSTEM)).then(removed(ONE))

@@ -13,7 +13,7 @@ from schemas.listings import IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
 from tests.api.picturing import File, Uploader, images_of
 from tests.api.profiling import photo
-from tests.api.running import Mesh
+from tests.api.running import Mesh, api
 from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
@@ -253,3 +253,24 @@ async def test_LI_12_only_files_may_be_larger_than_other_bodies(seller: Uploader
     path = f"{path_of(listing)}/images"
     answer = await seller.ask("PUT", path, content=body, headers=headers)
     assert answer.status_code == 413
+
+
+async def test_LI_08_where_images_are_required_none_means_no_publication(
+    mesh: Mesh, seller: Uploader
+) -> None:
+    draft = await seller.create()
+    async with api(mesh.settings.model_copy(update={"listing_images_min": 1})) as strict:
+        await eventually(lambda: strict.machines.writes.started, 20)
+        owner = Uploader(strict, seller.account)
+        path = f"{path_of(draft)}/publish"
+        refused = await owner.ask("POST", path)
+        assert reason_of(refused) == (422, "fields_missing")
+        assert pointers_of(refused) == ["/images"]
+        at_once = await owner.create(publish=True)
+        assert (at_once.status_code, pointers_of(at_once)) == (422, ["/images"])
+        answer = await sent(owner, draft, photo())
+        published = await owner.ask("POST", path)
+        assert published.status_code == 200, published.text
+        image = images_of(answer)[0]["id"]
+        kept = await owner.ask("DELETE", f"{path_of(draft)}/images/{image}")
+        assert reason_of(kept) == (422, "fields_missing")
