@@ -19,19 +19,18 @@ from sqlalchemy import Index, MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
-from schemas.identity import UserDeleted
 from schemas.recorded import Recorded
 from schemas.sharing import SHARES_MAX, Shared, Unshared
 
 KEPT_MAX = 200  # links of one person, ended ones among them: of those it is told that they are
 
-Heard: TypeAlias = Shared | Unshared | UserDeleted
+Heard: TypeAlias = Shared | Unshared
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """Somebody's links, the first opened first. `token_hashes` are the SHA-256 of their texts. Of a
-    deleted person nothing is left but that they are.
+    """Somebody's links, the first opened first. `token_hashes` are the SHA-256 of their texts. They
+    name nobody but by an id, so those of whoever has left stay: it is still told that they ended.
     """
 
     share_ids: tuple[str, ...] = ()
@@ -40,7 +39,6 @@ class Shares:
     expires_at: tuple[datetime, ...] = ()
     revoked: tuple[bool, ...] = ()
     version: int = 0
-    deleted: bool = False
 
 
 def key(recorded: Recorded[Heard]) -> str:
@@ -49,13 +47,8 @@ def key(recorded: Recorded[Heard]) -> str:
 
 
 def fold(row: Shares | None, recorded: Recorded[Heard]) -> Shares:
-    """The links after the event; of the deleted none is left, whatever comes."""
-    event = recorded.event
-    if isinstance(event, UserDeleted):
-        return Shares(deleted=True)
-    row = row or Shares()
-    if row.deleted:
-        return row
+    """The links after the event."""
+    event, row = recorded.event, row or Shares()
     match event:
         case Shared():
             row = _opened(_with_room(_without(row, str(event.share_id)), event.shared_at), event)
@@ -110,10 +103,9 @@ def shares(
     return Projection(
         name=name,
         version=version,
-        hears=(shared, unshared, UserDeleted),
+        hears=(shared, unshared),
         key=key,
         fold=fold,
-        erased_by=(UserDeleted,),
         row=Shares,
         target=PostgresTable(table),
     )

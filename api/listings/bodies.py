@@ -30,6 +30,7 @@ _FIELDS: dict[str, Any] = {
 }
 LISTING_ID = "01980000-0000-7000-8000-000000000001"
 CHANGED = {"id": LISTING_ID, "version": 2}
+IS_FAVORITE = "Whether the caller keeps it in mind; null for strangers, API keys and of the past"
 LISTING = {
     **_FIELDS,
     "id": LISTING_ID,
@@ -43,6 +44,8 @@ LISTING = {
     "sold_at": None,
     "mileage_km": 42_000,
     "views": 7,
+    "favorites": 2,
+    "is_favorite": None,
 }
 
 
@@ -100,6 +103,10 @@ class ListingAnswer(VehicleFacts):
     sold_at: AwareDatetime | None
     mileage_km: int | None
     views: int | None = Field(default=None, description="Only on the listing as it is now")
+    favorites: int | None = Field(
+        default=None, description="How many people keep it in mind; where `views` is"
+    )
+    is_favorite: bool | None = Field(default=None, description=IS_FAVORITE)
 
 
 class ListingsAnswer(BaseModel):
@@ -114,12 +121,14 @@ def vehicle_fields(body: VehicleFields) -> VehicleFields:
     return VehicleFields(**{name: getattr(body, name) for name in VehicleFields.model_fields})
 
 
-def shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the listing page as clients see it."""
+def shown(row: Mapping[str, Any], marks: Mapping[str, bool | None] | None = None) -> dict[str, Any]:
+    """A row of the listing page as clients see it; `marks` say which are favourites of theirs."""
     body = dict(row)
     unit, lat, lon = body.pop("mileage_unit"), body.pop("lat"), body.pop("lon")
     body["id"] = body.pop("key")
     if unit is not None:
         body["mileage"] = {"value": body["mileage"], "unit": unit}
+    if marks is not None:
+        body["is_favorite"] = marks[body["id"]]
     body["geo"] = None if lat is None else {"lat": lat, "lon": lon}
     return body

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
@@ -16,11 +17,13 @@ from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, SEARCHES, Door
 from api.entry.paging import Page, Paging
 from api.entry.routing import new_router
-from api.listings.bodies import LISTING_ID
+from api.listings.bodies import IS_FAVORITE, LISTING_ID
+from api.listings.favored import favored
 from api.wire.emitted import json_of
 from api.wire.problems import Problem, StoreUnavailableError, problem_responses
 from api.wire.successes import ok
 from infra.opensearch import alias_of
+from projections.favorites.favorites import favorites
 from projections.search.listing_search import listing_search
 from projections.search.query import Sort, by_currency, facets_of, search_body, truncated_facets
 from projections.search.suggestions import (
@@ -35,6 +38,7 @@ from schemas.texts import Line
 from schemas.vehicles import GeoPoint
 
 INDEX = CaughtUp(listing_search)
+FAVORITES = CaughtUp(favorites)
 _MOMENTS = {"created_at", "published_at"}
 
 router = new_router("search")
@@ -58,6 +62,7 @@ class Hit(BaseModel):
     fuel_type: str | None = None
     created_at: datetime
     published_at: datetime | None = None
+    is_favorite: bool | None = Field(default=None, description=IS_FAVORITE)
     distance_km: float | None = None
 
 
@@ -115,6 +120,7 @@ _HIT = {
     "place": {"lat": 6.9271, "lon": 79.8612},
     "created_at": "2026-03-01T12:00:00.123456Z",
     "published_at": "2026-03-01T12:00:10.654321Z",
+    "is_favorite": None,
 }
 _SEARCHED = {
     "hits": [_HIT],
@@ -154,7 +160,21 @@ async def _search(
         fault = Fault(pointer="?sort", detail="`distance` needs a center: send lat and lon")
         raise Problem(422, "invalid", "Distance from where?", faults=[fault])
     asked = Asked(page, filters, order, typos=bool(page.after and page.after[0]))
-    return _answer(*await INDEX.read(request, lambda: _found(mesh, asked)))
+    asked, found = await INDEX.read(request, lambda: _found(mesh, asked))
+    return _answer(asked, found, await _marks(request, found))
+
+
+async def _marks(request: Request, found: dict[str, Any]) -> Mapping[str, bool | None]:
+    """Which hits are favourites of the caller's. A search needs no Postgres: while it is away nobody
+    is told.
+    """
+    ids = [hit["_id"] for hit in found["hits"]["hits"]]
+    if request.scope["caller"].signed_in:
+        await FAVORITES.wait(request)
+    try:
+        return await favored(request, ids)
+    except StoreUnavailableError:
+        return dict.fromkeys(ids)
 
 
 async def _found(mesh: Machines, asked: Asked) -> tuple[Asked, dict[str, Any]]:
@@ -204,13 +224,13 @@ async def _run(mesh: Machines, body: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _answer(asked: Asked, found: dict[str, Any]) -> Response:
+def _answer(asked: Asked, found: dict[str, Any], marks: Mapping[str, bool | None]) -> Response:
     page, total, hits = asked.page, _total(found), found["hits"]["hits"]
     more = len(hits) > page.limit or (page.after is None and total > page.offset + len(hits))
     hits = hits[: page.limit]
     cursor, link = page.next_of([asked.typos, *hits[-1]["sort"]] if hits and more else None)
     body = {
-        "hits": [_hit(hit, asked.order) for hit in hits],
+        "hits": [_hit(hit, asked.order) | {"is_favorite": marks[hit["_id"]]} for hit in hits],
         "total": total,
         "typos": asked.typos,
         "by_currency": by_currency(asked.order, asked.filters),

@@ -34,6 +34,12 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
         return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
     if kind in ("conversation", "message"):
         return await said(mesh, kind, owner)
+    if kind in ("share", "shared"):
+        answer = await mesh.client.post("/api/favorites/share", headers=owner.headers)
+        assert answer.status_code == 201, answer.text
+        mine = await Seller(mesh, owner).read("/api/favorites/share", answer)
+        assert mine.status_code == 200, mine.text
+        return str(answer.json()["id" if kind == "share" else "token"])
     if kind == "review":
         return await reviewed(mesh, owner)
     if kind == "api key":

@@ -10,12 +10,10 @@ import pytest
 from projections.favorites.shared_wishlists import shared_wishlists
 from projections.sharing import KEPT_MAX, Shares
 from schemas.favorites import favorites_stream
-from schemas.identity import UserDeleted
 from schemas.sharing import SHARES_MAX
 from tests.producers.keeping import DAY, ID, NOW, shared, unshared
 from tests.projections.history import history, rows_of
 
-DELETED = UserDeleted(user_id=ID, email_hash="0" * 64, deleted_at=NOW)
 LATER = NOW + 2 * DAY
 
 
@@ -38,11 +36,6 @@ def test_FA_10_a_link_is_kept_by_the_hash_of_its_text() -> None:
 def test_FA_10_a_revoked_link_is_remembered_as_such() -> None:
     assert row_after(shared(1), shared(2), unshared(1)).revoked == (True, False)
     assert row_after(shared(1), unshared(9)).revoked == (False,)
-
-
-def test_FA_07_of_a_deleted_person_no_link_is_left_whatever_comes() -> None:
-    assert row_after(shared(1), DELETED, shared(2)) == Shares(deleted=True)
-    assert row_after(DELETED, shared(2)) == Shares(deleted=True)
 
 
 @pytest.mark.parametrize("ended", [unshared(1), None], ids=["revoked", "expired"])
