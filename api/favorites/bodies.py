@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.listings.sight import CARD, ListingCard, SeenStatus
+from api.listings.sight import SUMMARY, ListingSummary, SeenStatus
 from api.wire.changes import ChangedAnswer
 
 LISTING_ID = "01980000-0000-7000-8000-000000000001"
@@ -16,7 +16,7 @@ SAVED: dict[str, Any] = {
     "listing_id": LISTING_ID,
     "added_at": "2026-03-01T12:00:00Z",
     "status": "active",
-    "listing": CARD,
+    "listing": SUMMARY,
 }
 _GONE = "`gone`: it can't be seen any more, and nothing of it is told"
 
@@ -38,7 +38,7 @@ class SavedListing(BaseModel):
     listing_id: UUID
     added_at: AwareDatetime
     status: SeenStatus = Field(description=_GONE)
-    listing: ListingCard | None = Field(description="Null when it is gone")
+    listing: ListingSummary | None = Field(description="Null when it is gone")
 
 
 class FavoritesAnswer(BaseModel):

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.entry.auth import Caller
-from api.listings.sight import card_for
+from api.listings.sight import summary_for
 
 
 def saved(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     """A row of the list; what this caller may not see is told as gone."""
-    status, card = card_for(row, caller)
+    status, summary = summary_for(row, caller)
     return {
         "listing_id": row["key"],
         "added_at": row["favored_at"],
         "status": status,
-        "listing": card,
+        "listing": summary,
     }

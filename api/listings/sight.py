@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 SeenStatus = Literal["active", "sold", "draft", "hidden", "gone"]
 
 
-class ListingCard(BaseModel):
+class ListingSummary(BaseModel):
     """What is told of a listing where it stands among others; null means "not stated"."""
 
     id: UUID
@@ -43,7 +43,7 @@ class ListingCard(BaseModel):
     sold_at: AwareDatetime | None
 
 
-CARD: dict[str, Any] = {
+SUMMARY: dict[str, Any] = {
     "id": "01980000-0000-7000-8000-000000000001",
     "seller_id": "01980000-0000-7000-8000-00000000000a",
     "title": "Porsche 911 Carrera 4S",
@@ -103,7 +103,7 @@ async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = Fal
     return row
 
 
-def card_for(row: Row, caller: Caller) -> tuple[str, dict[str, Any] | None]:
+def summary_for(row: Row, caller: Caller) -> tuple[str, dict[str, Any] | None]:
     """A listing's status and what is told of it where it stands among others. What this caller may
     not see is `gone`, whatever it is; so is what has no row, whose columns are null.
     """
@@ -112,7 +112,7 @@ def card_for(row: Row, caller: Caller) -> tuple[str, dict[str, Any] | None]:
         own = status in (ListingStatus.DRAFT, ListingStatus.HIDDEN)
         if not own or not sees_all(caller, row["seller_id"]):
             return "gone", None
-    named = {name: row[name] for name in CARD if name != "id"}
+    named = {name: row[name] for name in SUMMARY if name != "id"}
     return status, {"id": row["key"], **named}
 
 
