@@ -13,6 +13,8 @@ from api.analytics import routes as analytics
 from api.backends.machines import open_machines
 from api.document import openapi
 from api.entry import middleware
+from api.favorites import routes as favorites
+from api.favorites import sharing as wishlists
 from api.identity import account, api_keys, erasure, export, mail_links, oauth, standing
 from api.identity import routes as identity
 from api.items import routes as items
@@ -50,6 +52,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     messaging.router,
     items.router,
     reviews.router,
+    favorites.router,
+    wishlists.router,
     search.router,
     analytics.router,
     audit.router,

@@ -49,6 +49,7 @@ from infra.vault import Vault, create_schema
 from processors.feeding.generations import create_system_schema, ensure_generations
 from processors.stores.port import Change, Generation, Held
 from processors.stores.postgres import open_postgres_store
+from projections.favorites.favorites import favorites
 from projections.identity import sessions, users
 from projections.listings.listing_page import ListingPage, listing_page
 from projections.listings.listing_views import listing_views
@@ -248,7 +249,7 @@ async def fill(settings: Settings) -> list[str]:
         await create_system_schema(pool)
         # People and sessions: from their tables the API knows that no token has been cut off.
         await ensure_generations(
-            settings, (listing_page, listing_views, users.users, sessions.sessions)
+            settings, (listing_page, listing_views, favorites, users.users, sessions.sessions)
         )
         store = await open_postgres_store(settings, pool_size=2)
         try:

@@ -6,6 +6,8 @@ from typing import Any
 
 from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
+from projections.favorites.favorites import favorites
+from projections.favorites.shared_wishlists import shared_wishlists
 from projections.identity.api_keys import api_keys
 from projections.identity.identities import identities
 from projections.identity.sessions import sessions
@@ -59,5 +61,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     message_reads,
     items,
     reviews,
+    favorites,
+    shared_wishlists,
     timers,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas import (
+    favorites,
     identity,
     items,
     listings,
@@ -31,6 +32,7 @@ CONTEXTS: tuple[Context, ...] = (
     messaging.CONTEXT,
     items.CONTEXT,
     reviews.CONTEXT,
+    favorites.CONTEXT,
     ops.CONTEXT,
     tracking.CONTEXT,
 )

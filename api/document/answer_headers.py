@@ -45,6 +45,11 @@ HEADERS: Final[Mapping[str, dict[str, Any]]] = {
         "schema": {"type": "string"},
         "example": '</api/listings?limit=20&cursor=WyJhIl0.c2ln>; rel="next"',
     },
+    "X-Robots-Tag": {
+        "description": "That no search engine is to keep what a link shows",
+        "schema": {"type": "string"},
+        "example": "noindex",
+    },
     "Retry-After": {
         "description": "Seconds to wait before the same is asked again",
         "schema": {"type": "integer", "minimum": 0},

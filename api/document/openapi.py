@@ -27,6 +27,7 @@ TAGS = [
     {"name": "listings", "description": "Something a seller offers at a price"},
     {"name": "messaging", "description": "What buyers and sellers write to each other"},
     {"name": "reviews", "description": "What people say of sellers, and how many stars"},
+    {"name": "favorites", "description": "Listings that people keep in mind, and show to others"},
     {"name": "items", "description": "Something offered on a campus, for that campus alone"},
     {"name": "search", "description": "Finding listings"},
     {"name": "analytics", "description": "Figures about what happened"},

@@ -4,7 +4,7 @@ for ever.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
@@ -54,6 +54,11 @@ def pictures_of(row: Mapping[str, Any]) -> list[dict[str, str | None]]:
         dict(zip(PictureAnswer.model_fields, (media_id, *map(_address, keys)), strict=True))
         for media_id, *keys in zip(*(row[name] for name in NAMES), strict=True)
     ]
+
+
+def first_drawn(keys: Sequence[str] | None) -> str | None:
+    """The address of the first of these that is drawn; None: there is none."""
+    return next((url_of(each) for each in keys or () if each != NOT_DRAWN), None)
 
 
 def _address(key: str) -> str | None:

@@ -40,6 +40,7 @@ PICTURE = {
     "medium": f"{_SIZES}/{'2' * 64}.webp",
     "large": f"{_SIZES}/{'3' * 64}.webp",
 }
+IS_FAVORITE = "Whether the caller keeps it in mind; null for strangers, API keys and of the past"
 LISTING = {
     **_FIELDS,
     "id": LISTING_ID,
@@ -55,6 +56,8 @@ LISTING = {
     "mileage_km": 42_000,
     "images": [PICTURE],
     "views": 7,
+    "favorites": 2,
+    "is_favorite": None,
 }
 
 
@@ -116,6 +119,10 @@ class ListingAnswer(VehicleFacts):
     mileage_km: int | None
     images: list[PictureAnswer] = Field(description="In their order; the first stands for it")
     views: int | None = Field(default=None, description="Only on the listing as it is now")
+    favorites: int | None = Field(
+        default=None, description="How many people keep it in mind; where `views` is"
+    )
+    is_favorite: bool | None = Field(default=None, description=IS_FAVORITE)
 
 
 class ListingsAnswer(BaseModel):
@@ -130,8 +137,8 @@ def vehicle_fields(body: VehicleFields) -> VehicleFields:
     return VehicleFields(**{name: getattr(body, name) for name in VehicleFields.model_fields})
 
 
-def shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the listing page as clients see it."""
+def shown(row: Mapping[str, Any], marks: Mapping[str, bool | None] | None = None) -> dict[str, Any]:
+    """A row of the listing page as clients see it; `marks` say which are favourites of theirs."""
     body = dict(row)
     unit, lat, lon = body.pop("mileage_unit"), body.pop("lat"), body.pop("lon")
     body["id"] = body.pop("key")
@@ -140,5 +147,7 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
     body["images"] = pictures_of(row)
     for name in NAMES:
         body.pop(name)
+    if marks is not None:
+        body["is_favorite"] = marks[body["id"]]
     body["geo"] = None if lat is None else {"lat": lat, "lon": lon}
     return body

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh, machines_of
 from api.backends.rate_limits import spend
-from api.entry.auth import SignedIn
+from api.entry.auth import MaybeCaller, SignedIn
 from api.entry.commands import CommandSender, Sending
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SEARCHES, SELLERS, SIGNED_IN, UNLIMITED, Door
@@ -30,6 +30,7 @@ from api.listings.bodies import (
     shown,
     vehicle_fields,
 )
+from api.listings.favored import favored
 from api.listings.past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listings.sight import PUBLIC, Row, listing_for
 from api.wire.changes import answer, changed
@@ -38,6 +39,7 @@ from api.wire.etags import UNCHANGED, json_response
 from api.wire.forms import cleared
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, ok
+from projections.favorites.favorites import favorites
 from projections.listings import listing_page
 from projections.listings.listing_views import listing_views
 from schemas.listings import (
@@ -54,8 +56,11 @@ from schemas.messages import Fault, Market
 
 # The id is matched by its form, so that no other path under /api/listings can be taken for one.
 ONE = "/api/listings/{listing_id:uuid}"
-PAGES = CaughtUp(listing_page.listing_page, listing_views)
+PAGES = CaughtUp(listing_page.listing_page, listing_views, favorites)
 PRIVATE = "private, no-cache"
+# What is shown to somebody says whether it is a favourite, which raises no version: a copy that is
+# asked about again would be taken for what it is no more.
+THEIRS = "private, no-store"
 NOT_DELETED = tuple(status for status in ListingStatus if status is not ListingStatus.DELETED)
 
 _CHANGED = ok("Done; `version` is the listing's version now", CHANGED)
@@ -79,7 +84,9 @@ router = new_router("listings")
 # Its past spends "search": that is more than a row.
 @Door(ANYONE, UNLIMITED, keys=True)
 async def read_listing(listing_id: UUID, request: Request) -> Response:
-    """One listing, as it is or as it was. Its ETag is its version, which views do not raise."""
+    """One listing, as it is or as it was. Its ETag is its version, which views and favourites do not
+    raise.
+    """
     past = past_wanted(request)
     if past is not None:
         await spend(machines_of(request).rate_limits, request, "search", 1)
@@ -87,8 +94,11 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
     row = await listing_for(request, listing_id, deleted=past is not None)
     if past is not None:
         row = await as_it_was(request, row, past)
-    cache = {} if row["status"] in PUBLIC else {"cache_control": PRIVATE}
-    return json_response(request, json_of(shown(row)), row["version"], **cache)
+        cache = {} if row["status"] in PUBLIC else {"cache_control": PRIVATE}
+        return json_response(request, json_of(shown(row)), row["version"], **cache)
+    marks = await favored(request, [row["key"]])
+    cache = {"cache_control": THEIRS} if request.scope["caller"].signed_in else {}
+    return json_response(request, json_of(shown(row, marks)), row["version"], **cache)
 
 
 @router.post(
@@ -269,11 +279,13 @@ async def _nobody(mesh: Machines, buyer_id: UUID | None) -> Problem | None:
     openapi_extra=OPENAPI_EXTRA,
 )
 @Door(ANYONE, SEARCHES, keys=True)
-async def list_listings(request: Request, mesh: Mesh, page: Paging) -> Response:
+async def list_listings(
+    request: Request, mesh: Mesh, page: Paging, _caller: MaybeCaller
+) -> Response:
     """Every active listing, the last published first."""
     await PAGES.wait(request)
     rows = await listing_page.newest(mesh.postgres, Market.EXOTICS, page.part)
-    return _list(page, rows, "published_at", {})
+    return await _list(page, rows, "published_at", {})
 
 
 @router.get(
@@ -300,9 +312,10 @@ async def list_my_listings(
     await PAGES.wait(request)
     statuses = status or NOT_DELETED
     rows = await listing_page.mine(mesh.postgres, caller.user_id, statuses, page.part)
-    return _list(page, rows, "created_at", {"Cache-Control": PRIVATE})
+    return await _list(page, rows, "created_at", {"Cache-Control": PRIVATE})
 
 
-def _list(page: Page, found: Sequence[Row], order: str, headers: dict[str, str]) -> Response:
+async def _list(page: Page, found: Sequence[Row], order: str, headers: dict[str, str]) -> Response:
     rows, last = page.shown(found, order, "key")
-    return page.response([shown(row) for row in rows], last, headers=headers)
+    marks = await favored(page.request, [row["key"] for row in rows])
+    return page.response([shown(row, marks) for row in rows], last, headers=headers)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
@@ -15,14 +16,15 @@ from api.backends.stores import opensearch_answering
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, SEARCHES, Door
 from api.entry.paging import Page, Paging
-from api.entry.pictures import url_of
+from api.entry.pictures import first_drawn
 from api.entry.routing import new_router
-from api.listings.bodies import LISTING_ID, PICTURE
+from api.listings.bodies import IS_FAVORITE, LISTING_ID, PICTURE
+from api.listings.favored import favored
 from api.wire.emitted import json_of
 from api.wire.problems import Problem, StoreUnavailableError, problem_responses
 from api.wire.successes import ok
 from infra.opensearch import alias_of
-from projections.image_columns import NOT_DRAWN
+from projections.favorites.favorites import favorites
 from projections.search.listing_search import listing_search
 from projections.search.query import Sort, by_currency, facets_of, search_body, truncated_facets
 from projections.search.suggestions import (
@@ -37,6 +39,7 @@ from schemas.texts import Line
 from schemas.vehicles import GeoPoint
 
 INDEX = CaughtUp(listing_search)
+FAVORITES = CaughtUp(favorites)
 _MOMENTS = {"created_at", "published_at"}
 
 router = new_router("search")
@@ -61,6 +64,7 @@ class Hit(BaseModel):
     created_at: datetime
     published_at: datetime | None = None
     thumbnail: str | None = None
+    is_favorite: bool | None = Field(default=None, description=IS_FAVORITE)
     distance_km: float | None = None
 
 
@@ -119,6 +123,7 @@ _HIT = {
     "created_at": "2026-03-01T12:00:00.123456Z",
     "published_at": "2026-03-01T12:00:10.654321Z",
     "thumbnail": PICTURE["thumbnail"],
+    "is_favorite": None,
 }
 _SEARCHED = {
     "hits": [_HIT],
@@ -158,7 +163,21 @@ async def _search(
         fault = Fault(pointer="?sort", detail="`distance` needs a center: send lat and lon")
         raise Problem(422, "invalid", "Distance from where?", faults=[fault])
     asked = Asked(page, filters, order, typos=bool(page.after and page.after[0]))
-    return _answer(*await INDEX.read(request, lambda: _found(mesh, asked)))
+    asked, found = await INDEX.read(request, lambda: _found(mesh, asked))
+    return _answer(asked, found, await _marks(request, found))
+
+
+async def _marks(request: Request, found: dict[str, Any]) -> Mapping[str, bool | None]:
+    """Which hits are favourites of the caller's. A search needs no Postgres: while it is away nobody
+    is told.
+    """
+    ids = [hit["_id"] for hit in found["hits"]["hits"]]
+    if request.scope["caller"].signed_in:
+        await FAVORITES.wait(request)
+    try:
+        return await favored(request, ids)
+    except StoreUnavailableError:
+        return dict.fromkeys(ids)
 
 
 async def _found(mesh: Machines, asked: Asked) -> tuple[Asked, dict[str, Any]]:
@@ -208,13 +227,13 @@ async def _run(mesh: Machines, body: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _answer(asked: Asked, found: dict[str, Any]) -> Response:
+def _answer(asked: Asked, found: dict[str, Any], marks: Mapping[str, bool | None]) -> Response:
     page, total, hits = asked.page, _total(found), found["hits"]["hits"]
     more = len(hits) > page.limit or (page.after is None and total > page.offset + len(hits))
     hits = hits[: page.limit]
     cursor, link = page.next_of([asked.typos, *hits[-1]["sort"]] if hits and more else None)
     body = {
-        "hits": [_hit(hit, asked.order) for hit in hits],
+        "hits": [_hit(hit, asked.order) | {"is_favorite": marks[hit["_id"]]} for hit in hits],
         "total": total,
         "typos": asked.typos,
         "by_currency": by_currency(asked.order, asked.filters),
@@ -236,8 +255,7 @@ def _hit(hit: dict[str, Any], order: Sort) -> dict[str, Any]:
     for name in _MOMENTS & shown.keys():
         # The store spells them in its own way.
         shown[name] = shown[name] and datetime.fromisoformat(shown[name])
-    drawn = [key for key in shown.pop("thumbnail_keys") or () if key != NOT_DRAWN]
-    shown["thumbnail"] = url_of(drawn[0]) if drawn else None
+    shown["thumbnail"] = first_drawn(shown.pop("thumbnail_keys"))
     if order is Sort.DISTANCE and shown.get("place"):
         shown["distance_km"] = round(hit["sort"][0], 3)
     return shown

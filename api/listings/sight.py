@@ -6,14 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import Request
+from pydantic import AwareDatetime, BaseModel
 
 from api.backends.machines import Machines, machines_of
 from api.entry.auth import Caller
 from api.entry.doors import MODERATORS
+from api.entry.pictures import first_drawn
 from api.wire.problems import Problem
 from projections.listings.listing_page import by_id
 from schemas.listings import ListingStatus, seller_account
@@ -21,6 +23,45 @@ from schemas.listings import ListingStatus, seller_account
 PUBLIC = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
 
 Row = Mapping[str, Any]
+SeenStatus = Literal["active", "sold", "draft", "hidden", "expired", "gone"]
+UNSEEN = frozenset({ListingStatus.DRAFT, ListingStatus.HIDDEN, ListingStatus.EXPIRED})
+
+
+class ListingSummary(BaseModel):
+    """What is told of a listing where it stands among others; null means "not stated"."""
+
+    id: UUID
+    seller_id: str
+    title: str | None
+    price_minor: int | None
+    currency: str | None
+    year: int | None
+    make: str | None
+    model: str | None
+    mileage_km: int | None
+    fuel_type: str | None
+    location: str | None
+    published_at: AwareDatetime | None
+    sold_at: AwareDatetime | None
+    thumbnail: str | None
+
+
+SUMMARY: dict[str, Any] = {
+    "id": "01980000-0000-7000-8000-000000000001",
+    "seller_id": "01980000-0000-7000-8000-00000000000a",
+    "title": "Porsche 911 Carrera 4S",
+    "price_minor": 8_500_000,
+    "currency": "USD",
+    "year": 2019,
+    "make": "Porsche",
+    "model": "911",
+    "mileage_km": 42_000,
+    "fuel_type": "petrol",
+    "location": "Colombo",
+    "published_at": "2026-03-01T12:00:00Z",
+    "sold_at": None,
+    "thumbnail": None,
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +107,18 @@ async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = Fal
     if not insider:
         raise hidden()
     return row
+
+
+def summary_for(row: Row, caller: Caller) -> tuple[str, dict[str, Any] | None]:
+    """A listing's status and what is told of it where it stands among others. What this caller may
+    not see is `gone`, whatever it is; so is what has no row, whose columns are null.
+    """
+    status = row["status"]
+    told = status in PUBLIC or (status in UNSEEN and sees_all(caller, row["seller_id"]))
+    if not told:
+        return "gone", None
+    named = {name: row[name] for name in SUMMARY if name not in ("id", "thumbnail")}
+    return status, {"id": row["key"], **named, "thumbnail": first_drawn(row["thumbnail_keys"])}
 
 
 async def listing_offer(mesh: Machines, listing_id: UUID) -> Offer:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from producers.decider import Decider
+from producers.favorites import favorites
 from producers.identity.api_keys import api_keys
 from producers.identity.claims import claims
 from producers.identity.identity_claims import identity_claims
@@ -43,6 +44,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "conversation": conversations,
     "item": items,
     "review": reviews,
+    "favorites": favorites,
     "handler": handlers,
 }
 

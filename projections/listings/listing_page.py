@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from sqlalchemy import Index, MetaData, Table
 
+from projections.favorites.favorites import COUNT
 from projections.listings.listing_images import LISTING_IMAGES_VIEW, image_changes
 from projections.listings.listings_view import LISTINGS_VIEW
 from projections.postgres_columns import columns_of
@@ -171,7 +172,7 @@ _COLUMNS = ", ".join(f'"{name}"' for name in _NAMES)
 # Lists do without the one column that is as long as all others together.
 _LISTED = ", ".join(f'"{name}"' for name in _NAMES if name != "description")
 _BY_ID = f"""
-    SELECT {_COLUMNS}, coalesce(views, 0) AS views
+    SELECT {_COLUMNS}, coalesce(views, 0) AS views, {COUNT.format(listing="$1")} AS favorites
     FROM reads.listing_page LEFT JOIN reads.listing_views USING (key)
     WHERE key = $1
 """  # noqa: S608 - our own names
@@ -188,7 +189,7 @@ _MINE = f"""
 
 
 async def by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:
-    """One listing with its view count."""
+    """One listing with how often it was seen, and how many keep it in mind."""
     return await reads.fetchrow(_BY_ID, listing_id)
 
 

@@ -326,6 +326,45 @@ def on_item(method: str, **body: Any) -> Builder:
     return build
 
 
+def on_favorite(method: str) -> Builder:
+    """A listing kept in mind, or no longer; then it is taken away."""
+
+    async def build(shop: Shop) -> Deed:
+        seller, buyer = await shop.person(), await shop.person("buyer")
+        listing = await seller.offer()
+        await seller.read(path_of(listing), listing)
+        path = f"/api/favorites/{listing.json()['id']}"
+        if method == "DELETE":
+            assert (await buyer.ask("POST", path)).status_code == 200
+        return shop.deed(buyer, method, path, lambda: shop.take_away(listing))
+
+    return build
+
+
+async def clear_favorites(shop: Shop) -> Deed:
+    add = await on_favorite("POST")(shop)
+    await add.done(uuid4().hex)
+    again = lambda: add.done(uuid4().hex)  # noqa: E731
+    return Deed(shop.mesh, "DELETE", "/api/favorites", again, add.headers)
+
+
+async def share_wishlist(shop: Shop) -> Deed:
+    person = await shop.person("buyer")
+    path = "/api/favorites/share"
+
+    async def spoil() -> None:
+        for each in (await person.ask("GET", path)).json()["items"]:
+            await person.ask("DELETE", f"{path}/{each['id']}")
+
+    return shop.deed(person, "POST", path, spoil, json={"hours": 24})
+
+
+async def unshare_wishlist(shop: Shop) -> Deed:
+    share = await share_wishlist(shop)
+    share_id = (await share.done(uuid4().hex)).json()["id"]
+    return Deed(shop.mesh, "DELETE", f"{share.path}/{share_id}", nothing, share.headers)
+
+
 DEEDS: Final[Mapping[str, Builder]] = {
     "create_listing": create_listing,
     "update_listing": on_listing("PATCH", json={"year": 2018}),
@@ -375,4 +414,9 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "update_review": on_review("PATCH", json={"rating": 2}),
     "replace_review_fields": on_review("PUT", json={"rating": 2}),
     "delete_review": on_review("DELETE"),
+    "add_favorite": on_favorite("POST"),
+    "remove_favorite": on_favorite("DELETE"),
+    "clear_favorites": clear_favorites,
+    "share_wishlist": share_wishlist,
+    "unshare_wishlist": unshare_wishlist,
 }

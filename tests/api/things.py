@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+
 from tests.api.operations import NOBODYS
 from tests.api.picturing import Uploader, image_of
 from tests.api.profiling import path_to, photo
@@ -12,45 +16,64 @@ from tests.api.talking import Talker, talk, talker
 
 async def made(mesh: Mesh, kind: str, owner: Account) -> str:
     """A thing of that kind, readable by all; its id."""
-    known = {"person": owner.user_id, "provider": "nowhere", "item": NOBODYS}
-    if kind in known:
-        return known[kind]
-    if kind == "session":
-        tokens = (await mesh.log_in(owner.email)).json()
-        return str(claims_of(tokens["access_token"])["sid"])
-    if kind == "avatar":
-        files = {"avatar": ("me.png", photo())}
-        path = path_to(owner, "/avatar")
-        answer = await mesh.client.post(path, files=files, headers=owner.headers)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["avatar_url"].removeprefix("/api/avatars/"))
-    if kind == "image":
-        # Nobody can draw it, so others never see it.
-        answer = await Uploader(mesh, owner).send(b"\x89PNG\r\n\x1a\n and no more")
-        await Uploader(mesh, owner).image(image_of(answer), answer)
-        return image_of(answer)
-    if kind == "variant":
-        found = await Uploader(mesh, owner).processed(photo())
-        return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
-    if kind in ("conversation", "message"):
-        return await said(mesh, kind, owner)
-    if kind == "review":
-        return await reviewed(mesh, owner)
-    if kind == "listing image":
-        return await pictured(mesh, owner)
-    if kind == "api key":
-        body = {"label": "matrix", "operations": ["search"], "days": 1}
-        answer = await mesh.client.post("/api/auth/keys", json=body, headers=owner.headers)
-    else:
-        body = {**CAR, "publish": kind == "offer"}
-        answer = await mesh.client.post("/api/listings", json=body, headers=owner.headers)
-        path = f"/api/listings/{answer.json()['id']}"
-        await mesh.client.get(path, headers=owner.headers | token_of(answer))
+    return await MAKERS[kind](mesh, owner)
+
+
+async def listed(mesh: Mesh, owner: Account, *, publish: bool) -> str:
+    """A listing, for everyone to see or a draft."""
+    body = {**CAR, "publish": publish}
+    answer = await mesh.client.post("/api/listings", json=body, headers=owner.headers)
+    assert answer.status_code == 201, answer.text
+    path = f"/api/listings/{answer.json()['id']}"
+    await mesh.client.get(path, headers=owner.headers | token_of(answer))
+    return str(answer.json()["id"])
+
+
+async def session(mesh: Mesh, owner: Account) -> str:
+    """A session that runs."""
+    tokens = (await mesh.log_in(owner.email)).json()
+    return str(claims_of(tokens["access_token"])["sid"])
+
+
+async def avatar(mesh: Mesh, owner: Account) -> str:
+    """The part of an avatar's address that is its own."""
+    files = {"avatar": ("me.png", photo())}
+    answer = await mesh.client.post(path_to(owner, "/avatar"), files=files, headers=owner.headers)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["avatar_url"].removeprefix("/api/avatars/"))
+
+
+async def image(mesh: Mesh, owner: Account) -> str:
+    """An upload. Nobody can draw it, so others never see it."""
+    answer = await Uploader(mesh, owner).send(b"\x89PNG\r\n\x1a\n and no more")
+    await Uploader(mesh, owner).image(image_of(answer), answer)
+    return image_of(answer)
+
+
+async def variant(mesh: Mesh, owner: Account) -> str:
+    """The part of a variant's address that is its own."""
+    found = await Uploader(mesh, owner).processed(photo())
+    return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
+
+
+async def api_key(mesh: Mesh, owner: Account) -> str:
+    """A key that opens searches."""
+    body = {"label": "matrix", "operations": ["search"], "days": 1}
+    answer = await mesh.client.post("/api/auth/keys", json=body, headers=owner.headers)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-async def said(mesh: Mesh, kind: str, owner: Account) -> str:
+async def shared(mesh: Mesh, owner: Account, name: str) -> str:
+    """A link to their favourites: its id, or its token."""
+    answer = await mesh.client.post("/api/favorites/share", headers=owner.headers)
+    assert answer.status_code == 201, answer.text
+    mine = await Seller(mesh, owner).read("/api/favorites/share", answer)
+    assert mine.status_code == 200, mine.text
+    return str(answer.json()[name])
+
+
+async def said(mesh: Mesh, owner: Account, kind: str) -> str:
     """A conversation that somebody begins, or what they say first in it."""
     found = await talk(Talker(mesh, owner), await talker(mesh, "seller"))
     message = await found.buyer.said(found.id, "Hello")
@@ -60,7 +83,7 @@ async def said(mesh: Mesh, kind: str, owner: Account) -> str:
 
 async def pictured(mesh: Mesh, owner: Account) -> str:
     """A draft with an image; the ids of both."""
-    listing_id = await made(mesh, "draft", owner)
+    listing_id = await listed(mesh, owner, publish=False)
     uploader = Uploader(mesh, owner)
     answer = await uploader.send(photo(), path=f"/api/listings/{listing_id}/images")
     assert answer.status_code == 201, answer.text
@@ -77,3 +100,33 @@ async def reviewed(mesh: Mesh, owner: Account) -> str:
     found = await reviewer.read(f"/api/reviews/{answer.json()['id']}", answer)
     assert found.status_code == 200, found.text
     return str(answer.json()["id"])
+
+
+async def known(_mesh: Mesh, _owner: Account, thing_id: str) -> str:
+    """Something that nobody makes."""
+    return thing_id
+
+
+async def person(_mesh: Mesh, owner: Account) -> str:
+    """Themselves."""
+    return owner.user_id
+
+
+MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
+    "person": person,
+    "provider": partial(known, thing_id="nowhere"),
+    "item": partial(known, thing_id=NOBODYS),
+    "draft": partial(listed, publish=False),
+    "offer": partial(listed, publish=True),
+    "listing image": pictured,
+    "session": session,
+    "avatar": avatar,
+    "image": image,
+    "variant": variant,
+    "conversation": partial(said, kind="conversation"),
+    "message": partial(said, kind="message"),
+    "share": partial(shared, name="id"),
+    "shared": partial(shared, name="token"),
+    "review": reviewed,
+    "api key": api_key,
+}

@@ -41,8 +41,12 @@ _STREAMS = (  # which field names an event's stream; the first that it has
     ("handler", "handler/"),
     ("stream_id", ""),
 )
-# Kinds whose streams begin as they do.
-_OWN_CATEGORY = ("profile", "seller", "preferences", "wallet")
+# The person's stream that the events of a noun stand in.
+_OWN_CATEGORY = {
+    **{noun: noun for noun in ("profile", "seller", "preferences", "wallet", "favorites")},
+    "favorite": "favorites",
+    "wishlist": "favorites",
+}
 
 
 def accept(
@@ -95,7 +99,7 @@ def _headers(event: type[Event], data: dict[str, Any]) -> dict[str, str]:
     about = [place for place in _STREAMS if kind_of(event)[:5] != "user." or place[0] == "user_id"]
     named = (start + data[name] for name, start in about if data.get(name))
     noun = kind_of(event).partition(".")[0]
-    own = f"{noun}/{data['user_id']}" if noun in _OWN_CATEGORY else None
+    own = f"{_OWN_CATEGORY[noun]}/{data['user_id']}" if noun in _OWN_CATEGORY else None
     stream = own or next(named, f"example/{event.SCHEMA}")
     headers = headers_of_event(
         event.model_validate(data),

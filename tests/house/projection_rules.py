@@ -9,16 +9,18 @@ from tests.house.sources import Source
 
 
 def made(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
-    """Every module-level Projection with its variable's name."""
+    """Every module-level Projection, or one that a factory makes, with its variable's name."""
     for source in sources:
         for node in source.tree.body:
             match node:
                 case ast.AnnAssign(
-                    target=ast.Name(id=name), value=ast.Call(func=ast.Name(id="Projection"))
+                    target=ast.Name(id=name),
+                    value=ast.Call(func=ast.Name(id="Projection" | "shares")),
                 ):
                     yield source, name
                 case ast.Assign(
-                    targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="Projection"))
+                    targets=[ast.Name(id=name)],
+                    value=ast.Call(func=ast.Name(id="Projection" | "shares")),
                 ):
                     yield source, name
 

@@ -45,7 +45,8 @@ WORK: dict[str, str] = {
     "health_ready": "one cheap question to each store, all at once, each with a time-out",
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
-         "read_seller", "read_review", "read_image", "read_item"), ROW),
+         "read_seller", "read_review", "read_image", "read_item", "read_favorite",
+         "list_wishlist_shares"), ROW),
     "read_listing": f"{ROW}; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
     "(test_price_history)",
@@ -56,6 +57,8 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("list_listings", "list_my_listings", "list_items", "list_wallet_entries",
          "read_audit"), LIST),
+    "list_favorites": f"{LIST} of the at most 1,000 in one row; each looked up by its key",
+    "read_shared_wishlist": "one link by an index; then as `list_favorites`",
     "list_identities": "at most 100 rows by an index; the rules allow 10",
     "list_sessions": "at most 100 rows by an index",
     "list_api_keys": "at most 20 rows by an index",
@@ -80,7 +83,9 @@ WORK: dict[str, str] = {
          "mark_listing_sold", "reorder_listing_images", "remove_listing_image",
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
-         "update_review", "replace_review_fields", "delete_review", "refresh_session",
+         "update_review", "replace_review_fields", "delete_review", "add_favorite",
+         "remove_favorite", "clear_favorites", "share_wishlist", "unshare_wishlist",
+         "refresh_session",
          "verify_email", "unlink_identity"), COMMAND),
     **dict.fromkeys(("resend_verification", "delete_user"), COMMANDS),
     **dict.fromkeys(

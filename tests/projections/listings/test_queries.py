@@ -13,6 +13,7 @@ import pytest
 from infra.settings import Settings
 from processors.stores.port import Change, Generation, Held
 from processors.stores.postgres import open_postgres_store
+from projections.favorites.favorites import Favorites, favorites
 from projections.listings import listing_page as pages
 from projections.listings.listing_page import ListingPage, listing_page
 from projections.listings.listing_views import ListingViews, listing_views
@@ -68,6 +69,8 @@ async def reads(stack: Settings) -> AsyncIterator[asyncpg.Pool]:
         await _fill(mesh.settings, listing_page, MANY)
         await _fill(mesh.settings, listing_views, {str(UUID(int=1)): ListingViews(7, day(1))})
         await _fill(mesh.settings, price_history, PRICED)
+        kept = Favorites((str(UUID(int=1)),), (day(1),), 1)
+        await _fill(mesh.settings, favorites, {"a": kept, "b": kept})
         await mesh.pool.execute("ANALYZE")
         yield mesh.pool
 
@@ -117,6 +120,11 @@ async def test_LI_04_a_page_tells_its_views(reads) -> None:
     assert two is not None
     assert (one["views"], one["title"], two["views"]) == (7, "Car 1", 0)
     assert await pages.by_id(reads, "nothing") is None
+
+
+async def test_FA_01_a_page_tells_how_many_keep_it_in_mind(reads) -> None:
+    found = [await pages.by_id(reads, str(UUID(int=number))) for number in (1, 2)]
+    assert [row and row["favorites"] for row in found] == [2, 0]
 
 
 async def test_the_prices_of_a_listing_come_back_as_they_were_folded(reads) -> None:

@@ -1,0 +1,147 @@
+"""Share links over HTTP, the same way for whatever is shared: how one is asked for and answered, and
+what it opens. A context adds the address, the command and its read model (projections.sharing).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import Path
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from api.backends.machines import Machines
+from api.backends.share_links import TEXT_LENGTH, LinkText
+from api.entry.consistency import CaughtUp
+from api.wire.forms import Body
+from api.wire.problems import Problem
+from projections import sharing
+from projections.projection import Projection
+from projections.sharing import Shares
+from schemas.numbers import NUMBER
+from schemas.recorded import Reply
+from schemas.sharing import LINK_HOURS_DEFAULT, LINK_HOURS_MAX, Share
+
+TokenInPath = Annotated[
+    str, Path(description="What stands in the link", examples=["q1nJ0X…"], max_length=200)
+]
+# Whoever finds the address of a link in some page's markup is no search engine.
+UNLISTED: Final = {"X-Robots-Tag": "noindex"}
+
+
+class NewShare(Body):
+    """How long the link shall show something; left out: 30 days."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"hours": 168}]})
+
+    hours: Annotated[int, Field(ge=1, le=LINK_HOURS_MAX), NUMBER] = LINK_HOURS_DEFAULT
+
+
+class ShareAnswer(BaseModel):
+    """A link, without its text."""
+
+    id: UUID
+    shared_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class NewShareAnswer(ShareAnswer):
+    """A link with its text, which is never shown again."""
+
+    token: str
+    url: str
+
+
+class SharesAnswer(BaseModel):
+    """Links that show something, the last opened first."""
+
+    items: list[ShareAnswer]
+
+
+SHARE: Final[dict[str, Any]] = {
+    "id": "01980000-0000-7000-8000-000000000005",
+    "shared_at": "2026-03-01T12:00:00Z",
+    "expires_at": "2026-03-31T12:00:00Z",
+}
+
+
+@dataclass(frozen=True)
+class Links:
+    """The links to one kind of thing: their read model, the page of the frontend that shows what
+    they open, and the API's own address for it.
+    """
+
+    projection: Projection[Shares]
+    page: str
+    path: str
+
+    @property
+    def reading(self) -> CaughtUp:
+        """What knows them."""
+        return CaughtUp(self.projection)
+
+    async def told(
+        self, mesh: Machines, command: Share, link: LinkText, reply: Reply
+    ) -> dict[str, Any]:
+        """What is answered to whoever has opened a link; a repeat is told of the first time."""
+        row = None
+        if reply.repeated:
+            await self.everywhere(mesh, reply)
+            user_id, share_id = str(command.user_id), str(command.share_id)
+            row = await sharing.by_id(mesh.postgres, self.projection, user_id, share_id)
+        return {
+            "id": str(command.share_id),
+            "shared_at": command.asked_at if row is None else row["shared_at"],
+            "expires_at": command.expires_at if row is None else row["expires_at"],
+            "token": link.text,
+            "url": self._url(mesh, link),
+        }
+
+    def _url(self, mesh: Machines, link: LinkText) -> str:
+        """Behind the #, which browsers send to no server, where a frontend shows the page."""
+        frontend = mesh.settings.frontend_url.rstrip("/")
+        if frontend:
+            return f"{frontend}/{self.page}#token={link.text}"
+        return f"{mesh.settings.public_url.rstrip('/')}{self.path}/{link.text}"
+
+    async def everywhere(self, mesh: Machines, reply: Reply) -> None:
+        """Return once every API process knows: they all ask the same read model."""
+        if reply.position is not None:
+            await self.reading.reach(mesh, [reply.position])
+
+    async def open_of(self, mesh: Machines, user_id: str) -> list[dict[str, Any]]:
+        """Somebody's links that show something, never their texts."""
+        rows = await sharing.open_of(mesh.postgres, self.projection, user_id, datetime.now(UTC))
+        return [
+            {"id": row["share_id"], "shared_at": row["shared_at"], "expires_at": row["expires_at"]}
+            for row in rows
+        ]
+
+    async def opened(self, mesh: Machines, token: str) -> Opened:
+        """Whose thing the link shows; raises a 404 problem for a text that is of no link, and a 410
+        problem for a link that has expired or was revoked, or whose owner others do not see.
+        """
+        row = None
+        if len(token) == TEXT_LENGTH:
+            row = await sharing.by_hash(mesh.postgres, self.projection, LinkText(token).hash)
+        if row is None:
+            raise Problem(404, "share_unknown", "There is no such link")
+        ended = row["revoked"] or row["expires_at"] <= datetime.now(UTC)
+        if ended or not row["owner_is_here"]:
+            raise share_ended()
+        return Opened(UUID(row["user_id"]), row["expires_at"])
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Whose thing a link shows, and until when."""
+
+    owner_id: UUID
+    expires_at: datetime
+
+
+def share_ended() -> Problem:
+    """The answer about a link that shows nothing any more; why is nobody's business."""
+    return Problem(410, "share_ended", "This link shows nothing any more")
