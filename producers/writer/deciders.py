@@ -19,7 +19,8 @@ from producers.media import media
 from producers.messaging import conversations
 from producers.ops import handlers
 from producers.profiles import preferences, profiles, sellers
-from producers.reviews import reviews
+from producers.reviews.reviews import reviews
+from producers.reviews.votes import votes
 from producers.wallet import wallets
 from schemas.contexts import Context
 from schemas.messages import Command
@@ -43,6 +44,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "conversation": conversations,
     "item": items,
     "review": reviews,
+    "review_vote": votes,
     "handler": handlers,
 }
 

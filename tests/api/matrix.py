@@ -111,7 +111,14 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "update_review": SIGNED_IN,
     "delete_review": SIGNED_IN,
     "list_seller_reviews": EVERYONE,
+    "read_seller_stats": EVERYONE,
     "list_listing_reviews": EVERYONE,
+    "respond_to_review": SIGNED_IN,
+    "replace_review_response": SIGNED_IN,
+    "withdraw_review_response": SIGNED_IN,
+    "read_review_vote": SIGNED_IN,
+    "vote_on_review": SIGNED_IN,
+    "withdraw_review_vote": SIGNED_IN,
     "search": EVERYONE,
     "search_listings": EVERYONE,
     "suggest": EVERYONE,
@@ -186,12 +193,19 @@ def _review(**more: Any) -> Thing:
     return Thing("review", owners=SIGNED_IN, **{"others": 403, "staff": NO_STAFF, **more})
 
 
+def _response(kind: str, **more: Any) -> Thing:
+    """What the seller whom a review is about says to it."""
+    return Thing(kind, **{"others": 403, "staff": NO_STAFF, **more})
+
+
 _ANY_VERSION = {"headers": {"If-Match": "*"}}
 _CHANGE = {"json": {"title": "Another title"}, **_ANY_VERSION}
 _TELL = {"json": {"bio": "Old Porsches"}, **_ANY_VERSION}
 _NAME = {"json": {"business_name": "Perera Motors"}, **_ANY_VERSION}
 _PREFER = {"json": {"theme": "dark"}, **_ANY_VERSION}
 _RATE = {"json": {"rating": 2}, **_ANY_VERSION}
+_RESPOND = {"json": {"content": "Thank you. Drive it well."}}
+_VOTE = {"json": {"vote": "helpful"}}
 _PICTURE = {"files": {"avatar": ("me.png", photo())}}
 
 THINGS: Final[Mapping[str, Thing]] = {
@@ -222,7 +236,15 @@ THINGS: Final[Mapping[str, Thing]] = {
     "update_review": _review(ask=_RATE),
     "delete_review": _review(staff=STAFF),
     "list_seller_reviews": _person(others=0, none=404),
+    "read_seller_stats": _person(others=0, none=404),
     "list_listing_reviews": Thing("draft", others=404),
+    "respond_to_review": _response("review of one", ask=_RESPOND),
+    "replace_review_response": _response("review of one", ask=_RESPOND),
+    "withdraw_review_response": _response("response", staff=STAFF),
+    # Whoever wrote it has no vote; all others have one each.
+    "read_review_vote": _review(others=0),
+    "vote_on_review": _review(own=403, others=0, ask=_VOTE),
+    "withdraw_review_vote": _review(others=0),
     # What people tell of themselves: for all to read, theirs to change, no staff's either.
     "read_user": _person(others=0, none=404),
     "replace_user_fields": _person(staff=NO_STAFF, ask=_TELL),

@@ -36,6 +36,8 @@ async def made(mesh: Mesh, kind: str, owner: Account) -> str:
         return await said(mesh, kind, owner)
     if kind == "review":
         return await reviewed(mesh, owner)
+    if kind in ("review of one", "response"):
+        return await spoken_of(mesh, kind, owner)
     if kind == "api key":
         body = {"label": "matrix", "operations": ["search"], "days": 1}
         answer = await mesh.client.post("/api/auth/keys", json=body, headers=owner.headers)
@@ -65,3 +67,18 @@ async def reviewed(mesh: Mesh, owner: Account) -> str:
     found = await reviewer.read(f"/api/reviews/{answer.json()['id']}", answer)
     assert found.status_code == 200, found.text
     return str(answer.json()["id"])
+
+
+async def spoken_of(mesh: Mesh, kind: str, owner: Account) -> str:
+    """What somebody says of the owner, who has responded to it or has not."""
+    seller = Seller(mesh, owner)
+    answer = await review(Seller(mesh, await mesh.account("buyer")), await seller.offer())
+    assert answer.status_code == 201, answer.text
+    review_id = str(answer.json()["id"])
+    if kind == "response":
+        told = {"content": "Thank you. Drive it well."}
+        answer = await seller.ask("POST", f"/api/reviews/{review_id}/response", json=told)
+        assert answer.status_code == 200, answer.text
+    found = await seller.read(f"/api/reviews/{review_id}", answer)
+    assert found.status_code == 200, found.text
+    return review_id

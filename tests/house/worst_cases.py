@@ -46,6 +46,8 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
          "read_seller", "read_review", "read_image", "read_item"), ROW),
+    "read_review_vote": "two rows by their keys",
+    "read_seller_stats": "the reviews of one seller, counted by an index",
     "read_listing": f"{ROW}; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
     "(test_price_history)",
@@ -80,7 +82,9 @@ WORK: dict[str, str] = {
          "mark_listing_sold",
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
-         "update_review", "replace_review_fields", "delete_review", "refresh_session",
+         "update_review", "replace_review_fields", "delete_review", "respond_to_review",
+         "replace_review_response", "withdraw_review_response", "vote_on_review",
+         "withdraw_review_vote", "refresh_session",
          "verify_email", "unlink_identity"), COMMAND),
     **dict.fromkeys(("resend_verification", "delete_user"), COMMANDS),
     **dict.fromkeys(
