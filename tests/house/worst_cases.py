@@ -45,8 +45,7 @@ WORK: dict[str, str] = {
     "health_ready": "one cheap question to each store, all at once, each with a time-out",
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
-         "read_seller", "read_review", "read_image", "read_item"), ROW),
-    "read_review_vote": "two rows by their keys",
+         "read_seller", "read_review", "read_review_vote", "read_image", "read_item"), ROW),
     "read_seller_stats": "the reviews of one seller, counted by an index",
     "read_listing": f"{ROW}; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
