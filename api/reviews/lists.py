@@ -38,7 +38,7 @@ Stars = Annotated[
     Annotated[int, Field(ge=1, le=RATING_MAX)] | None,
     Query(description="Only reviews with so many stars"),
 ]
-First = Annotated[reviews.Sort, Query(description="What comes first")]
+First = Annotated[reviews.ReviewSort, Query(description="What comes first")]
 
 router = new_router("reviews")
 
@@ -57,7 +57,7 @@ async def list_seller_reviews(
     mesh: Mesh,
     page: Paging,
     caller: MaybeCaller,
-    sort: First = reviews.Sort.RECENT,
+    sort: First = reviews.ReviewSort.RECENT,
     rating: Stars = None,
 ) -> Response:
     """What is said of a seller, the last written first, or what helped most people. Of as many

@@ -191,7 +191,7 @@ class Subject(StrEnum):
     LISTING = "listing_id"
 
 
-class Sort(StrEnum):
+class ReviewSort(StrEnum):
     """What stands first in a list of reviews."""
 
     RECENT = "recent"
@@ -199,9 +199,9 @@ class Sort(StrEnum):
 
 
 # Each ends with what no two reviews have in common: pages neither repeat nor hide any.
-ORDERS: Mapping[Sort, tuple[str, ...]] = {
-    Sort.RECENT: ("created_at", "key"),
-    Sort.HELPFUL: ("helpful", "created_at", "key"),
+ORDERS: Mapping[ReviewSort, tuple[str, ...]] = {
+    ReviewSort.RECENT: ("created_at", "key"),
+    ReviewSort.HELPFUL: ("helpful", "created_at", "key"),
 }
 
 
@@ -212,7 +212,7 @@ class Wanted:
     subject: Subject
     id: str
     rating: int | None = None
-    sort: Sort = Sort.RECENT
+    sort: ReviewSort = ReviewSort.RECENT
 
 
 _REVIEW = """

@@ -20,14 +20,14 @@ from projections.projection import Projection
 from projections.reads import Slice
 from projections.reviews import review_votes, seller_stats
 from projections.reviews import reviews as listed
-from projections.reviews.reviews import Review, Sort, Subject, Wanted, reviews
+from projections.reviews.reviews import Review, ReviewSort, Subject, Wanted, reviews
 from tests.worlds import world
 
 ROWS, SELLERS = 10_000, 50
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Three sale-only rows and votes on what nobody wrote are among them.
 ALONE = (Review(verified_buyer=True), Review(helpful=3), Review(unhelpful=1, verified_buyer=True))
-RECENT, HELPFUL = Sort
+RECENT, HELPFUL = ReviewSort
 
 
 def seller(number: int) -> str:
@@ -89,7 +89,7 @@ def standing(seller_id: str, rating: int | None = None) -> dict[str, Review]:
     }
 
 
-def in_order(rows: Mapping[str, Review], sort: Sort) -> list[str]:
+def in_order(rows: Mapping[str, Review], sort: ReviewSort) -> list[str]:
     def place(key: str) -> tuple[Any, ...]:
         row = rows[key]
         return (row.helpful if sort is HELPFUL else 0, row.created_at, key)
@@ -106,10 +106,10 @@ async def walked(reads: asyncpg.Pool, wanted: Wanted, limit: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("sort", Sort)
+@pytest.mark.parametrize("sort", ReviewSort)
 @pytest.mark.parametrize("rating", [None, 5, 2])
 async def test_RV_04_pages_show_every_review_once_in_either_order(
-    reads, sort: Sort, rating: int | None
+    reads, sort: ReviewSort, rating: int | None
 ) -> None:
     wanted = Wanted(Subject.SELLER, seller(3), rating, sort)
     expected = in_order(standing(seller(3), rating), sort)
@@ -118,8 +118,8 @@ async def test_RV_04_pages_show_every_review_once_in_either_order(
         assert await walked(reads, wanted, limit) == expected
 
 
-@pytest.mark.parametrize("sort", Sort)
-async def test_RV_04_a_page_number_leads_to_the_same_rows(reads, sort: Sort) -> None:
+@pytest.mark.parametrize("sort", ReviewSort)
+async def test_RV_04_a_page_number_leads_to_the_same_rows(reads, sort: ReviewSort) -> None:
     wanted = Wanted(Subject.SELLER, seller(4), None, sort)
     rows = await listed.listed(reads, wanted, Slice(20, offset=40))
     assert [row["key"] for row in rows] == in_order(standing(seller(4)), sort)[40:60]
@@ -224,7 +224,7 @@ class Noted:
         self.asked.append(query_and_values)
 
 
-AFTER: Mapping[Sort, tuple[Any, ...]] = {
+AFTER: Mapping[ReviewSort, tuple[Any, ...]] = {
     RECENT: (NOW - timedelta(days=40), str(UUID(int=500))),
     HELPFUL: (2, NOW - timedelta(days=40), str(UUID(int=500))),
 }
@@ -235,7 +235,7 @@ ASKED: dict[str, Callable[[Noted], Awaitable[Any]]] = {
         f"{sort}_{'after' if part.after else 'first'}": lambda db, sort=sort, part=part: (
             listed.listed(db, Wanted(Subject.SELLER, seller(1), None, sort), part)
         )
-        for sort in Sort
+        for sort in ReviewSort
         for part in (Slice(20), Slice(20, after=AFTER[sort]))
     },
 }
