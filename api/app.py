@@ -28,6 +28,8 @@ from api.messaging.realtime import PATH, Realtime
 from api.ops import audit, health, meta
 from api.profiles import avatars, preferences
 from api.profiles import routes as profiles
+from api.reviews import lists as review_lists
+from api.reviews import responses, votes
 from api.reviews import routes as reviews
 from api.wallet import routes as wallet
 from api.wire import problems
@@ -54,6 +56,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     reviews.router,
     favorites.router,
     wishlists.router,
+    review_lists.router,
+    responses.router,
+    votes.router,
     search.router,
     analytics.router,
     audit.router,

@@ -28,6 +28,7 @@ from projections.profiles.seller_profiles import seller_profiles
 from projections.profiles.user_preferences import user_preferences
 from projections.profiles.user_profiles import user_profiles
 from projections.projection import Projection
+from projections.reviews.review_votes import review_votes
 from projections.reviews.reviews import reviews
 from projections.search.listing_search import listing_search
 from projections.timers.timers import timers
@@ -63,5 +64,6 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     reviews,
     favorites,
     shared_wishlists,
+    review_votes,
     timers,
 )

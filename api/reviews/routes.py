@@ -5,22 +5,19 @@ wrote one changes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request
-from pydantic import Field
+from fastapi import Request
 from starlette.responses import Response
 
-from api.backends.machines import Machines, Mesh
+from api.backends.machines import Mesh
 from api.entry.auth import MaybeCaller, SignedIn
 from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
-from api.entry.doors import ANYONE, CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
-from api.entry.paging import Page, Paging
+from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
-from api.listings.sight import hidden, listing_for, listing_offer
-from api.profiles.sight import People, key_of, people_of, visible
+from api.listings.sight import hidden, listing_offer
+from api.profiles.sight import key_of
 from api.reviews.bodies import (
     CHANGED,
     REVIEW,
@@ -28,20 +25,18 @@ from api.reviews.bodies import (
     ReviewAnswer,
     ReviewChangedAnswer,
     ReviewChanges,
-    ReviewsAnswer,
 )
+from api.reviews.shown import people_in, shown, standing
 from api.wire.changes import answer, changed
 from api.wire.etags import versioned
 from api.wire.forms import cleared, stated
-from api.wire.problems import Problem, problem_responses
-from api.wire.successes import CREATED, NO_STORE, ok
+from api.wire.problems import problem_responses
+from api.wire.successes import CREATED, ok
 from infra.vault import PersonKey
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
-from projections.profiles import seller_profiles
 from projections.reviews import reviews
 from schemas.reviews import (
-    RATING_MAX,
     CreateReview,
     DeleteReview,
     ReviewText,
@@ -53,16 +48,9 @@ from schemas.reviews import (
 ONE = "/api/reviews/{review_id:uuid}"
 LISTING = CaughtUp(listing_page)
 REVIEWS = CaughtUp(reviews.reviews, users)
-OF_LISTING = CaughtUp(reviews.reviews, users, listing_page)
 
 _CHANGED = ok("Done; `version` is the review's version now", CHANGED)
-_PAGE = ok("A page", {"items": [REVIEW], "next_cursor": None})
 _WRITE_PROBLEMS = problem_responses(400, 401, 403, 404, 409, 410, 412)
-
-Stars = Annotated[
-    Annotated[int, Field(ge=1, le=RATING_MAX)] | None,
-    Query(description="Only reviews with so many stars"),
-]
 
 router = new_router("reviews")
 
@@ -121,13 +109,8 @@ async def read_review(
 ) -> Response:
     """One review; its ETag is what a change names."""
     await REVIEWS.wait(request)
-    row = await reviews.by_id(mesh.postgres, str(review_id))
-    if row is None:
-        raise Problem(404, "review_unknown", "There is no such review")
-    if row["deleted"]:
-        raise Problem(410, "review_deleted", "This review was taken away")
-    people = await people_of(mesh, [row["reviewer_id"]])
-    return versioned(_shown(row, people), row["version"])
+    row = await standing(mesh, review_id)
+    return versioned(shown(row, await people_in(mesh, [row])), row["version"])
 
 
 @router.put(
@@ -174,77 +157,6 @@ async def delete_review(review_id: UUID, sending: Sending, _caller: SignedIn) ->
     """Take a review of yours away; it counts no more. The staff may do so with any."""
     command = DeleteReview(review_id=review_id, **sending.asked)
     return answer(await sending.send(command, if_match=True), 204)
-
-
-@router.get(
-    "/api/reviews/seller/{user_id:uuid}",
-    operation_id="list_seller_reviews",
-    response_model=ReviewsAnswer,
-    responses={**_PAGE, **problem_responses(400, 401, 404, 410)},
-    openapi_extra=OPENAPI_EXTRA,
-)
-@Door(ANYONE, SEARCHES)
-async def list_seller_reviews(
-    user_id: UUID,
-    request: Request,
-    mesh: Mesh,
-    page: Paging,
-    caller: MaybeCaller,
-    rating: Stars = None,
-) -> Response:
-    """What is said of a seller, the last written first."""
-    await REVIEWS.wait(request)
-    row = await seller_profiles.by_id(mesh.postgres, str(user_id))
-    # A source of imports may be spoken of before anybody has registered its account.
-    if row is not None or not await seller_profiles.is_reviewed(mesh.postgres, str(user_id)):
-        visible(row, user_id, caller)
-    return await _listed(mesh, page, reviews.Subject.SELLER, user_id, rating)
-
-
-@router.get(
-    "/api/reviews/listing/{listing_id:uuid}",
-    operation_id="list_listing_reviews",
-    response_model=ReviewsAnswer,
-    responses={**_PAGE, **problem_responses(400, 401, 404, 410)},
-    openapi_extra=OPENAPI_EXTRA,
-)
-@Door(ANYONE, SEARCHES)
-async def list_listing_reviews(
-    listing_id: UUID,
-    request: Request,
-    mesh: Mesh,
-    page: Paging,
-    _caller: MaybeCaller,
-    rating: Stars = None,
-) -> Response:
-    """What is said about a listing, the last written first."""
-    await OF_LISTING.wait(request)
-    await listing_for(request, listing_id)
-    return await _listed(mesh, page, reviews.Subject.LISTING, listing_id, rating)
-
-
-async def _listed(
-    mesh: Machines, page: Page, subject: reviews.Subject, subject_id: UUID, rating: int | None
-) -> Response:
-    wanted = reviews.Wanted(subject, str(subject_id), rating)
-    found = await reviews.newest(mesh.postgres, wanted, page.part)
-    rows, last = page.shown(found, "created_at", "key")
-    people = await people_of(mesh, (row["reviewer_id"] for row in rows))
-    return page.response([_shown(row, people) for row in rows], last, headers=NO_STORE)
-
-
-def _shown(row: Mapping[str, Any], people: People) -> dict[str, Any]:
-    """A row as everybody sees it."""
-    reviewer_id = row["reviewer_id"]
-    return {
-        "id": row["key"],
-        **{name: row[name] for name in ("listing_id", "seller_id", "reviewer_id")},
-        "reviewer_name": people.names.get(reviewer_id) if row["reviewer_is_here"] else None,
-        "rating": row["rating"],
-        "title": people.said(reviewer_id, row["title_sealed"], "title"),
-        "content": people.said(reviewer_id, row["content_sealed"]),
-        **{name: row[name] for name in ("created_at", "updated_at", "version")},
-    }
 
 
 def _sealed(key: PersonKey, stated: Mapping[str, str]) -> ReviewTexts:

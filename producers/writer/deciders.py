@@ -20,7 +20,8 @@ from producers.media import media
 from producers.messaging import conversations
 from producers.ops import handlers
 from producers.profiles import preferences, profiles, sellers
-from producers.reviews import reviews
+from producers.reviews.reviews import reviews
+from producers.reviews.votes import votes
 from producers.wallet import wallets
 from schemas.contexts import Context
 from schemas.messages import Command
@@ -45,6 +46,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "item": items,
     "review": reviews,
     "favorites": favorites,
+    "review_vote": votes,
     "handler": handlers,
 }
 

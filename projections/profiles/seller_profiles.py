@@ -16,9 +16,9 @@ from projections.reads import Reads
 from schemas.identity import UserDeleted
 from schemas.profiles import SellerUpdated
 from schemas.recorded import Recorded
-from schemas.reviews import ReviewCreated, ReviewDeleted, ReviewEvent, ReviewUpdated
+from schemas.reviews import RatingEvent, ReviewCreated, ReviewDeleted, ReviewUpdated
 
-Heard: TypeAlias = SellerUpdated | ReviewEvent | UserDeleted
+Heard: TypeAlias = SellerUpdated | RatingEvent | UserDeleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def _rated(row: SellerProfile, stars: int, reviews: int) -> SellerProfile:
 seller_profiles = Projection(
     name="seller_profiles",
     version=2,
-    hears=(SellerUpdated, *get_args(ReviewEvent), UserDeleted),
+    hears=(SellerUpdated, *get_args(RatingEvent), UserDeleted),
     key=key,
     fold=fold,
     erased_by=(UserDeleted,),

@@ -13,10 +13,12 @@ from tests.api.mailbox import NEW_PASSWORD, RESET, VERIFY, mailed
 from tests.api.offering import LAPTOP, campus, student
 from tests.api.profiling import photo
 from tests.api.running import PASSWORD, Mesh, new_email
-from tests.api.selling import CAR, Seller, path_of, token_of
+from tests.api.selling import CAR, Seller, path_of, review, token_of
 from tests.waiting import eventually
 
 ANY: Final = {"If-Match": "*"}
+RESPONSE: Final = {"content": "Thank you. Drive it well."}
+VOTE: Final = {"vote": "helpful"}
 
 # What has no first answer to give again.
 NEVER_REPEATED: Final[Mapping[str, str]] = {
@@ -131,6 +133,24 @@ def on_review(method: str, **body: Any) -> Builder:
         spoil = lambda: shop.admin.ask("DELETE", path, headers=ANY)  # noqa: E731
         headers = {**first.headers, **ANY}
         return Deed(shop.mesh, method, path, spoil, headers, body)
+
+    return build
+
+
+def to_review(method: str, more: str, *, done: bool = False, **body: Any) -> Builder:
+    """The seller responds, anybody votes; `done`: they have done so before."""
+
+    async def build(shop: Shop) -> Deed:
+        seller, buyer = await shop.person(), await shop.person("buyer")
+        written = await review(buyer, await seller.offer())
+        path = f"/api/reviews/{written.json()['id']}"
+        who = seller if more == "/response" else await shop.person("buyer")
+        assert (await who.read(path, written)).status_code == 200
+        if done:
+            told = {"content": "Not true at all."} if who is seller else VOTE
+            assert (await who.ask("POST", path + more, json=told)).status_code == 200
+        spoil = lambda: shop.admin.ask("DELETE", path, headers=ANY)  # noqa: E731
+        return shop.deed(who, method, path + more, spoil, **body)
 
     return build
 
@@ -419,4 +439,9 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "clear_favorites": clear_favorites,
     "share_wishlist": share_wishlist,
     "unshare_wishlist": unshare_wishlist,
+    "respond_to_review": to_review("POST", "/response", json=RESPONSE),
+    "replace_review_response": to_review("PUT", "/response", done=True, json=RESPONSE),
+    "withdraw_review_response": to_review("DELETE", "/response", done=True),
+    "vote_on_review": to_review("POST", "/vote", json=VOTE),
+    "withdraw_review_vote": to_review("DELETE", "/vote", done=True),
 }

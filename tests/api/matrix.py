@@ -114,6 +114,7 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "update_review": SIGNED_IN,
     "delete_review": SIGNED_IN,
     "list_seller_reviews": EVERYONE,
+    "read_seller_stats": EVERYONE,
     "list_listing_reviews": EVERYONE,
     "list_favorites": SIGNED_IN,
     "clear_favorites": SIGNED_IN,
@@ -124,6 +125,12 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "list_wishlist_shares": SIGNED_IN,
     "unshare_wishlist": SIGNED_IN,
     "read_shared_wishlist": EVERYONE,
+    "respond_to_review": SIGNED_IN,
+    "replace_review_response": SIGNED_IN,
+    "withdraw_review_response": SIGNED_IN,
+    "read_review_vote": SIGNED_IN,
+    "vote_on_review": SIGNED_IN,
+    "withdraw_review_vote": SIGNED_IN,
     "search": EVERYONE,
     "search_listings": EVERYONE,
     "suggest": EVERYONE,
@@ -198,6 +205,11 @@ def _review(**more: Any) -> Thing:
     return Thing("review", owners=SIGNED_IN, **{"others": 403, "staff": NO_STAFF, **more})
 
 
+def _response(kind: str, **more: Any) -> Thing:
+    """What the seller whom a review is about says to it."""
+    return Thing(kind, **{"others": 403, "staff": NO_STAFF, **more})
+
+
 _ANY_VERSION = {"headers": {"If-Match": "*"}}
 _CHANGE = {"json": {"title": "Another title"}, **_ANY_VERSION}
 _TELL = {"json": {"bio": "Old Porsches"}, **_ANY_VERSION}
@@ -205,6 +217,8 @@ _NAME = {"json": {"business_name": "Perera Motors"}, **_ANY_VERSION}
 _PREFER = {"json": {"theme": "dark"}, **_ANY_VERSION}
 _RATE = {"json": {"rating": 2}, **_ANY_VERSION}
 _PICTURES = {"files": [("images", ("a.png", photo()))]}
+_RESPOND = {"json": {"content": "Thank you. Drive it well."}}
+_VOTE = {"json": {"vote": "helpful"}}
 _PICTURE = {"files": {"avatar": ("me.png", photo())}}
 
 THINGS: Final[Mapping[str, Thing]] = {
@@ -238,6 +252,7 @@ THINGS: Final[Mapping[str, Thing]] = {
     "update_review": _review(ask=_RATE),
     "delete_review": _review(staff=STAFF),
     "list_seller_reviews": _person(others=0, none=404),
+    "read_seller_stats": _person(others=0, none=404),
     "list_listing_reviews": Thing("draft", others=404),
     "add_favorite": Thing("draft", others=404, staff=NO_STAFF),
     # One's own list says of no listing whether it is there.
@@ -245,6 +260,13 @@ THINGS: Final[Mapping[str, Thing]] = {
     "read_favorite": Thing("draft", others=0, staff=NO_STAFF, none=0),
     "unshare_wishlist": Thing("share", others=404, owners=SIGNED_IN, staff=NO_STAFF),
     "read_shared_wishlist": Thing("shared", others=0, owners=SIGNED_IN),
+    "respond_to_review": _response("review of one", ask=_RESPOND),
+    "replace_review_response": _response("review of one", ask=_RESPOND),
+    "withdraw_review_response": _response("response", staff=STAFF),
+    # Whoever wrote it has no vote; all others have one each.
+    "read_review_vote": _review(others=0),
+    "vote_on_review": _review(own=403, others=0, ask=_VOTE),
+    "withdraw_review_vote": _review(others=0),
     # What people tell of themselves: for all to read, theirs to change, no staff's either.
     "read_user": _person(others=0, none=404),
     "replace_user_fields": _person(staff=NO_STAFF, ask=_TELL),

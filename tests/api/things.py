@@ -102,6 +102,21 @@ async def reviewed(mesh: Mesh, owner: Account) -> str:
     return str(answer.json()["id"])
 
 
+async def spoken_of(mesh: Mesh, owner: Account, *, responded: bool) -> str:
+    """What somebody says of the owner, who has responded to it or has not."""
+    seller = Seller(mesh, owner)
+    answer = await review(Seller(mesh, await mesh.account("buyer")), await seller.offer())
+    assert answer.status_code == 201, answer.text
+    review_id = str(answer.json()["id"])
+    if responded:
+        told = {"content": "Thank you. Drive it well."}
+        answer = await seller.ask("POST", f"/api/reviews/{review_id}/response", json=told)
+        assert answer.status_code == 200, answer.text
+    found = await seller.read(f"/api/reviews/{review_id}", answer)
+    assert found.status_code == 200, found.text
+    return review_id
+
+
 async def known(_mesh: Mesh, _owner: Account, thing_id: str) -> str:
     """Something that nobody makes."""
     return thing_id
@@ -128,5 +143,7 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "share": partial(shared, name="id"),
     "shared": partial(shared, name="token"),
     "review": reviewed,
+    "review of one": partial(spoken_of, responded=False),
+    "response": partial(spoken_of, responded=True),
     "api key": api_key,
 }

@@ -33,6 +33,7 @@ _STREAMS = (  # which field names an event's stream; the first that it has
     ("session_id", "session/"),
     ("item_id", "item/"),
     ("media_id", "media/"),
+    ("vote_id", "review_vote/"),
     ("review_id", "review/"),
     ("listing_id", "listing/"),
     ("user_id", "user/"),

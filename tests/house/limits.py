@@ -21,6 +21,7 @@ from schemas.favorites import FAVORITES_MAX
 from schemas.items import IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
 from schemas.messaging import CONTENT_LENGTH_MAX
+from schemas.reviews import RESPONSE_LENGTH_MAX
 from schemas.sharing import LINK_HOURS_MAX, SHARES_MAX
 from tests.api.operations import DOOR_OF
 from tests.house.sources import ROOT
@@ -60,6 +61,7 @@ AMOUNTS: Final = {
     "bytes of a socket's packet": PACKET_BYTES_MAX,
     "conversations that one socket listens to": CHATS_MAX,
     "characters of a message": CONTENT_LENGTH_MAX,
+    "characters of a response to a review": RESPONSE_LENGTH_MAX,
     "rows of a page": LIMIT_MAX,
     "rows that page numbers reach": DEPTH_MAX,
     "events of an export": EVENTS_MAX,

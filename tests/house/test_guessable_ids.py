@@ -23,6 +23,7 @@ DERIVED: Final = {
     "schemas/messaging.py:conversation_id_of": "to others than its two no conversation exists",
     "schemas/recorded.py:_namespace": "an event's id, which opens nothing",
     "schemas/reviews.py:review_id_of": "all read reviews",
+    "schemas/reviews.py:vote_id_of": "a vote's id is asked of nobody: whoever asks gets their own",
 }
 
 

@@ -45,8 +45,9 @@ WORK: dict[str, str] = {
     "health_ready": "one cheap question to each store, all at once, each with a time-out",
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
-         "read_seller", "read_review", "read_image", "read_item", "read_favorite",
-         "list_wishlist_shares"), ROW),
+         "read_seller", "read_review", "read_review_vote", "read_image", "read_item",
+         "read_favorite", "list_wishlist_shares"), ROW),
+    "read_seller_stats": "the reviews of one seller, counted by an index",
     "read_listing": f"{ROW}; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
     "(test_price_history)",
@@ -85,7 +86,9 @@ WORK: dict[str, str] = {
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
          "remove_favorite", "clear_favorites", "share_wishlist", "unshare_wishlist",
-         "refresh_session",
+         "respond_to_review",
+         "replace_review_response", "withdraw_review_response", "vote_on_review",
+         "withdraw_review_vote", "refresh_session",
          "verify_email", "unlink_identity"), COMMAND),
     **dict.fromkeys(("resend_verification", "delete_user"), COMMANDS),
     **dict.fromkeys(

@@ -242,8 +242,9 @@ def placeless(rows: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-# A review that can't be read does not say of whom it is: that seller's mean stays as it was.
-UNKNOWN_ROWS = {("seller_profiles", "review")}
+# A review that can't be read does not say of whom it is: that seller's mean stays as it was. A vote
+# does not say on what, nor a sale to whom: count and badge of that review stay as they were.
+UNKNOWN_ROWS = {("seller_profiles", "review"), ("reviews", "review_vote"), ("reviews", "listing")}
 
 
 @EVERY

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from producers.reviews import reviews
+from producers.reviews.reviews import reviews
 from schemas.messages import Role
 from schemas.reviews import (
     CreateReview,

@@ -28,6 +28,9 @@ _MOMENTS = frozenset(
         "shown",
         "renewed",
         "expired",
+        "responded",
+        "voted",
+        "withdrawn",
     ]
 )
 

@@ -125,6 +125,11 @@ async def review(told: Told) -> list[Any]:
     return [found, of_seller["items"][0], of_listing["items"][0]]
 
 
+async def response(told: Told) -> list[Any]:
+    """What the seller says, wherever the review is read."""
+    return [each["response"] for each in await review(told)]
+
+
 READINGS: Final[Mapping[str, Reading]] = {
     "create_listing": listing,
     "update_listing": listing,
@@ -141,6 +146,8 @@ READINGS: Final[Mapping[str, Reading]] = {
     "create_review": review,
     "update_review": review,
     "replace_review_fields": review,
+    "respond_to_review": response,
+    "replace_review_response": response,
 }
 SHOWN_AS = {"name": "full_name"}  # where a field is read under another name
 # What is there once for whoever asks: a second one needs somebody else.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import aclosing
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from processors.feeding.reading import open_log
 from producers.listings.listings import listings
 from producers.listings.states import Active
-from schemas.listings import ListingCreated, ListingSold
+from schemas.listings import ListingCreated, ListingEvent, ListingSold
 from schemas.recorded import decode_event
 from schemas.reviews import ReviewCreated, ReviewDeleted, ReviewUpdated
 from schemas.topics import EVENT_TYPES
@@ -39,7 +39,7 @@ async def counted_over_the_log(mesh: Mesh, seller_id: str) -> dict[str, int]:
                         if str(event.seller_id) == seller_id:
                             reviews += isinstance(event, ReviewCreated)
                             reviews -= isinstance(event, ReviewDeleted)
-                    else:
+                    elif isinstance(event, get_args(ListingEvent)):
                         listed[str(event.listing_id)].append(event)
     own = {
         name: events

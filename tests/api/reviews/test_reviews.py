@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from infra.vault import Vault
+from tests.api.reviewing import items, path, written
 from tests.api.running import Mesh
 from tests.api.selling import Seller, pointers_of, reason_of, review, token_of
 
@@ -34,25 +35,6 @@ async def stranger(mesh: Mesh) -> Seller:
 @pytest.fixture(scope="module")
 async def moderator(mesh: Mesh) -> Seller:
     return Seller(mesh, await mesh.account("moderator"))
-
-
-def path(answer: httpx.Response) -> str:
-    return f"/api/reviews/{answer.json()['id']}"
-
-
-async def written(reviewer: Seller, offered: httpx.Response, **fields: Any) -> httpx.Response:
-    """A review that stands."""
-    answer = await review(reviewer, offered, **fields)
-    assert answer.status_code == 201, answer.text
-    return answer
-
-
-async def items(mesh: Mesh, where: str, after: httpx.Response, **params: Any) -> list[Any]:
-    """What everybody reads there."""
-    answer = await mesh.client.get(f"/api/reviews/{where}", params=params, headers=token_of(after))
-    assert answer.status_code == 200, answer.text
-    found: list[Any] = answer.json()["items"]
-    return found
 
 
 async def figures(mesh: Mesh, seller: Seller, after: httpx.Response) -> tuple[Any, Any]:

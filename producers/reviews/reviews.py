@@ -1,9 +1,11 @@
-"""What may happen to a review: whoever wrote it changes it, they or the staff take it away."""
+"""What may happen to a review: whoever wrote it changes it, the reviewed seller responds, and each
+or the staff take away what they said.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
@@ -12,14 +14,18 @@ from schemas.messages import Fault, Role
 from schemas.reviews import (
     CreateReview,
     DeleteReview,
+    RespondToReview,
     ReviewCommand,
     ReviewCreated,
     ReviewDeleted,
     ReviewEvent,
+    ReviewResponded,
+    ReviewResponseWithdrawn,
     ReviewText,
     ReviewTexts,
     ReviewUpdated,
     UpdateReview,
+    WithdrawResponse,
     review_id_of,
 )
 
@@ -32,6 +38,26 @@ class Unwritten:
 
 
 @dataclass(frozen=True)
+class Unanswered:
+    """The seller says nothing to it."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The seller has had their say."""
+
+    content: ReviewText
+
+
+@dataclass(frozen=True)
+class Silenced:
+    """The staff took away what the seller had said, and that stands."""
+
+
+Response: TypeAlias = Unanswered | Answered | Silenced
+
+
+@dataclass(frozen=True)
 class Written:
     """It stands for all to read."""
 
@@ -39,6 +65,7 @@ class Written:
     reviewer_id: UUID
     rating: int
     texts: ReviewTexts
+    response: Response = Unanswered()
 
 
 @dataclass(frozen=True)
@@ -60,6 +87,10 @@ def decide(command: ReviewCommand, review: Review) -> Sequence[ReviewEvent]:
             return update(command, review)
         case DeleteReview():
             return delete(command, review)
+        case RespondToReview():
+            return respond(command, review)
+        case WithdrawResponse():
+            return withdraw_response(command, review)
         case _:
             assert_never(command)
 
@@ -138,6 +169,47 @@ def delete(command: DeleteReview, review: Review) -> Sequence[ReviewEvent]:
     ]
 
 
+def respond(command: RespondToReview, review: Review) -> Sequence[ReviewEvent]:
+    """Only by the seller of whom it speaks, once; said again it takes the place of the first."""
+    found = _standing(review)
+    if command.asked_by != str(found.seller_id):
+        raise Rejected("not_reviewed", 403)
+    match found.response:
+        case Silenced():
+            raise Rejected("removed_by_staff", 403)
+        case Answered(content=content) if content.mark == command.content.mark:
+            return []
+        case Answered() | Unanswered():
+            return [
+                ReviewResponded(
+                    review_id=command.review_id,
+                    seller_id=found.seller_id,
+                    content=command.content,
+                    responded_at=command.asked_at,
+                )
+            ]
+        case _:
+            assert_never(found.response)
+
+
+def withdraw_response(command: WithdrawResponse, review: Review) -> Sequence[ReviewEvent]:
+    """By the seller whose it is, or the staff."""
+    found = _standing(review)
+    own = command.asked_by == str(found.seller_id)
+    if not own and command.asked_role not in STAFF:
+        raise Rejected("not_reviewed", 403)
+    if not isinstance(found.response, Answered):
+        raise Rejected("response_unknown", 404)
+    return [
+        ReviewResponseWithdrawn(
+            review_id=command.review_id,
+            seller_id=found.seller_id,
+            by_staff=not own,
+            withdrawn_at=command.asked_at,
+        )
+    ]
+
+
 def _standing(review: Review) -> Written:
     match review:
         case Written():
@@ -162,12 +234,24 @@ def evolve(review: Review, event: ReviewEvent) -> Review:
     match event:
         case ReviewCreated():
             return Written(event.seller_id, event.reviewer_id, event.rating, event.sealed)
-        case ReviewUpdated() if isinstance(review, Written):
-            return Written(review.seller_id, review.reviewer_id, event.rating, event.sealed)
-        case ReviewUpdated():
-            return review
         case ReviewDeleted(by_staff=by_staff):
             return Deleted(by_staff)
+        case ReviewUpdated() | ReviewResponded() | ReviewResponseWithdrawn():
+            return _changed(review, event) if isinstance(review, Written) else review
+        case _:
+            assert_never(event)
+
+
+def _changed(
+    review: Written, event: ReviewUpdated | ReviewResponded | ReviewResponseWithdrawn
+) -> Written:
+    match event:
+        case ReviewUpdated():
+            return replace(review, rating=event.rating, texts=event.sealed)
+        case ReviewResponded(content=content):
+            return replace(review, response=Answered(content))
+        case ReviewResponseWithdrawn(by_staff=by_staff):
+            return replace(review, response=Silenced() if by_staff else Unanswered())
         case _:
             assert_never(event)
 

@@ -1,0 +1,1 @@
+"""What may happen to reviews, to what sellers respond, and to votes on them."""
