@@ -40,6 +40,7 @@ _FIRST = (
     "media.uploaded",
     "conversation.opened",
     "review.created",
+    "review.voted",
 )
 
 
