@@ -180,7 +180,7 @@ class Settings(BaseSettings):
         default=60.0, gt=0, description="how long a new item waits for its images to be drawn"
     )
     listing_days: int = Field(
-        default=90, ge=1, le=3_650, description="how long a published listing is on offer"
+        default=90, ge=2, le=3_650, description="how long a published listing is on offer"
     )
     listing_images_min: int = Field(
         default=0, ge=0, le=15, description="images without which a listing is not published"

@@ -20,10 +20,14 @@ from schemas.sharing import (
     Unshared,
 )
 
+ENDED_MAX = 100  # links that are over and still known: revoking them once more is no fault
+
 
 @dataclass(frozen=True)
 class Links:
-    """Until when each link shows something; None once it is revoked."""
+    """Until when each link shows something; None once it is revoked. Of those that are over only the
+    last are known, so that nobody's links are more than a few.
+    """
 
     until: Mapping[UUID, datetime | None] = field(default_factory=dict)
 
@@ -54,4 +58,8 @@ def is_open(command: Unshare, links: Links) -> bool:
 def after(links: Links, event: Shared | Unshared) -> Links:
     """The links after the event."""
     until = event.expires_at if isinstance(event, Shared) else None
-    return Links({**links.until, event.share_id: until})
+    known = {**links.until, event.share_id: until}
+    if isinstance(event, Shared) and len(known) > SHARES_MAX + ENDED_MAX:
+        over = (each for each, end in known.items() if end is None or end <= event.shared_at)
+        del known[next(over)]
+    return Links(known)

@@ -87,6 +87,7 @@ class RenewListing(_ListingCommand):
 
     kind: Literal["listing.renew"] = "listing.renew"
     expires_at: AwareDatetime
+    images_min: ImagesMin = 0
 
 
 class UnpublishListing(_ListingCommand):
@@ -277,7 +278,7 @@ class ListingSold(_ListingEvent):
 
 
 class ListingDeleted(_ListingEvent):
-    """It is gone from every page, and so are `images`; its history stays."""
+    """It is gone from every page; its history stays. With it go `images`, all uploads for it."""
 
     kind: Literal["listing.deleted"] = "listing.deleted"
     images: tuple[UUID, ...] = ()

@@ -79,14 +79,16 @@ class CaughtUp:
         self._projections = [(each, frozenset(each.topics)) for each in projections]
         self._names = tuple(each.name for each in projections)
 
-    async def wait(self, request: Request) -> None:
+    async def wait(self, request: Request, *, whole: bool = True) -> None:
         """Return once the request's token, if it has one, is covered; raises a 400 problem for
-        a token that is none, StoreUnavailableError when the bound passes.
+        a token that is none, StoreUnavailableError when the bound passes, and BeingRepaired when
+        something that the request names waits to be mended, unless the answer need not be `whole`.
         """
         machines, token = machines_of(request), _token_of(request)
         if token is not None:
             await self._reached(request, token)
-        await machines.withheld.refuse(request, self._names)
+        if whole:
+            await machines.withheld.refuse(request, self._names)
 
     async def read(self, request: Request, query: Callable[[], Awaitable[T]]) -> T:
         """What `query` gives once the request's token is covered; asked again when, meanwhile,

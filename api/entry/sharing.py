@@ -91,6 +91,8 @@ class Links:
             await self.everywhere(mesh, reply)
             user_id, share_id = str(command.user_id), str(command.share_id)
             row = await sharing.by_id(mesh.postgres, self.projection, user_id, share_id)
+            if row is None:
+                raise share_ended()  # so long ago that it is forgotten
         return {
             "id": str(command.share_id),
             "shared_at": command.asked_at if row is None else row["shared_at"],

@@ -35,7 +35,7 @@ class FavoriteAnswer(BaseModel):
 class SavedListing(BaseModel):
     """A favourite, with what a list tells of the listing."""
 
-    listing_id: UUID
+    listing_id: UUID | None = Field(description="Null to others when it is gone")
     added_at: AwareDatetime
     status: SeenStatus = Field(description=_GONE)
     listing: ListingSummary | None = Field(description="Null when it is gone")

@@ -58,7 +58,7 @@ async def list_favorites(request: Request, mesh: Mesh, page: Paging, caller: Sig
     await LISTED.wait(request)
     found = await favorites.of_owner(mesh.postgres, caller.user_id, page.part)
     rows, last = page.shown(found, "favored_at", "key")
-    return page.response([saved(row, caller) for row in rows], last, headers=NO_STORE)
+    return page.response([saved(row, caller, own=True) for row in rows], last, headers=NO_STORE)
 
 
 @router.delete(

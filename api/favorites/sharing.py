@@ -150,7 +150,7 @@ async def read_shared_wishlist(
     found = await favorites.of_owner(mesh.postgres, owner_id, page.part)
     rows, last = page.shown(found, "favored_at", "key")
     return page.response(
-        [saved(row, ANONYMOUS) for row in rows],
+        [saved(row, ANONYMOUS, own=False) for row in rows],
         last,
         headers={**NO_STORE, **UNLISTED},
         owner_name=people.names[owner_id],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -14,14 +13,14 @@ from starlette.responses import Response
 from api.backends.machines import Mesh
 from api.backends.rate_limits import Limit, spend
 from api.entry.auth import Caller, SignedIn
-from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint_of
+from api.entry.commands import CommandSender, Sending, SendingFiles
 from api.entry.consistency import CaughtUp
 from api.entry.doors import CHANGES, SIGNED_IN, Door
 from api.entry.pictures import form_of, sent_files
 from api.entry.routing import new_router
-from api.entry.uploads import FIELD, Aim, SentImage, Taken, refused_all, take_image, told
+from api.entry.uploads import FIELD, Aim, Refused, SentImage, Taken, refused_all, take_image, told
 from api.listings.bodies import CHANGED, LISTING_ID, ListingChangedAnswer
-from api.listings.sight import listing_for, sees_all
+from api.listings.sight import listing_for
 from api.profiles.sight import key_of
 from api.wire.changes import answer, changed
 from api.wire.forms import Body
@@ -40,6 +39,7 @@ from schemas.listings import (
 )
 from schemas.media import DeleteMedia
 from schemas.messages import Fault
+from schemas.recorded import Reply
 
 ALL = "/api/listings/{listing_id:uuid}/images"
 UPLOADS = CaughtUp(users, media_files, listing_page)
@@ -93,34 +93,24 @@ async def add_listing_images(
     listing_id: UUID, request: Request, sending: SendingFiles, mesh: Mesh, caller: SignedIn
 ) -> Response:
     """Put up to 10 JPEG, PNG or WebP files of at most 10 MiB each behind the listing's images, of
-    which there are at most 15. They are drawn in three sizes soon after. A file that can't be taken
-    is told in its place and keeps no other back.
+    which there are at most 15: more than fit are none taken. They are drawn in three sizes soon
+    after. A file that can't be taken is told in its place and keeps no other back.
     """
     await UPLOADS.wait(request)
     key = await key_of(mesh, UUID(caller.user_id))
     async with sent_files(request, FIELD, IMAGES_MAX) as files:
         await spend(mesh.rate_limits, request, "images", len(files))
-        against = await _against(request, listing_id, caller, len(files))
+        against = await _against(request, listing_id, caller)
         subject = listing_stream(listing_id)
-        found = [
-            await take_image(mesh, sending, key, file, Aim(place, len(files), subject, against))
-            for place, file in enumerate(files)
-        ]
-    taken = [each for each in found if isinstance(each, Taken)]
-    if not taken:
-        raise refused_all(found)
-    asked = f"{len(found)} images".encode()
-    sending = replace(
-        sending, fingerprint=fingerprint_of(mesh.settings, "POST", request.url.path, asked)
-    )
-    command = AddListingImages(
-        listing_id=listing_id, media_ids=tuple(each.media_id for each in taken), **sending.asked
-    )
-    try:
-        reply = await sending.send(command, unless=against)
-    except Problem:
-        await _take_back(sending, taken)
-        raise
+        found: list[Taken | Refused] = []
+        try:
+            for place, file in enumerate(files):
+                aim = Aim(place, len(files), subject, against)
+                found.append(await take_image(mesh, sending, key, file, aim))
+            reply = await _added(sending, listing_id, found, against)
+        except Problem:
+            await _take_back(sending, found)
+            raise
     body = {
         "images": [told(each) for each in found],
         "id": str(listing_id),
@@ -129,23 +119,37 @@ async def add_listing_images(
     return answer(reply, 201, body)
 
 
-async def _against(
-    request: Request, listing_id: UUID, caller: Caller, count: int
-) -> Problem | None:
-    """What stands against so many images more, before their bytes are kept. The listing's own rules
-    have the last word.
+async def _added(
+    sending: CommandSender,
+    listing_id: UUID,
+    found: Sequence[Taken | Refused],
+    against: Problem | None,
+) -> Reply:
+    """The listing's reply to those that were taken. A repeat that takes one more, for which there was
+    no room before, asks for another thing and is no repeat.
+    """
+    media_ids = tuple(each.media_id for each in found if isinstance(each, Taken))
+    if not media_ids:
+        raise refused_all(found)
+    step = " ".join(("images", *map(str, media_ids)))
+    command = AddListingImages(listing_id=listing_id, media_ids=media_ids, **sending.asked)
+    return await sending.send(command, step=step, unless=against)
+
+
+async def _against(request: Request, listing_id: UUID, caller: Caller) -> Problem | None:
+    """What stands against any image more, before its bytes are kept. The listing's own rules have
+    the last word.
     """
     try:
         row = await listing_for(request, listing_id)
     except Problem as problem:
         return problem
-    if not sees_all(caller, row["seller_id"]):
+    if caller.user_id != row["seller_id"]:
         return Problem(403, "not_owner", "This listing is somebody else's")
     if row["status"] == ListingStatus.SOLD:
         return Problem(409, "listing_sold", "A listing that is sold changes no more")
-    known = len(row["image_ids"])
-    if known + count > listings.IMAGES_MAX:
-        detail = f"a listing has at most {listings.IMAGES_MAX} images, and this one has {known}"
+    if len(row["image_ids"]) >= listings.IMAGES_MAX:
+        detail = f"a listing has at most {listings.IMAGES_MAX} images: take one away first"
         return Problem(
             422,
             "too_many_images",
@@ -155,11 +159,14 @@ async def _against(
     return None
 
 
-async def _take_back(sending: CommandSender, taken: Sequence[Taken]) -> None:
-    """What was kept for a listing that then refused it, is nothing's picture."""
-    for place, each in enumerate(taken):
-        command = DeleteMedia(media_id=each.media_id, **sending.asked)
-        await sending.reply_to(command, step=f"back/{place}")
+async def _take_back(sending: CommandSender, found: Sequence[Taken | Refused]) -> None:
+    """What was kept for a listing that then refused it is nothing's picture. What came before is left
+    alone: it may be the listing's from then.
+    """
+    for place, each in enumerate(found):
+        if isinstance(each, Taken) and not each.reply.repeated:
+            command = DeleteMedia(media_id=each.media_id, **sending.asked)
+            await sending.reply_to(command, step=f"back/{place}")
 
 
 @router.put(

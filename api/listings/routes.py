@@ -30,16 +30,15 @@ from api.listings.bodies import (
     shown,
     vehicle_fields,
 )
-from api.listings.favored import favored
+from api.listings.favored import FAVORITES, favored
 from api.listings.past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listings.sight import PUBLIC, Row, listing_for
 from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
-from api.wire.etags import UNCHANGED, json_response
+from api.wire.etags import UNCHANGED, json_response, whole_response
 from api.wire.forms import cleared
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, ok
-from projections.favorites.favorites import favorites
 from projections.listings import listing_page
 from projections.listings.listing_views import listing_views
 from schemas.listings import (
@@ -56,7 +55,7 @@ from schemas.messages import Fault, Market
 
 # The id is matched by its form, so that no other path under /api/listings can be taken for one.
 ONE = "/api/listings/{listing_id:uuid}"
-PAGES = CaughtUp(listing_page.listing_page, listing_views, favorites)
+PAGES = CaughtUp(listing_page.listing_page, listing_views)
 PRIVATE = "private, no-cache"
 # What is shown to somebody says whether it is a favourite, which raises no version: a copy that is
 # asked about again would be taken for what it is no more.
@@ -91,14 +90,16 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
     if past is not None:
         await spend(machines_of(request).rate_limits, request, "search", 1)
     await PAGES.wait(request)
-    row = await listing_for(request, listing_id, deleted=past is not None)
+    await FAVORITES.wait(request, whole=False)
+    row = await listing_for(request, listing_id, deleted=past is not None, counted=past is None)
     if past is not None:
         row = await as_it_was(request, row, past)
         cache = {} if row["status"] in PUBLIC else {"cache_control": PRIVATE}
         return json_response(request, json_of(shown(row)), row["version"], **cache)
-    marks = await favored(request, [row["key"]])
-    cache = {"cache_control": THEIRS} if request.scope["caller"].signed_in else {}
-    return json_response(request, json_of(shown(row, marks)), row["version"], **cache)
+    body = json_of(shown(row, await favored(request, [row["key"]])))
+    if not request.scope["caller"].signed_in:
+        return json_response(request, body, row["version"])
+    return whole_response(body, row["version"], cache_control=THEIRS)
 
 
 @router.post(
@@ -210,7 +211,12 @@ async def renew_listing(
     """Leave the listing on offer for its whole time from now; one that has expired is shown again.
     Within a day of the last renewal nothing changes.
     """
-    command = RenewListing(listing_id=listing_id, expires_at=_end(mesh, sending), **sending.asked)
+    command = RenewListing(
+        listing_id=listing_id,
+        expires_at=_end(mesh, sending),
+        images_min=mesh.settings.listing_images_min,
+        **sending.asked,
+    )
     reply = await sending.send(command, if_match=True)
     return changed(reply, listing_id)
 

@@ -172,8 +172,6 @@ async def _marks(request: Request, found: dict[str, Any]) -> Mapping[str, bool |
     is told.
     """
     ids = [hit["_id"] for hit in found["hits"]["hits"]]
-    if request.scope["caller"].signed_in:
-        await FAVORITES.wait(request)
     try:
         return await favored(request, ids)
     except StoreUnavailableError:

@@ -17,7 +17,7 @@ from api.entry.auth import Caller
 from api.entry.doors import MODERATORS
 from api.entry.pictures import first_drawn
 from api.wire.problems import Problem
-from projections.listings.listing_page import by_id
+from projections.listings.listing_page import by_id, counted_by_id
 from schemas.listings import ListingStatus, seller_account
 
 PUBLIC = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
@@ -86,12 +86,16 @@ def hidden() -> Problem:
     return Problem(404, "listing_unknown", "There is no such listing")
 
 
-async def listing_for(request: Request, listing_id: UUID, *, deleted: bool = False) -> Row:
+async def listing_for(
+    request: Request, listing_id: UUID, *, deleted: bool = False, counted: bool = False
+) -> Row:
     """The listing's row, if this request's caller may see it; raises 404 and 410 problems.
 
-    With `deleted` its seller and moderators get a deleted listing's row, too.
+    With `deleted` its seller and moderators get a deleted listing's row, too; `counted` tells how
+    many keep it in mind.
     """
-    row = await by_id(machines_of(request).postgres, str(listing_id))
+    look = counted_by_id if counted else by_id
+    row = await look(machines_of(request).postgres, str(listing_id))
     if row is None:
         raise hidden()
     status = row["status"]

@@ -296,6 +296,7 @@ class Runner:
             try:
                 result = await work()
             except StoreUnavailableError as error:
+                self._marks.clear()  # it may come back with less than it had
                 STORE_WAITS.labels(self._store.name).inc()
                 if self.waiting_since is None:
                     self.waiting_since = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 from uuid import UUID
@@ -25,10 +25,13 @@ from schemas.listings import (
     ListingImagesReordered,
     PublishListing,
     RemoveListingImage,
+    RenewListing,
     ReorderListingImages,
 )
 from schemas.media import ImageVariants
 from schemas.messages import Fault, Role
+
+EARLY_MAX = 60
 
 ImageCommand: TypeAlias = (
     AddListingImages
@@ -64,6 +67,8 @@ def decide(command: ImageCommand, listing: Listing) -> Sequence[ListingEvent]:
 def add(command: AddListingImages, listing: Listing) -> Sequence[ListingEvent]:
     """Those that it has not yet. What is known to have failed is not among them."""
     found = _on_hand(command, listing)
+    if command.asked_by != found.seller_id:
+        raise Rejected("not_owner", 403)  # what staff would add were theirs, and went with them
     known = {each.media_id for each in found.images}
     failed = {each for each, drawn in found.early.items() if drawn is None}
     wanted = [each for each in dict.fromkeys(command.media_ids) if each not in known | failed]
@@ -104,9 +109,10 @@ def remove(command: RemoveListingImage, listing: Listing) -> Sequence[ListingEve
     # What was sold keeps its pictures, unless there are none any more.
     found = changeable(command, listing) if by_system else _on_hand(command, listing)
     if command.media_id not in {each.media_id for each in found.images}:
-        if by_system:
-            return []
-        raise Rejected("image_unknown", 404)
+        if not by_system:
+            raise Rejected("image_unknown", 404)
+        # It may have been meant for this listing, and shall not come into it any more.
+        return [] if _is_lost(command.media_id, found) else [_failed(command)]
     faults = too_few(command, len(found.images) - 1)
     if faults and not by_system and not isinstance(found, Draft):
         raise Rejected("fields_missing", 422, faults)
@@ -118,8 +124,8 @@ def remove(command: RemoveListingImage, listing: Listing) -> Sequence[ListingEve
 
 
 def note(command: DrawListingImage | FailListingImage, listing: Listing) -> Sequence[ListingEvent]:
-    """What has become of an upload for this listing. A success counts whenever it comes, a failure
-    only where nothing is known yet.
+    """What has become of an upload for this listing, where nothing is known of it yet. One that was
+    drawn may be drawn otherwise; one that is lost stays so.
     """
     if command.asked_role is not Role.SYSTEM:
         raise Rejected("role_not_allowed", 403)
@@ -127,6 +133,8 @@ def note(command: DrawListingImage | FailListingImage, listing: Listing) -> Sequ
         return []
     media_id, at = command.media_id, command.asked_at
     known = _known(listing)
+    if _is_lost(media_id, listing):
+        return []
     if isinstance(command, DrawListingImage):
         if known.get(media_id) == command.variants:
             return []
@@ -138,13 +146,21 @@ def note(command: DrawListingImage | FailListingImage, listing: Listing) -> Sequ
                 drawn_at=at,
             )
         ]
-    if media_id in listing.early or known.get(media_id) is not None:
-        return []
-    return [ListingImageFailed(listing_id=command.listing_id, media_id=media_id, failed_at=at)]
+    return [] if known.get(media_id) is not None else [_failed(command)]
+
+
+def _is_lost(media_id: UUID, listing: Existing) -> bool:
+    return media_id in listing.early and listing.early[media_id] is None
+
+
+def _failed(command: FailListingImage | RemoveListingImage) -> ListingImageFailed:
+    return ListingImageFailed(
+        listing_id=command.listing_id, media_id=command.media_id, failed_at=command.asked_at
+    )
 
 
 def too_few(
-    command: CreateListing | PublishListing | RemoveListingImage, count: int
+    command: CreateListing | PublishListing | RenewListing | RemoveListingImage, count: int
 ) -> list[Fault]:
     """What stands against showing a listing with so many images to everyone."""
     if count >= command.images_min:
@@ -185,7 +201,7 @@ def evolve(listing: Existing, event: ImageEvent) -> Existing:
             return _drawn(listing, ListingImage(media_id=media_id, variants=variants))
         case ListingImageFailed(media_id=media_id):
             left = _without(listing.images, media_id)
-            return replace(listing, images=left, early={**listing.early, media_id: None})
+            return replace(listing, images=left, early=_early(listing, media_id, None))
         case _:
             assert_never(event)
 
@@ -196,7 +212,19 @@ def _drawn(listing: Existing, image: ListingImage) -> Existing:
             image if each.media_id == image.media_id else each for each in listing.images
         )
         return replace(listing, images=images)
-    return replace(listing, early={**listing.early, image.media_id: image.variants})
+    return replace(listing, early=_early(listing, image.media_id, image.variants))
+
+
+def _early(
+    listing: Existing, media_id: UUID, drawn: ImageVariants | None
+) -> Mapping[UUID, ImageVariants | None]:
+    """What is known of uploads that are none of its images, with this one: the last few of them, so
+    that a listing never knows more than a few dozen.
+    """
+    early = {each: was for each, was in listing.early.items() if each != media_id}
+    if len(early) >= EARLY_MAX:
+        del early[next(iter(early))]
+    return {**early, media_id: drawn}
 
 
 def _without(images: tuple[ListingImage, ...], media_id: UUID) -> tuple[ListingImage, ...]:

@@ -129,15 +129,21 @@ def publish(command: PublishListing, listing: Listing) -> Sequence[ListingEvent]
     """Publishing what is active changes nothing and is no fault: two clicks are one wish."""
     match changeable(command, listing):
         case (Draft() | Expired()) as found:
-            few = images.too_few(command, len(found.images))
-            _refuse_faults([*_missing(found.fields), *few], "fields_missing")
-            return [_published(command)]
+            return _shown(command, found)
         case Active():
             return []
         case Hidden():
             raise Rejected("listing_hidden")
         case Sold():
             raise Rejected("listing_sold")
+
+
+def _shown(
+    command: PublishListing | RenewListing, listing: Draft | Expired
+) -> Sequence[ListingEvent]:
+    few = images.too_few(command, len(listing.images))
+    _refuse_faults([*_missing(listing.fields), *few], "fields_missing")
+    return [_published(command)]
 
 
 def _published(command: CreateListing | PublishListing | RenewListing) -> ListingPublished:
@@ -163,8 +169,8 @@ def renew(command: RenewListing, listing: Listing) -> Sequence[ListingEvent]:
                     renewed_at=command.asked_at,
                 )
             ]
-        case Expired():
-            return [_published(command)]
+        case Expired() as found:
+            return _shown(command, found)
         case Draft():
             raise Rejected("listing_not_active")
         case Sold():
@@ -213,7 +219,7 @@ def delete(command: DeleteListing, listing: Listing) -> Sequence[ListingEvent]:
     return [
         ListingDeleted(
             listing_id=command.listing_id,
-            images=tuple(each.media_id for each in found.images),
+            images=(*(each.media_id for each in found.images), *found.early),
             deleted_at=command.asked_at,
         )
     ]

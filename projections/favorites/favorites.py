@@ -88,8 +88,14 @@ favorites = Projection(
     target=PostgresTable(table),
 )
 
-# How many keep the listing `{listing}` in mind, as a part of other queries.
-COUNT = "(SELECT count(*) FROM reads.favorites WHERE listing_ids @> ARRAY[{listing}])"
+COUNTED_MAX = 10_000
+# How many keep the listing `{listing}` in mind, as a part of other queries: one more than COUNTED_MAX
+# where they are more, for each is looked at.
+COUNT = f"""(
+    SELECT count(*) FROM (
+        SELECT FROM reads.favorites WHERE listing_ids @> ARRAY[{{listing}}] LIMIT {COUNTED_MAX + 1}
+    ) AS some
+)"""  # noqa: S608 - our own figure
 
 _AMONG = """
     SELECT ARRAY(SELECT unnest(listing_ids) INTERSECT SELECT unnest($2::text[])) AS found

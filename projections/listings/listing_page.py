@@ -172,10 +172,12 @@ _COLUMNS = ", ".join(f'"{name}"' for name in _NAMES)
 # Lists do without the one column that is as long as all others together.
 _LISTED = ", ".join(f'"{name}"' for name in _NAMES if name != "description")
 _BY_ID = f"""
-    SELECT {_COLUMNS}, coalesce(views, 0) AS views, {COUNT.format(listing="$1")} AS favorites
+    SELECT {_COLUMNS}, coalesce(views, 0) AS views{{counts}}
     FROM reads.listing_page LEFT JOIN reads.listing_views USING (key)
     WHERE key = $1
 """  # noqa: S608 - our own names
+_SEEN = _BY_ID.format(counts="")
+_COUNTED = _BY_ID.format(counts=f", {COUNT.format(listing='$1')} AS favorites")
 _NEWEST = f"""
     SELECT {_LISTED} FROM reads.listing_page
     WHERE status = 'active' AND market = $1 {{after}}
@@ -189,8 +191,13 @@ _MINE = f"""
 
 
 async def by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:
-    """One listing with how often it was seen, and how many keep it in mind."""
-    return await reads.fetchrow(_BY_ID, listing_id)
+    """One listing with how often it was seen."""
+    return await reads.fetchrow(_SEEN, listing_id)
+
+
+async def counted_by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:
+    """The same with how many keep it in mind."""
+    return await reads.fetchrow(_COUNTED, listing_id)
 
 
 async def newest(reads: Reads, market: Market, part: Slice) -> Sequence[Mapping[str, Any]]:

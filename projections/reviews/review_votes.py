@@ -1,8 +1,9 @@
 """Who says that a review helped, or did not. Postgres, one row per vote that stands.
 
 How many do is counted in `reviews`. A row is found by its id, which follows from review and voter,
-and says who voted to nobody but the voter: the id of theirs is sealed with their own key. So the
-vote of somebody who is erased counts, and is nobody's.
+and says who voted to nobody but the voter: the id of theirs is sealed with their own key. The vote of
+somebody who is erased counts. The log's envelope names whoever gave a command by their id, here as
+everywhere; once they are erased that is an id of nobody.
 """
 
 from __future__ import annotations

@@ -234,7 +234,7 @@ THINGS: Final[Mapping[str, Thing]] = {
     "renew_listing": Thing("offer", others=403),
     "unpublish_listing": Thing("offer", others=403),
     "mark_listing_sold": Thing("offer", others=403),
-    "add_listing_images": Thing("draft", others=404, ask=_PICTURES),
+    "add_listing_images": Thing("draft", others=404, staff=NO_STAFF, ask=_PICTURES),
     "reorder_listing_images": Thing("draft", others=404, ask={"json": {"order": []}}),
     "remove_listing_image": Thing("listing image", others=404),
     "read_item": _item(),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from producers.favorites import favorites
+from producers.sharing import ENDED_MAX
 from schemas.favorites import (
     FAVORITES_MAX,
     AddFavorite,
@@ -91,6 +92,18 @@ def test_FA_06_so_many_links_are_open_at_a_time() -> None:
     spec.given(*OPEN[1:]).when(share(0)).then(shared(0))
     spec.given(*OPEN).when(share(SHARES_MAX)).refused("shares_full")
     spec.given(*OPEN, unshared(3)).when(share(SHARES_MAX)).then(shared(SHARES_MAX))
+
+
+def test_FA_06_of_links_that_are_over_a_few_are_known_and_of_open_ones_all() -> None:
+    """Else a stream of thousands would be folded for ever: each event copies what is known."""
+    over = [each for number in range(1_000, 1_500) for each in (shared(number), unshared(number))]
+    known = favorites.fold([*OPEN, *over]).links
+    assert known.open_at(NOW) == SHARES_MAX
+    assert len(known.until) == SHARES_MAX + ENDED_MAX
+    given = spec.given(*OPEN, *over)
+    given.when(share(SHARES_MAX)).refused("shares_full")
+    given.when(unshare(1_499)).then()
+    given.when(unshare(1_000)).refused("share_unknown", 404)
 
 
 def test_FA_06_expired_links_do_not_count() -> None:

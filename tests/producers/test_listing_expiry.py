@@ -134,6 +134,12 @@ def test_LI_21_what_has_expired_comes_back() -> None:
     over.when(PublishListing(**asked(), expires_at=END + DAYS)).then(again)
 
 
+def test_LI_08_what_comes_back_needs_its_images_too() -> None:
+    for kind in (RenewListing, PublishListing):
+        command = kind(**asked(), expires_at=END + DAYS, images_min=1)
+        over.when(command).refused("fields_missing", 422, ["/images"])
+
+
 def test_LI_21_only_what_is_on_offer_is_renewed_and_only_by_its_own() -> None:
     draft.when(renew()).refused("listing_not_active")
     on_offer.given(SOLD).when(renew()).refused("listing_sold")
