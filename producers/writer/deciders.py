@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from producers.comparisons import comparisons
 from producers.decider import Decider
 from producers.favorites import favorites
 from producers.identity.api_keys import api_keys
@@ -45,6 +46,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "item": items,
     "review": reviews,
     "favorites": favorites,
+    "comparison": comparisons,
     "handler": handlers,
 }
 
