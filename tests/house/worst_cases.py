@@ -46,7 +46,7 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
          "read_seller", "read_review", "read_image", "read_item", "read_favorite",
-         "list_wishlist_shares"), ROW),
+         "list_wishlist_shares", "list_comparison_shares", "count_comparison"), ROW),
     "read_listing": f"{ROW}; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
     "(test_price_history)",
@@ -59,6 +59,9 @@ WORK: dict[str, str] = {
          "read_audit"), LIST),
     "list_favorites": f"{LIST} of the at most 1,000 in one row; each looked up by its key",
     "read_shared_wishlist": "one link by an index; then as `list_favorites`",
+    **dict.fromkeys(
+        ("list_comparison", "read_comparison_table"), f"{ROW}; the at most 4 in it by theirs"),
+    "read_shared_comparison": "one link by an index; then as `read_comparison_table`",
     "list_identities": "at most 100 rows by an index; the rules allow 10",
     "list_sessions": "at most 100 rows by an index",
     "list_api_keys": "at most 20 rows by an index",
@@ -85,6 +88,8 @@ WORK: dict[str, str] = {
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
          "remove_favorite", "clear_favorites", "share_wishlist", "unshare_wishlist",
+         "add_to_comparison", "remove_from_comparison", "clear_comparison",
+         "share_comparison", "unshare_comparison",
          "refresh_session",
          "verify_email", "unlink_identity"), COMMAND),
     **dict.fromkeys(("resend_verification", "delete_user"), COMMANDS),

@@ -123,7 +123,7 @@ async def reads(stack: Settings) -> AsyncIterator[asyncpg.Pool]:
         listing_ids=("a", "b", *FOUR),
     )
     async with world(stack) as mesh:
-        await fill(mesh, listing_page, dict.fromkeys("abd", listing))
+        await fill(mesh, listing_page, dict.fromkeys(("a", "b", "d"), listing))
         await fill(mesh, comparisons, {KEY: Comparison(FOUR, (NOW,) * 4, 4)})
         await fill(mesh, shared_comparisons, {KEY: links})
         yield mesh.pool

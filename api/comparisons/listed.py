@@ -1,0 +1,24 @@
+"""Compared listings as they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.comparisons.table import table_of
+from api.entry.auth import Caller
+from api.listings.sight import summary_for
+
+
+def compared(row: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
+    """One of the listings; what this caller may not see is told as gone."""
+    status, summary = summary_for(row, caller)
+    return {"listing_id": row["key"], "status": status, "listing": summary}
+
+
+def beside_each_other(rows: Sequence[Mapping[str, Any]], caller: Caller) -> dict[str, Any]:
+    """The listings, and what tells them apart; of what is gone the table tells nothing either."""
+    items = [compared(row, caller) for row in rows]
+    there = [item["listing"] is not None for item in items]
+    cars = [row if seen else None for row, seen in zip(rows, there, strict=True)]
+    return {"items": items, **table_of(cars)}
