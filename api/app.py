@@ -11,6 +11,8 @@ from starlette.routing import Mount
 
 from api.analytics import routes as analytics
 from api.backends.machines import open_machines
+from api.comparisons import routes as comparisons
+from api.comparisons import sharing as shared_comparisons
 from api.document import openapi
 from api.entry import middleware
 from api.favorites import routes as favorites
@@ -59,6 +61,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     review_lists.router,
     responses.router,
     votes.router,
+    comparisons.router,
+    shared_comparisons.router,
     search.router,
     analytics.router,
     audit.router,

@@ -6,6 +6,8 @@ from typing import Any
 
 from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
+from projections.comparisons.comparisons import comparisons
+from projections.comparisons.shared_comparisons import shared_comparisons
 from projections.favorites.favorites import favorites
 from projections.favorites.shared_wishlists import shared_wishlists
 from projections.identity.api_keys import api_keys
@@ -65,5 +67,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     favorites,
     shared_wishlists,
     review_votes,
+    comparisons,
+    shared_comparisons,
     timers,
 )

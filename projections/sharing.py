@@ -3,6 +3,8 @@ something. A context declares its own in one line:
 
     shared_wishlists = shares("shared_wishlists", WishlistShared, WishlistUnshared)
 
+One whose links show what was when they were opened adds its columns to `Shares`, and folds with `after`.
+
 Postgres, one row per person: when an event about a link can't be read, all of that person's links
 are withheld until it is mended, and none that was revoked stays open for that.
 """
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias, TypeVar, assert_never
 
 from sqlalchemy import Index, MetaData, Table
 
@@ -25,6 +27,7 @@ from schemas.sharing import SHARES_MAX, Shared, Unshared
 KEPT_MAX = 200  # links of one person, ended ones among them: of those it is told that they are
 
 Heard: TypeAlias = Shared | Unshared
+Row = TypeVar("Row", bound="Shares")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,11 @@ def key(recorded: Recorded[Heard]) -> str:
 
 def fold(row: Shares | None, recorded: Recorded[Heard]) -> Shares:
     """The links after the event."""
-    event, row = recorded.event, row or Shares()
+    return after(row or Shares(), recorded.event, recorded.version)
+
+
+def after(row: Row, event: Heard, version: int) -> Row:
+    """The row, whatever else it tells, with its links as they are after the event."""
     match event:
         case Shared():
             row = _opened(_with_room(_without(row, str(event.share_id)), event.shared_at), event)
@@ -57,10 +64,10 @@ def fold(row: Shares | None, recorded: Recorded[Heard]) -> Shares:
             row = replace(row, revoked=tuple(was or each == str(share_id) for each, was in ended))
         case _:
             assert_never(event)
-    return replace(row, version=recorded.version)
+    return replace(row, version=version)
 
 
-def _opened(row: Shares, event: Shared) -> Shares:
+def _opened(row: Row, event: Shared) -> Row:
     return replace(
         row,
         share_ids=(*row.share_ids, str(event.share_id)),
@@ -71,7 +78,7 @@ def _opened(row: Shares, event: Shared) -> Shares:
     )
 
 
-def _with_room(row: Shares, moment: datetime) -> Shares:
+def _with_room(row: Row, moment: datetime) -> Row:
     """Room for one more: what has ended first is forgotten first, and what is open never."""
     if len(row.share_ids) < KEPT_MAX:
         return row
@@ -80,7 +87,7 @@ def _with_room(row: Shares, moment: datetime) -> Shares:
     return _without(row, next(ended, ""))
 
 
-def _without(row: Shares, share_id: str) -> Shares:
+def _without(row: Row, share_id: str) -> Row:
     if share_id not in row.share_ids:
         return row
     place = row.share_ids.index(share_id)
@@ -94,12 +101,17 @@ def _without(row: Shares, share_id: str) -> Shares:
     )
 
 
+def table_of(name: str, row: type[Shares]) -> Table:
+    """The table of such rows, in which a link is found by the hash of its text."""
+    table = Table(name, MetaData(), *columns_of(row))
+    Index("of_token", table.c.token_hashes, postgresql_using="gin")
+    return table
+
+
 def shares(
     name: str, shared: type[Shared], unshared: type[Unshared], *, version: int = 1
 ) -> Projection[Shares]:
     """The read model of the links that these events open and revoke."""
-    table = Table(name, MetaData(), *columns_of(Shares))
-    Index("of_token", table.c.token_hashes, postgresql_using="gin")
     return Projection(
         name=name,
         version=version,
@@ -107,7 +119,7 @@ def shares(
         key=key,
         fold=fold,
         row=Shares,
-        target=PostgresTable(table),
+        target=PostgresTable(table_of(name, Shares)),
     )
 
 
@@ -129,7 +141,7 @@ _OPEN_OF = f"""
 
 
 async def by_hash(
-    reads: Reads, links: Projection[Shares], token_hash: str
+    reads: Reads, links: Projection[Any], token_hash: str
 ) -> Mapping[str, Any] | None:
     """The link whose text has this hash, an ended one too; `owner_is_here` tells whether others see
     the owner.
@@ -138,14 +150,14 @@ async def by_hash(
 
 
 async def by_id(
-    reads: Reads, links: Projection[Shares], user_id: str, share_id: str
+    reads: Reads, links: Projection[Any], user_id: str, share_id: str
 ) -> Mapping[str, Any] | None:
     """One of somebody's links, an ended one too."""
     return await reads.fetchrow(_BY_ID.format(name=links.name), user_id, share_id)
 
 
 async def open_of(
-    reads: Reads, links: Projection[Shares], user_id: str, moment: datetime
+    reads: Reads, links: Projection[Any], user_id: str, moment: datetime
 ) -> Sequence[Mapping[str, Any]]:
     """Somebody's links that still show something, the last opened first."""
     return await reads.fetch(_OPEN_OF.format(name=links.name), user_id, moment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas import (
+    comparisons,
     favorites,
     identity,
     items,
@@ -33,6 +34,7 @@ CONTEXTS: tuple[Context, ...] = (
     items.CONTEXT,
     reviews.CONTEXT,
     favorites.CONTEXT,
+    comparisons.CONTEXT,
     ops.CONTEXT,
     tracking.CONTEXT,
 )

@@ -19,7 +19,6 @@ from api.wire.forms import Body
 from api.wire.problems import Problem
 from projections import sharing
 from projections.projection import Projection
-from projections.sharing import Shares
 from schemas.numbers import NUMBER
 from schemas.recorded import Reply
 from schemas.sharing import LINK_HOURS_DEFAULT, LINK_HOURS_MAX, Share
@@ -73,7 +72,7 @@ class Links:
     they open, and the API's own address for it.
     """
 
-    projection: Projection[Shares]
+    projection: Projection[Any]
     page: str
     path: str
 
@@ -133,13 +132,14 @@ class Links:
         ended = row["revoked"] or row["expires_at"] <= datetime.now(UTC)
         if ended or not row["owner_is_here"]:
             raise share_ended()
-        return Opened(UUID(row["user_id"]), row["expires_at"])
+        return Opened(row["share_id"], UUID(row["user_id"]), row["expires_at"])
 
 
 @dataclass(frozen=True)
 class Opened:
-    """Whose thing a link shows, and until when."""
+    """A link, whose thing it shows, and until when."""
 
+    share_id: str
     owner_id: UUID
     expires_at: datetime
 

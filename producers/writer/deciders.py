@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from producers.comparisons import comparisons
 from producers.decider import Decider
 from producers.favorites import favorites
 from producers.identity.api_keys import api_keys
@@ -47,6 +48,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "review": reviews,
     "favorites": favorites,
     "review_vote": votes,
+    "comparison": comparisons,
     "handler": handlers,
 }
 

@@ -355,14 +355,14 @@ def on_item(method: str, **body: Any) -> Builder:
     return build
 
 
-def on_favorite(method: str) -> Builder:
-    """A listing kept in mind, or no longer; then it is taken away."""
+def kept_in(folder: str, method: str) -> Builder:
+    """A listing kept in one's list, or taken out; then it is taken away."""
 
     async def build(shop: Shop) -> Deed:
         seller, buyer = await shop.person(), await shop.person("buyer")
         listing = await seller.offer()
         await seller.read(path_of(listing), listing)
-        path = f"/api/favorites/{listing.json()['id']}"
+        path = f"{folder}/{listing.json()['id']}"
         if method == "DELETE":
             assert (await buyer.ask("POST", path)).status_code == 200
         return shop.deed(buyer, method, path, lambda: shop.take_away(listing))
@@ -370,11 +370,15 @@ def on_favorite(method: str) -> Builder:
     return build
 
 
-async def clear_favorites(shop: Shop) -> Deed:
-    add = await on_favorite("POST")(shop)
-    await add.done(uuid4().hex)
-    again = lambda: add.done(uuid4().hex)  # noqa: E731
-    return Deed(shop.mesh, "DELETE", "/api/favorites", again, add.headers)
+def clear(folder: str) -> Builder:
+    """A list emptied; then something is in it again."""
+
+    async def build(shop: Shop) -> Deed:
+        add = await kept_in(folder, "POST")(shop)
+        await add.done(uuid4().hex)
+        return Deed(shop.mesh, "DELETE", folder, lambda: add.done(uuid4().hex), add.headers)
+
+    return build
 
 
 async def share_wishlist(shop: Shop) -> Deed:
@@ -390,6 +394,20 @@ async def share_wishlist(shop: Shop) -> Deed:
 
 async def unshare_wishlist(shop: Shop) -> Deed:
     share = await share_wishlist(shop)
+    share_id = (await share.done(uuid4().hex)).json()["id"]
+    return Deed(shop.mesh, "DELETE", f"{share.path}/{share_id}", nothing, share.headers)
+
+
+async def share_comparison(shop: Shop) -> Deed:
+    add = await kept_in("/api/compare", "POST")(shop)
+    await add.done(uuid4().hex)
+    clear = lambda: shop.mesh.client.delete("/api/compare", headers=add.headers)  # noqa: E731
+    more = {"json": {"hours": 24}}
+    return Deed(shop.mesh, "POST", "/api/compare/share", clear, add.headers, more)
+
+
+async def unshare_comparison(shop: Shop) -> Deed:
+    share = await share_comparison(shop)
     share_id = (await share.done(uuid4().hex)).json()["id"]
     return Deed(shop.mesh, "DELETE", f"{share.path}/{share_id}", nothing, share.headers)
 
@@ -443,9 +461,9 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "update_review": on_review("PATCH", json={"rating": 2}),
     "replace_review_fields": on_review("PUT", json={"rating": 2}),
     "delete_review": on_review("DELETE"),
-    "add_favorite": on_favorite("POST"),
-    "remove_favorite": on_favorite("DELETE"),
-    "clear_favorites": clear_favorites,
+    "add_favorite": kept_in("/api/favorites", "POST"),
+    "remove_favorite": kept_in("/api/favorites", "DELETE"),
+    "clear_favorites": clear("/api/favorites"),
     "share_wishlist": share_wishlist,
     "unshare_wishlist": unshare_wishlist,
     "respond_to_review": to_review("POST", "/response", json=RESPONSE),
@@ -453,4 +471,9 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "withdraw_review_response": to_review("DELETE", "/response", done=True),
     "vote_on_review": to_review("POST", "/vote", json=VOTE),
     "withdraw_review_vote": to_review("DELETE", "/vote", done=True),
+    "add_to_comparison": kept_in("/api/compare", "POST"),
+    "remove_from_comparison": kept_in("/api/compare", "DELETE"),
+    "clear_comparison": clear("/api/compare"),
+    "share_comparison": share_comparison,
+    "unshare_comparison": unshare_comparison,
 }

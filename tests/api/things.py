@@ -64,13 +64,22 @@ async def api_key(mesh: Mesh, owner: Account) -> str:
     return str(answer.json()["id"])
 
 
-async def shared(mesh: Mesh, owner: Account, name: str) -> str:
+async def shared(mesh: Mesh, owner: Account, name: str, path: str = "/api/favorites/share") -> str:
     """A link to their favourites: its id, or its token."""
-    answer = await mesh.client.post("/api/favorites/share", headers=owner.headers)
+    answer = await mesh.client.post(path, headers=owner.headers)
     assert answer.status_code == 201, answer.text
-    mine = await Seller(mesh, owner).read("/api/favorites/share", answer)
+    mine = await Seller(mesh, owner).read(path, answer)
     assert mine.status_code == 200, mine.text
     return str(answer.json()[name])
+
+
+async def compared(mesh: Mesh, owner: Account, name: str) -> str:
+    """A link to what they compare, one listing of somebody's: its id, or its token."""
+    offer = await listed(mesh, await mesh.account("seller"), publish=True)
+    await mesh.client.delete("/api/compare", headers=owner.headers)
+    added = await mesh.client.post(f"/api/compare/{offer}", headers=owner.headers)
+    assert added.status_code == 200, added.text
+    return await shared(mesh, owner, name, "/api/compare/share")
 
 
 async def said(mesh: Mesh, owner: Account, kind: str) -> str:
@@ -142,6 +151,8 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "message": partial(said, kind="message"),
     "share": partial(shared, name="id"),
     "shared": partial(shared, name="token"),
+    "comparison share": partial(compared, name="id"),
+    "shared comparison": partial(compared, name="token"),
     "review": reviewed,
     "review of one": partial(spoken_of, responded=False),
     "response": partial(spoken_of, responded=True),

@@ -44,7 +44,10 @@ _STREAMS = (  # which field names an event's stream; the first that it has
 )
 # The person's stream that the events of a noun stand in.
 _OWN_CATEGORY = {
-    **{noun: noun for noun in ("profile", "seller", "preferences", "wallet", "favorites")},
+    **{
+        noun: noun
+        for noun in ("profile", "seller", "preferences", "wallet", "favorites", "comparison")
+    },
     "favorite": "favorites",
     "wishlist": "favorites",
 }

@@ -17,6 +17,7 @@ from api.messaging.realtime import PACKET_BYTES_MAX
 from api.wire.problems import BODY_BYTES_MAX
 from infra.settings import Settings
 from producers.identity.credentials import IDENTITIES_MAX
+from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.items import IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
@@ -52,7 +53,9 @@ _REST = """
 AMOUNTS: Final = {
     "API keys of one person": KEYS_MAX,
     "favourites of one person": FAVORITES_MAX,
+    "listings that one person compares": COMPARED_MAX,
     "open links of one person to their favourites": SHARES_MAX,
+    "open links of one person to what they compare": SHARES_MAX,
     "days that such a link lasts": LINK_HOURS_MAX // 24,
     "identities of one person at providers": IDENTITIES_MAX,
     "images of an item": IMAGES_MAX,

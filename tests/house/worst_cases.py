@@ -46,9 +46,10 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
          "read_seller", "read_review", "read_review_vote", "read_image", "read_item",
-         "read_favorite", "list_wishlist_shares"), ROW),
+         "read_favorite", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
+        ROW),
     "read_seller_stats": "the reviews of one seller, counted by an index",
-    "read_listing": f"{ROW}; with `as_of` or `version` as `read_listing_history`",
+    "read_listing": f"{ROW}; at most 10,001 who keep it in mind are counted by an index; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
     "(test_price_history)",
     "read_listing_history": PAST,
@@ -60,6 +61,9 @@ WORK: dict[str, str] = {
          "read_audit"), LIST),
     "list_favorites": f"{LIST} of the at most 1,000 in one row; each looked up by its key",
     "read_shared_wishlist": "one link by an index; then as `list_favorites`",
+    **dict.fromkeys(
+        ("list_comparison", "read_comparison_table"), f"{ROW}; the at most 4 in it by theirs"),
+    "read_shared_comparison": "one link by an index; then as `read_comparison_table`",
     "list_identities": "at most 100 rows by an index; the rules allow 10",
     "list_sessions": "at most 100 rows by an index",
     "list_api_keys": "at most 20 rows by an index",
@@ -88,7 +92,10 @@ WORK: dict[str, str] = {
          "remove_favorite", "clear_favorites", "share_wishlist", "unshare_wishlist",
          "respond_to_review",
          "replace_review_response", "withdraw_review_response", "vote_on_review",
-         "withdraw_review_vote", "refresh_session",
+         "withdraw_review_vote",
+         "add_to_comparison", "remove_from_comparison", "clear_comparison",
+         "share_comparison", "unshare_comparison",
+         "refresh_session",
          "verify_email", "unlink_identity"), COMMAND),
     **dict.fromkeys(("resend_verification", "delete_user"), COMMANDS),
     **dict.fromkeys(
