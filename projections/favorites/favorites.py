@@ -94,7 +94,7 @@ COUNTED_MAX = 10_000
 COUNT = f"""(
     SELECT count(*) FROM (
         SELECT FROM reads.favorites WHERE listing_ids @> ARRAY[{{listing}}] LIMIT {COUNTED_MAX + 1}
-    ) AS some
+    ) AS few
 )"""  # noqa: S608 - our own figure
 
 _AMONG = """

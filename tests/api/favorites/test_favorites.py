@@ -9,6 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from projections.favorites.favorites import favorites
+from schemas.favorites import favorites_stream
 from tests.api.favorites.favoring import (
     FAVORITES,
     asked_of_favorites,
@@ -17,6 +19,7 @@ from tests.api.favorites.favoring import (
     kept,
 )
 from tests.api.operations import NOBODYS
+from tests.api.parking import parked
 from tests.api.running import Mesh, journal_kinds
 from tests.api.selling import Seller, path_of, reason_of, token_of
 from tests.waiting import eventually
@@ -195,6 +198,35 @@ async def test_FA_04_no_copy_outlives_what_it_says_of_favourites(seller, buyer) 
     assert shown.headers["Cache-Control"] == "private, no-store"
     after = await buyer.read(path_of(listing), await keep(buyer, listing))
     assert shown.headers["ETag"] == after.headers["ETag"]  # what changes of the listing name
+    headers = {"If-None-Match": shown.headers["ETag"]}
+    again = await buyer.ask("GET", path_of(listing), headers=headers)
+    assert (again.status_code, again.json()["is_favorite"]) == (200, True)
+    visitor = await seller.mesh.client.get(path_of(listing), headers=headers)
+    assert visitor.status_code == 304
+
+
+async def test_FA_04_listings_are_shown_while_ones_favourites_wait_to_be_mended(
+    mesh, seller, buyer
+) -> None:
+    listing = await seller.offer()
+    last = await keep(buyer, listing)
+    stream = favorites_stream(buyer.account.user_id)
+    paths = (path_of(listing), "/api/listings", "/api/search")
+    async with parked(mesh, favorites, stream, last):
+
+        async def refused() -> bool:
+            return (await buyer.ask("GET", FAVORITES)).status_code == 503
+
+        await eventually(refused, 20, "the favourites are withheld")
+        for path in paths:
+            found = await buyer.ask("GET", path)
+            assert found.status_code == 200, found.text
+        assert (await buyer.ask("GET", path_of(listing))).json()["is_favorite"] is None
+    await eventually(lambda: marked(buyer, path_of(listing)), 20, "the mark is back")
+
+
+async def marked(buyer: Seller, path: str) -> bool:
+    return bool((await buyer.ask("GET", path)).json()["is_favorite"])
 
 
 async def test_FA_04_the_past_of_a_listing_tells_of_no_favourites(seller, buyer) -> None:

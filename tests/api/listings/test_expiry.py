@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import httpx
 import pytest
 
 from cli.sending import replies_to
-from projections.timers.timers import timers
-from schemas.listings import ExpireListing, listing_stream
+from projections.timers.timers import BY_NAME, timers
+from schemas.listings import listing_stream
 from schemas.messages import Role
 from schemas.positions import format_token
 from tests.api.running import Mesh
@@ -45,12 +44,9 @@ async def end_of(seller: Seller, answer: httpx.Response) -> datetime:
 
 async def time_passes(mesh: Mesh, offered: httpx.Response, until: datetime) -> dict[str, str]:
     """The scheduler's command, as it comes once that time has come; reads then see what it did."""
-    command = ExpireListing(
-        listing_id=UUID(offered.json()["id"]),
-        asked_at=until,
-        asked_by="scheduler/expire_listing",
-        asked_role=Role.SYSTEM,
-    )
+    asked = {"asked_at": until, "asked_by": "scheduler/expire_listing", "asked_role": Role.SYSTEM}
+    stream = listing_stream(offered.json()["id"])
+    command = BY_NAME["expire_listing"].command(stream, asked)
     (reply,) = await replies_to(mesh.settings, command)
     assert reply.outcome == "accepted", reply.reason
     assert reply.position is not None

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.listings import IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
-from tests.api.picturing import File, Uploader, images_of
+from tests.api.picturing import File, Uploader, image_of, images_of
 from tests.api.profiling import photo
 from tests.api.running import Mesh, api
 from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
@@ -274,3 +274,33 @@ async def test_LI_08_where_images_are_required_none_means_no_publication(
         image = images_of(answer)[0]["id"]
         kept = await owner.ask("DELETE", f"{path_of(draft)}/images/{image}")
         assert reason_of(kept) == (422, "fields_missing")
+
+
+async def test_LI_11_a_repeat_takes_what_found_no_room_before(mesh: Mesh) -> None:
+    large = photo() + bytes(600_000)
+    async with api(mesh.settings.model_copy(update={"storage_per_person_mb": 1})) as small:
+        await eventually(lambda: small.machines.writes.started, 20)
+        seller = Uploader(small, await mesh.account("seller"))
+        other = await seller.send(large)
+        await seller.image(image_of(other), other)
+        listing, once = await seller.create(), {"Idempotency-Key": uuid4().hex}
+        first = await sent(seller, listing, photo(), large, headers=once)
+        assert [each["status"] for each in images_of(first)] == ["processing", "refused"]
+        path = f"/api/media/{image_of(other)}"
+        gone = await seller.ask("DELETE", path, headers={"If-Match": "*"})
+        await seller.image(image_of(other), gone)
+        again = await sent(seller, listing, photo(), large, headers=once)
+        ids = [each["id"] for each in images_of(again)]
+        assert (len(ids), ids[0]) == (2, images_of(first)[0]["id"])
+        assert await ids_of(seller, again) == ids
+        third = await sent(seller, listing, photo(), large, headers=once)
+        assert (third.status_code, third.json()) == (201, again.json())
+
+
+async def test_LI_11_staff_may_not_add_what_would_go_with_them(
+    mesh: Mesh, seller: Uploader
+) -> None:
+    listing = await seller.offer()
+    moderator = Uploader(mesh, await mesh.account("moderator"))
+    assert reason_of(await sent(moderator, listing, photo())) == (403, "not_owner")
+    assert moderator.kept() == set()
