@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +9,6 @@ from fastapi import Body, Request
 from starlette.responses import Response
 
 from api.backends.machines import Mesh
-from api.backends.share_links import link_text
 from api.comparisons.bodies import TABLE, SharedComparisonAnswer
 from api.comparisons.listed import beside_each_other
 from api.entry.auth import ANONYMOUS, MaybeCaller, SignedIn
@@ -29,7 +27,6 @@ from api.entry.sharing import (
     share_ended,
 )
 from api.profiles.sight import people_of
-from api.wire.changes import answer
 from api.wire.problems import problem_responses
 from api.wire.successes import ok, private_json
 from projections.comparisons.shared_comparisons import shared_comparisons, shown
@@ -62,26 +59,15 @@ router = new_router("comparisons")
 )
 @Door(SIGNED_IN, CHANGES)
 async def share_comparison(
-    mesh: Mesh,
     sending: Sending,
-    caller: SignedIn,
+    _caller: SignedIn,
     body: Annotated[NewShare | None, Body(examples=[{"hours": 168}])] = None,
 ) -> Response:
     """Open a link to what one compares, for whoever has it, signed in or not. It shows the listings
     that are compared now, whatever is added, taken out or cleared later; of each it tells what is
     so when somebody looks. Its text is in this answer and nowhere else.
     """
-    share_id = sending.new_id("share")
-    link = link_text(mesh.settings, share_id, repeatable=sending.key is not None)
-    command = ShareComparison(
-        share_id=share_id,
-        user_id=UUID(caller.user_id),
-        token_hash=link.hash,
-        expires_at=sending.asked_at + timedelta(hours=(body or NewShare()).hours),
-        **sending.asked,
-    )
-    reply = await sending.send(command)
-    return answer(reply, 201, await LINKS.told(mesh, command, link, reply))
+    return await LINKS.open(sending, ShareComparison, body)
 
 
 @router.get(
@@ -92,10 +78,9 @@ async def share_comparison(
     openapi_extra=OPENAPI_EXTRA,
 )
 @Door(SIGNED_IN, UNLIMITED)
-async def list_comparison_shares(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
+async def list_comparison_shares(request: Request, caller: SignedIn) -> Response:
     """One's own links that show something, the last opened first; never their texts."""
-    await LINKS.reading.wait(request)
-    return private_json({"items": await LINKS.open_of(mesh, caller.user_id)})
+    return await LINKS.listed(request, caller)
 
 
 @router.delete(
@@ -106,14 +91,9 @@ async def list_comparison_shares(request: Request, mesh: Mesh, caller: SignedIn)
     responses={204: {"description": "Revoked"}, **problem_responses(400, 401, 403, 404)},
 )
 @Door(SIGNED_IN, CHANGES)
-async def unshare_comparison(
-    share_id: UUID, mesh: Mesh, sending: Sending, caller: SignedIn
-) -> Response:
+async def unshare_comparison(share_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Revoke a link of one's own. When this answers it shows nothing."""
-    command = UnshareComparison(share_id=share_id, user_id=UUID(caller.user_id), **sending.asked)
-    reply = await sending.send(command)
-    await LINKS.everywhere(mesh, reply)
-    return answer(reply, 204)
+    return await LINKS.revoke(sending, UnshareComparison, share_id)
 
 
 @router.get(

@@ -4,24 +4,30 @@ what it opens. A context adds the address, the command and its read model (proje
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import Path
+from fastapi import Path, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
-from api.backends.machines import Machines
-from api.backends.share_links import TEXT_LENGTH, LinkText
+from api.backends.machines import Machines, machines_of
+from api.backends.share_links import TEXT_LENGTH, LinkText, link_text
+from api.entry.auth import Caller
+from api.entry.commands import CommandSender
 from api.entry.consistency import CaughtUp
+from api.wire.changes import answer
 from api.wire.forms import Body
 from api.wire.problems import Problem
+from api.wire.successes import private_json
 from projections import sharing
 from projections.projection import Projection
 from schemas.numbers import NUMBER
 from schemas.recorded import Reply
-from schemas.sharing import LINK_HOURS_DEFAULT, LINK_HOURS_MAX, Share
+from schemas.sharing import LINK_HOURS_DEFAULT, LINK_HOURS_MAX, Share, Unshare
 
 TokenInPath = Annotated[
     str, Path(description="What stands in the link", examples=["q1nJ0X…"], max_length=200)
@@ -77,17 +83,52 @@ class Links:
     path: str
 
     @property
-    def reading(self) -> CaughtUp:
-        """What knows them."""
+    def _reading(self) -> CaughtUp:
         return CaughtUp(self.projection)
 
-    async def told(
+    async def open(
+        self, sending: CommandSender, kind: Callable[..., Share], body: NewShare | None
+    ) -> Response:
+        """Open a link of the caller's, and tell its text, once."""
+        mesh, share_id = sending.way.machines, sending.new_id("share")
+        link = link_text(mesh.settings, share_id, repeatable=sending.key is not None)
+        command = kind(
+            share_id=share_id,
+            user_id=UUID(sending.caller.user_id),
+            token_hash=link.hash,
+            expires_at=sending.asked_at + timedelta(hours=(body or NewShare()).hours),
+            **sending.asked,
+        )
+        reply = await sending.send(command)
+        return answer(reply, 201, await self._told(mesh, command, link, reply))
+
+    async def revoke(
+        self, sending: CommandSender, kind: Callable[..., Unshare], share_id: UUID
+    ) -> Response:
+        """Revoke a link of the caller's; once this has answered it shows nothing."""
+        user_id = UUID(sending.caller.user_id)
+        reply = await sending.send(kind(share_id=share_id, user_id=user_id, **sending.asked))
+        await self._everywhere(sending.way.machines, reply)
+        return answer(reply, 204)
+
+    async def listed(self, request: Request, caller: Caller) -> Response:
+        """The caller's links that show something, never their texts."""
+        await self._reading.wait(request)
+        postgres = machines_of(request).postgres
+        rows = await sharing.open_of(postgres, self.projection, caller.user_id, datetime.now(UTC))
+        told = [
+            {"id": row["share_id"], "shared_at": row["shared_at"], "expires_at": row["expires_at"]}
+            for row in rows
+        ]
+        return private_json({"items": told})
+
+    async def _told(
         self, mesh: Machines, command: Share, link: LinkText, reply: Reply
     ) -> dict[str, Any]:
         """What is answered to whoever has opened a link; a repeat is told of the first time."""
         row = None
         if reply.repeated:
-            await self.everywhere(mesh, reply)
+            await self._everywhere(mesh, reply)
             user_id, share_id = str(command.user_id), str(command.share_id)
             row = await sharing.by_id(mesh.postgres, self.projection, user_id, share_id)
             if row is None:
@@ -107,18 +148,10 @@ class Links:
             return f"{frontend}/{self.page}#token={link.text}"
         return f"{mesh.settings.public_url.rstrip('/')}{self.path}/{link.text}"
 
-    async def everywhere(self, mesh: Machines, reply: Reply) -> None:
+    async def _everywhere(self, mesh: Machines, reply: Reply) -> None:
         """Return once every API process knows: they all ask the same read model."""
         if reply.position is not None:
-            await self.reading.reach(mesh, [reply.position])
-
-    async def open_of(self, mesh: Machines, user_id: str) -> list[dict[str, Any]]:
-        """Somebody's links that show something, never their texts."""
-        rows = await sharing.open_of(mesh.postgres, self.projection, user_id, datetime.now(UTC))
-        return [
-            {"id": row["share_id"], "shared_at": row["shared_at"], "expires_at": row["expires_at"]}
-            for row in rows
-        ]
+            await self._reading.reach(mesh, [reply.position])
 
     async def opened(self, mesh: Machines, token: str) -> Opened:
         """Whose thing the link shows; raises a 404 problem for a text that is of no link, and a 410

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +9,6 @@ from fastapi import Body, Request
 from starlette.responses import Response
 
 from api.backends.machines import Mesh
-from api.backends.share_links import link_text
 from api.entry.auth import ANONYMOUS, MaybeCaller, SignedIn
 from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
@@ -30,9 +28,8 @@ from api.entry.sharing import (
 from api.favorites.bodies import SAVED, SharedWishlistAnswer
 from api.favorites.listed import saved
 from api.profiles.sight import people_of
-from api.wire.changes import answer
 from api.wire.problems import problem_responses
-from api.wire.successes import NO_STORE, ok, private_json
+from api.wire.successes import NO_STORE, ok
 from projections.favorites import favorites
 from projections.favorites.shared_wishlists import shared_wishlists
 from projections.identity.users import users
@@ -69,26 +66,15 @@ router = new_router("favorites")
 )
 @Door(SIGNED_IN, CHANGES)
 async def share_wishlist(
-    mesh: Mesh,
     sending: Sending,
-    caller: SignedIn,
+    _caller: SignedIn,
     body: Annotated[NewShare | None, Body(examples=[{"hours": 168}])] = None,
 ) -> Response:
     """Open a link to one's favourites, for whoever has it, signed in or not. It is live: it shows
     what is among them when somebody looks, and no copy of what was when it was opened. Its text is
     in this answer and nowhere else.
     """
-    share_id = sending.new_id("share")
-    link = link_text(mesh.settings, share_id, repeatable=sending.key is not None)
-    command = ShareWishlist(
-        share_id=share_id,
-        user_id=UUID(caller.user_id),
-        token_hash=link.hash,
-        expires_at=sending.asked_at + timedelta(hours=(body or NewShare()).hours),
-        **sending.asked,
-    )
-    reply = await sending.send(command)
-    return answer(reply, 201, await WISHLISTS.told(mesh, command, link, reply))
+    return await WISHLISTS.open(sending, ShareWishlist, body)
 
 
 @router.get(
@@ -99,10 +85,9 @@ async def share_wishlist(
     openapi_extra=OPENAPI_EXTRA,
 )
 @Door(SIGNED_IN, UNLIMITED)
-async def list_wishlist_shares(request: Request, mesh: Mesh, caller: SignedIn) -> Response:
+async def list_wishlist_shares(request: Request, caller: SignedIn) -> Response:
     """One's own links that show something, the last opened first; never their texts."""
-    await WISHLISTS.reading.wait(request)
-    return private_json({"items": await WISHLISTS.open_of(mesh, caller.user_id)})
+    return await WISHLISTS.listed(request, caller)
 
 
 @router.delete(
@@ -113,14 +98,9 @@ async def list_wishlist_shares(request: Request, mesh: Mesh, caller: SignedIn) -
     responses={204: {"description": "Revoked"}, **problem_responses(400, 401, 403, 404)},
 )
 @Door(SIGNED_IN, CHANGES)
-async def unshare_wishlist(
-    share_id: UUID, mesh: Mesh, sending: Sending, caller: SignedIn
-) -> Response:
+async def unshare_wishlist(share_id: UUID, sending: Sending, _caller: SignedIn) -> Response:
     """Revoke a link of one's own. When this answers it shows nothing."""
-    command = UnshareWishlist(share_id=share_id, user_id=UUID(caller.user_id), **sending.asked)
-    reply = await sending.send(command)
-    await WISHLISTS.everywhere(mesh, reply)
-    return answer(reply, 204)
+    return await WISHLISTS.revoke(sending, UnshareWishlist, share_id)
 
 
 @router.get(

@@ -20,7 +20,7 @@ from api.entry.pictures import form_of, sent_files
 from api.entry.routing import new_router
 from api.entry.uploads import FIELD, Aim, Refused, SentImage, Taken, refused_all, take_image, told
 from api.listings.bodies import CHANGED, LISTING_ID, ListingChangedAnswer
-from api.listings.sight import listing_for
+from api.listings.sight import PUBLIC, hidden, listing_for
 from api.profiles.sight import key_of
 from api.wire.changes import answer, changed
 from api.wire.forms import Body
@@ -144,7 +144,9 @@ async def _against(request: Request, listing_id: UUID, caller: Caller) -> Proble
         row = await listing_for(request, listing_id)
     except Problem as problem:
         return problem
-    if caller.user_id != row["seller_id"]:
+    if caller.user_id != row["seller_id"]:  # not the staff's either: see the rules
+        if row["status"] not in PUBLIC:
+            return hidden()
         return Problem(403, "not_owner", "This listing is somebody else's")
     if row["status"] == ListingStatus.SOLD:
         return Problem(409, "listing_sold", "A listing that is sold changes no more")

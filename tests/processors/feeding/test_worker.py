@@ -33,6 +33,7 @@ from processors.stores.port import Generation, Watermark
 from projections import PROJECTIONS
 from projections.listings.listing_page import listing_page
 from projections.projection import Projection
+from schemas.listings import ListingCreated
 from schemas.positions import TopicPartition
 from schemas.recorded import value_of
 from tests.partitions import partition_of_stream
@@ -197,7 +198,7 @@ async def test_every_group_keeps_its_read_models_equal_to_the_pure_fold(
         events = [(f"listing/{each}", [titled_id(each, 2)]) for each in names[:6]]
         await append_events(mesh.settings, events, version=2)
         for projection in heard:
-            if "events.listings" in projection.topics:
+            if ListingCreated in projection.hears:
                 await equal_to_the_pure_fold(mesh, projection, starts)
 
 
