@@ -15,17 +15,24 @@ from projections.favorites.favorites import among, favorites
 FAVORITES = CaughtUp(favorites)
 
 
-async def favored(request: Request, listing_ids: Collection[str]) -> Mapping[str, bool | None]:
-    """For each listing whether it is a favourite of whoever asks; None where nobody is to be told:
-    strangers have none, what a person keeps in mind is no business of a machine's key, and of what
-    waits to be mended nobody knows.
+async def is_told(request: Request) -> bool:
+    """Whether whoever asks is told of their favourites: strangers have none, what a person keeps in
+    mind is no business of a machine's key, and of what waits to be mended nobody knows.
     """
     caller: Caller = request.scope["caller"]
-    if not caller.signed_in or caller.operations is not None or not listing_ids:
-        return dict.fromkeys(listing_ids)
+    if not caller.signed_in or caller.operations is not None:
+        return False
     try:
         await FAVORITES.wait(request)
     except BeingRepaired:
-        return dict.fromkeys(listing_ids)  # the listings themselves can be shown
-    found = await among(machines_of(request).postgres, caller.user_id, list(listing_ids))
+        return False  # the listings themselves can be shown
+    return True
+
+
+async def favored(request: Request, listing_ids: Collection[str]) -> Mapping[str, bool | None]:
+    """For each listing whether it is a favourite of whoever asks; None where they are not told."""
+    if not listing_ids or not await is_told(request):
+        return dict.fromkeys(listing_ids)
+    user_id = request.scope["caller"].user_id
+    found = await among(machines_of(request).postgres, user_id, list(listing_ids))
     return {each: each in found for each in listing_ids}

@@ -30,7 +30,7 @@ from api.listings.bodies import (
     shown,
     vehicle_fields,
 )
-from api.listings.favored import FAVORITES, favored
+from api.listings.favored import FAVORITES, favored, is_told
 from api.listings.past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listings.sight import PUBLIC, Row, listing_for
 from api.wire.changes import answer, changed
@@ -96,7 +96,8 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
         row = await as_it_was(request, row, past)
         cache = {} if row["status"] in PUBLIC else {"cache_control": PRIVATE}
         return json_response(request, json_of(shown(row)), row["version"], **cache)
-    body = json_of(shown(row, await favored(request, [row["key"]])))
+    mark = row["is_favorite"] if await is_told(request) else None
+    body = json_of(shown(row, {row["key"]: mark}))
     if not request.scope["caller"].signed_in:
         return json_response(request, body, row["version"])
     return whole_response(body, row["version"], cache_control=THEIRS)

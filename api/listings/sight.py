@@ -92,16 +92,19 @@ async def listing_for(
     """The listing's row, if this request's caller may see it; raises 404 and 410 problems.
 
     With `deleted` its seller and moderators get a deleted listing's row, too; `counted` tells how
-    many keep it in mind.
+    many keep it in mind, and whether the caller does.
     """
-    look = counted_by_id if counted else by_id
-    row = await look(machines_of(request).postgres, str(listing_id))
+    postgres, caller = machines_of(request).postgres, request.scope["caller"]
+    if counted:
+        row = await counted_by_id(postgres, str(listing_id), caller.user_id)
+    else:
+        row = await by_id(postgres, str(listing_id))
     if row is None:
         raise hidden()
     status = row["status"]
     if status in PUBLIC:
         return row
-    insider = sees_all(request.scope["caller"], row["seller_id"])
+    insider = sees_all(caller, row["seller_id"])
     if status == ListingStatus.DELETED and (insider or row["published_at"] is not None):
         if insider and deleted:
             return row

@@ -96,6 +96,10 @@ COUNT = f"""(
         SELECT FROM reads.favorites WHERE listing_ids @> ARRAY[{{listing}}] LIMIT {COUNTED_MAX + 1}
     ) AS few
 )"""  # noqa: S608 - our own figure
+# Whether `{person}` keeps it in mind, likewise.
+MARK = (
+    "EXISTS (SELECT FROM reads.favorites WHERE key = {person} AND listing_ids @> ARRAY[{listing}])"
+)
 
 _AMONG = """
     SELECT ARRAY(SELECT unnest(listing_ids) INTERSECT SELECT unnest($2::text[])) AS found

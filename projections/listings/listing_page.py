@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from sqlalchemy import Index, MetaData, Table
 
-from projections.favorites.favorites import COUNT
+from projections.favorites.favorites import COUNT, MARK
 from projections.listings.listing_images import LISTING_IMAGES_VIEW, image_changes
 from projections.listings.listings_view import LISTINGS_VIEW
 from projections.postgres_columns import columns_of
@@ -177,7 +177,10 @@ _BY_ID = f"""
     WHERE key = $1
 """  # noqa: S608 - our own names
 _SEEN = _BY_ID.format(counts="")
-_COUNTED = _BY_ID.format(counts=f", {COUNT.format(listing='$1')} AS favorites")
+_COUNTED = _BY_ID.format(
+    counts=f""", {COUNT.format(listing="$1")} AS favorites,
+           {MARK.format(listing="$1", person="$2")} AS is_favorite"""
+)
 _NEWEST = f"""
     SELECT {_LISTED} FROM reads.listing_page
     WHERE status = 'active' AND market = $1 {{after}}
@@ -195,9 +198,9 @@ async def by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:
     return await reads.fetchrow(_SEEN, listing_id)
 
 
-async def counted_by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:
-    """The same with how many keep it in mind."""
-    return await reads.fetchrow(_COUNTED, listing_id)
+async def counted_by_id(reads: Reads, listing_id: str, user_id: str) -> Mapping[str, Any] | None:
+    """The same with how many keep it in mind, and whether this person does."""
+    return await reads.fetchrow(_COUNTED, listing_id, user_id)
 
 
 async def newest(reads: Reads, market: Market, part: Slice) -> Sequence[Mapping[str, Any]]:

@@ -123,7 +123,7 @@ async def test_LI_04_a_page_tells_its_views(reads) -> None:
 
 
 async def test_FA_01_a_page_tells_how_many_keep_it_in_mind(reads) -> None:
-    found = [await pages.counted_by_id(reads, str(UUID(int=number))) for number in (1, 2)]
+    found = [await pages.counted_by_id(reads, str(UUID(int=number)), "") for number in (1, 2)]
     assert [row and row["favorites"] for row in found] == [2, 0]
 
 
