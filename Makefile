@@ -34,10 +34,10 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
 	bench-append bench-replay bench-lag bench-read bench-login bench-restart bench-recover bench-reactor \
-	bench-exports bench-post
+	bench-exports bench-post bench-transaction
 
 help:  ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -126,6 +126,9 @@ bench-exports: $(STAMP)  ## What a page costs its reader beside eight people's e
 
 bench-post: $(STAMP)  ## Listings posted, against FastAPI, asyncpg and an outbox (minutes)
 	@$(BIN)/python -m bench.post
+
+bench-transaction: $(STAMP)  ## An append in a transaction, against one batch that nothing fences
+	@$(BIN)/python -m bench.transaction
 
 clean:  ## Take away the mesh's data, secrets included, and what is made anew (YES=1: don't ask)
 	@test ! -d .mesh || $(BIN)/mesh down --wipe $(if $(YES),--yes)
