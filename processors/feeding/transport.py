@@ -18,6 +18,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol, cast
 
 import structlog
+import uvloop
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import KafkaError
@@ -98,7 +99,9 @@ class CommittedConsumer(Consumer):
         super().__init__(*arguments, **options)
 
     def _new_consumer_thread(self) -> CommittedConsumerThread:
-        return CommittedConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        return CommittedConsumerThread(
+            self, loop=self.loop, beacon=self.beacon, thread_loop=uvloop.new_event_loop()
+        )
 
     async def perform_seek(self) -> None:
         """Go to where the stores are, whatever the group has committed."""
