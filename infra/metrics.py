@@ -12,6 +12,11 @@ HTTP_REQUESTS = Counter(
 HTTP_SECONDS = Histogram(
     "mesh_http_request_seconds", "Time to answer", ("method", "route"), buckets=_FAST
 )
+KEPT_ANSWERS = Counter(
+    "mesh_kept_answers_total",
+    "Answers asked of those that are kept for a moment",
+    ("kind", "outcome"),  # hit, miss, shared, away
+)
 COMMANDS = Counter("mesh_commands_total", "Commands answered by the writer", ("context", "outcome"))
 COMMANDS_REPEATED = Counter(
     "mesh_commands_repeated_total", "Commands answered with their first reply", ("context",)

@@ -176,6 +176,9 @@ class Settings(BaseSettings):
     )
     write_timeout_s: float = Field(default=2.0, gt=0, description="a write's bound before 503")
     read_wait_s: float = Field(default=2.0, gt=0, description="a token read's bound before 503")
+    search_kept_s: float = Field(
+        default=2.0, ge=0, le=120, description="how old a search's answer may be; 0: none is kept"
+    )
     item_images_wait_s: float = Field(
         default=60.0, gt=0, description="how long a new item waits for its images to be drawn"
     )

@@ -21,6 +21,7 @@ from api.backends.database import Database
 from api.backends.denylist import Denylist
 from api.backends.export_turns import ExportTurns
 from api.backends.gateway import CommandGateway
+from api.backends.kept import Kept
 from api.backends.keyring import Keyring
 from api.backends.listing_pasts import Pasts
 from api.backends.rate_limits import COUNT_TIMEOUT_S, RateLimits
@@ -132,6 +133,7 @@ class Machines:
     password_changes: PasswordChanges
     objects: Objects
     pictures: Pictures
+    searches: Kept
     pasts: Pasts = field(default_factory=Pasts)
     exports: ExportTurns = field(default_factory=ExportTurns)
 
@@ -194,6 +196,7 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
             password_changes=PasswordChanges(postgres.pool),
             objects=open_objects(settings),
             pictures=pictures,
+            searches=Kept(redis, "search", settings.search_kept_s, settings.store_prefix),
         )
 
 

@@ -72,6 +72,11 @@ def _token_of(request: Request) -> str | None:
     return ",".join(sent) if sent else None
 
 
+def has_token(request: Request) -> bool:
+    """Whether the request must see a certain write."""
+    return HEADER in request.headers
+
+
 class CaughtUp:
     """Waits for the projections that one read uses."""
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
+import orjson
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.backends.stores import opensearch_answering
-from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
+from api.entry.consistency import OPENAPI_EXTRA, CaughtUp, has_token
 from api.entry.doors import ANYONE, SEARCHES, Door
 from api.entry.paging import Page, Paging
 from api.entry.pictures import first_drawn
@@ -163,7 +164,10 @@ async def _search(
         fault = Fault(pointer="?sort", detail="`distance` needs a center: send lat and lon")
         raise Problem(422, "invalid", "Distance from where?", faults=[fault])
     asked = Asked(page, filters, order, typos=bool(page.after and page.after[0]))
-    asked, found = await INDEX.read(request, lambda: _found(mesh, asked))
+    ask = mesh.searches.anew if has_token(request) else mesh.searches.answer
+    kept = await INDEX.read(request, lambda: ask(asked.question, lambda: _found(mesh, asked)))
+    typos, found = orjson.loads(kept)
+    asked = replace(asked, typos=typos)
     return _answer(asked, found, await _marks(request, found))
 
 
@@ -178,13 +182,15 @@ async def _marks(request: Request, found: dict[str, Any]) -> Mapping[str, bool |
         return dict.fromkeys(ids)
 
 
-async def _found(mesh: Machines, asked: Asked) -> tuple[Asked, dict[str, Any]]:
-    """What was asked in the end, and the answer: typos are allowed where nothing fits without."""
+async def _found(mesh: Machines, asked: Asked) -> bytes:
+    """Whether typos were allowed in the end, as they are where nothing fits without; and what
+    OpenSearch has found.
+    """
     found = await _run(mesh, asked.body)
     if asked.page.after is None and asked.filters.q and not _total(found):
         asked = replace(asked, typos=True)
         found = await _run(mesh, asked.body)
-    return asked, found
+    return orjson.dumps((asked.typos, found))
 
 
 @dataclass(frozen=True)
@@ -210,6 +216,11 @@ class Asked:
             after=after and after[1:],
             typos=self.typos,
         )
+
+    @property
+    def question(self) -> bytes:
+        """The same for all requests that ask for the same, in whatever order and spelling."""
+        return orjson.dumps(self.body, option=orjson.OPT_SORT_KEYS)
 
 
 async def _run(mesh: Machines, body: dict[str, Any]) -> dict[str, Any]:

@@ -174,8 +174,9 @@ def _number(value: Any) -> float | None:
 
 
 def _chosen(filters: Filters) -> dict[str, Clause]:
+    # In one order, so that whoever asks for the same gives the same body.
     chosen = {
-        facet: [KEYS[facet](value) for value in values] if facet in KEYS else list(values)
+        facet: sorted({KEYS[facet](value) if facet in KEYS else value for value in values})
         for facet in FACETS
         if (values := _values(filters, facet))
     }

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.api.running import Mesh
 from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
@@ -84,6 +85,36 @@ async def test_LI_06_both_paths_give_the_same_answer(mesh, seller) -> None:
     two = (await mesh.client.get("/api/listings/search", params=params)).json()
     assert len(one["hits"]) == 3
     assert two == one
+
+
+async def test_RD_03_whoever_asks_the_same_in_another_order_gets_what_is_kept(mesh, seller) -> None:
+    make = marked()["make"]
+    offered = await seller.offer(make=make)
+    await search(mesh, offered, make=make)
+    asked = [("make", make), ("make", "Ka"), ("fuel", "petrol"), ("fuel", "diesel"), ("limit", "7")]
+    first = await mesh.client.get("/api/search", params=asked)
+    assert ids(first.json()) == [offered.json()["id"]]
+    before = hits()
+    again = await mesh.client.get("/api/search", params=[("make", make.upper()), *asked[:0:-1]])
+    assert (again.json(), hits() - before) == (first.json(), 1)
+
+
+async def test_RD_03_whoever_has_written_sees_it_and_so_does_everybody_after(mesh, seller) -> None:
+    car = marked()
+    offered = await seller.offer(**car)
+    await search(mesh, offered, **car)
+    gone = await seller.ask("POST", f"{path_of(offered)}/unpublish")
+    assert ids(await search(mesh, gone, **car)) == []
+    after = await mesh.client.get("/api/search", params=car)
+    assert ids(after.json()) == []
+
+
+def hits() -> float:
+    """How many searches have been answered with what was kept."""
+    return (
+        REGISTRY.get_sample_value("mesh_kept_answers_total", {"kind": "search", "outcome": "hit"})
+        or 0.0
+    )
 
 
 async def test_LI_18_a_feature_is_a_filter(mesh, seller) -> None:
