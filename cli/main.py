@@ -46,7 +46,6 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.probe": ("probe",),
     "cli.people": ("grant-role",),
     "cli.seller_account": ("seller-account",),
-    "cli.sweep": ("sweep",),
     "cli.parked": ("parked",),
     "cli.effects": ("effects",),
     "cli.timers": ("timers",),

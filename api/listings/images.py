@@ -19,7 +19,7 @@ from api.entry.doors import CHANGES, SIGNED_IN, Door
 from api.entry.pictures import form_of, sent_files
 from api.entry.routing import new_router
 from api.entry.uploads import FIELD, Aim, Refused, SentImage, Taken, refused_all, take_image, told
-from api.listings.bodies import CHANGED, LISTING_ID, ListingChangedAnswer
+from api.listings.bodies import CHANGED, IMAGE_ID, LISTING_ID, ListingChangedAnswer
 from api.listings.sight import PUBLIC, hidden, listing_for
 from api.profiles.sight import key_of
 from api.wire.changes import answer, changed
@@ -44,14 +44,13 @@ from schemas.recorded import Reply
 ALL = "/api/listings/{listing_id:uuid}/images"
 UPLOADS = CaughtUp(users, media_files, listing_page)
 
-_IMAGE_ID = "01980000-0000-7000-8000-0000000000b1"
 _REFUSALS = problem_responses(400, 401, 403, 404, 409, 410, 412)
 _SENT = {
     "images": [
         {
-            "id": _IMAGE_ID,
+            "id": IMAGE_ID,
             "status": "processing",
-            "url": f"/api/images/{_IMAGE_ID}",
+            "url": f"/api/images/{IMAGE_ID}",
             "error": None,
         }
     ],
@@ -71,7 +70,7 @@ class AddedImagesAnswer(ListingChangedAnswer):
 class ImageOrder(Body):
     """The listing's images, all of them, in the order in which they are to be shown."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"order": [_IMAGE_ID]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"order": [IMAGE_ID]}]})
 
     order: Annotated[list[UUID], Field(max_length=listings.IMAGES_MAX)]
 

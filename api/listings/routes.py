@@ -90,13 +90,16 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
     if past is not None:
         await spend(machines_of(request).rate_limits, request, "search", 1)
     await PAGES.wait(request)
-    await FAVORITES.wait(request, whole=False)
+    told = await is_told(request)
+    if not told:
+        # How many keep it in mind, everybody is told.
+        await FAVORITES.wait(request, whole=False)
     row = await listing_for(request, listing_id, deleted=past is not None, counted=past is None)
     if past is not None:
         row = await as_it_was(request, row, past)
         cache = {} if row["status"] in PUBLIC else {"cache_control": PRIVATE}
         return json_response(request, json_of(shown(row)), row["version"], **cache)
-    mark = row["is_favorite"] if await is_told(request) else None
+    mark = row["is_favorite"] if told else None
     body = json_of(shown(row, {row["key"]: mark}))
     if not request.scope["caller"].signed_in:
         return json_response(request, body, row["version"])

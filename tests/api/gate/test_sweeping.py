@@ -8,17 +8,27 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.sweep import sweep_now
-from processors.reacting.commands import Commands
+from infra.postgres import open_pool
+from infra.settings import Settings
+from processors.reacting.commands import Commands, open_commands
 from processors.reactions import reactor, sweeping
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.reactor import run_reactor
-from processors.reactions.sweeping import SWEEP
+from processors.reactions.sweeping import SWEEP, Swept, sweep
 from schemas.identity import session_stream, user_stream
 from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
 from tests.api.offering import campus, student
 from tests.api.running import Account, Mesh, api, journal_kinds, journalled, problem
 from tests.waiting import eventually
+
+
+async def sweep_now(settings: Settings) -> Swept:
+    """Sweep once."""
+    async with (
+        await open_pool(settings, size_max=1) as pool,
+        open_commands(settings, "test-sweep") as commands,
+    ):
+        return await sweep(pool, commands, datetime.now(UTC))
 
 
 async def brief_account(mesh: Mesh) -> Account:
