@@ -16,16 +16,16 @@ import typer
 
 from cli.ids import an_id
 from cli.imports.checking import Checked, check_import
+from cli.imports.files.table import TableError
 from cli.imports.job import Job, LooksWrongError, Summary, run_import
-from cli.imports.mapping_file import MappingError, load_mapping
-from cli.imports.report_place import (
+from cli.imports.language.mapping_file import MappingError, load_mapping
+from cli.imports.sending.report_place import (
     ReportError,
     ReportPlaceError,
     check_report_place,
     default_report,
 )
-from cli.imports.sending import Limits, NoAnswerError
-from cli.imports.table import TableError
+from cli.imports.sending.sending import Limits, NoAnswerError
 from infra.logs import configure_logging
 from infra.settings import settings, state_folder
 from schemas.messages import Market

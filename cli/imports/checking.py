@@ -10,7 +10,7 @@ from itertools import islice
 
 from cli.imports.job import Job, open_checked
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
-from cli.imports.report import Tally, open_report
+from cli.imports.sending.report import Tally, open_report
 from cli.imports.translate import Order, Translator
 from producers.decider import Rejected
 from producers.listings.listings import listings

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from cli.imports.amounts import other_convention
-from cli.imports.file_kind import explain
-from cli.imports.mapping import Mapping
-from cli.imports.outcomes import RefusedError
-from cli.imports.rules import (
+from cli.imports.files.file_kind import explain
+from cli.imports.files.table import Row, open_table
+from cli.imports.language.amounts import other_convention
+from cli.imports.language.mapping import Mapping
+from cli.imports.language.rules import (
     Cells,
     DisplacementRule,
     DistanceRule,
@@ -23,9 +23,9 @@ from cli.imports.rules import (
     NumberRule,
     PowerRule,
 )
-from cli.imports.table import Row, open_table
+from cli.imports.language.values import value_of
+from cli.imports.outcomes import RefusedError
 from cli.imports.translate import currency_of
-from cli.imports.values import value_of
 from producers.listings.listings import MANDATORY
 
 ROWS_MAX = 1_000

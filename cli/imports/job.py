@@ -19,15 +19,15 @@ import uuid_utils
 from api.backends.gateway import CommandGateway
 from api.entry.commands import fingerprint_of
 from cli.imports.cells import shown
-from cli.imports.file_kind import explain
+from cli.imports.files.file_kind import explain
+from cli.imports.files.table import Table, TableError, count_lines, open_table
 from cli.imports.first_look import suspicions
-from cli.imports.mapping import Mapping
+from cli.imports.language.mapping import Mapping
 from cli.imports.outcomes import Outcome
-from cli.imports.progress import Progress, showing_progress
-from cli.imports.report import Report, Tally, open_report
-from cli.imports.searchable import wait_until_searchable
-from cli.imports.sending import Limits, NoAnswerError, Sender
-from cli.imports.table import Table, TableError, count_lines, open_table
+from cli.imports.sending.progress import Progress, showing_progress
+from cli.imports.sending.report import Report, Tally, open_report
+from cli.imports.sending.searchable import wait_until_searchable
+from cli.imports.sending.sending import Limits, NoAnswerError, Sender
 from cli.imports.translate import Order, Translator, missing_columns
 from infra.process import run_command
 from infra.settings import Settings

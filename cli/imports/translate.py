@@ -16,12 +16,12 @@ from pydantic import ValidationError
 
 from api.wire.faults import sentence_of
 from cli.imports.cells import shown
-from cli.imports.fitting import FIELDS, Kind, as_held, fault_of
-from cli.imports.mapping import Mapping
+from cli.imports.files.table import Row
+from cli.imports.language.fitting import FIELDS, Kind, as_held, fault_of
+from cli.imports.language.mapping import Mapping
+from cli.imports.language.rules import TemplateRule, columns_of
+from cli.imports.language.values import compose, value_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError
-from cli.imports.rules import TemplateRule, columns_of
-from cli.imports.table import Row
-from cli.imports.values import compose, value_of
 from schemas.listings import CreateListing
 from schemas.messages import Market, Role
 from schemas.recorded import CommandEnvelope

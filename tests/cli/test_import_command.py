@@ -22,8 +22,8 @@ from typer.testing import CliRunner
 from cli import importing
 from cli.imports.job import Job, Summary
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
-from cli.imports.report import Tally
-from cli.imports.sending import Limits
+from cli.imports.sending.report import Tally
+from cli.imports.sending.sending import Limits
 from infra.settings import Settings
 from tests.cli.imports.ads import EXAMPLES, ROOT, SAMPLE_ADS
 from tests.waiting import eventually_blocking

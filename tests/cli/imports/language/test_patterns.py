@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from cli.imports.mapping_file import MappingError
+from cli.imports.language.mapping_file import MappingError
+from cli.imports.language.patterns import matches
 from cli.imports.outcomes import Refusal
-from cli.imports.patterns import matches
 from tests.cli.imports.reading import one, small
 
 RUNAWAYS = ["(a+)+$", "(a|aa)+$", "(.*a){30}$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(a*)*b"]

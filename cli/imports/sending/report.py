@@ -13,7 +13,7 @@ from typing import Any, Protocol, TextIO
 
 from cli.imports.cells import printable
 from cli.imports.outcomes import Outcome
-from cli.imports.report_place import COLUMNS, ReportError, written_beside
+from cli.imports.sending.report_place import COLUMNS, ReportError, written_beside
 
 _FORMULAS = ("=", "+", "-", "@")  # `printable` has left no control character
 

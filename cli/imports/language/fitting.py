@@ -13,8 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from cli.imports.outcomes import RefusedError
-from cli.imports.rules import (
+from cli.imports.language.rules import (
     AnyRule,
     ConstantRule,
     DisplacementRule,
@@ -31,7 +30,8 @@ from cli.imports.rules import (
     WordRule,
     names_in,
 )
-from cli.imports.values import value_of
+from cli.imports.language.values import value_of
+from cli.imports.outcomes import RefusedError
 from schemas.vehicles import GeoPoint, Mileage, VehicleFields
 
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
 
-from cli.imports.amounts import check_beside, check_plain, read_amount
-from cli.imports.patterns import check_pattern, matches
-from cli.imports.rules import Cells, Column, NumberForm, Part, Rule, Texts, columns_of
+from cli.imports.language.amounts import check_beside, check_plain, read_amount
+from cli.imports.language.patterns import check_pattern, matches
+from cli.imports.language.rules import Cells, Column, NumberForm, Part, Rule, Texts, columns_of
 from schemas.messages import Market
 from schemas.texts import Form, Line, refusal, shows
 

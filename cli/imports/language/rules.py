@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from cli.imports.amounts import Notation
-from cli.imports.strict_yaml import is_nothing, word_of
+from cli.imports.language.amounts import Notation
+from cli.imports.language.strict_yaml import is_nothing, word_of
 
 T = TypeVar("T")
 Cells: TypeAlias = Mapping[str, str]  # column name → the cell, stripped

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 
-from cli.imports.report import Tally
+from cli.imports.sending.report import Tally
 
 BAR_EVERY_S = 0.1
 LINE_EVERY_S = 5.0

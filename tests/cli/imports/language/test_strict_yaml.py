@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from cli.imports.mapping_file import MappingError, load_mapping, parse_mapping
-from cli.imports.strict_yaml import DEPTH_MAX, SIZE_MAX, read_yaml, word_of
+from cli.imports.language.mapping_file import MappingError, load_mapping, parse_mapping
+from cli.imports.language.strict_yaml import DEPTH_MAX, SIZE_MAX, read_yaml, word_of
 from tests.cli.imports.reading import SMALL, fields, one, rule
 
 

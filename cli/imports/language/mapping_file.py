@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from api.wire.faults import sentence_of
-from cli.imports.fitting import faults_of
-from cli.imports.mapping import Mapping
-from cli.imports.rules import RULES, AnyRule, Rule
-from cli.imports.strict_yaml import SIZE_MAX, Document, Fault, read_yaml
+from cli.imports.language.fitting import faults_of
+from cli.imports.language.mapping import Mapping
+from cli.imports.language.rules import RULES, AnyRule, Rule
+from cli.imports.language.strict_yaml import SIZE_MAX, Document, Fault, read_yaml
 
 _RULE_DEPTH = 2  # fields.<name>.<kind>.…: pydantic puts the rule's kind into the place
 _FAULTS_MAX = 100

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.imports.file_kind import explain
-from cli.imports.mapping import FileShape
-from cli.imports.table import TableError, open_table
+from cli.imports.files.file_kind import explain
+from cli.imports.files.table import TableError, open_table
+from cli.imports.language.mapping import FileShape
 from tests.cli.imports.reading import rows_of
 
 TEXT = "make,price\n" + "VW,9400\n" * 40

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cli.imports.file_kind import foreign_kind
-from cli.imports.lines import LINE_LENGTH_MAX
-from cli.imports.mapping import FileShape
+from cli.imports.files.file_kind import foreign_kind
+from cli.imports.files.lines import LINE_LENGTH_MAX
+from cli.imports.files.table import TableError, count_lines, open_table
+from cli.imports.language.mapping import FileShape
 from cli.imports.outcomes import RefusedBy
-from cli.imports.table import TableError, count_lines, open_table
 from tests.cli.imports.reading import rows_of, table_of
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
-from cli.imports.report import Tally, open_report
+from cli.imports.sending.report import Tally, open_report
 
 FILE = Path("ads.csv")
 TAKEN = Outcome(1, 2, "0198-a")

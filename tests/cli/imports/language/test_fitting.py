@@ -6,9 +6,9 @@ from itertools import product
 
 import pytest
 
-from cli.imports.fitting import FIELDS, RULE_KINDS, Kind, fault_of
-from cli.imports.mapping_file import MappingError, parse_mapping
-from cli.imports.rules import RULES
+from cli.imports.language.fitting import FIELDS, RULE_KINDS, Kind, fault_of
+from cli.imports.language.mapping_file import MappingError, parse_mapping
+from cli.imports.language.rules import RULES
 from schemas.recorded import CommandEnvelope
 from schemas.vehicles import VehicleFields
 from tests.cli.imports.reading import fields, one, rule

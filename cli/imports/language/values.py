@@ -11,7 +11,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from cli.imports.amounts import (
+from cli.imports.cells import lines_kept, one_line, shown, stripped, title_case
+from cli.imports.language.amounts import (
     Amount,
     Notation,
     check_beside,
@@ -21,9 +22,7 @@ from cli.imports.amounts import (
     rounded,
     whole,
 )
-from cli.imports.cells import lines_kept, one_line, shown, stripped, title_case
-from cli.imports.outcomes import Refusal, RefusedBy, RefusedError, Unread
-from cli.imports.rules import (
+from cli.imports.language.rules import (
     AnyRule,
     Cells,
     ConstantRule,
@@ -43,7 +42,8 @@ from cli.imports.rules import (
     columns_of,
     names_in,
 )
-from cli.imports.units import KW_PER, SPELLINGS, is_sign_of
+from cli.imports.language.units import KW_PER, SPELLINGS, is_sign_of
+from cli.imports.outcomes import Refusal, RefusedBy, RefusedError, Unread
 from schemas.money import minor_units
 from schemas.vehicles import YEAR_MAX, YEAR_MIN
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.imports.mapping_file import MappingError, load_mapping, parse_mapping
+from cli.imports.language.mapping_file import MappingError, load_mapping, parse_mapping
 from tests.cli.imports.ads import EXAMPLES, SAMPLE
 from tests.cli.imports.reading import SMALL, fields, one
 

@@ -6,9 +6,9 @@ import sys
 import pytest
 from rich.console import Console
 
-from cli.imports import progress
-from cli.imports.progress import showing_progress
-from cli.imports.report import Tally
+from cli.imports.sending import progress
+from cli.imports.sending.progress import showing_progress
+from cli.imports.sending.report import Tally
 
 
 def shown(*, terminal: bool) -> str:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from api.wire.problems import WriteUnavailableError
+from cli.imports.files.table import Row
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
-from cli.imports.report import Report
-from cli.imports.table import Row
-from cli.imports.window import Window
+from cli.imports.sending.report import Report
+from cli.imports.sending.window import Window
 from schemas.positions import Position, TopicPartition
 from schemas.recorded import CommandEnvelope, Reply
 

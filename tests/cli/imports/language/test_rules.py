@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from cli.imports.mapping import FileShape, Mapping, RejectRule
+from cli.imports.language.mapping import FileShape, Mapping, RejectRule
+from cli.imports.language.rules import RULES, Part
 from cli.imports.outcomes import Refusal, RefusedBy, Unread
-from cli.imports.rules import RULES, Part
 from tests.cli.imports.ads import ROOT
 from tests.cli.imports.reading import fields, one, rule, small
 

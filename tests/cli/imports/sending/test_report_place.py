@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.imports import report_place
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
-from cli.imports.report import open_report
-from cli.imports.report_place import (
+from cli.imports.sending import report_place
+from cli.imports.sending.report import open_report
+from cli.imports.sending.report_place import (
     ReportError,
     check_report_place,
     default_report,

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.wire.problems import WriteUnavailableError
+from cli.imports.files.table import Row, TableError, open_table
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
-from cli.imports.report import Tally
-from cli.imports.sending import Limits, NoAnswerError, Sender
-from cli.imports.table import Row, TableError, open_table
+from cli.imports.sending.report import Tally
+from cli.imports.sending.sending import Limits, NoAnswerError, Sender
 from cli.imports.translate import Translator
 from schemas.messages import Fault
 from schemas.positions import Position

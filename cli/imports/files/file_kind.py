@@ -9,7 +9,7 @@ import csv
 from collections.abc import Collection
 from pathlib import Path
 
-from cli.imports.mapping import FileShape
+from cli.imports.language.mapping import FileShape
 
 HEAD_BYTES = 4_096
 LEADING_LINES_MAX = 30

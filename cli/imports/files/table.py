@@ -17,8 +17,8 @@ from stat import S_ISDIR, S_ISREG
 from typing import TextIO
 
 from cli.imports.cells import stripped
-from cli.imports.file_kind import foreign_kind
-from cli.imports.lines import (
+from cli.imports.files.file_kind import foreign_kind
+from cli.imports.files.lines import (
     LINE_LENGTH_MAX,
     MARK_ERRORS,
     ROW_LENGTH_MAX,
@@ -29,7 +29,7 @@ from cli.imports.lines import (
     has_marks,
     undecoded,
 )
-from cli.imports.mapping import FileShape
+from cli.imports.language.mapping import FileShape
 from cli.imports.outcomes import Refusal, RefusedBy
 
 BYTES_COUNTED = 1 << 20
