@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Context, Decimal, InvalidOperation
 from functools import lru_cache
 
-from cli.imports.cells import shown, stripped, words_of
+from cli.imports.cells import TypedNumber, shown, stripped, words_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError, Unread
 
 NUMBER_LENGTH_MAX = 60
 DIGITS_MAX = 18  # Decimal computes with 28, so that no amount is ever rounded
+EXACT = Context(prec=60)  # for a number of 18 digits and a factor of 20
+ROUNDINGS = {"half_up": ROUND_HALF_UP, "down": ROUND_DOWN, "up": ROUND_UP}
 THOUSANDTHS = 3  # as many digits as a group of thousands has
 
 # A mark as mappings name it → the characters that people write for it.
@@ -63,6 +65,8 @@ def read_amount(cell: str, notation: Notation, *, of_money: bool = False) -> Amo
     """The one number of a cell; raises RefusedError with the cure."""
     if cell.isascii() and cell.isdecimal() and len(cell) <= DIGITS_MAX:
         return Amount(Decimal(cell))  # most cells are nothing but digits
+    if isinstance(cell, TypedNumber):
+        return _typed(cell)
     found = _CORE.fullmatch(cell) if len(cell) <= NUMBER_LENGTH_MAX else None
     if found is None:
         raise refused(Unread.NOT_A_NUMBER, cell, "if it means not stated, list it under absent")
@@ -82,6 +86,18 @@ def read_amount(cell: str, notation: Notation, *, of_money: bool = False) -> Amo
     if len(value.as_tuple().digits) > DIGITS_MAX:
         raise refused(Unread.NOT_A_NUMBER, cell, "nothing has so many digits")
     return Amount(value, beside, _is_ambiguous(core, notation))
+
+
+def _typed(cell: TypedNumber) -> Amount:
+    try:
+        value = Decimal(cell)
+    except InvalidOperation:
+        raise refused(Unread.NOT_A_NUMBER, cell, "is no number") from None
+    if not value.is_finite() or abs(value.adjusted()) > DIGITS_MAX:
+        raise refused(Unread.NOT_A_NUMBER, cell, "nothing has so many digits")
+    if len(value.as_tuple().digits) > DIGITS_MAX:
+        raise refused(Unread.NOT_A_NUMBER, cell, "nothing has so many digits")
+    return Amount(value)
 
 
 def check_beside(amount: Amount, known: Collection[str], cell: str) -> None:
@@ -113,9 +129,9 @@ def whole(value: Decimal, cell: str) -> int:
     return int(value)
 
 
-def rounded(value: Decimal) -> int:
-    """The nearest whole number, a half away from zero."""
-    return int(value.to_integral_value(ROUND_HALF_UP))
+def rounded(value: Decimal, how: str = ROUND_HALF_UP) -> int:
+    """The nearest whole number, a half away from zero unless another way is wanted."""
+    return int(value.to_integral_value(how))
 
 
 def refused(reason: Unread, cell: str, cure: str) -> RefusedError:

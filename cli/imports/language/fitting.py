@@ -5,7 +5,7 @@ the mapping is read: a word that no listing may have would refuse rows one by on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from enum import Enum, StrEnum
 from types import UnionType
@@ -13,9 +13,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
+from cli.imports.language.dates import parts_of
+from cli.imports.language.made import AnyMade, WordsColumns
+from cli.imports.language.parts import Word
 from cli.imports.language.rules import (
     AnyRule,
     ConstantRule,
+    DateRule,
     DisplacementRule,
     DistanceRule,
     GeoRule,
@@ -23,14 +27,16 @@ from cli.imports.language.rules import (
     ListRule,
     MoneyRule,
     MonthRule,
+    PlainRule,
     PowerRule,
     TemplateRule,
     TextRule,
-    Word,
+    WhenRule,
     WordRule,
+    leaves_of,
     names_in,
 )
-from cli.imports.language.values import value_of
+from cli.imports.language.values import DATED, value_of
 from cli.imports.outcomes import RefusedError
 from schemas.vehicles import GeoPoint, Mileage, VehicleFields
 
@@ -101,11 +107,13 @@ _ONLY: Mapping[type, str] = {
     MonthRule: "first_registration",
 }
 _IN_TEMPLATES = frozenset({Kind.TEXT, Kind.CHOICE, Kind.NUMBER, Kind.DATE})
-RULE_KINDS: tuple[type, ...] = (*_OF_KIND, *_ONLY)
+RULE_KINDS: tuple[type, ...] = (*_OF_KIND, *_ONLY, DateRule)
 
 
 def fills(rule: type, field: str) -> bool:
     """Whether a rule of this kind can ever fill this field."""
+    if rule is DateRule:
+        return field in DATED
     if rule in _ONLY:
         return _ONLY[rule] == field
     return FIELDS[field] in _OF_KIND[rule]
@@ -144,12 +152,24 @@ def faults_of(
     if field not in FIELDS:
         yield (), f"there is no such field; there are {', '.join(FIELDS)}"
         return
+    if isinstance(rule, WhenRule):
+        for inner, leaf in leaves_of(rule):
+            for place, message in faults_of(field, leaf, others):
+                yield (*inner, *place), message
+        return
     if not fills(type(rule), field):
         yield (
             ("as",),
             f"{rule.kind} can't fill {field}, which holds {FIELDS[field]}; {_cure(field)}",
         )
         return
+    yield from _own_faults(field, rule, others)
+
+
+def _own_faults(
+    field: str, rule: PlainRule, others: Mapping[str, AnyRule | None]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What a rule of the right kind says that its field can't take."""
     match rule:
         case ConstantRule():
             yield from _promised(field, ("value",), rule.value)
@@ -163,10 +183,46 @@ def faults_of(
                 yield ("words",), f"no word gives a value, so {field} is never filled"
         case ListRule(default=None) | MonthRule() | GeoRule():
             pass
+        case DateRule():
+            yield from _date_faults(field, rule)
         case ListRule(default=default):
             yield from _promised(field, ("default",), default)
         case _:
             yield from _default_faults(field, rule)
+
+
+def targets_unfitting(
+    columns: Sequence[AnyMade | None], rules: Mapping[str, AnyRule | None]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(place, what is wrong) for each word that a made column gives to a field that can't take
+    it. What a pattern finds only cells tell.
+    """
+    for at, made in enumerate(columns):
+        if not isinstance(made, WordsColumns):
+            continue
+        for field, leaf in _reading(made.into, rules):
+            for word, target in made.words.items():
+                if (fault := _fault_of_target(field, leaf, target)) is not None:
+                    yield ("columns", str(at), "words", word), f"{target!r}: {fault}"
+
+
+def _reading(
+    column: str, rules: Mapping[str, AnyRule | None]
+) -> Iterator[tuple[str, TextRule | WordRule]]:
+    for field, rule in rules.items():
+        for _, leaf in leaves_of(rule) if rule is not None and field in FIELDS else ():
+            if isinstance(leaf, TextRule | WordRule) and leaf.column == column:
+                yield field, leaf
+
+
+def _fault_of_target(field: str, rule: TextRule | WordRule, target: str) -> str | None:
+    if not fills(type(rule), field):
+        return None  # told where the rule stands
+    try:
+        value = value_of(field, rule, {rule.column: target})
+    except RefusedError:
+        return f"fields.{field} has no such word under words"
+    return None if value is None else fault_of(field, value)
 
 
 def _promised(
@@ -191,14 +247,31 @@ def _default_faults(field: str, rule: Any) -> Iterator[tuple[tuple[str, ...], st
         yield ("default",), f"{rule.default!r}: {fault}"
 
 
+def _date_faults(field: str, rule: DateRule) -> Iterator[tuple[tuple[str, ...], str]]:
+    wanted = DATED[field]
+    lacking = [
+        form
+        for form in rule.forms
+        if wanted not in parts_of(form) and wanted != "year"  # check_form wants a year of each
+    ]
+    for form in lacking:
+        yield ("forms",), f"{form!r} states no {wanted}, which {field} needs"
+    if not lacking:
+        yield from _default_faults(field, rule)
+
+
 def _template_faults(
     template: str, others: Mapping[str, AnyRule | None]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     for name in names_in(template):
-        if name not in others or isinstance(others[name], TemplateRule):
+        if name not in others or _is_template(others[name]):
             yield ("template",), f"{{{name}}} is no field of this mapping, or a template itself"
         elif name == "price_minor" or FIELDS.get(name) not in _IN_TEMPLATES:
             yield ("template",), f"{{{name}}} is no text or number that can stand in a sentence"
+
+
+def _is_template(rule: AnyRule | None) -> bool:
+    return rule is not None and any(isinstance(leaf, TemplateRule) for _, leaf in leaves_of(rule))
 
 
 def _cure(field: str) -> str:

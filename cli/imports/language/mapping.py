@@ -6,11 +6,12 @@ import codecs
 import csv
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, FiniteFloat, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from cli.imports.language.amounts import check_beside, check_plain, read_amount
-from cli.imports.language.patterns import check_pattern, matches
-from cli.imports.language.rules import Cells, Column, NumberForm, Part, Rule, Texts, columns_of
+from cli.imports.language.conditions import Condition
+from cli.imports.language.made import Made
+from cli.imports.language.parts import Column, Part, Texts
+from cli.imports.language.rules import Rule, columns_of
 from schemas.messages import Market
 from schemas.texts import Form, Line, refusal, shows
 
@@ -21,6 +22,7 @@ Code = Annotated[
 LINES_PER_ROW_MAX = 1_000
 SKIPPED_LINES_MAX = 100
 REJECTS_MAX = 200
+MADE_MAX = 100
 
 
 # They encode names and program text, not files.
@@ -96,55 +98,10 @@ class FileShape(Part):
         return header
 
 
-class RejectRule(NumberForm):
+class RejectRule(Condition):
     """Rows that shall not become listings: one test of one column, and the reason's code."""
 
     reason: Code
-    column: Column
-    equals: str | None = None
-    one_of: Texts | None = None
-    matches: str | None = None  # a regular expression, anywhere in the cell
-    outside: tuple[FiniteFloat, FiniteFloat] | None = None  # the smallest and largest to take
-
-    @field_validator("matches")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            check_pattern(pattern)
-        return pattern
-
-    @model_validator(mode="after")
-    def _one_test(self) -> Self:
-        tests = (self.equals, self.one_of, self.matches, self.outside)
-        if sum(test is not None for test in tests) != 1:
-            message = "exactly one of equals, one_of, matches and outside"
-            raise ValueError(message)
-        if self.outside is not None and self.outside[0] > self.outside[1]:
-            message = "outside: the smaller number comes first"
-            raise ValueError(message)
-        return self
-
-    def hits(self, cells: Cells) -> bool:
-        """Whether this rule rejects the row. What holds no digit is outside every range; raises
-        RefusedError for what does but is no number that can be understood.
-        """
-        cell = cells[self.column]
-        if self.equals is not None:
-            return cell == self.equals
-        if self.one_of is not None:
-            return cell in self.one_of
-        if self.matches is not None:
-            return matches(self.matches, cell)
-        return self._is_outside(cell)
-
-    def _is_outside(self, cell: str) -> bool:
-        if not any(each.isdecimal() for each in cell):
-            return True
-        amount = read_amount(cell, self.notation)
-        check_beside(amount, (), cell)
-        check_plain(amount, self.notation, cell)
-        smallest, largest = self.outside or (0.0, 0.0)
-        return not smallest <= amount.value <= largest
 
 
 class Mapping(Part):
@@ -165,6 +122,7 @@ class Mapping(Part):
         Literal["row"] | Annotated[tuple[Column, ...], Field(max_length=100)],
         BeforeValidator(_columns),
     ]
+    columns: Annotated[tuple[Made, ...], Field(max_length=MADE_MAX)] = ()
     reject: Annotated[tuple[RejectRule, ...], Field(max_length=REJECTS_MAX)] = ()
     fields: Annotated[dict[str, Rule], Field(min_length=1)]
 
@@ -174,11 +132,22 @@ class Mapping(Part):
         return self.seller or f"import:{self.source}"
 
     def columns_used(self) -> dict[str, str]:
-        """Each column that the mapping reads, with the place in the mapping that does."""
+        """Each column of the file that is read, with the place in the mapping that does."""
         used: dict[str, str] = {}
         if self.key != "row":
             used |= {column: f"key.{place}" for place, column in enumerate(self.key)}
+        for place, made in enumerate(self.columns):
+            used |= dict.fromkeys(made.reads, f"columns.{place}")
         used |= {rule.column: f"reject.{place}.column" for place, rule in enumerate(self.reject)}
         for name, rule in self.fields.items():
             used |= dict.fromkeys(columns_of(rule), f"fields.{name}")
-        return used
+        own = self.columns_made()
+        return {column: place for column, place in used.items() if column not in own}
+
+    def columns_made(self) -> dict[str, str]:
+        """Each column that is made of others, with the place in the mapping that does."""
+        return {
+            name: f"columns.{place}"
+            for place, made in enumerate(self.columns)
+            for name in made.makes
+        }

@@ -39,6 +39,18 @@ def check_pattern(pattern: str) -> None:
         raise ValueError(message) from None
 
 
+def named_groups(pattern: str) -> tuple[str, ...]:
+    """The names of its groups, in their order."""
+    found = sorted((at, name) for name, at in _compiled(pattern).groupindex.items())
+    return tuple(name.decode() if isinstance(name, bytes) else name for _, name in found)
+
+
+def groups_in(pattern: str, cell: str) -> dict[str, str | None] | None:
+    """What the named groups of the first match hold; None without a match."""
+    found = _compiled(pattern).search(cell)
+    return None if found is None else {name: found[name] for name in named_groups(pattern)}
+
+
 def matches(pattern: str, cell: str) -> bool:
     """Whether the cell holds a match, anywhere."""
     return _compiled(pattern).search(cell) is not None

@@ -4,132 +4,38 @@ in a mapping file. `as` says which kind it is. `values` tells what each gives fo
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
+from itertools import chain
 from string import Formatter
-from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
-from unicodedata import category
+from typing import Annotated, Literal, Self, TypeAlias, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from cli.imports.language.conditions import Condition
+from cli.imports.language.dates import check_apart, check_form, parts_of
+from cli.imports.language.parts import (
+    MULTIPLIER_MAX,
+    Cells,
+    Column,
+    NumberForm,
+    Part,
+    Texts,
+    Word,
+    Words,
+    apart,
 )
-
-from cli.imports.language.amounts import Notation
-from cli.imports.language.strict_yaml import is_nothing, word_of
-
-T = TypeVar("T")
-Cells: TypeAlias = Mapping[str, str]  # column name → the cell, stripped
-
-NAME_LENGTH_MAX = 200
-TEXTS_MAX = 5_000
-BESIDE_LENGTH_MAX = 30
-DECIMALS_MAX = 9
-MULTIPLIER_MAX = Decimal(10**12)
-
-
-def _marks(found: Any) -> Any:
-    """`none`, one mark, or several."""
-    if isinstance(found, str):
-        return () if found == "none" else (str(found),)
-    return found
-
-
-def _texts(found: object) -> object:
-    return (found,) if isinstance(found, str) else found
-
-
-Column = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_texts), Field(max_length=TEXTS_MAX)]
-Word = Annotated[str | bool | int | None, BeforeValidator(word_of)]
-Words = Annotated[dict[str, Word], Field(max_length=TEXTS_MAX)]
-
-
-class Part(BaseModel):
-    """Base of every part of a mapping: unknown names are faults, a typo must not pass."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_is_not_stated(cls, found: object) -> object:
-        if not isinstance(found, dict):
-            return found
-        return {name: value for name, value in found.items() if not is_nothing(value)}
+from cli.imports.language.strict_yaml import word_of
+from cli.imports.outcomes import RefusedError
+from schemas.vehicles import YEAR_MAX, YEAR_MIN
 
 
 class _FromColumn(Part):
     column: Column
     absent: Texts = ()  # cells that mean "not stated", besides the empty one
     default: Word = None  # the value where the cell is absent
-
-
-def _apart(words: dict[str, T], form: Callable[[str], str]) -> dict[str, T]:
-    """The words, of which no two are one in the form that cells are looked up in."""
-    folded = [form(each) for each in words]
-    twice = sorted({each for each in folded if folded.count(each) > 1})
-    if twice:
-        message = f"the same word in other letters: {', '.join(twice)}"
-        raise ValueError(message)
-    return words
-
-
-class NumberForm(Part):
-    """How a column writes its numbers. What isn't declared here refuses the cell."""
-
-    decimal: Literal[".", ","] = "."
-    thousands: Annotated[
-        tuple[Literal[",", ".", " ", "'"], ...] | None, BeforeValidator(_marks)
-    ] = None
-    decimals: Annotated[int, Field(ge=0, le=DECIMALS_MAX)] | None = None
-    multipliers: dict[str, Annotated[Decimal, Field(gt=0, le=MULTIPLIER_MAX, decimal_places=9)]] = (
-        Field({}, max_length=50)
-    )
-    ignore: Annotated[Texts, Field(max_length=50)] = ()
-
-    @field_validator("multipliers")
-    @classmethod
-    def _multipliers_are_words(cls, found: dict[str, Decimal]) -> dict[str, Decimal]:
-        for word in found:
-            _check_beside(word)
-        return _apart(found, _folded)
-
-    @field_validator("ignore")
-    @classmethod
-    def _ignored_are_words(cls, found: tuple[str, ...]) -> tuple[str, ...]:
-        for word in found:
-            _check_beside(word)
-        return found
-
-    @model_validator(mode="after")
-    def _are_apart(self) -> Self:
-        if self.thousands is not None and self.decimal in self.thousands:
-            message = f"thousands and decimal can't both be {self.decimal!r}"
-            raise ValueError(message)
-        both = {_folded(each) for each in self.multipliers} & {
-            _folded(each) for each in self.ignore
-        }
-        if both:
-            message = f"multipliers and ignore both have {', '.join(sorted(both))}"
-            raise ValueError(message)
-        return self
-
-    @cached_property
-    def notation(self) -> Notation:
-        """The same, as `amounts` reads by it."""
-        return Notation(
-            self.decimal,
-            self.thousands,
-            self.decimals,
-            {_folded(word): factor for word, factor in self.multipliers.items()},
-            frozenset(_folded(word) for word in self.ignore),
-        )
 
 
 class _FromNumber(_FromColumn, NumberForm):
@@ -140,7 +46,7 @@ class TextRule(_FromColumn):
     """The cell as text. `words` are replaced first; others get spaces and case."""
 
     kind: Literal["text"] = Field("text", alias="as")
-    words: Words = {}
+    words: Words = Field({})
     spaces_for: Annotated[str, Field(max_length=50)] = ""  # each of these becomes a space
     case: Literal["keep", "title", "lower", "upper"] = "keep"
 
@@ -156,8 +62,8 @@ class WordRule(_FromColumn):
 
     @field_validator("words")
     @classmethod
-    def _are_apart(cls, words: dict[str, Word]) -> dict[str, Word]:
-        return _apart(words, str.casefold)
+    def _areapart(cls, words: dict[str, Word]) -> dict[str, Word]:
+        return apart(words, str.casefold)
 
     @cached_property
     def by_small_letters(self) -> dict[str, Word]:
@@ -166,9 +72,13 @@ class WordRule(_FromColumn):
 
 
 class IntegerRule(_FromNumber):
-    """A whole number."""
+    """A whole number. With a factor the product is rounded; without, a fraction is refused unless
+    the mapping says how to round it.
+    """
 
     kind: Literal["integer"] = Field("integer", alias="as")
+    factor: Annotated[Decimal, Field(gt=0, le=MULTIPLIER_MAX, max_digits=20)] | None = None
+    rounding: Literal["half_up", "down", "up"] | None = None
 
 
 class MoneyRule(_FromNumber):
@@ -180,10 +90,11 @@ class MoneyRule(_FromNumber):
 
 
 class DistanceRule(_FromNumber):
-    """A mileage in its own unit, which is kept."""
+    """A mileage in its own unit, which is kept unless another is wanted; then it is rounded."""
 
     kind: Literal["distance"] = Field("distance", alias="as")
     unit: Literal["km", "mi"]
+    to: Literal["km", "mi"] | None = None
 
 
 class PowerRule(_FromNumber):
@@ -207,6 +118,35 @@ class MonthRule(Part):
     year: Column
     month: Column
     absent: Texts = ("0",)
+
+
+class DateRule(_FromColumn):
+    """A date in one of the stated forms; the field gets as much of it as it holds: the year, the
+    year and the month, or the day.
+    """
+
+    kind: Literal["date"] = Field("date", alias="as")
+    forms: Annotated[Texts, Field(min_length=1, max_length=20)]
+    years_from: Annotated[int, Field(ge=YEAR_MIN, le=YEAR_MAX)] | None = None  # of two digits
+
+    @field_validator("forms")
+    @classmethod
+    def _can_be_told_apart(cls, forms: tuple[str, ...]) -> tuple[str, ...]:
+        for form in forms:
+            check_form(form)
+        check_apart(forms)
+        return forms
+
+    @model_validator(mode="after")
+    def _knows_the_century(self) -> Self:
+        short = any("short" in parts_of(form) for form in self.forms)
+        if short and self.years_from is None:
+            message = "YY needs years_from, the first of the hundred years that are meant: 1950"
+            raise ValueError(message)
+        if self.years_from is not None and not short:
+            message = "years_from is for forms with YY: take it out"
+            raise ValueError(message)
+        return self
 
 
 class GeoRule(Part):
@@ -261,8 +201,17 @@ class ConstantRule(Part):
     value: Annotated[str | bool | int, BeforeValidator(word_of)]
 
 
+class WhenRule(Condition):
+    """One rule where a test hits the row, another (or nothing) where it doesn't."""
+
+    kind: Literal["when"] = Field("when", alias="as")
+    then: Rule
+    otherwise: Rule | None = Field(None, alias="else")
+
+
 NumberRule: TypeAlias = IntegerRule | MoneyRule | DistanceRule | PowerRule | DisplacementRule
-AnyRule: TypeAlias = (
+# Those that stand for themselves, and need no row to be known.
+PlainRule: TypeAlias = (
     TextRule
     | WordRule
     | IntegerRule
@@ -275,17 +224,47 @@ AnyRule: TypeAlias = (
     | ListRule
     | TemplateRule
     | ConstantRule
+    | DateRule
 )
+AnyRule: TypeAlias = PlainRule | WhenRule
 Rule: TypeAlias = Annotated[AnyRule, Field(discriminator="kind")]
 
+WhenRule.model_rebuild()
+
 RULES: dict[str, type[Part]] = {
-    str(each.model_fields["kind"].default): each for each in get_args(AnyRule)
+    str(each.model_fields["kind"].default): each for each in (*get_args(PlainRule), WhenRule)
 }
+
+
+def chosen(rule: AnyRule | None, cells: Cells) -> PlainRule | None:
+    """The rule that this row is read by, None where there is none; raises RefusedError when a
+    test can't read its cell.
+    """
+    while isinstance(rule, WhenRule):
+        try:
+            hit = rule.hits(cells)
+        except RefusedError as error:
+            raise RefusedError(replace(error.refusal, column=rule.column)) from None
+        rule = rule.then if hit else rule.otherwise
+    return rule
+
+
+def leaves_of(rule: AnyRule) -> Iterator[tuple[tuple[str, ...], PlainRule]]:
+    """Each rule that a row may be read by, with its place within this one."""
+    if not isinstance(rule, WhenRule):
+        yield (), rule
+        return
+    for name, inner in (("then", rule.then), ("else", rule.otherwise)):
+        if inner is not None:
+            yield from (((name, *place), leaf) for place, leaf in leaves_of(inner))
 
 
 def columns_of(rule: AnyRule) -> tuple[str, ...]:
     """The columns that a rule reads."""
     match rule:
+        case WhenRule():
+            inner = (columns_of(leaf) for _, leaf in leaves_of(rule))
+            return tuple(dict.fromkeys((*conditions_of(rule), *chain.from_iterable(inner))))
         case TemplateRule() | ConstantRule():
             return ()
         case MonthRule(year=year, month=month):
@@ -294,6 +273,13 @@ def columns_of(rule: AnyRule) -> tuple[str, ...]:
             return tuple(each for each in (rule.lat, rule.lon, rule.column) if each is not None)
         case _:
             return (rule.column,)
+
+
+def conditions_of(rule: AnyRule | None) -> tuple[str, ...]:
+    """The columns that decide which rule a row is read by."""
+    if not isinstance(rule, WhenRule):
+        return ()
+    return (rule.column, *conditions_of(rule.then), *conditions_of(rule.otherwise))
 
 
 def names_in(template: str) -> tuple[str, ...]:
@@ -307,27 +293,3 @@ def names_in(template: str) -> tuple[str, ...]:
             raise ValueError(message)
         names.append(name)
     return tuple(names)
-
-
-def _folded(word: str) -> str:
-    return " ".join(word.casefold().split())
-
-
-def _check_beside(word: str) -> None:
-    """Raises ValueError for a word that would make a number mean something else."""
-    if not 0 < len(word.strip()) <= BESIDE_LENGTH_MAX:
-        message = f"a word beside a number has 1 to {BESIDE_LENGTH_MAX} characters"
-        raise ValueError(message)
-    says_something = any(category(each)[0] == "L" or _is_sign(each) for each in word)
-    if not says_something or re.search(r"[\d+\u2212\x00-\x1f\x7f]|^[-\u2013\u2014.,]|-$", word):
-        message = (
-            f"{word!r} would change the number: digits, signs and bare marks can't be declared"
-        )
-        raise ValueError(message)
-    if word[-1] in ".," and category(word[-2])[0] != "L":
-        message = f"{word!r} ends with what may belong to the number"
-        raise ValueError(message)
-
-
-def _is_sign(character: str) -> bool:
-    return category(character) == "Sc" or character in "%#*~≈°"

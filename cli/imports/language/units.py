@@ -8,6 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+KM_PER_MILE: Final = Decimal("1.609344")  # by definition
 KW_PER: Final = {
     "kw": Decimal(1),
     "ps": Decimal("0.73549875"),  # metric horse-power, by definition

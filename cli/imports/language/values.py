@@ -11,8 +11,10 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from cli.imports.cells import lines_kept, one_line, shown, stripped, title_case
+from cli.imports.cells import TypedNumber, lines_kept, one_line, shown, stripped, title_case
 from cli.imports.language.amounts import (
+    EXACT,
+    ROUNDINGS,
     Amount,
     Notation,
     check_beside,
@@ -22,10 +24,12 @@ from cli.imports.language.amounts import (
     rounded,
     whole,
 )
+from cli.imports.language.dates import read_date
+from cli.imports.language.parts import Cells, Word
 from cli.imports.language.rules import (
     AnyRule,
-    Cells,
     ConstantRule,
+    DateRule,
     DisplacementRule,
     DistanceRule,
     GeoRule,
@@ -34,19 +38,27 @@ from cli.imports.language.rules import (
     MoneyRule,
     MonthRule,
     NumberRule,
+    PlainRule,
     PowerRule,
     TemplateRule,
     TextRule,
-    Word,
     WordRule,
+    chosen,
     columns_of,
     names_in,
 )
-from cli.imports.language.units import KW_PER, SPELLINGS, is_sign_of
+from cli.imports.language.units import KM_PER_MILE, KW_PER, SPELLINGS, is_sign_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError, Unread
 from schemas.money import minor_units
 from schemas.vehicles import YEAR_MAX, YEAR_MIN
 
+# A field that a date fills → how much of the date it holds.
+DATED = {
+    "year": "year",
+    "import_year": "year",
+    "first_registration": "month",
+    "date_in_stock": "day",
+}
 KEEP_LINES = frozenset({"description"})  # fields whose line breaks say something
 _PLAIN_NUMBERS = Notation(thousands=())
 _DEGREES = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{1,15})?")
@@ -56,10 +68,12 @@ def value_of(name: str, rule: AnyRule, cells: Cells, currency: object = None) ->
     """The value of a field; raises RefusedError. Templates are filled later, by `compose`, and
     only money asks for the row's currency.
     """
+    plain: AnyRule | None = rule
     try:
-        return _value(name, rule, cells, currency)
+        plain = chosen(rule, cells)
+        return None if plain is None else _value(name, plain, cells, currency)
     except RefusedError as error:
-        raise _placed(error.refusal, name, rule) from None
+        raise _placed(error.refusal, name, plain or rule) from None
 
 
 def compose(template: str, values: Mapping[str, object]) -> str | None:
@@ -75,7 +89,7 @@ def _placed(found: Refusal, name: str, rule: AnyRule) -> RefusedError:
     return RefusedError(replace(found, detail=detail, field=name, column=column))
 
 
-def _value(name: str, rule: AnyRule, cells: Cells, currency: object) -> Any:
+def _value(name: str, rule: PlainRule, cells: Cells, currency: object) -> Any:
     match rule:
         case ConstantRule(value=value):
             return value
@@ -85,6 +99,8 @@ def _value(name: str, rule: AnyRule, cells: Cells, currency: object) -> Any:
             return _month(rule, cells)
         case GeoRule():
             return _place(rule, cells)
+        case DateRule():
+            return _date(name, rule, cells[rule.column])
         case TextRule() | WordRule() | ListRule():
             cell = cells[rule.column]
             return rule.default if _is_absent(cell, rule.absent) else _words(name, rule, cell)
@@ -132,13 +148,29 @@ def _of_unit(
 ) -> Any:
     match rule:
         case IntegerRule():
-            return whole(value, cell)
+            return _scaled(rule, value, cell)
         case DistanceRule():
-            return {"value": rounded(value), "unit": "KMT" if rule.unit == "km" else "SMI"}
+            return _distance(rule, value)
         case PowerRule():
             return rounded(value * KW_PER[rule.unit])
         case DisplacementRule():
             return rounded(value)
+
+
+def _scaled(rule: IntegerRule, value: Decimal, cell: str) -> int:
+    if rule.factor is None and rule.rounding is None:
+        return whole(value, cell)
+    product = EXACT.multiply(value, rule.factor or Decimal(1))
+    return rounded(product, ROUNDINGS[rule.rounding or "half_up"])
+
+
+def _distance(rule: DistanceRule, value: Decimal) -> dict[str, Any]:
+    to = rule.to or rule.unit
+    if to != rule.unit:
+        value = (
+            EXACT.multiply(value, KM_PER_MILE) if to == "km" else EXACT.divide(value, KM_PER_MILE)
+        )
+    return {"value": rounded(value), "unit": "KMT" if to == "km" else "SMI"}
 
 
 def _money(rule: MoneyRule, amount: Amount, cell: str, currency: str) -> int:
@@ -207,6 +239,22 @@ def _word(rule: WordRule, cell: str) -> Word:
     raise refused(Unread.UNKNOWN_WORD, cell, cure)
 
 
+def _date(name: str, rule: DateRule, cell: str) -> int | str | None:
+    """As much of the date as the field holds."""
+    if _is_absent(cell, rule.absent):
+        if rule.default is None:
+            return None
+        cell = str(rule.default)
+    found = read_date(cell, rule.forms, rule.years_from)
+    match DATED[name]:
+        case "year":
+            return found.year
+        case "month":
+            return f"{found.year:04d}-{found.month or 0:02d}"
+        case _:
+            return f"{found.year:04d}-{found.month or 0:02d}-{found.day or 0:02d}"
+
+
 def _month(rule: MonthRule, cells: Cells) -> str | None:
     year, month = cells[rule.year], cells[rule.month]
     if _is_absent(year, rule.absent) or _is_absent(month, rule.absent):
@@ -250,7 +298,7 @@ def _halves(rule: GeoRule, cell: str) -> tuple[str, str]:
 def _degrees(rule: GeoRule, cell: str) -> float:
     """Degrees have a sign and decimals, and never thousands or units."""
     plain = cell.replace("\u2212", "-")
-    if rule.decimal == ",":
+    if rule.decimal == "," and not isinstance(cell, TypedNumber):
         plain = plain.replace(".", " ").replace(",", ".")
     if not _DEGREES.fullmatch(plain):
         cure = f"degrees are written like -48{rule.decimal}137, and either both are absent or none"

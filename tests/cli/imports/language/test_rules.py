@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cli.imports.language.made import MADE
 from cli.imports.language.mapping import FileShape, Mapping, RejectRule
 from cli.imports.language.rules import RULES, Part
 from cli.imports.outcomes import Refusal, RefusedBy, Unread
@@ -156,9 +157,13 @@ def test_a_reject_rule_rejects_with_its_reason(test: str, cell: str, rejected: b
 DOCS = (ROOT / "docs" / "importing.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("kind", RULES)
+KINDS = {**RULES, **MADE}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_rule_and_each_of_its_options_is_explained(kind: str) -> None:
-    names = set(RULES[kind].model_fields) - {"kind"}
+    options = KINDS[kind].model_fields.items()
+    names = {each.alias or name for name, each in options} - {"as"}
     assert f"| `{kind}` |" in DOCS
     assert [name for name in sorted(names) if f"`{name}" not in DOCS] == []
 
