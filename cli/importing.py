@@ -16,7 +16,7 @@ import typer
 
 from cli.ids import an_id
 from cli.imports.checking import Checked, check_import
-from cli.imports.files.table import TableError
+from cli.imports.files.rows import TableError
 from cli.imports.job import Job, LooksWrongError, Summary, run_import
 from cli.imports.language.mapping_file import MappingError, load_mapping
 from cli.imports.sending.report_place import (

@@ -11,7 +11,8 @@ from itertools import islice
 from pathlib import Path
 
 from cli.imports.files.file_kind import explain
-from cli.imports.files.table import Row, open_table
+from cli.imports.files.rows import Row
+from cli.imports.files.table import open_table
 from cli.imports.language.amounts import other_convention
 from cli.imports.language.made import with_made
 from cli.imports.language.mapping import Mapping

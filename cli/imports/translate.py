@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from api.wire.faults import sentence_of
 from cli.imports.cells import shown
-from cli.imports.files.table import Row
+from cli.imports.files.rows import Row
 from cli.imports.language.fitting import FIELDS, Kind, as_held, fault_of
 from cli.imports.language.made import with_made
 from cli.imports.language.mapping import Mapping

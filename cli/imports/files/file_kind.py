@@ -37,26 +37,41 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
 )
 # Kinds that may have no byte that no text has, or begin as no text does.
 _WRITTEN = frozenset({b"%PDF-", b"{\\rtf", b"\x28\xb5\x2f\xfd"})
+# A format as mappings name it → as people do.
+_NAMES = {
+    "csv": "CSV",
+    "tsv": "TSV",
+    "xlsx": "Excel workbook (XLSX)",
+    "jsonl": "JSON lines",
+    "xml": "XML",
+}
 _UTF_32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
 _UTF_16 = {codecs.BOM_UTF16_LE: "little-endian", codecs.BOM_UTF16_BE: "big-endian"}
 
 
-def foreign_kind(path: Path, encoding: str) -> str | None:
-    """What the file is and what to do, if its bytes can't be text of that encoding. Raises
-    OSError.
+def foreign_kind(path: Path, shape: FileShape) -> str | None:
+    """What the file is and what to do, if its bytes can't be of the format that the mapping says.
+    Raises OSError.
     """
+    wanted = _NAMES[shape.format]
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     for beginning, kind, cure in _BEGINNINGS:
         if head.startswith(beginning) and (_is_binary(head) or beginning in _WRITTEN):
-            return f"is {kind}, no CSV: {cure}"
+            return f"is {kind}, no {wanted}: {cure}"
     if head.startswith(b"PK\x03\x04"):
-        return _zipped(head)
-    return _other_encoding(head, codecs.lookup(encoding).name)
+        return None if shape.format == "xlsx" else _zipped(head, wanted)
+    if shape.format == "xlsx":
+        return f"is no {wanted}: write the format that it has, or take format out for CSV"
+    if shape.format == "xml":
+        return None  # it says its encoding itself
+    return _other_encoding(head, codecs.lookup(shape.encoding).name)
 
 
 def explain(path: Path, shape: FileShape, wanted: Collection[str]) -> str | None:
     """Why the file's header lacks the columns that a mapping wants, if that can be seen."""
+    if shape.format not in {"csv", "tsv"}:
+        return None
     with path.open("rb") as file:
         if shape.encoding.lower().startswith(("utf-16", "utf_16")) and b"\0" not in file.read(
             HEAD_BYTES
@@ -76,9 +91,9 @@ def text_kind(text: str) -> str | None:
     if beginning.startswith(("<!doctype html", "<html", "<table", "<head", "<body")):
         return "is HTML, no CSV: download the file itself, and not the page that shows it"
     if beginning.startswith("<"):
-        return "is XML, no CSV: export it as CSV"
+        return f"is XML, no CSV: {_declared('xml')}, and row, the element that is one vehicle"
     if beginning.startswith(("{", "[")):
-        return "is JSON, no CSV: export it as CSV"
+        return f"is JSON, no CSV: {_declared('jsonl')}, if there is an object a line"
     return None
 
 
@@ -115,12 +130,16 @@ def _cells(line: str, delimiter: str, quote: str) -> list[str]:
     return [cell.strip() for row in rows for cell in row]
 
 
-def _zipped(head: bytes) -> str:
+def _zipped(head: bytes, wanted: str) -> str:
     if b"opendocument.spreadsheet" in head:
-        return f"is an OpenDocument spreadsheet (ODS), no CSV: {_SPREADSHEET}"
+        return f"is an OpenDocument spreadsheet (ODS), no {wanted}: {_SPREADSHEET}"
     if b"xl/" in head or b"[Content_Types].xml" in head:
-        return f"is an Excel workbook (XLSX), no CSV: {_SPREADSHEET}"
-    return "is a ZIP archive, no CSV: unpack it first: unzip FILE"
+        return f"is an Excel workbook (XLSX), no {wanted}: {_declared('xlsx')}"
+    return f"is a ZIP archive, no {wanted}: unpack it first: unzip FILE"
+
+
+def _declared(form: str) -> str:
+    return f"write format: {form} under file in the mapping"
 
 
 def _other_encoding(head: bytes, encoding: str) -> str | None:

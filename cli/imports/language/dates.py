@@ -32,6 +32,7 @@ _SIGNS = {
 _SHORT = _SIGNS.keys() - {"YYYY"}
 _PARTS = {"YYYY": "year", "YY": "short", "MM": "month", "M": "month", "DD": "day", "D": "day"}
 _TOKEN = re.compile(r"YYYY|YY|MM|M|DD|D|hh|mm|ss|[TZ]|[^A-Za-z0-9]")
+_TYPED = "YYYY-MM-DD"  # a time may follow
 _KNOWN = "YYYY, YY, MM, M, DD, D, and hh, mm, ss for a time that is left out"
 
 
@@ -81,8 +82,9 @@ def check_apart(forms: Iterable[str]) -> None:
 
 def read_date(cell: str, forms: tuple[str, ...], years_from: int | None) -> Stated:
     """The date of a cell; raises RefusedError with the cure."""
-    for form in ("YYYY-MM-DD",) if isinstance(cell, TypedDate) else forms:
-        found = _pattern(form).fullmatch(cell)
+    typed = isinstance(cell, TypedDate)
+    for form in (_TYPED,) if typed else forms:
+        found = _pattern(form).fullmatch(cell[: len(_TYPED)] if typed else cell)
         if found is not None:
             return _stated(found.groupdict(), cell, years_from)
     cure = f"is not written like {' or '.join(forms)}: add its form under forms"

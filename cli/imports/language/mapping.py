@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cli.imports.language.conditions import Condition
 from cli.imports.language.made import Made
-from cli.imports.language.parts import Column, Part, Texts
+from cli.imports.language.parts import NAME_LENGTH_MAX, Column, Part, Texts
 from cli.imports.language.rules import Rule, columns_of
 from schemas.messages import Market
 from schemas.texts import Form, Line, refusal, shows
@@ -51,15 +51,54 @@ def _one_character(text: str) -> str:
     return text
 
 
+Format: TypeAlias = Literal["csv", "tsv", "xlsx", "jsonl", "xml"]
+# What says something of files of these formats only.
+_OF_FORMAT: dict[str, tuple[str, ...]] = {
+    "encoding": ("csv", "tsv", "jsonl"),
+    "delimiter": ("csv", "tsv"),
+    "quote": ("csv", "tsv"),
+    "lines_per_row_max": ("csv", "tsv"),
+    "skip_lines": ("csv", "tsv", "xlsx"),
+    "sheet": ("xlsx",),
+    "row": ("xml",),
+}
+
+
 class FileShape(Part):
     """How the bytes are to be read."""
 
+    format: Format = "csv"
+    sheet: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)] | None = None
+    row: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)] | None = None
     encoding: str = "utf-8"
     delimiter: str = ","
     quote: str = '"'
     skip_lines: Annotated[int, Field(ge=0, le=SKIPPED_LINES_MAX)] = 0  # before the header
     header: Annotated[Texts, Field(min_length=1)] | None = None  # the columns' names, without one
     lines_per_row_max: Annotated[int, Field(ge=1, le=LINES_PER_ROW_MAX)] = 20
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tabs_of_tsv(cls, found: object) -> object:
+        if isinstance(found, dict) and found.get("format") == "tsv":
+            return {"delimiter": "\t", **found}
+        return found
+
+    @model_validator(mode="after")
+    def _suits_the_format(self) -> Self:
+        for name in sorted(self.model_fields_set & _OF_FORMAT.keys()):
+            if self.format not in _OF_FORMAT[name]:
+                message = f"{name} says nothing of a file of format {self.format}: take it out"
+                raise ValueError(message)
+        if self.format == "tsv" and self.delimiter != "\t":
+            message = (
+                "a tab stands between the cells of format tsv: write format: csv, or no delimiter"
+            )
+            raise ValueError(message)
+        if self.format == "xml" and self.row is None:
+            message = "format xml needs row, the name of the element that is one vehicle"
+            raise ValueError(message)
+        return self
 
     _delimiter = field_validator("delimiter", "quote")(_one_character)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from api.wire.problems import WriteUnavailableError
-from cli.imports.files.table import Row
+from cli.imports.files.rows import Row
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.sending.report import Report
 from cli.imports.sending.window import Window

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.imports.files.table import Row, Table, open_table
+from cli.imports.files.rows import Row
+from cli.imports.files.table import Table, open_table
 from cli.imports.language.mapping import FileShape, Mapping
 from cli.imports.language.mapping_file import parse_mapping
 from cli.imports.outcomes import Refusal

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cli.imports.files.file_kind import explain
-from cli.imports.files.table import TableError, open_table
+from cli.imports.files.rows import TableError
+from cli.imports.files.table import open_table
 from cli.imports.language.mapping import FileShape
 from tests.cli.imports.reading import rows_of
 

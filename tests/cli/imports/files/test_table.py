@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from cli.imports.files.file_kind import foreign_kind
 from cli.imports.files.lines import LINE_LENGTH_MAX
-from cli.imports.files.table import TableError, count_lines, open_table
+from cli.imports.files.rows import TableError
+from cli.imports.files.table import count_lines, open_table
 from cli.imports.language.mapping import FileShape
 from cli.imports.outcomes import RefusedBy
 from tests.cli.imports.reading import rows_of, table_of
@@ -217,7 +218,7 @@ def test_any_bytes_give_numbered_rows_that_are_whole_or_refused(
     file = tmp_path_factory.mktemp("bytes") / "ads.csv"
     file.write_bytes(body)
     # What begins as an archive or another encoding does is refused whole, and told of elsewhere.
-    assume(foreign_kind(file, encoding) is None)
+    assume(foreign_kind(file, FileShape(encoding=encoding)) is None)
     shape = FileShape(encoding=encoding, header=("a", "b"), lines_per_row_max=lines_max)
     with open_table(file, shape) as table:
         rows = list(table)

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.wire.problems import WriteUnavailableError
-from cli.imports.files.table import Row, TableError, open_table
+from cli.imports.files.rows import Row, TableError
+from cli.imports.files.table import open_table
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.sending.report import Tally
 from cli.imports.sending.sending import Limits, NoAnswerError, Sender
