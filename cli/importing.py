@@ -15,23 +15,25 @@ from uuid import UUID
 import typer
 
 from cli.ids import an_id
-from cli.imports.checking import Checked, check_import
+from cli.imports.checking import ACCEPTED, Checked, check_import
+from cli.imports.files.rows import TableError
 from cli.imports.job import Job, LooksWrongError, Summary, run_import
-from cli.imports.mapping_file import MappingError, load_mapping
-from cli.imports.report_place import (
+from cli.imports.language.mapping_file import MappingError, load_mapping
+from cli.imports.preview import table_of
+from cli.imports.sending.report_place import (
     ReportError,
     ReportPlaceError,
     check_report_place,
     default_report,
 )
-from cli.imports.sending import Limits, NoAnswerError
-from cli.imports.table import TableError
+from cli.imports.sending.sending import Limits, NoAnswerError
 from infra.logs import configure_logging
 from infra.settings import settings, state_folder
 from schemas.messages import Market
 
 SAMPLE = "ads"  # infra/sample/ads.csv and its mapping
 SAMPLE_WAIT_S = 30.0
+SHOWN_MAX = 1_000  # rows of a check
 SECONDS_MAX = 86_400  # what anybody waits for
 # Those of sysexits.h, as far as it has one.
 EXIT_USAGE = 2
@@ -67,6 +69,9 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
     check: Annotated[
         bool, typer.Option("--check", help="Only say what would be accepted; send nothing.")
     ] = False,
+    show: Annotated[
+        int, typer.Option(min=0, max=SHOWN_MAX, help="With --check: show the first so many rows.")
+    ] = 10,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Import though most of the file looks wrong.")
@@ -101,7 +106,7 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
         if job.report is not None:
             check_report_place(job.report, file, mapping)
         if check:
-            _end_check(check_import(job), as_json=as_json)
+            _end_check(check_import(job, show), as_json=as_json)
             return
         summary = _run(job, Limits(retry_for_s=retry_for))
     _say(json.dumps(summary.as_json()) if as_json else _told(summary))
@@ -137,10 +142,16 @@ def _end(told: str, code: int) -> NoReturn:
 def _end_check(checked: Checked, *, as_json: bool) -> None:
     tally = checked.tally
     if as_json:
-        _say(json.dumps({**tally.as_json(), "suspicions": checked.suspicions}))
+        rows = [each.as_json(ACCEPTED) for each in checked.shown]
+        _say(json.dumps({**tally.as_json(), "suspicions": checked.suspicions, "rows": rows}))
     else:
         sums = f"{tally.accepted} would be accepted, {tally.refused.total()} refused"
-        _say("\n".join([*checked.suspicions, f"{tally.read} rows read: {sums}", *tally.told()]))
+        table = table_of(checked.shown)
+        _say(
+            "\n".join(
+                [*table, *checked.suspicions, f"{tally.read} rows read: {sums}", *tally.told()]
+            )
+        )
     if not checked.is_clean:
         raise typer.Exit(EXIT_DATA)
 

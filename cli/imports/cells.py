@@ -14,6 +14,20 @@ _IN_LINE = re.compile(rf"[{BLANKS}]+")
 _LINE_END = re.compile(rf"[{BLANKS}]*(?:\r\n|\r|\n)[{BLANKS}]*")
 
 
+class TypedNumber(str):
+    """A number that its file holds as a number, in digits and with a decimal point: no column's
+    way of writing numbers is asked how to read it.
+    """
+
+    __slots__ = ()
+
+
+class TypedDate(str):
+    """A day that its file holds as a day, like 2026-01-31."""
+
+    __slots__ = ()
+
+
 def shown(cell: str) -> str:
     """A cell as a refusal quotes it: bounded, and with its odd characters visible."""
     return repr(cell if len(cell) <= SHOWN_MAX else cell[:SHOWN_MAX] + "…")

@@ -10,12 +10,14 @@ from itertools import islice
 
 from cli.imports.job import Job, open_checked
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
-from cli.imports.report import Tally, open_report
+from cli.imports.preview import Shown
+from cli.imports.sending.report import Tally, open_report
 from cli.imports.translate import Order, Translator
 from producers.decider import Rejected
 from producers.listings.listings import listings
 from schemas.listings import CreateListing
 from schemas.recorded import CommandEnvelope
+from schemas.vehicles import VehicleFields
 
 ACCEPTED = "acceptable"  # the report's word: nothing has been accepted yet
 
@@ -26,6 +28,7 @@ class Checked:
 
     tally: Tally
     suspicions: list[str]
+    shown: list[Shown]  # the first rows, as many as were asked for
 
     @property
     def is_clean(self) -> bool:
@@ -33,11 +36,11 @@ class Checked:
         return not self.suspicions and not self.tally.refused
 
 
-def check_import(job: Job) -> Checked:
+def check_import(job: Job, show: int = 0) -> Checked:
     """Read the whole file and judge each row as an import would, but for what only a mesh knows:
     whether a listing is there already. Raises TableError, ReportError.
     """
-    tally = Tally()
+    tally, shown = Tally(), list[Shown]()
     translator = Translator(_order(job))
     with ExitStack() as stack:
         table, suspicions = stack.enter_context(open_checked(job))
@@ -47,8 +50,12 @@ def check_import(job: Job) -> Checked:
             note = _both(tally.count, report.write)
         for row in islice(table, job.limit):
             tally.read += 1
-            note(_outcome(row.number, row.line, translator.translate(row)))
-    return Checked(tally, suspicions)
+            found = translator.translate(row)
+            outcome = _outcome(row.number, row.line, found)
+            note(outcome)
+            if tally.read <= show:
+                shown.append(Shown(outcome, _fields(found)))
+    return Checked(tally, suspicions, shown)
 
 
 def _both(
@@ -77,6 +84,13 @@ def _outcome(row: int, line: int, found: CommandEnvelope | Refusal) -> Outcome:
         return Outcome(row, line, refusal=found)
     listing_id = found.command.stream_id.partition("/")[2]
     return Outcome(row, line, listing_id, _judged(found))
+
+
+def _fields(found: CommandEnvelope | Refusal) -> VehicleFields | None:
+    if isinstance(found, Refusal):
+        return None
+    assert isinstance(found.command, CreateListing)
+    return found.command.fields
 
 
 def _judged(envelope: CommandEnvelope) -> Refusal | None:

@@ -10,22 +10,27 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from cli.imports.amounts import other_convention
-from cli.imports.file_kind import explain
-from cli.imports.mapping import Mapping
-from cli.imports.outcomes import RefusedError
-from cli.imports.rules import (
-    Cells,
+from cli.imports.files.file_kind import explain
+from cli.imports.files.rows import Row
+from cli.imports.files.table import open_table
+from cli.imports.language.amounts import other_convention
+from cli.imports.language.made import with_made
+from cli.imports.language.mapping import Mapping
+from cli.imports.language.parts import Cells
+from cli.imports.language.rules import (
+    AnyRule,
     DisplacementRule,
     DistanceRule,
     IntegerRule,
     MoneyRule,
     NumberRule,
     PowerRule,
+    chosen,
+    leaves_of,
 )
-from cli.imports.table import Row, open_table
+from cli.imports.language.values import value_of
+from cli.imports.outcomes import RefusedError
 from cli.imports.translate import currency_of
-from cli.imports.values import value_of
 from producers.listings.listings import MANDATORY
 
 ROWS_MAX = 1_000
@@ -106,15 +111,18 @@ def _unreadable(rows: list[Row], path: Path, mapping: Mapping) -> Iterator[str]:
 
 
 def _columns(rows: list[Row], mapping: Mapping) -> Iterator[str]:
-    for name, rule in mapping.fields.items():
-        if not isinstance(
-            rule, IntegerRule | MoneyRule | DistanceRule | PowerRule | DisplacementRule
-        ):
-            continue
+    made = [with_made(mapping.columns, row.cells) for row in rows if row.refusal is None]
+    readable = [cells for cells, refusal in made if refusal is None]
+    numbers = (
+        (name, leaf)
+        for name, rule in mapping.fields.items()
+        for _, leaf in leaves_of(rule)
+        if isinstance(leaf, IntegerRule | MoneyRule | DistanceRule | PowerRule | DisplacementRule)
+    )
+    for name, rule in numbers:
         seen = _Seen()
-        for row in rows:
-            if row.refusal is None:
-                _look(seen, name, rule, row.cells, mapping)
+        for cells in readable:
+            _look(seen, name, rule, cells, mapping)
         if seen.refused * 2 > seen.cells:
             yield _told(name, rule, seen)
 
@@ -123,12 +131,21 @@ def _look(seen: _Seen, name: str, rule: NumberRule, cells: Cells, mapping: Mappi
     cell = cells[rule.column]
     if not cell or cell in rule.absent or _is_rejected(mapping, cells):
         return
+    if not _is_read_by(rule, mapping.fields[name], cells):
+        return
     seen.cells += 1
     try:
         value_of(name, rule, cells, currency_of(mapping, cells))
     except RefusedError as error:
         if error.refusal.column in {rule.column, ""}:
             seen.note(cell, rule, error.refusal.detail)
+
+
+def _is_read_by(leaf: NumberRule, rule: AnyRule, cells: Cells) -> bool:
+    try:
+        return chosen(rule, cells) is leaf
+    except RefusedError:
+        return False
 
 
 def _is_rejected(mapping: Mapping, cells: Cells) -> bool:

@@ -19,15 +19,16 @@ import uuid_utils
 from api.backends.gateway import CommandGateway
 from api.entry.commands import fingerprint_of
 from cli.imports.cells import shown
-from cli.imports.file_kind import explain
+from cli.imports.files.file_kind import explain
+from cli.imports.files.rows import Rows, TableError
+from cli.imports.files.table import count_lines, open_table
 from cli.imports.first_look import suspicions
-from cli.imports.mapping import Mapping
+from cli.imports.language.mapping import Mapping
 from cli.imports.outcomes import Outcome
-from cli.imports.progress import Progress, showing_progress
-from cli.imports.report import Report, Tally, open_report
-from cli.imports.searchable import wait_until_searchable
-from cli.imports.sending import Limits, NoAnswerError, Sender
-from cli.imports.table import Table, TableError, count_lines, open_table
+from cli.imports.sending.progress import Progress, showing_progress
+from cli.imports.sending.report import Report, Tally, open_report
+from cli.imports.sending.searchable import wait_until_searchable
+from cli.imports.sending.sending import Limits, NoAnswerError, Sender
 from cli.imports.translate import Order, Translator, missing_columns
 from infra.process import run_command
 from infra.settings import Settings
@@ -85,7 +86,8 @@ def run_import(settings: Settings, job: Job, limits: Limits) -> Summary:
     with open_checked(job) as (table, found):
         if found and not job.anyway:
             raise LooksWrongError("\n".join(found))
-        rows = min(count_lines(job.file), job.limit or sys.maxsize)
+        about = count_lines(job.file) if table.about is None else table.about
+        rows = min(about, job.limit or sys.maxsize)
         with (
             open_report(report_path, job.file) as report,
             showing_progress(job.file.name, rows) as progress,
@@ -95,7 +97,7 @@ def run_import(settings: Settings, job: Job, limits: Limits) -> Summary:
 
 
 @contextmanager
-def open_checked(job: Job) -> Iterator[tuple[Table, list[str]]]:
+def open_checked(job: Job) -> Iterator[tuple[Rows, list[str]]]:
     """The table, which has the mapping's columns, and what looks wrong about most of it. Raises
     TableError.
     """
@@ -122,7 +124,7 @@ class _Noted:
 
 
 async def _import(
-    settings: Settings, job: Job, table: Table, noted: _Noted, limits: Limits
+    settings: Settings, job: Job, table: Rows, noted: _Noted, limits: Limits
 ) -> Summary:
     started = time.monotonic()
     order = Order(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -25,6 +25,8 @@ class Unread(StrEnum):
     NOT_WHOLE = "not_a_whole_number"
     UNKNOWN_WORD = "unknown_word"
     NOT_A_PLACE = "not_a_place"
+    NOT_A_DATE = "not_a_date"
+    NO_MATCH = "no_match"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(f"{refusal.by}: {refusal.reason}: {refusal.detail}")
         self.refusal = refusal
+
+    def placed(self, place: str, column: str) -> RefusedError:
+        """The same, with the place in the mapping and the column that it is about."""
+        detail = f"{place}: column {column!r}: {self.refusal.detail}"
+        return RefusedError(replace(self.refusal, detail=detail, column=column))
 
 
 @dataclass(frozen=True, slots=True)

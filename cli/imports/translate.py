@@ -16,12 +16,13 @@ from pydantic import ValidationError
 
 from api.wire.faults import sentence_of
 from cli.imports.cells import shown
-from cli.imports.fitting import FIELDS, Kind, as_held, fault_of
-from cli.imports.mapping import Mapping
+from cli.imports.files.rows import Row
+from cli.imports.language.fitting import FIELDS, Kind, as_held, fault_of
+from cli.imports.language.made import with_made
+from cli.imports.language.mapping import Mapping
+from cli.imports.language.rules import TemplateRule, chosen, columns_of
+from cli.imports.language.values import compose, value_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError
-from cli.imports.rules import TemplateRule, columns_of
-from cli.imports.table import Row
-from cli.imports.values import compose, value_of
 from schemas.listings import CreateListing
 from schemas.messages import Market, Role
 from schemas.recorded import CommandEnvelope
@@ -61,9 +62,11 @@ class Translator:
         if row.refusal is not None:
             return row.refusal
         listing_id = self._listing_id(row.cells)
+        mapping = self.order.mapping
+        cells, unmade = with_made(mapping.columns, row.cells)
         try:
-            _reject(self.order.mapping, row.cells)
-            fields = fields_of(self.order.mapping, row.cells)
+            _reject(mapping, cells, unmade)
+            fields = fields_of(mapping, cells)
         except RefusedError as error:
             return error.refusal
         return self._envelope(listing_id, fields)
@@ -142,8 +145,8 @@ def _values(mapping: Mapping, cells: MappingOf[str, str]) -> dict[str, Any]:
             raise _invalid(mapping, name, f"{name}: {shown(str(found))}: {fault}")
     # What hangs on other fields comes once they are known.
     for name, rule in mapping.fields.items():
-        if isinstance(rule, TemplateRule):
-            values[name] = compose(rule.template, values)
+        if isinstance(plain := chosen(rule, cells), TemplateRule):
+            values[name] = compose(plain.template, values)
     return values
 
 
@@ -162,12 +165,16 @@ def _told(mapping: Mapping, fault: Any, cells: MappingOf[str, str]) -> str:
 
 def missing_columns(mapping: Mapping, columns: tuple[str, ...]) -> list[str]:
     """What the mapping reads and the file doesn't have, with the place in the mapping that does
-    and the name that may be meant.
+    and the name that may be meant; and what it makes and the file has already.
     """
     return [
         f"{place}: no column {column!r} in the file{_meant(column, columns)}"
         for column, place in mapping.columns_used().items()
         if column not in columns
+    ] + [
+        f"{place}: the file has a column {column!r} of its own: give the made one another name"
+        for column, place in mapping.columns_made().items()
+        if column in columns
     ]
 
 
@@ -177,13 +184,20 @@ def _meant(column: str, columns: tuple[str, ...]) -> str:
     return f" (is {folded[near[0]]!r} meant?)" if near else ""
 
 
-def _reject(mapping: Mapping, cells: MappingOf[str, str]) -> None:
+def _reject(mapping: Mapping, cells: MappingOf[str, str], unmade: Refusal | None) -> None:
+    """Raises RefusedError for the first rule that hits, and after all of them where a column
+    could not be made: `wanted ad` says more of a row than that its make is unknown.
+    """
     for place, rule in enumerate(mapping.reject):
+        if unmade is not None and rule.column not in cells:
+            break
         try:
             hit = rule.hits(cells)
         except RefusedError as error:
-            detail = f"reject.{place}: column {rule.column!r}: {error.refusal.detail}"
-            raise RefusedError(replace(error.refusal, detail=detail, column=rule.column)) from None
+            where = f"reject.{place}"
+            raise error.placed(where, rule.column) from None
         if hit:
             detail = f"{rule.column}: {shown(cells[rule.column])}"
             raise RefusedError(Refusal(RefusedBy.MAPPING, rule.reason, detail, column=rule.column))
+    if unmade is not None:
+        raise RefusedError(unmade)

@@ -22,8 +22,8 @@ from typer.testing import CliRunner
 from cli import importing
 from cli.imports.job import Job, Summary
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
-from cli.imports.report import Tally
-from cli.imports.sending import Limits
+from cli.imports.sending.report import Tally
+from cli.imports.sending.sending import Limits
 from infra.settings import Settings
 from tests.cli.imports.ads import EXAMPLES, ROOT, SAMPLE_ADS
 from tests.waiting import eventually_blocking
@@ -188,9 +188,62 @@ def test_it_is_sent_anyway_when_somebody_says_so(small: Small) -> None:
 
 
 def test_a_check_of_a_file_without_faults_ends_with_0_and_sends_nothing(small: Small) -> None:
-    result = mesh_import(*small(GOOD, GOOD), "--check")
+    result = mesh_import(*small(GOOD, GOOD), "--check", "--show", "0")
     assert result.exit_code == 0, result.stderr
     assert result.stdout == "2 rows read: 2 would be accepted, 0 refused\n"
+
+
+AMBIGUOUS = (
+    "price_minor: column 'price': '9.400': is it a thousand times as much? If so write decimal: "
+    '","; if these are three decimals write decimals: 3'
+)
+
+
+def test_a_check_shows_what_would_become_of_the_first_rows(small: Small) -> None:
+    rows = [GOOD, GOOD.replace('"9,400"', "9.400"), GOOD, GOOD.replace("Golf", "G" * 50)]
+    result = mesh_import(*small(*rows), "--check", "--show", "2")
+    assert result.stdout.splitlines()[:5] == [
+        "row  line  title    make  model  year        price    mileage",
+        "  1     2  VW Golf  VW    Golf   2004  9400.00 EUR  145000 km",
+        "  2     3",
+        f"    refused by mapping: ambiguous_number: {AMBIGUOUS}",
+        "4 rows read: 3 would be accepted, 1 refused",
+    ]
+    long = mesh_import(*small(*rows), "--check").stdout.splitlines()[5]
+    assert long.startswith(f"  4     5  VW {'G' * 26}…  VW    {'G' * 29}…  2004")
+
+
+def test_a_check_shows_programs_every_field_of_the_first_rows(small: Small) -> None:
+    bad = GOOD.replace('"9,400"', "9.400")
+    result = mesh_import(*small(GOOD, bad, GOOD), "--check", "--show", "2", "--json")
+    first, second = json.loads(result.stdout)["rows"]
+    assert (first["row"], first["line"], first["outcome"]) == (1, 2, "acceptable")
+    assert first["fields"] == {
+        "title": "VW Golf",
+        "price_minor": 940_000,
+        "currency": "EUR",
+        "year": 2004,
+        "make": "VW",
+        "model": "Golf",
+        "mileage": {"value": 145_000, "unit": "KMT"},
+    }
+    assert (second["outcome"], second["refused_by"], second["column"], second["fields"]) == (
+        "refused",
+        "mapping",
+        "price",
+        None,
+    )
+
+
+@pytest.mark.parametrize("show", ["-1", "1001"])
+def test_as_many_rows_as_nobody_reads_are_not_shown(small: Small, show: str) -> None:
+    assert mesh_import(*small(GOOD), "--check", "--show", show).exit_code == 2
+
+
+def test_a_cell_cannot_write_to_the_terminal_by_being_shown(small: Small) -> None:
+    result = mesh_import(*small(GOOD.replace("VW", "V\u200bW\x1b[31m")), "--check")
+    assert "\x1b" not in result.stdout
+    assert "\\x1b[31m" in result.stdout
 
 
 def test_a_check_counts_reasons_a_column_and_ends_with_65(small: Small) -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from api.backends.gateway import CommandGateway
-from cli.imports.mapping import Mapping
-from cli.imports.mapping_file import load_mapping, parse_mapping
+from cli.imports.files.table import open_table
+from cli.imports.language.mapping import Mapping
+from cli.imports.language.mapping_file import load_mapping, parse_mapping
 from cli.imports.outcomes import Outcome
-from cli.imports.report import Tally
-from cli.imports.sending import Limits, Sender
-from cli.imports.table import open_table
+from cli.imports.sending.report import Tally
+from cli.imports.sending.sending import Limits, Sender
 from cli.imports.translate import Translator
 from infra.settings import Settings
 from producers.listings.listings import listings

@@ -11,8 +11,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.imports.mapping import Mapping
-from cli.imports.mapping_file import load_mapping
+from cli.imports.language.mapping import Mapping
+from cli.imports.language.mapping_file import load_mapping
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "tests" / "examples"

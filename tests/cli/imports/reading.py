@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.imports.mapping import FileShape, Mapping
-from cli.imports.mapping_file import parse_mapping
+from cli.imports.files.rows import Row
+from cli.imports.files.table import Table, open_table
+from cli.imports.language.mapping import FileShape, Mapping
+from cli.imports.language.mapping_file import parse_mapping
 from cli.imports.outcomes import Refusal
-from cli.imports.table import Row, Table, open_table
 from cli.imports.translate import Order, Translator
 from schemas.listings import CreateListing
 from schemas.messages import Market

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.imports.files.rows import Row
 from cli.imports.outcomes import Refusal, RefusedBy
-from cli.imports.table import Row
 from cli.imports.translate import Translator, missing_columns
 from schemas.listings import CreateListing
 from schemas.messages import Market, Role

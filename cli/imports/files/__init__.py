@@ -1,0 +1,1 @@
+"""Reading a file of vehicles: rows out of bytes of any quality."""

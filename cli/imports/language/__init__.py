@@ -1,0 +1,1 @@
+"""The mapping: its file, its rules, and what they make of cells."""

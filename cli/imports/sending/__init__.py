@@ -1,0 +1,1 @@
+"""Bringing commands to the writer, and telling what became of each row."""
