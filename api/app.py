@@ -22,6 +22,7 @@ from api.identity import routes as identity
 from api.items import routes as items
 from api.listings import images as listing_images
 from api.listings import past as listing_past
+from api.listings import quality as listing_quality
 from api.listings import routes as listings
 from api.listings import search
 from api.media import routes as images
@@ -53,6 +54,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     api_keys.router,
     listing_past.router,
     listing_images.router,
+    listing_quality.router,
     messaging.router,
     items.router,
     reviews.router,

@@ -117,9 +117,10 @@ def _now(
 
 def _ended(row: ListingPrices, at: datetime) -> ListingPrices:
     """The row once what was public is past. What nobody had time to see was not public."""
-    if row.public_since is None or row.price_minor is None or row.currency is None:
+    since = row.public_since
+    if since is None or row.price_minor is None or row.currency is None:
         return row
-    row, since = changed(row, public_since=None), row.public_since
+    row = changed(row, public_since=None)
     if since == at:
         return row
     row = changed(

@@ -46,7 +46,7 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
          "read_seller", "read_review", "read_review_vote", "read_image", "read_item",
-         "read_favorite", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
+         "read_favorite", "read_listing_quality", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
         ROW),
     "read_seller_stats": "the reviews of one seller, counted by an index",
     "read_listing": f"{ROW}; at most 10,001 who keep it in mind are counted by an index; with `as_of` or `version` as `read_listing_history`",
