@@ -21,10 +21,12 @@ from api.identity import account, api_keys, erasure, export, mail_links, oauth, 
 from api.identity import routes as identity
 from api.items import routes as items
 from api.listings import images as listing_images
+from api.listings import insight as listing_insight
 from api.listings import past as listing_past
 from api.listings import quality as listing_quality
 from api.listings import routes as listings
 from api.listings import search
+from api.listings import vins as listing_vins
 from api.media import routes as images
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
@@ -55,6 +57,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing_past.router,
     listing_images.router,
     listing_quality.router,
+    listing_insight.router,
+    listing_vins.router,
     messaging.router,
     items.router,
     reviews.router,

@@ -53,6 +53,11 @@ WORK: dict[str, str] = {
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
     "(test_price_history)",
     "read_listing_history": PAST,
+    **dict.fromkeys(
+        ("read_listing_vin", "list_vin_listings"), "at most 20 listings of one VIN by an index"),
+    "list_shared_vins": "all VINs on offer, counted in the order of an index; of each at most 20 listings",
+    "read_price_insight": "the listings of one make, model, currency and three years by an index, of "
+    "each at most an entry a day on which it changed; 50 are shown (test_asking_days)",
     "read_user_stats": "four counts by an index",
     "read_listing_figures": "at most 366 days of one listing, counted in ClickHouse within 10 s",
     **dict.fromkeys(("read_avatar", "read_variant"), "one file of the object store, in pieces"),
