@@ -149,6 +149,13 @@ Index(
     postgresql_where=table.c.status == "active",
 )
 Index("of_vin", table.c.vin, table.c.key, postgresql_where=table.c.vin.is_not(None))
+Index(
+    "feed",
+    table.c.seller_id,
+    table.c.updated_at,
+    table.c.key,
+    postgresql_where=table.c.status == "active",
+)
 Index("mine", table.c.seller_id, table.c.created_at.desc(), table.c.key.desc())
 
 FEATURES_VIEW = """
@@ -194,6 +201,12 @@ _MINE = f"""
 """  # noqa: S608 - our own names
 
 
+FEED_MAX = 500
+_FEED = f"""
+    SELECT {_COLUMNS} FROM reads.listing_page
+    WHERE seller_id = $1 AND status = 'active' AND (updated_at, key) > ($2, $3)
+    ORDER BY updated_at, key LIMIT $4
+"""  # noqa: S608 - our own names
 VIN_OFFERS_MAX = 20
 _WITH_VIN = f"""
     SELECT key AS listing_id, seller_id, status, title, published_at FROM reads.listing_page
@@ -209,6 +222,15 @@ _SHARED_VINS = f"""
     FROM reads.listing_page WHERE vin IS NOT NULL AND status = 'active' {{after}}
     GROUP BY vin HAVING count(*) > 1 ORDER BY vin DESC {{limit}}
 """  # noqa: S608 - our own names
+
+
+async def feed(
+    reads: Reads, seller_id: str, after: tuple[datetime, str], limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """A seller's listings on offer in the order in which the log last told of them, after that moment
+    and id: what changes while somebody reads on comes again, and nothing is passed over.
+    """
+    return await reads.fetch(_FEED, seller_id, *after, limit)
 
 
 async def with_vin(

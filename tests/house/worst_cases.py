@@ -53,6 +53,12 @@ WORK: dict[str, str] = {
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
     "(test_price_history)",
     "read_listing_history": PAST,
+    **dict.fromkeys(("read_listing_json_ld", "read_seo_metadata"), f"{ROW}, and its seller's"),
+    **dict.fromkeys(
+        ("read_json_ld_feed", "read_meta_feed", "read_google_feed"),
+        "501 rows by an index, and one seller's"),
+    "read_seo_image": f"{ROW}; one picture of 1200 by 630 pixels drawn in a thread, at most 8 waiting "
+    "(503 beyond)",
     **dict.fromkeys(
         ("read_listing_vin", "list_vin_listings"), "at most 20 listings of one VIN by an index"),
     "list_shared_vins": "all VINs on offer, counted in the order of an index; of each at most 20 listings",
