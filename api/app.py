@@ -20,10 +20,15 @@ from api.favorites import sharing as wishlists
 from api.identity import account, api_keys, erasure, export, mail_links, oauth, standing
 from api.identity import routes as identity
 from api.items import routes as items
+from api.listings import feeds as listing_feeds
 from api.listings import images as listing_images
+from api.listings import insight as listing_insight
 from api.listings import past as listing_past
+from api.listings import quality as listing_quality
 from api.listings import routes as listings
 from api.listings import search
+from api.listings import seo as listing_seo
+from api.listings import vins as listing_vins
 from api.media import routes as images
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
@@ -53,6 +58,11 @@ ROUTERS: tuple[APIRouter, ...] = (
     api_keys.router,
     listing_past.router,
     listing_images.router,
+    listing_quality.router,
+    listing_insight.router,
+    listing_vins.router,
+    listing_feeds.router,
+    listing_seo.router,
     messaging.router,
     items.router,
     reviews.router,

@@ -16,6 +16,8 @@ from typing import TypeVar
 
 from PIL import Image, ImageOps
 
+from infra.social_cards import social_card
+
 FORMATS = ("JPEG", "PNG", "WEBP")
 SIDE_MAX = 10_000
 PIXELS_MAX = 25_000_000  # as stated by the file; a 24-megapixel camera's JPEG is welcome
@@ -97,7 +99,11 @@ class Pictures:
         """
         return await self._drawn(lambda: fitted(data, boxes))
 
-    async def _drawn(self, draw: Callable[[], Mapping[K, D]]) -> Mapping[K, D]:
+    async def card(self, title: str, price: str, facts: str) -> bytes:
+        """A PNG with this title and price (infra.social_cards). Raises PicturesBusyError."""
+        return await self._drawn(lambda: social_card(title, price, facts))
+
+    async def _drawn(self, draw: Callable[[], D]) -> D:
         if self._waiting >= WAITING_MAX:
             raise PicturesBusyError
         self._waiting += 1

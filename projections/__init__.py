@@ -19,6 +19,7 @@ from projections.items.items import items
 from projections.journal.audit import audit
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
+from projections.listings.asking_days import asking_days
 from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
@@ -45,6 +46,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     listing_page,
     listing_views,
     price_history,
+    asking_days,
     listing_search,
     listing_facts,
     listing_views_log,

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.entry.pictures import PictureAnswer, pictures_of
+from api.listings.vin_check import Hint
 from api.wire.changes import ChangedAnswer
 from api.wire.forms import Body
 from projections.image_columns import NAMES
@@ -32,6 +33,7 @@ _FIELDS: dict[str, Any] = {
 }
 LISTING_ID = "01980000-0000-7000-8000-000000000001"
 CHANGED = {"id": LISTING_ID, "version": 2}
+STATED = {**CHANGED, "warnings": []}
 IMAGE_ID = "01980000-0000-7000-8000-0000000000b1"
 _SIZES = f"/api/media/01980000-0000-7000-8000-00000000000a/{IMAGE_ID}"
 PICTURE = {
@@ -97,6 +99,12 @@ class Sale(Body):
 
 class ListingChangedAnswer(ChangedAnswer):
     """The listing and the version it has now."""
+
+
+class ListingStatedAnswer(ListingChangedAnswer):
+    """The same, with what looks wrong in what was stated, and was taken nevertheless."""
+
+    warnings: list[Hint]
 
 
 class ListingAnswer(VehicleFacts):

@@ -91,11 +91,24 @@ class Low(BaseModel):
     complete: bool
 
 
+class Return(BaseModel):
+    """When a listing that everyone had seen was last away, until `back_since`, and how many `times`
+    it has come back in all.
+    """
+
+    away_since: AwareDatetime
+    back_since: AwareDatetime
+    times: int
+
+
 class PriceHistoryAnswer(BaseModel):
     """The latest public prices, the first one, and the lowest: of the last 30 days, and of the 30
     days before the present price began (what EU Directive 98/6/EC, Article 6a, asks sellers to
     name). `items` lack nothing from `observed_since` on; with `truncated` there were prices
     before that, which the lowest ones count nevertheless.
+
+    `days_at_price` are the whole days, in all, on which anyone could see the present price; null:
+    there is none. `back_on_market` is null where the listing never was away.
     """
 
     items: list[PublicPrice]
@@ -104,6 +117,8 @@ class PriceHistoryAnswer(BaseModel):
     truncated: bool
     lowest_30_days: Low | None
     lowest_before_change: Low | None
+    days_at_price: int | None
+    back_on_market: Return | None
 
 
 _AT = "2026-03-01T12:00:00Z"
@@ -124,6 +139,8 @@ _PRICES = {
     "truncated": False,
     "lowest_30_days": _LOW,
     "lowest_before_change": None,
+    "days_at_price": 12,
+    "back_on_market": {"away_since": _AT, "back_since": _AT, "times": 1},
 }
 
 
@@ -275,10 +292,13 @@ async def read_listing_prices(
     await listing_for(request, listing_id)
     row = await price_history.by_listing(mesh.postgres, str(listing_id))
     prices = row or price_history.ListingPrices()
+    now = datetime.now(UTC)
     body = {
         **asdict(price_history.public_prices(prices, limit)),
-        "lowest_30_days": price_history.lowest_lately(prices, datetime.now(UTC)),
+        "lowest_30_days": price_history.lowest_lately(prices, now),
         "lowest_before_change": price_history.lowest_before_change(prices),
+        "days_at_price": price_history.days_at_price(prices, now),
+        "back_on_market": price_history.last_return(prices),
     }
     headers = {"Cache-Control": "no-cache"}
     return Response(json_of(body), headers=headers, media_type="application/json")

@@ -21,10 +21,12 @@ from api.entry.routing import new_router
 from api.listings.bodies import (
     CHANGED,
     LISTING,
+    STATED,
     ListingAnswer,
     ListingChangedAnswer,
     ListingChanges,
     ListingsAnswer,
+    ListingStatedAnswer,
     NewListing,
     Sale,
     shown,
@@ -33,6 +35,7 @@ from api.listings.bodies import (
 from api.listings.favored import FAVORITES, favored, is_told
 from api.listings.past import PAST_PARAMETERS, as_it_was, past_wanted
 from api.listings.sight import PUBLIC, Row, listing_for
+from api.listings.vin_check import warnings_about
 from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
 from api.wire.etags import UNCHANGED, json_response, whole_response
@@ -52,6 +55,7 @@ from schemas.listings import (
     UpdateListing,
 )
 from schemas.messages import Fault, Market
+from schemas.vehicles import VehicleFields
 
 # The id is matched by its form, so that no other path under /api/listings can be taken for one.
 ONE = "/api/listings/{listing_id:uuid}"
@@ -63,6 +67,7 @@ THEIRS = "private, no-store"
 NOT_DELETED = tuple(status for status in ListingStatus if status is not ListingStatus.DELETED)
 
 _CHANGED = ok("Done; `version` is the listing's version now", CHANGED)
+_STATED = ok("Done; `version` is the listing's version now", STATED)
 _REFUSALS = problem_responses(400, 401, 403, 404, 409, 410, 412)
 _LISTED = {**LISTING, "description": None}
 
@@ -110,9 +115,9 @@ async def read_listing(listing_id: UUID, request: Request) -> Response:
     "/api/listings",
     operation_id="create_listing",
     status_code=201,
-    response_model=ListingChangedAnswer,
+    response_model=ListingStatedAnswer,
     responses={
-        **ok("Created", {**CHANGED, "version": 1}, 201, headers=CREATED),
+        **ok("Created", {**STATED, "version": 1}, 201, headers=CREATED),
         **problem_responses(400, 401, 403, 409, 415),
     },
 )
@@ -131,20 +136,26 @@ async def create_listing(
         **sending.asked,
     )
     reply = await sending.send(command)
-    return changed(reply, listing_id, 201, location=f"/api/listings/{listing_id}")
+    told = _warnings(body, sending)
+    return changed(reply, listing_id, 201, location=f"/api/listings/{listing_id}", warnings=told)
+
+
+def _warnings(body: VehicleFields, sending: CommandSender) -> list[dict[str, str]]:
+    """What looks wrong in what is stated here; of what was stated before, `read_listing_vin` tells."""
+    return warnings_about(body.stated(), sending.asked_at.year + 1)
 
 
 @router.put(
     ONE,
     operation_id="replace_listing_fields",
-    response_model=ListingChangedAnswer,
-    responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
+    response_model=ListingStatedAnswer,
+    responses={**_STATED, **_REFUSALS, **problem_responses(415, 428)},
 )
 @router.patch(
     ONE,
     operation_id="update_listing",
-    response_model=ListingChangedAnswer,
-    responses={**_CHANGED, **_REFUSALS, **problem_responses(415, 428)},
+    response_model=ListingStatedAnswer,
+    responses={**_STATED, **_REFUSALS, **problem_responses(415, 428)},
 )
 @Door(SIGNED_IN, CHANGES, keys=True)
 async def update_listing(
@@ -162,7 +173,7 @@ async def update_listing(
         ),
         if_match_required=True,
     )
-    return changed(reply, listing_id)
+    return changed(reply, listing_id, warnings=_warnings(body, sending))
 
 
 @router.delete(

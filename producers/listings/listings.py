@@ -48,6 +48,7 @@ from schemas.listings import (
 )
 from schemas.messages import Command, Fault, Role
 from schemas.vehicles import VehicleFacts, VehicleFields
+from schemas.vins import CHECK_PLACE, check_digit_fits, is_north_american
 
 MANDATORY = ("title", "price_minor", "currency", "make", "year", "mileage")
 RENEWED_LATER = timedelta(days=1)  # by less, a renewal changes nothing
@@ -93,7 +94,9 @@ def create(command: CreateListing, listing: Listing) -> Sequence[ListingEvent]:
         raise Rejected("listing_exists")
     if command.asked_role not in SELLERS:
         raise Rejected("role_not_allowed", 403)
-    _refuse_faults(_too_late(command, command.fields), "invalid_field")
+    _refuse_faults(
+        [*_too_late(command, command.fields), *_miscounted(command.fields)], "invalid_field"
+    )
     created = ListingCreated(
         listing_id=command.listing_id,
         seller_id=command.asked_by,
@@ -118,6 +121,7 @@ def update(command: UpdateListing, listing: Listing) -> Sequence[ListingEvent]:
         case (Draft() | Active() | Hidden() | Expired()) as found:
             _refuse_faults(_unclear(command), "invalid_field")
             _refuse_faults(_too_late(command, command.fields), "invalid_field")
+            _refuse_faults(_miscounted(command.fields), "invalid_field")
             _refuse_faults(_unpriced(command, found.fields), "invalid_field")
             after = found.fields.merged(command.fields, command.clear)
             if not isinstance(found, Draft):
@@ -322,6 +326,18 @@ def _too_late(command: Command, fields: VehicleFields) -> list[Fault]:
         for name, last in latest.items()
         if (stated := getattr(fields, name)) is not None and str(stated) > last
     ]
+
+
+def _miscounted(fields: VehicleFields) -> list[Fault]:
+    """Elsewhere a check digit is nobody's duty, and a wrong one no more than a hint."""
+    vin = fields.vin
+    if vin is None or not is_north_american(vin) or check_digit_fits(vin):
+        return []
+    detail = (
+        f"its check digit, the {CHECK_PLACE}th place, does not fit the others: "
+        "compare it with the vehicle's papers, letter by letter"
+    )
+    return [Fault(pointer="/vin", detail=detail)]
 
 
 def _unclear(command: UpdateListing) -> list[Fault]:

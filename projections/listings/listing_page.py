@@ -148,6 +148,14 @@ Index(
     table.c.key.desc(),
     postgresql_where=table.c.status == "active",
 )
+Index("of_vin", table.c.vin, table.c.key, postgresql_where=table.c.vin.is_not(None))
+Index(
+    "feed",
+    table.c.seller_id,
+    table.c.updated_at,
+    table.c.key,
+    postgresql_where=table.c.status == "active",
+)
 Index("mine", table.c.seller_id, table.c.created_at.desc(), table.c.key.desc())
 
 FEATURES_VIEW = """
@@ -158,7 +166,7 @@ FEATURES_VIEW = """
 
 listing_page = Projection(
     name="listing_page",
-    version=4,
+    version=5,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,
@@ -191,6 +199,55 @@ _MINE = f"""
     WHERE seller_id = $1 AND status = ANY($2) {{after}}
     ORDER BY created_at DESC, key DESC {{limit}}
 """  # noqa: S608 - our own names
+
+
+FEED_MAX = 500
+_FEED = f"""
+    SELECT {_COLUMNS} FROM reads.listing_page
+    WHERE seller_id = $1 AND status = 'active' AND (updated_at, key) > ($2, $3)
+    ORDER BY updated_at, key LIMIT $4
+"""  # noqa: S608 - our own names
+VIN_OFFERS_MAX = 20
+_WITH_VIN = f"""
+    SELECT key AS listing_id, seller_id, status, title, published_at FROM reads.listing_page
+    WHERE vin = $1 AND status <> 'deleted' AND ($2 OR seller_id = $3)
+    ORDER BY key DESC LIMIT {VIN_OFFERS_MAX}
+"""  # noqa: S608 - our own names
+_ALSO_WITH_VIN = f"""
+    SELECT key AS listing_id, seller_id, title, published_at FROM reads.listing_page
+    WHERE vin = $1 AND status = 'active' AND key <> $2 ORDER BY key LIMIT {VIN_OFFERS_MAX}
+"""  # noqa: S608 - our own names
+_SHARED_VINS = f"""
+    SELECT vin, count(*) AS count, (array_agg(key ORDER BY key))[:{VIN_OFFERS_MAX}] AS listing_ids
+    FROM reads.listing_page WHERE vin IS NOT NULL AND status = 'active' {{after}}
+    GROUP BY vin HAVING count(*) > 1 ORDER BY vin DESC {{limit}}
+"""  # noqa: S608 - our own names
+
+
+async def feed(
+    reads: Reads, seller_id: str, after: tuple[datetime, str], limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """A seller's listings on offer in the order in which the log last told of them, after that moment
+    and id: what changes while somebody reads on comes again, and nothing is passed over.
+    """
+    return await reads.fetch(_FEED, seller_id, *after, limit)
+
+
+async def with_vin(
+    reads: Reads, vin: str, caller_id: str, *, everyones: bool
+) -> Sequence[Mapping[str, Any]]:
+    """What there is of this VIN, the last created first: the caller's, or everyone's."""
+    return await reads.fetch(_WITH_VIN, vin, everyones, caller_id)
+
+
+async def also_with_vin(reads: Reads, vin: str, listing_id: str) -> Sequence[Mapping[str, Any]]:
+    """What else is on offer with this VIN."""
+    return await reads.fetch(_ALSO_WITH_VIN, vin, listing_id)
+
+
+async def shared_vins(reads: Reads, part: Slice) -> Sequence[Mapping[str, Any]]:
+    """The VINs with which more than one listing is on offer."""
+    return await fetch_slice(reads, _SHARED_VINS, "vin", part)
 
 
 async def by_id(reads: Reads, listing_id: str) -> Mapping[str, Any] | None:

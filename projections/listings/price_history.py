@@ -33,6 +33,7 @@ from schemas.listings import (
 from schemas.recorded import Recorded
 
 LOW_SPAN = timedelta(days=30)
+MICROSECOND = timedelta(microseconds=1)
 
 Heard: TypeAlias = (
     ListingCreated
@@ -52,7 +53,9 @@ class ListingPrices:
     """What the listing costs and, since `public_since`, what anyone sees of that; since when
     that price stands for them (`price_since`), and what it cost before: parallel columns, a place a
     stretch, of which the first `merged` stand for several prices each. `first_*` is the price
-    at publication.
+    at publication. `at_price_us` is for how long, in all, the last of the past prices stood
+    unchanged; `away_since` and `back_since` are when the listing last left and came back, within
+    what is past, and `times_back` how often it did.
     """
 
     price_minor: int | None = None
@@ -70,6 +73,10 @@ class ListingPrices:
     past_ended: tuple[datetime, ...] = ()
     past_whole: tuple[bool, ...] = ()
     merged: int = 0
+    at_price_us: int = 0
+    away_since: datetime | None = None
+    back_since: datetime | None = None
+    times_back: int = 0
 
 
 def key(recorded: Recorded[Heard]) -> str:
@@ -110,13 +117,16 @@ def _now(
 
 def _ended(row: ListingPrices, at: datetime) -> ListingPrices:
     """The row once what was public is past. What nobody had time to see was not public."""
-    if row.public_since is None or row.price_minor is None or row.currency is None:
+    since = row.public_since
+    if since is None or row.price_minor is None or row.currency is None:
         return row
-    row, since = changed(row, public_since=None), row.public_since
+    row = changed(row, public_since=None)
     if since == at:
         return row
     row = changed(
         row,
+        **_return(row, since),
+        at_price_us=_at_price(row, at - since) // MICROSECOND,
         first_until=row.first_until or at,
         past_prices=(*row.past_prices, row.price_minor),
         past_currencies=(*row.past_currencies, row.currency),
@@ -125,6 +135,23 @@ def _ended(row: ListingPrices, at: datetime) -> ListingPrices:
         past_whole=(*row.past_whole, True),
     )
     return row if len(row.past_prices) - row.merged <= EXACT_MAX else _compacted(row, at)
+
+
+def _at_price(row: ListingPrices, lately: timedelta) -> timedelta:
+    """For how long its price stood in all, with how long it has stood since it was last seen."""
+    if not row.past_prices:
+        return lately
+    past = (row.past_prices[-1], row.past_currencies[-1])
+    same = past == (row.price_minor, row.currency)
+    return lately + row.at_price_us * MICROSECOND if same else lately
+
+
+def _return(row: ListingPrices, since: datetime) -> dict[str, Any]:
+    """What is new when a price is public from then on: a listing that was away has come back."""
+    if not row.past_ended or row.past_ended[-1] == since:
+        return {}
+    times = row.times_back + 1
+    return {"away_since": row.past_ended[-1], "back_since": since, "times_back": times}
 
 
 def _begun(row: ListingPrices, at: datetime, price: int, currency: str) -> ListingPrices:
@@ -166,7 +193,7 @@ def _past(row: ListingPrices) -> list[Stretch]:
 
 price_history = Projection(
     name="price_history",
-    version=4,
+    version=5,
     hears=get_args(Heard),
     key=key,
     fold=fold,
@@ -245,3 +272,30 @@ def lowest_before_change(row: ListingPrices) -> Low | None:
     if row.price_since is None or row.price_since == row.first_since:
         return None
     return lowest(_past(row), row.price_since, LOW_SPAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """When a listing that everyone had seen was last away, and how often it has been."""
+
+    away_since: datetime
+    back_since: datetime
+    times: int
+
+
+def days_at_price(row: ListingPrices, now: datetime) -> int | None:
+    """For how many whole days, in all, anyone could see the present price; days on which the listing
+    was away count for nothing. None where there is no public price.
+    """
+    if row.public_since is None:
+        return None
+    return _at_price(row, now - row.public_since).days
+
+
+def last_return(row: ListingPrices) -> Return | None:
+    """How the listing last came back on the market; None where it never did."""
+    if row.public_since is not None:
+        row = changed(row, **_return(row, row.public_since))
+    if row.away_since is None or row.back_since is None:
+        return None
+    return Return(row.away_since, row.back_since, row.times_back)

@@ -46,13 +46,24 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
          "read_seller", "read_review", "read_review_vote", "read_image", "read_item",
-         "read_favorite", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
+         "read_favorite", "read_listing_quality", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
         ROW),
     "read_seller_stats": "the reviews of one seller, counted by an index",
     "read_listing": f"{ROW}; at most 10,001 who keep it in mind are counted by an index; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
     "(test_price_history)",
     "read_listing_history": PAST,
+    **dict.fromkeys(("read_listing_json_ld", "read_seo_metadata"), f"{ROW}, and its seller's"),
+    **dict.fromkeys(
+        ("read_json_ld_feed", "read_meta_feed", "read_google_feed"),
+        "501 rows by an index, and one seller's"),
+    "read_seo_image": f"{ROW}; one picture of 1200 by 630 pixels drawn in a thread, at most 8 waiting "
+    "(503 beyond)",
+    **dict.fromkeys(
+        ("read_listing_vin", "list_vin_listings"), "at most 20 listings of one VIN by an index"),
+    "list_shared_vins": "all VINs on offer, counted in the order of an index; of each at most 20 listings",
+    "read_price_insight": "the listings of one make, model, currency and three years by an index, of "
+    "each at most an entry a day on which it changed; 50 are shown (test_asking_days)",
     "read_user_stats": "four counts by an index",
     "read_listing_figures": "at most 366 days of one listing, counted in ClickHouse within 10 s",
     **dict.fromkeys(("read_avatar", "read_variant"), "one file of the object store, in pieces"),

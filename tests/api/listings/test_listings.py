@@ -438,7 +438,7 @@ async def test_the_history_comes_in_pages(mesh, seller) -> None:
     assert second.json()["items"][0]["changes"]["price_minor"]["before"] == 2_000
 
 
-async def test_the_price_history_tells_public_prices_and_an_honest_low(mesh, seller) -> None:
+async def test_BY_02_the_price_history_tells_public_prices_and_an_honest_low(mesh, seller) -> None:
     path, last, _ = await changed_twice(seller)
     found = (await mesh.client.get(f"{path}/price-history", headers=token_of(last))).json()
     assert [each["price_minor"] for each in found["items"]] == [8_500_000, 2_000, 3_000]
@@ -447,3 +447,18 @@ async def test_the_price_history_tells_public_prices_and_an_honest_low(mesh, sel
     assert found["lowest_30_days"]["complete"] is False
     assert found["lowest_30_days"]["observed_since"] == found["items"][0]["since"]
     assert found["lowest_before_change"]["price_minor"] == 2_000
+    assert (found["days_at_price"], found["back_on_market"]) == (0, None)
+
+
+async def test_BY_02_what_comes_back_on_the_market_says_since_when(mesh, seller) -> None:
+    path = path_of(await seller.offer())
+    away = await seller.ask("POST", f"{path}/unpublish")
+    assert (await seller.read(f"{path}/price-history", away)).json()["days_at_price"] is None
+    back = await seller.ask("POST", f"{path}/publish")
+    found = (await mesh.client.get(f"{path}/price-history", headers=token_of(back))).json()
+    before, after = found["items"]
+    assert found["back_on_market"] == {
+        "away_since": before["until"],
+        "back_since": after["since"],
+        "times": 1,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from projections.listings.price_history import (
     ListingPrices,
     PublicPrice,
+    Return,
+    days_at_price,
+    last_return,
     lowest_before_change,
     lowest_lately,
     price_history,
@@ -75,7 +79,7 @@ def test_a_draft_without_a_price_has_no_public_price() -> None:
     assert prices(created(VehicleFields()), published(1)) == []
 
 
-def test_the_low_is_the_lowest_public_price_of_the_last_30_days() -> None:
+def test_BY_02_the_low_is_the_lowest_public_price_of_the_last_30_days() -> None:
     found = low(created(), published(0), repriced(700, on=10), repriced(900, on=20), until=39)
     assert found == Low(700, "USD", observed_since=day(9), complete=True)
 
@@ -86,12 +90,12 @@ def test_a_price_older_than_30_days_is_not_the_low() -> None:
     assert found.price_minor == 900
 
 
-def test_a_low_observed_for_less_than_30_days_says_so() -> None:
+def test_BY_02_a_low_observed_for_less_than_30_days_says_so() -> None:
     found = low(created(), published(5), until=10)
     assert found == Low(8_500_000, "USD", observed_since=day(5), complete=False)
 
 
-def test_a_low_with_a_gap_in_it_is_not_complete() -> None:
+def test_BY_02_a_low_with_a_gap_in_it_is_not_complete() -> None:
     found = low(created(), published(0), unpublished(20), published(21), until=40)
     assert found is not None
     assert (found.observed_since, found.complete) == (day(10), False)
@@ -137,6 +141,37 @@ def test_LI_21_no_price_is_claimed_once_a_listing_has_expired() -> None:
     assert [(each.since, each.until) for each in found] == [(day(1), day(95))]
 
 
+def test_BY_02_days_at_a_price_are_those_on_which_it_was_seen() -> None:
+    row = kept(created(), published(0), repriced(900, on=5), unpublished(8), published(20))
+    assert days_at_price(row, day(22.9)) == 5
+
+
+def test_BY_02_another_price_begins_at_no_days() -> None:
+    row = kept(created(), published(0), repriced(900, on=5), repriced(8_500_000, on=7))
+    assert days_at_price(row, day(7.5)) == 0
+    assert days_at_price(kept(created(), published(0), unpublished(3)), day(4)) is None
+
+
+def test_BY_02_what_was_away_is_back_on_the_market() -> None:
+    row = kept(created(), published(0), hidden(2), shown(3), expired(90), published(95))
+    assert last_return(row) == Return(away_since=day(90), back_since=day(95), times=2)
+
+
+def test_BY_02_what_was_never_away_is_not_back() -> None:
+    assert last_return(kept(created(), published(0), repriced(900, on=2), unpublished(5))) is None
+
+
+def test_BY_02_however_often_it_was_away_each_time_counts() -> None:
+    events: list[Event] = [created(), published(0)]
+    for number in range(3_000):
+        events += [unpublished(1 + number * MINUTE), published(1 + (number + 0.5) * MINUTE)]
+    row, until = kept(*events), 1 + 2_999.5 * MINUTE
+    found = last_return(row)
+    assert found is not None
+    assert (found.times, found.back_since) == (3_000, day(until))
+    assert days_at_price(row, day(until + 0.5)) == 2
+
+
 def many(number: int, cents: Sequence[int], *, first: float, apart: float) -> Iterator[Event]:
     """So many changes of the price, through these amounts again and again."""
     for place in range(number):
@@ -176,7 +211,7 @@ def test_the_price_at_publication_is_told_after_any_number_of_changes() -> None:
     assert found.observed_since == found.items[0].since
 
 
-def test_prices_that_are_all_told_are_not_truncated() -> None:
+def test_BY_02_prices_that_are_all_told_are_observed_since_the_first() -> None:
     found = public_prices(kept(created(), published(1), repriced(900, on=2)), 2)
     assert (found.truncated, found.observed_since) == (False, day(1))
 
@@ -229,6 +264,31 @@ def recounted(events: Sequence[Event], until: datetime) -> list[Stretch]:
 
 
 @given(lives(), st.sampled_from([0.001, 1, 25, 40]))
-def test_the_low_equals_a_recount(events: list[Event], later: float) -> None:
+def test_BY_02_the_low_equals_a_recount(events: list[Event], later: float) -> None:
     now = history(STREAM, *events)[-1].recorded_at + timedelta(days=later)
     assert lowest_lately(kept(*events), now) == lowest(recounted(events, now), now, MONTH)
+
+
+def days_recounted(stretches: Sequence[Stretch], now: datetime) -> int | None:
+    """Whole days of the last stretches that have one price, if one of them lasts until now."""
+    if not stretches or stretches[-1].until < now:
+        return None
+    total, last = timedelta(), stretches[-1]
+    for each in reversed(stretches):
+        if (each.price_minor, each.currency) != (last.price_minor, last.currency):
+            break
+        total += each.until - each.since
+    return total.days
+
+
+def returns_recounted(stretches: Sequence[Stretch]) -> Return | None:
+    gaps = [(one.until, two.since) for one, two in pairwise(stretches) if one.until < two.since]
+    return Return(*gaps[-1], times=len(gaps)) if gaps else None
+
+
+@given(lives(), st.sampled_from([0.001, 1, 25, 40]))
+def test_BY_02_days_and_returns_equal_a_recount(events: list[Event], later: float) -> None:
+    now = history(STREAM, *events)[-1].recorded_at + timedelta(days=later)
+    stretches = recounted(events, now)
+    assert days_at_price(kept(*events), now) == days_recounted(stretches, now)
+    assert last_return(kept(*events)) == returns_recounted(stretches)
