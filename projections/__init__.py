@@ -35,6 +35,7 @@ from projections.reviews.reviews import reviews
 from projections.search.listing_search import listing_search
 from projections.searches.alert_matches import alert_matches
 from projections.searches.filter_sets import filter_sets
+from projections.searches.listing_moments import listing_moments
 from projections.searches.saved_searches import saved_searches
 from projections.timers.timers import timers
 from projections.wallet.wallet_entries import wallet_entries
@@ -74,6 +75,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     shared_comparisons,
     saved_searches,
     filter_sets,
+    listing_moments,
     alert_matches,
     timers,
 )

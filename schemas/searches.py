@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 from schemas.contexts import Context
 from schemas.messages import Command, Event
 from schemas.numbers import NUMBER
-from schemas.texts import SEALED, TOKEN, Form, Lines
+from schemas.texts import SEALED, TOKEN, Form, Line
 from schemas.vehicles import CurrencyCode, PriceMinor
 
 SEARCHES_MAX = 50  # of one person
@@ -100,7 +100,7 @@ class SaveSearch(_SearchesCommand):
     search_id: UUID
     name_sealed: Annotated[SealedText, SEALED]
     text_sealed: Annotated[SealedText, SEALED] | None = None
-    filters: Annotated[str, Lines(FILTERS_LENGTH_MAX)]
+    filters: Annotated[str, Line(FILTERS_LENGTH_MAX)]
     filters_hash: FiltersHash
 
 

@@ -11,7 +11,8 @@ from api.listings.sight import SUMMARY, ListingSummary, SeenStatus
 from api.wire.changes import ChangedAnswer
 from api.wire.forms import Body, Chosen
 from projections.searches.saved_searches import NEW_MAX, NEW_WITHIN
-from schemas.search import Filters
+from schemas.numbers import NUMBER
+from schemas.search import Amount, Filters, Kilometers, Latitude, Longitude, Power, Radius, Year
 from schemas.searches import NAME_LENGTH_MAX, Channel, Channels, Frequency, MatchReason
 from schemas.texts import Line
 
@@ -29,6 +30,7 @@ SAVED: dict[str, Any] = {
     "new_matches": 3,
     "alert": {"id": ALERT_ID, "frequency": "daily", "channels": ["email"]},
 }
+LOOK = {"new": 14, "price_drops": 3, "back_on_market": 1}
 NEW_ALERT: dict[str, Any] = {"search_id": SEARCH_ID, "frequency": "daily", "channels": ["email"]}
 ALERT: dict[str, Any] = {
     "id": ALERT_ID,
@@ -52,13 +54,34 @@ MATCH: dict[str, Any] = {
 }
 
 
+_MAJOR = Field(default=None, description="Major units, e.g. 5000")
+_KILOMETERS = Field(default=None, description="Kilometers")
+_KILOWATTS = Field(default=None, description="Kilowatts")
+
+
+class SearchFilters(Filters):
+    """The same filters in JSON, where a number is a number."""
+
+    price_min: Annotated[Amount | None, NUMBER] = _MAJOR
+    price_max: Annotated[Amount | None, NUMBER] = _MAJOR
+    year_min: Annotated[Year | None, NUMBER] = None
+    year_max: Annotated[Year | None, NUMBER] = None
+    mileage_min: Annotated[Kilometers | None, NUMBER] = _KILOMETERS
+    mileage_max: Annotated[Kilometers | None, NUMBER] = _KILOMETERS
+    power_min: Annotated[Power | None, NUMBER] = _KILOWATTS
+    power_max: Annotated[Power | None, NUMBER] = _KILOWATTS
+    lat: Annotated[Latitude | None, NUMBER] = None
+    lon: Annotated[Longitude | None, NUMBER] = None
+    radius_km: Annotated[Radius | None, NUMBER] = None
+
+
 class NewSearch(Body):
     """Filters to keep: the parameters of `GET /api/search`, by their names."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [NEW_SEARCH]})
 
     name: Annotated[str, Line(NAME_LENGTH_MAX)]
-    filters: Filters
+    filters: SearchFilters
 
 
 class NewAlert(Body):
@@ -108,6 +131,20 @@ class SavedSearch(BaseModel):
         "more than that. 0 without an alert"
     )
     alert: AlertOfSearch | None
+
+
+class LookBack(BaseModel):
+    """How often a search would have told somebody."""
+
+    new: int
+    price_drops: int
+    back_on_market: int
+
+
+class SavedSearchAnswer(SavedSearch):
+    """A saved search, and what it would have told in the last 30 days."""
+
+    looked_back: LookBack | None
 
 
 class SavedSearchesAnswer(BaseModel):

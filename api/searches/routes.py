@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +12,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
+from api.backends.stores import opensearch_answering
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
@@ -20,22 +23,31 @@ from api.listings.sight import summary_for
 from api.profiles.sight import key_of
 from api.searches.bodies import (
     CHANGED,
+    LOOK,
     MATCH,
     SAVED,
     MatchesAnswer,
     NewSearch,
-    SavedSearch,
+    SavedSearchAnswer,
     SavedSearchesAnswer,
     SearchChangedAnswer,
 )
 from api.searches.shown import NAME, TEXT, match_shown, search_shown
 from api.wire.changes import answer, changed
-from api.wire.problems import Problem, problem_responses
+from api.wire.problems import Problem, StoreUnavailableError, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok, private_json
+from infra.opensearch import alias_of
 from projections.listings.listing_page import listing_page
 from projections.searches import alert_matches, saved_searches
 from projections.searches.canonical import filters_hash, filters_text
+from projections.searches.listing_moments import (
+    LOOKED_BACK,
+    listing_moments,
+    looked_back,
+    looking_back,
+)
 from schemas.messages import Fault
+from schemas.search import Filters
 from schemas.searches import FILTERS_LENGTH_MAX, DeleteSearch, SaveSearch, search_id_of
 
 ALL = "/api/search/saved"
@@ -110,19 +122,38 @@ async def list_saved_searches(request: Request, mesh: Mesh, caller: SignedIn) ->
 @router.get(
     ONE,
     operation_id="read_saved_search",
-    response_model=SavedSearch,
-    responses={**ok("The search", SAVED), **problem_responses(400, 401, 403, 404, 410)},
+    response_model=SavedSearchAnswer,
+    responses={
+        **ok("The search", {**SAVED, "looked_back": LOOK}),
+        **problem_responses(400, 401, 403, 404, 410),
+    },
     openapi_extra=OPENAPI_EXTRA,
 )
 @Door(SIGNED_IN, SEARCHES)
 async def read_saved_search(
     search_id: UUID, request: Request, mesh: Mesh, caller: SignedIn
 ) -> Response:
-    """One saved search of one's own."""
+    """One saved search of one's own, with what it would have told in the last 30 days, by the same
+    rules as its alert: how many listings as new or back on the market, how many drops of prices.
+    `looked_back` is null while the search engine is away.
+    """
     await SAVED_SEARCHES.wait(request)
     row = await _own(mesh, caller.user_id, search_id)
-    key = await key_of(mesh, UUID(caller.user_id))
-    return private_json(search_shown(row, key))
+    shown = search_shown(row, await key_of(mesh, UUID(caller.user_id)))
+    filters = Filters.model_validate(shown["filters"])
+    return private_json({**shown, "looked_back": await _looked_back(mesh, filters, caller.user_id)})
+
+
+async def _looked_back(mesh: Machines, filters: Filters, user_id: str) -> Mapping[str, int] | None:
+    body = looking_back(filters, datetime.now(UTC) - LOOKED_BACK, user_id)
+    index = alias_of(mesh.settings, listing_moments.name)
+    try:
+        with opensearch_answering():
+            found = await mesh.opensearch.search(index=index, body=body)
+    except StoreUnavailableError:
+        return None
+    whole = not found["timed_out"] and not found["_shards"]["failed"]
+    return asdict(looked_back(found)) if whole else None
 
 
 @router.delete(

@@ -30,13 +30,16 @@ def on_search(method: str, path: str, *, alert: bool, **body: Any) -> Callable[.
     async def build(shop: Any) -> Any:
         person = await shop.person("buyer")
         saved = (await person.ask("POST", SAVED, json=a_search())).json()["id"]
-        about, place = {"search_id": saved}, path.format(search=saved)
+        about, ids = {"search_id": saved}, {"search": saved}
         if alert:
-            made = await person.ask("POST", ALERTS, json=about)
-            place = path.format(alert=made.json()["id"])
+            ids["alert"] = (await person.ask("POST", ALERTS, json=about)).json()["id"]
         sent = body or ({"json": about} if method == "POST" else {})
         return shop.deed(
-            person, method, place, lambda: person.ask("DELETE", f"{SAVED}/{saved}"), **sent
+            person,
+            method,
+            path.format(**ids),
+            lambda: person.ask("DELETE", f"{SAVED}/{saved}"),
+            **sent,
         )
 
     return build

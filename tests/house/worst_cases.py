@@ -66,7 +66,8 @@ WORK: dict[str, str] = {
     "read_shared_comparison": "one link by an index; then as `read_comparison_table`",
     "list_saved_searches": "the at most 50 in one row, of each at most 1,001 matches counted by an "
     "index; unsealed with one key",
-    "read_saved_search": "one row by its key, at most 1,001 matches counted by an index",
+    "read_saved_search": "one row by its key, at most 1,001 matches counted by an index; one count "
+    "in the engine over the moments of a month, 2 s",
     "list_alerts": "the at most 50 in one row, of each the matches looked through by an index",
     "list_search_matches": f"{LIST}; each looked up by its key",
     "show_unsubscribe": MEMORY,

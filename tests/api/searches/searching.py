@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
 from infra.stack.mail import mailbox
 from infra.stack.mailbox import SHOWN_MAX, Mail
-from schemas.positions import parse_token
+from projections.journal.streams import events_of
+from schemas.positions import Position, parse_token
+from schemas.searches import match_id_of, match_stream
 from tests.api.mailbox import VERIFY, mailed, verify
 from tests.api.running import Mesh
 from tests.api.selling import Seller, token_of
@@ -92,10 +95,24 @@ async def until_told(who: Seller) -> str:
     return await eventually(sent, what="a mail is noted")
 
 
-async def until_past(mesh: Mesh, after: httpx.Response, handler: str = "match_alerts") -> None:
-    """Return when the handler has come past what the answer wrote."""
-    token = token_of(after)["Consistency-Token"]
-    places = parse_token(token)
+async def until_past(mesh: Mesh, after: httpx.Response) -> None:
+    """Return when the matcher has come past what the answer wrote."""
+    await until_heard(mesh, "match_alerts", parse_token(token_of(after)["Consistency-Token"]))
+
+
+async def until_considered(mesh: Mesh, alert_id: str, listing_id: str) -> None:
+    """Return when it has been decided whether somebody is mailed what an alert has found."""
+    stream_id = match_stream(match_id_of(UUID(alert_id), UUID(listing_id)))
+
+    async def found() -> list[Position]:
+        events = events_of(mesh.machines.postgres, stream_id, count=1)
+        return [each.position async for each in events]
+
+    await until_heard(mesh, "alert_mail", await eventually(found))
+
+
+async def until_heard(mesh: Mesh, handler: str, places: Iterable[Position]) -> None:
+    """Return when a handler has come past these places."""
 
     async def passed() -> bool:
         rows = await mesh.machines.postgres.fetch(
@@ -105,7 +122,7 @@ async def until_past(mesh: Mesh, after: httpx.Response, handler: str = "match_al
         reached = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
         return all(reached.get((each.topic, each.partition), 0) > each.offset for each in places)
 
-    await eventually(passed, what=f"{handler} is past {token}")
+    await eventually(passed, what=f"{handler} is past {places}")
 
 
 def mails_to(who: Seller) -> list[Mail]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.api.mailbox import VERIFY, mailed, verify
@@ -19,6 +20,7 @@ from tests.api.searches.searching import (
     matches,
     reader,
     save,
+    until_considered,
     until_mailed,
     until_matched,
     until_past,
@@ -26,6 +28,7 @@ from tests.api.searches.searching import (
     until_told,
 )
 from tests.api.selling import Seller, path_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")
 
@@ -154,12 +157,38 @@ async def test_SE_12_nobody_is_mailed_who_has_not_proved_the_address(mesh, selle
     stranger = Seller(mesh, await mesh.account("buyer"))
     make = a_make()
     saved = await save(stranger, make=[make])
-    await alert(stranger, saved)
+    made = await alert(stranger, saved)
     await seller.offer(make=make)
     (found,) = await until_matched(stranger, saved)
+    await until_considered(mesh, made.json()["id"], found["listing_id"])
     assert found["reason"] == "new"
     proved = await verify(mesh, await mailed(mesh, stranger.account.user_id, VERIFY))
     await mesh.until_read(proved)
     await seller.offer(make=make)
     mails = await until_mailed(stranger)
     assert len(mails) == 1
+
+
+async def test_SE_04_a_look_back_tells_what_the_alert_would_have_told(mesh, seller, buyer) -> None:
+    make = a_make()
+    offered = await seller.offer(make=make)
+    await seller.offer(make=make, features=["Tow bar"])
+    path = path_of(offered)
+    await seller.change(2, path, price_minor=8_000_000)
+    back = [await seller.ask("POST", f"{path}/{deed}") for deed in ("unpublish", "publish")]
+    assert [each.status_code for each in back] == [200, 200]
+    saved = await save(buyer, make=[make], q="sunroof")
+    wide, own = await save(buyer, make=[make]), await save(seller, make=[make])
+
+    async def look(who: Seller, of: httpx.Response) -> dict[str, int]:
+        answer = await who.read(f"{SAVED}/{of.json()['id']}", of)
+        found: dict[str, int] = answer.json()["looked_back"]
+        return found
+
+    async def told() -> bool:
+        return (await look(buyer, saved))["back_on_market"] == 1
+
+    await eventually(told)
+    assert await look(buyer, saved) == {"new": 1, "price_drops": 1, "back_on_market": 1}
+    assert await look(buyer, wide) == {"new": 2, "price_drops": 1, "back_on_market": 1}
+    assert await look(seller, own) == {"new": 0, "price_drops": 0, "back_on_market": 0}

@@ -59,7 +59,7 @@ async def test_SE_04_filters_that_no_search_takes_are_refused_by_name(
 async def test_SE_04_the_same_filters_are_the_same_search_however_they_are_spelt(buyer) -> None:
     first = await save(buyer, **FILTERS, color=["Guards Red"])
     again = await save(
-        buyer, "Another name", q="sunroof", color=["guards-red"], price_max="90000.00",
+        buyer, "Another name", q="sunroof", color=["guards-red"], price_max=90_000.0,
         make=["bmw", "PORSCHE", "Bmw"],
     )  # fmt: skip
     assert again.json()["id"] == first.json()["id"]
