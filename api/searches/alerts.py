@@ -55,7 +55,6 @@ _PAGE_HEADERS = {
         "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",  # the address is what gives the right
-    "X-Robots-Tag": "noindex",
 }
 Token = Annotated[
     str, Path(description="What stands in the mail's link", examples=["q1nJ0X…"], max_length=200)
