@@ -38,6 +38,8 @@ from api.profiles import routes as profiles
 from api.reviews import lists as review_lists
 from api.reviews import responses, votes
 from api.reviews import routes as reviews
+from api.searches import alerts
+from api.searches import routes as saved_searches
 from api.wallet import routes as wallet
 from api.wire import problems
 from infra.process import announce_ready
@@ -74,6 +76,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     comparisons.router,
     shared_comparisons.router,
     search.router,
+    saved_searches.router,
+    alerts.router,
     analytics.router,
     audit.router,
     erasure.router,

@@ -52,6 +52,7 @@ class Message:
     text: str
     html: str
     language: str
+    unsubscribe_url: str = ""  # where a post stops mails like this one (RFC 8058)
 
     def __repr__(self) -> str:
         return "Message(…)"  # it is all personal, and a repr ends up in logs
@@ -130,6 +131,9 @@ def composed(message: Message, effect_id: UUID, sender: str) -> EmailMessage:
     mail["Date"] = datetime.now(UTC)
     mail["Message-ID"] = f"<{effect_id}@{_plain(sender).rpartition('@')[2]}>"
     mail[EFFECT_HEADER] = str(effect_id)
+    if message.unsubscribe_url:
+        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic answers, please
     return mail
 

@@ -34,6 +34,10 @@ from projections.projection import Projection
 from projections.reviews.review_votes import review_votes
 from projections.reviews.reviews import reviews
 from projections.search.listing_search import listing_search
+from projections.searches.alert_matches import alert_matches
+from projections.searches.filter_sets import filter_sets
+from projections.searches.listing_moments import listing_moments
+from projections.searches.saved_searches import saved_searches
 from projections.timers.timers import timers
 from projections.wallet.wallet_entries import wallet_entries
 from projections.wallet.wallets import wallets
@@ -71,5 +75,9 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     review_votes,
     comparisons,
     shared_comparisons,
+    saved_searches,
+    filter_sets,
+    listing_moments,
+    alert_matches,
     timers,
 )

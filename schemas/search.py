@@ -37,6 +37,9 @@ Amount = Annotated[
 Year = Annotated[int, Field(ge=YEAR_MIN, le=YEAR_MAX)]
 Kilometers = Annotated[int, Field(ge=0, le=10_000_000)]
 Power = Annotated[int, Field(ge=0, le=2_000)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Radius = Annotated[float, Field(gt=0, le=RADIUS_KM_MAX, allow_inf_nan=False)]
 
 
 class Filters(BaseModel):
@@ -70,9 +73,9 @@ class Filters(BaseModel):
     mileage_max: Kilometers | None = Field(default=None, description="Kilometers")
     power_min: Power | None = Field(default=None, description="Kilowatts")
     power_max: Power | None = Field(default=None, description="Kilowatts")
-    lat: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)] | None = None
-    lon: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)] | None = None
-    radius_km: Annotated[float, Field(gt=0, le=RADIUS_KM_MAX, allow_inf_nan=False)] | None = None
+    lat: Latitude | None = None
+    lon: Longitude | None = None
+    radius_km: Radius | None = None
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Filters:

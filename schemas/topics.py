@@ -13,6 +13,7 @@ from schemas import (
     ops,
     profiles,
     reviews,
+    searches,
     tracking,
     wallet,
 )
@@ -35,6 +36,7 @@ CONTEXTS: tuple[Context, ...] = (
     reviews.CONTEXT,
     favorites.CONTEXT,
     comparisons.CONTEXT,
+    searches.CONTEXT,
     ops.CONTEXT,
     tracking.CONTEXT,
 )

@@ -31,6 +31,7 @@ TAGS = [
     {"name": "comparisons", "description": "A few listings side by side, for others to see, too"},
     {"name": "items", "description": "Something offered on a campus, for that campus alone"},
     {"name": "search", "description": "Finding listings"},
+    {"name": "searches", "description": "Searches that people keep, and are told what they find"},
     {"name": "analytics", "description": "Figures about what happened"},
     {"name": "audit", "description": "Who asked for what, and what came of it"},
     {"name": "meta", "description": "The vocabulary"},

@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
+from opensearchpy import AsyncOpenSearch
 
 from infra.mail import Mailer
 from infra.pictures import Pictures
@@ -50,6 +51,7 @@ class Tools:
     mailer: Mailer
     commands: Commands
     pictures: Pictures
+    opensearch: AsyncOpenSearch
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from infra.mail import SmtpMailer
+from infra.opensearch import open_opensearch
 from infra.pictures import Pictures
 from infra.postgres import means_down, open_pool
 from infra.process import announce_ready, stopped_within
@@ -33,10 +34,13 @@ from processors.reacting.positions import UNBUILT, Positions
 from processors.reacting.reactions import Reaction
 from processors.reacting.reader import Handlers, Reader
 from processors.reacting.scheduler import keep_scheduling
-from processors.reactions import identity, item_images, listing_images, wallet
+from processors.reactions import identity, item_images, listing_images, searches, wallet
+from processors.reactions.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
 from processors.reactions.decisions import MARK_PARKED
+from processors.reactions.digests import DIGESTS
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.items import WITHDRAW_ITEMS
+from processors.reactions.mailing.alerts import ALERT_MAILS
 from processors.reactions.mailing.mails import MAILING
 from processors.reactions.media import PROCESS_MEDIA
 from processors.reactions.pictures import DROP_PICTURES
@@ -51,6 +55,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *wallet.REACTIONS,
     *item_images.REACTIONS,
     *listing_images.REACTIONS,
+    *searches.REACTIONS,
 )
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (
@@ -61,10 +66,13 @@ EFFECTS: tuple[Effect, ...] = (
     SETTLE_LISTING,
     PROCESS_MEDIA,
     WITHDRAW_ITEMS,
+    MATCH_ALERTS,
+    MATCH_NEW_ALERT,
+    *ALERT_MAILS,
     MARK_PARKED,
 )
 # Every calendar job.
-JOBS: tuple[CalendarJob, ...] = (SWEEP,)
+JOBS: tuple[CalendarJob, ...] = (SWEEP, *DIGESTS)
 
 log = structlog.get_logger()
 
@@ -99,6 +107,7 @@ async def run_reactor(
 async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[Tools]:
     """What handlers may use; connects nowhere before its first use."""
     pictures = Pictures()
+    opensearch = open_opensearch(settings)
     try:
         async with await open_pool(settings, size_min=0, size_max=CONNECTIONS_MAX) as pool:
             yield Tools(
@@ -108,9 +117,11 @@ async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[To
                 mailer=SmtpMailer(settings),
                 commands=commands,
                 pictures=pictures,
+                opensearch=opensearch,
             )
     finally:
         pictures.close()
+        await opensearch.close()
 
 
 async def _begun(

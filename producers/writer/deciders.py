@@ -23,6 +23,8 @@ from producers.ops import handlers
 from producers.profiles import preferences, profiles, sellers
 from producers.reviews.reviews import reviews
 from producers.reviews.votes import votes
+from producers.searches.matches import matches
+from producers.searches.searches import searches
 from producers.wallet import wallets
 from schemas.contexts import Context
 from schemas.messages import Command
@@ -49,6 +51,8 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "favorites": favorites,
     "review_vote": votes,
     "comparison": comparisons,
+    "searches": searches,
+    "alert_match": matches,
     "handler": handlers,
 }
 

@@ -194,6 +194,11 @@ _NEWEST = f"""
     WHERE status = 'active' AND market = $1 {{after}}
     ORDER BY published_at DESC, key DESC {{limit}}
 """  # noqa: S608 - our own names
+_SINCE = """
+    SELECT key FROM reads.listing_page
+    WHERE status = 'active' AND market = $1 AND published_at >= $2
+    ORDER BY published_at DESC, key DESC LIMIT $3
+"""
 _MINE = f"""
     SELECT {_LISTED} FROM reads.listing_page
     WHERE seller_id = $1 AND status = ANY($2) {{after}}
@@ -263,6 +268,14 @@ async def counted_by_id(reads: Reads, listing_id: str, user_id: str) -> Mapping[
 async def newest(reads: Reads, market: Market, part: Slice) -> Sequence[Mapping[str, Any]]:
     """What everyone can see of a market, the last published first."""
     return await fetch_slice(reads, _NEWEST, "published_at, key", part, market)
+
+
+async def published_since(
+    reads: Reads, market: Market, since: datetime, limit: int
+) -> Sequence[str]:
+    """What has come on offer for the first time since then, the last first, by id."""
+    rows = await reads.fetch(_SINCE, market, since, limit)
+    return [row["key"] for row in rows]
 
 
 async def mine(

@@ -124,6 +124,14 @@ def candidates(filters: Filters, *, typos: bool = False) -> Clause:
     return {"bool": query}
 
 
+def fitting(filters: Filters) -> Clause:
+    """What fits all filters, the chosen facets too: exactly the hits of a search that allows no
+    typos.
+    """
+    query = candidates(filters)["bool"]
+    return {"bool": {**query, "filter": [*query["filter"], *_chosen(filters).values()]}}
+
+
 def _better(text: str, wanted: Sequence[Asked], *, typos: bool) -> list[Clause]:
     """What is called so comes before what only mentions it, also when it is misspelt."""
     title: Clause = {"query": folded(text), "boost": 2}

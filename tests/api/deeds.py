@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 
+from tests.api import search_deeds
 from tests.api.mailbox import NEW_PASSWORD, RESET, VERIFY, mailed
 from tests.api.offering import LAPTOP, campus, student
 from tests.api.profiling import photo
@@ -466,6 +467,7 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "clear_favorites": clear("/api/favorites"),
     "share_wishlist": share_wishlist,
     "unshare_wishlist": unshare_wishlist,
+    **search_deeds.DEEDS,
     "respond_to_review": to_review("POST", "/response", json=RESPONSE),
     "replace_review_response": to_review("PUT", "/response", done=True, json=RESPONSE),
     "withdraw_review_response": to_review("DELETE", "/response", done=True),

@@ -136,6 +136,17 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "list_wishlist_shares": SIGNED_IN,
     "unshare_wishlist": SIGNED_IN,
     "read_shared_wishlist": EVERYONE,
+    "save_search": SIGNED_IN,
+    "list_saved_searches": SIGNED_IN,
+    "read_saved_search": SIGNED_IN,
+    "delete_saved_search": SIGNED_IN,
+    "list_search_matches": SIGNED_IN,
+    "create_alert": SIGNED_IN,
+    "list_alerts": SIGNED_IN,
+    "update_alert": SIGNED_IN,
+    "delete_alert": SIGNED_IN,
+    "show_unsubscribe": EVERYONE,  # whoever has the link of a mail
+    "unsubscribe": EVERYONE,
     "respond_to_review": SIGNED_IN,
     "replace_review_response": SIGNED_IN,
     "withdraw_review_response": SIGNED_IN,
@@ -221,6 +232,11 @@ def _item(**more: Any) -> Thing:
     )
 
 
+def _search(kind: str = "saved search", **more: Any) -> Thing:
+    """What somebody looks for is to nobody else there."""
+    return Thing(kind, others=404, owners=SIGNED_IN, staff=NO_STAFF, **more)
+
+
 def _review(**more: Any) -> Thing:
     """For all to read; only whoever wrote it changes it."""
     return Thing("review", owners=SIGNED_IN, **{"others": 403, "staff": NO_STAFF, **more})
@@ -286,6 +302,13 @@ THINGS: Final[Mapping[str, Thing]] = {
     "read_favorite": Thing("draft", others=0, staff=NO_STAFF, none=0),
     "unshare_wishlist": Thing("share", others=404, owners=SIGNED_IN, staff=NO_STAFF),
     "read_shared_wishlist": Thing("shared", others=0, owners=SIGNED_IN),
+    "read_saved_search": _search(),
+    "delete_saved_search": _search(),
+    "list_search_matches": _search(),
+    "update_alert": _search("alert", ask={"json": {"frequency": "off"}}),
+    "delete_alert": _search("alert"),
+    "show_unsubscribe": Thing("unsubscribe link", others=0, owners=SIGNED_IN),
+    "unsubscribe": Thing("unsubscribe link", others=0, owners=SIGNED_IN),
     "respond_to_review": _response("review of one", ask=_RESPOND),
     "replace_review_response": _response("review of one", ask=_RESPOND),
     "withdraw_review_response": _response("response", staff=STAFF),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
+from uuid import UUID, uuid4
 
+from infra.unsubscribing import Subscription, Unsubscribing
 from tests.api.operations import NOBODYS
 from tests.api.picturing import Uploader, image_of
 from tests.api.profiling import path_to, photo
@@ -126,6 +128,23 @@ async def spoken_of(mesh: Mesh, owner: Account, *, responded: bool) -> str:
     return review_id
 
 
+async def searched(mesh: Mesh, owner: Account, kind: str) -> str:
+    """A search that they have saved, its alert, or the link that stops that one's mails."""
+    who = Seller(mesh, owner)
+    filters = {"make": [uuid4().hex]}
+    body = {"name": "Mine", "filters": filters}
+    saved = await who.ask("POST", "/api/search/saved", json=body)
+    assert saved.status_code == 201, saved.text
+    about = {"search_id": saved.json()["id"]}
+    alert = await who.ask("POST", "/api/search/alerts", json=about)
+    assert alert.status_code == 201, alert.text
+    assert (await who.read("/api/search/saved", alert)).status_code == 200
+    if kind == "link":
+        meant = Subscription(UUID(owner.user_id), UUID(alert.json()["id"]))
+        return Unsubscribing(mesh.settings).text(meant)
+    return str((saved if kind == "saved search" else alert).json()["id"])
+
+
 async def known(_mesh: Mesh, _owner: Account, thing_id: str) -> str:
     """Something that nobody makes."""
     return thing_id
@@ -153,6 +172,9 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "shared": partial(shared, name="token"),
     "comparison share": partial(compared, name="id"),
     "shared comparison": partial(compared, name="token"),
+    "saved search": partial(searched, kind="saved search"),
+    "alert": partial(searched, kind="alert"),
+    "unsubscribe link": partial(searched, kind="link"),
     "review": reviewed,
     "review of one": partial(spoken_of, responded=False),
     "response": partial(spoken_of, responded=True),

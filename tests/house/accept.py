@@ -30,6 +30,7 @@ from tests.house.shapes import breaks, shape_of
 _STREAMS = (  # which field names an event's stream; the first that it has
     ("conversation_id", "conversation/"),
     ("key_id", "api_key/"),
+    ("match_id", "alert_match/"),
     ("session_id", "session/"),
     ("item_id", "item/"),
     ("vote_id", "review_vote/"),
@@ -50,6 +51,9 @@ _OWN_CATEGORY = {
     },
     "favorite": "favorites",
     "wishlist": "favorites",
+    "search": "searches",
+    "alert": "searches",
+    "digest": "searches",
 }
 
 
@@ -103,7 +107,9 @@ def _headers(event: type[Event], data: dict[str, Any]) -> dict[str, str]:
     about = [place for place in _STREAMS if kind_of(event)[:5] != "user." or place[0] == "user_id"]
     named = (start + data[name] for name, start in about if data.get(name))
     noun = kind_of(event).partition(".")[0]
-    own = f"{_OWN_CATEGORY[noun]}/{data['user_id']}" if noun in _OWN_CATEGORY else None
+    # What an alert has found is no part of the person's stream.
+    is_own = noun in _OWN_CATEGORY and "match_id" not in data
+    own = f"{_OWN_CATEGORY[noun]}/{data['user_id']}" if is_own else None
     stream = own or next(named, f"example/{event.SCHEMA}")
     headers = headers_of_event(
         event.model_validate(data),

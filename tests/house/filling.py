@@ -24,6 +24,7 @@ WORDS = {
     "first_registration": "2019-05",
     "location": "Colombo",
     "features": "Sunroof",
+    "filters": '{"make":["Porsche"],"market":"exotics","price_max":20000}',
     "network": "203.0.113.0",
     "viewer": "3f0a",
     "reason": "listing_sold",

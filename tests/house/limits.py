@@ -23,6 +23,7 @@ from schemas.items import IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
 from schemas.messaging import CONTENT_LENGTH_MAX
 from schemas.reviews import RESPONSE_LENGTH_MAX
+from schemas.searches import SEARCHES_MAX
 from schemas.sharing import LINK_HOURS_MAX, SHARES_MAX
 from tests.api.operations import DOOR_OF
 from tests.house.sources import ROOT
@@ -53,6 +54,7 @@ _REST = """
 AMOUNTS: Final = {
     "API keys of one person": KEYS_MAX,
     "favourites of one person": FAVORITES_MAX,
+    "saved searches of one person": SEARCHES_MAX,
     "listings that one person compares": COMPARED_MAX,
     "open links of one person to their favourites": SHARES_MAX,
     "open links of one person to what they compare": SHARES_MAX,

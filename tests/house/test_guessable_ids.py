@@ -19,11 +19,15 @@ DERIVED: Final = {
     "processors/reacting/commands.py:following": "a command's id, which opens nothing",
     "processors/reacting/effects.py:effect_id_of": "an effect's id, which opens nothing",
     "processors/reacting/scheduler.py:_envelope": "a command's id, which opens nothing",
+    "processors/reactions/alerts.py:_command": "a command's id, which opens nothing",
+    "processors/reactions/digests.py:_command": "a command's id, which opens nothing",
     "schemas/listings.py:seller_account": "nobody's id: whom one talks with about an imported listing",
     "schemas/messaging.py:conversation_id_of": "to others than its two no conversation exists",
     "schemas/recorded.py:_namespace": "an event's id, which opens nothing",
     "schemas/reviews.py:review_id_of": "all read reviews",
     "schemas/reviews.py:vote_id_of": "a vote's id is asked of nobody: whoever asks gets their own",
+    "schemas/searches.py:match_id_of": "a match's id is asked of nobody",
+    "schemas/searches.py:search_id_of": "the owner alone gets an answer; of words a keyed mark is in it",
 }
 
 

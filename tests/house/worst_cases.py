@@ -75,6 +75,13 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("list_comparison", "read_comparison_table"), f"{ROW}; the at most 4 in it by theirs"),
     "read_shared_comparison": "one link by an index; then as `read_comparison_table`",
+    "list_saved_searches": "the at most 50 in one row, of each at most 1,001 matches counted by an "
+    "index; unsealed with one key",
+    "read_saved_search": "one row by its key, at most 1,001 matches counted by an index; one count "
+    "in the engine over the moments of a month, 2 s",
+    "list_alerts": "the at most 50 in one row, of each the matches looked through by an index",
+    "list_search_matches": f"{LIST}; each looked up by its key",
+    "show_unsubscribe": MEMORY,
     "list_identities": "at most 100 rows by an index; the rules allow 10",
     "list_sessions": "at most 100 rows by an index",
     "list_api_keys": "at most 20 rows by an index",
@@ -100,7 +107,8 @@ WORK: dict[str, str] = {
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
-         "remove_favorite", "clear_favorites", "share_wishlist", "unshare_wishlist",
+         "remove_favorite", "clear_favorites", "save_search", "delete_saved_search",
+         "create_alert", "update_alert", "delete_alert", "unsubscribe", "share_wishlist", "unshare_wishlist",
          "respond_to_review",
          "replace_review_response", "withdraw_review_response", "vote_on_review",
          "withdraw_review_vote",

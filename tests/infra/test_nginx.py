@@ -151,12 +151,12 @@ def test_only_pictures_may_be_larger_and_so_large_as_the_api_takes_them() -> Non
         assert not [each for each in places if re.search(each.words[1], path)]
 
 
-@pytest.mark.parametrize("of", ["favorites", "compare"])
+@pytest.mark.parametrize("of", ["favorites/shared", "compare/shared", "search/alerts/unsubscribe"])
 def test_FA_10_no_log_of_nginx_holds_the_address_of_what_is_shared(of: str) -> None:
     """It writes whole request lines where it logs errors, and those of refused ones as errors."""
     assert HTTP.value("access_log") == "off"
     places = location("/").all("location")
-    (place,) = [each for each in places if re.search(each.words[1], f"/api/{of}/shared/{'a' * 43}")]
+    (place,) = [each for each in places if re.search(each.words[1], f"/api/{of}/{'a' * 43}")]
     assert place.one("error_log").words == ("stderr", "crit")
     assert {place.value(f"limit_{each}_log_level") for each in ("req", "conn")} == {"info"}
     assert int(place.value("client_max_body_size").rstrip("m")) * 1024 * 1024 == BODY_BYTES_MAX

@@ -41,6 +41,8 @@ _FIRST = (
     "conversation.opened",
     "review.created",
     "review.voted",
+    "search.saved",
+    "alert.matched",
 )
 
 

@@ -242,9 +242,12 @@ def placeless(rows: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+# Whose alert found it is no part of a search's filters, so which set an unreadable event was about
+# is not known: it stays as it was.
 # A review that can't be read does not say of whom it is: that seller's mean stays as it was. A vote
 # does not say on what, nor a sale to whom: count and badge of that review stay as they were.
-UNKNOWN_ROWS = {("seller_profiles", "review"), ("reviews", "review_vote"), ("reviews", "listing")}
+UNKNOWN_ROWS = {("seller_profiles", "review"), ("reviews", "review_vote"), ("reviews", "listing"),
+                ("filter_sets", "searches")}  # fmt: skip
 
 
 @EVERY

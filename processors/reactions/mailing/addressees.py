@@ -83,6 +83,19 @@ async def addressee(tools: Tools, recorded: Recorded[Any], user_id: UUID) -> Add
     )
 
 
+async def reader_of_alerts(tools: Tools, user_id: UUID) -> Addressee | None:
+    """Somebody who gets mails of what their searches find: they are there, have proved their
+    e-mail, so that nobody fills a stranger's mailbox, and want mails. None: not now.
+    """
+    row = await users.by_id(cast("Reads", tools.postgres), str(user_id))
+    if row is None or UserStatus(row["status"]) is not UserStatus.ACTIVE:
+        return None
+    if not row["email_verified"] or not await wants_mails(tools, user_id):
+        return None
+    language = Language(row["language"])
+    return await unsealed(tools, user_id, row["email_sealed"], row["name_sealed"], language)
+
+
 async def wants_mails(tools: Tools, user_id: UUID) -> bool:
     """Whether somebody wants mails that they did not ask for; those that they asked for, such as
     the link for another password, are sent whatever they chose.

@@ -43,12 +43,12 @@ async def welcome(recorded: Recorded[UserRegistered], tools: Tools) -> None:
         tools, event.user_id, event.email_sealed, event.name_sealed, event.language
     )
     if person is None:
-        _drop("welcome", "erased")
+        drop("welcome", "erased")
         return
     if not await wants_mails(tools, event.user_id):
-        _drop("welcome", "unwanted")
+        drop("welcome", "unwanted")
         return
-    await _send(tools, recorded, "welcome", person)
+    await send(tools, recorded, "welcome", person)
 
 
 async def verify_email(recorded: Recorded[EmailVerificationRequested], tools: Tools) -> None:
@@ -57,7 +57,7 @@ async def verify_email(recorded: Recorded[EmailVerificationRequested], tools: To
     if person is None:
         return
     if person.email_verified:
-        _drop("verify_email", "needless")
+        drop("verify_email", "needless")
         return
     await _send_link(tools, recorded, TokenPurpose.VERIFY_EMAIL, person)
 
@@ -76,11 +76,11 @@ async def _who_can_use(
 ) -> Addressee | None:
     event = recorded.event
     if event.expires_at <= datetime.now(UTC):
-        _drop(mail, "late")
+        drop(mail, "late")
         return None
     person = await addressee(tools, recorded, event.user_id)
     if person is None:
-        _drop(mail, "erased")
+        drop(mail, "erased")
     return person
 
 
@@ -93,7 +93,7 @@ async def _send_link(
     event = recorded.event
     link = link_of(tools.settings, purpose, event.user_id, event.token_id)
     until = f"{event.expires_at.astimezone(UTC):%Y-%m-%d %H:%M}"
-    await _send(tools, recorded, purpose.value, person, link=link, until=until)
+    await send(tools, recorded, purpose.value, person, link=link, until=until)
 
 
 def link_of(settings: Settings, purpose: TokenPurpose, user_id: UUID, token_id: UUID) -> str:
@@ -105,9 +105,15 @@ def link_of(settings: Settings, purpose: TokenPurpose, user_id: UUID, token_id: 
     return f"{base}/{PAGES[purpose]}#token={token.text}"
 
 
-async def _send(
-    tools: Tools, recorded: Recorded[Any], mail: str, person: Addressee, **values: str
+async def send(
+    tools: Tools,
+    recorded: Recorded[Any],
+    mail: str,
+    person: Addressee,
+    unsubscribe_url: str = "",
+    **values: Any,
 ) -> None:
+    """Send one; `values` are what its template and `write` take."""
     written = write(mail, person.language, name=person.name, **values)
     message = Message(
         address=person.address,
@@ -116,13 +122,15 @@ async def _send(
         text=written.text,
         html=written.html,
         language=person.language.value,
+        unsubscribe_url=unsubscribe_url,
     )
     await tools.mailer.send(message, effect_id_of(recorded, f"{mail}_mail"))
     MAILS.labels(mail, "sent").inc()
     log.info("mail_sent", mail=mail, event_id=recorded.event_id)
 
 
-def _drop(mail: str, reason: str) -> None:
+def drop(mail: str, reason: str) -> None:
+    """Note that a mail is not sent, and why."""
     MAILS.labels(mail, reason).inc()
     log.info("mail_dropped", mail=mail, reason=reason)
 

@@ -7,8 +7,10 @@ Templates are sandboxed, and in HTML everything is escaped.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -39,18 +41,37 @@ class Written:
     html: str
 
 
-def write(mail: str, language: Language, *, name: str, link: str = "", until: str = "") -> Written:
-    """A mail in somebody's language."""
+def write(
+    mail: str,
+    language: Language,
+    *,
+    name: str,
+    link: str = "",
+    until: str = "",
+    links: Collection[str] = (),
+    **values: Any,
+) -> Written:
+    """A mail in somebody's language. A paragraph that is `link`, or one of `links`, is a link in
+    HTML, too.
+    """
     template = _environment.get_template(f"{mail}.{language}.txt")
-    said = template.render(name=greeted(name), link=link, until=until)
+    said = template.render(name=greeted(name), link=link, until=until, **values)
     subject, _, text = said.partition("\n\n")
     html = _environment.get_template("mail.html").render(
         language=language.value,
         subject=subject,
         paragraphs=text.strip().split("\n\n"),
-        link=link,
+        links=frozenset({link, *links}),
     )
     return Written(subject, text, html)
+
+
+def told(text: str, length_max: int) -> str:
+    """Somebody's text as a mail may show it: one line, cut, and nothing when a mail program would
+    make a link of it.
+    """
+    plain = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return "" if _LINK_LIKE.search(plain) else plain[:length_max].strip()
 
 
 def greeted(name: str) -> str:

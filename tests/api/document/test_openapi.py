@@ -183,7 +183,12 @@ def test_NS_07_nothing_is_authenticated_by_a_cookie(document: dict[str, Any]) ->
 SECRETS = ("password", "token", "secret", "api_key", "authorization", "email")
 NO_SECRETS = {"Consistency-Token"}  # a place in the log
 # What opens a link is told to whoever shall see what it shows, and no log has the address.
-LINKS = {("read_shared_wishlist", "token"), ("read_shared_comparison", "token")}
+LINKS = {
+    ("read_shared_wishlist", "token"),
+    ("read_shared_comparison", "token"),
+    ("show_unsubscribe", "token"),
+    ("unsubscribe", "token"),
+}
 
 
 def test_V14_2_1_no_secret_is_asked_for_in_an_address(document: dict[str, Any]) -> None:

@@ -130,6 +130,14 @@ async def response(told: Told) -> list[Any]:
     return [each["response"] for each in await review(told)]
 
 
+async def saved_search(told: Told) -> list[Any]:
+    """Its page, which searches with all of it, and the list."""
+    found = await told.page(f"/api/search/saved/{told.answer.json()['id']}")
+    (listed,) = (await told.page("/api/search/saved"))["items"]
+    assert found["looked_back"] is not None
+    return [{**each, "full_name": each["name"]} for each in (found, listed)]
+
+
 READINGS: Final[Mapping[str, Reading]] = {
     "create_listing": listing,
     "update_listing": listing,
@@ -143,6 +151,7 @@ READINGS: Final[Mapping[str, Reading]] = {
     "send_message": message,
     "update_item": item,
     "replace_item_fields": item,
+    "save_search": saved_search,
     "create_review": review,
     "update_review": review,
     "replace_review_fields": review,
@@ -151,7 +160,7 @@ READINGS: Final[Mapping[str, Reading]] = {
 }
 SHOWN_AS = {"name": "full_name"}  # where a field is read under another name
 # What is there once for whoever asks: a second one needs somebody else.
-ONCE = {"create_review", "register_user"}
+ONCE = {"create_review", "register_user", "save_search"}
 
 
 def leaf_texts(page: Any) -> set[str]:

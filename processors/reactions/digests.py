@@ -1,0 +1,55 @@
+"""Digests: at nine in the morning, Sri Lanka's, each day and each Monday, everybody for whom
+something was found since is told of all of it at once. A run that was missed is caught up once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import cast
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+import asyncpg
+
+from processors.reacting.calendar import CalendarJob
+from processors.reacting.commands import Commands
+from projections.reads import Reads
+from projections.searches.alert_matches import people_to_tell
+from schemas.messages import Role
+from schemas.recorded import CommandEnvelope, uncaused
+from schemas.searches import Frequency, SendDigest
+
+PEOPLE = 1_000
+ZONE = "Asia/Colombo"
+
+
+def _digest(frequency: Frequency) -> Callable[[asyncpg.Pool, Commands, datetime], Awaitable[int]]:
+    async def run(pool: asyncpg.Pool, commands: Commands, moment: datetime) -> int:
+        """Ask for the digest of everybody who has one to get; returns how many they are."""
+        count, last = 0, ""
+        while people := await people_to_tell(cast("Reads", pool), frequency, last, PEOPLE):
+            count += await commands.hand_over(_command(each, frequency, moment) for each in people)
+            last = people[-1]
+        return count
+
+    return run
+
+
+def _command(user_id: str, frequency: Frequency, moment: datetime) -> CommandEnvelope:
+    command = SendDigest(
+        user_id=UUID(user_id),
+        frequency=frequency,
+        due_at=moment,
+        asked_at=moment,
+        asked_by=f"calendar/{frequency}_digest",
+        asked_role=Role.SYSTEM,
+    )
+    # Of the hour, so that asking again for the same one is the same command.
+    name = f"digest/{frequency}/{user_id}/{moment.isoformat()}"
+    return uncaused(command, str(uuid5(NAMESPACE_OID, name)))
+
+
+DIGESTS: tuple[CalendarJob, ...] = (
+    CalendarJob("daily_digest", "0 9 * * *", ZONE, _digest(Frequency.DAILY)),
+    CalendarJob("weekly_digest", "0 9 * * 1", ZONE, _digest(Frequency.WEEKLY)),
+)

@@ -1,0 +1,1 @@
+"""What may happen to saved searches and to what their alerts find."""

@@ -1,0 +1,121 @@
+"""What is found is found once, whatever dies or is done again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+from opensearchpy import ConnectionError as NotConnectedError
+
+from processors.reacting.commands import open_commands
+from processors.reacting.effects import OutsideDownError, Tools
+from processors.reactions.alerts import MATCH_ALERTS
+from processors.reactions.mailing.alerts import ALERT_MAILS
+from processors.reactions.reactor import open_tools
+from projections.journal.streams import events_of
+from schemas.listings import listing_stream
+from schemas.searches import match_id_of, match_stream
+from tests.api.running import Mesh, journal_kinds, journalled
+from tests.api.searches.searching import (
+    a_make,
+    alert,
+    mails_to,
+    reader,
+    save,
+    until_considered,
+    until_mailed,
+    until_matched,
+    until_past,
+    until_told,
+)
+from tests.api.selling import Seller
+
+pytestmark = pytest.mark.usefixtures("all_readers")
+
+
+@pytest.fixture(scope="module")
+async def seller(mesh: Mesh) -> Seller:
+    return Seller(mesh, await mesh.account("seller"))
+
+
+async def events(mesh: Mesh, stream_id: str) -> list[Any]:
+    return [each async for each in events_of(mesh.machines.postgres, stream_id, count=100)]
+
+
+async def test_SE_11_SE_15_done_again_by_anybody_it_is_found_and_told_once(
+    mesh: Mesh, seller: Seller
+) -> None:
+    """A crash between match and send, a second reactor, a handler that begins anew: all of them run
+    the effect again.
+    """
+    buyer, make = await reader(mesh), a_make()
+    saved = await save(buyer, make=[make])
+    made = await alert(buyer, saved)
+    offered = await seller.offer(make=make)
+    (found,) = await until_matched(buyer, saved)
+    await until_mailed(buyer)
+    await until_told(buyer)
+    stream_id = match_stream(match_id_of(_id(made), _id(offered)))
+    published = (await events(mesh, listing_stream(found["listing_id"])))[1]
+    await journalled(mesh, stream_id, "alert.notified")
+    (matched, _) = await events(mesh, stream_id)
+    settings = mesh.settings
+    async with (
+        open_commands(settings, "again") as commands,
+        open_tools(settings, commands) as tools,
+    ):
+        await asyncio.gather(*(MATCH_ALERTS.run(published, tools) for _ in range(5)))
+        await asyncio.gather(*(ALERT_MAILS[0].run(matched, tools) for _ in range(5)))
+    # What comes behind it in the log shows that the writer has judged all of them.
+    other = await seller.offer(make=make)
+    await until_matched(buyer, saved, 2)
+    await until_considered(mesh, made.json()["id"], other.json()["id"])
+    assert await journal_kinds(mesh, stream_id) == ["alert.matched", "alert.notified"]
+    mails = await until_mailed(buyer, 2)
+    assert len({mail.message["Message-ID"] for mail in mails}) == len(mails) == 2
+
+
+def _id(answer: Any) -> UUID:
+    return UUID(answer.json()["id"])
+
+
+class Away:
+    """OpenSearch, as long as it is away; then the real one."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.is_away = True
+
+    async def search(self, **asked: Any) -> Any:
+        if self.is_away:
+            status = "N/A"
+            raise NotConnectedError(status, "refused", OSError())
+        return await self.real.search(**asked)
+
+
+async def test_SE_11_while_the_search_engine_is_away_the_matcher_waits_and_finds_it_once(
+    mesh: Mesh, seller: Seller
+) -> None:
+    buyer, make = await reader(mesh), a_make()
+    saved = await save(buyer, make=[make])
+    made = await alert(buyer, saved, "off")
+    offered = await seller.offer(make=make)
+    await until_matched(buyer, saved)
+    published = (await events(mesh, listing_stream(offered.json()["id"])))[1]
+    settings = mesh.settings
+    async with (
+        open_commands(settings, "away") as commands,
+        open_tools(settings, commands) as real,
+    ):
+        away = Away(real.opensearch)
+        tools = Tools(**{**vars(real), "opensearch": away})
+        with pytest.raises(OutsideDownError):
+            await MATCH_ALERTS.run(published, tools)
+        away.is_away = False
+        await MATCH_ALERTS.run(published, tools)
+    await until_past(mesh, offered)
+    stream_id = match_stream(match_id_of(_id(made), _id(offered)))
+    assert await journal_kinds(mesh, stream_id) == ["alert.matched"]
+    assert mails_to(buyer) == []

@@ -1,0 +1,52 @@
+"""One form for filters that ask for the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from projections.searches.canonical import filters_hash, filters_text
+from schemas.search import Filters
+
+
+def filters(**given: Any) -> Filters:
+    return Filters.model_validate(given)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"make": ["BMW", "Audi"]}, {"make": ["audi", "bmw", "B-M-W"]}),
+        ({"color": ["Guards Red"]}, {"color": ["guards-red", "GUARDS RED"]}),
+        ({"price_max": 5000}, {"price_max": "5000.00"}),
+        ({"radius_km": 10, "lat": 1, "lon": 2}, {"lon": 2.0, "lat": 1.0, "radius_km": 10.0}),
+        ({}, {"lat": 1, "lon": 2}),  # that only sorts
+        ({"market": "exotics"}, {}),
+        ({"fuel": ["petrol", "diesel"]}, {"fuel": ["diesel", "petrol", "petrol"]}),
+        ({"q": "some words"}, {}),  # judged by themselves
+        ({"location": ["Košice"]}, {"location": ["kosice"]}),
+    ],
+)
+def test_SE_04_the_same_has_the_same_hash(one, other) -> None:
+    assert filters_hash(filters(**one)) == filters_hash(filters(**other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"make": ["BMW"]}, {"make": ["BMW", "Audi"]}),
+        ({"make": ["Golf"]}, {"model": ["Golf"]}),
+        ({"price_max": 5000}, {"price_max": 5000.5}),
+        ({"price_max": 5000}, {"price_min": 5000}),
+        ({"market": "campus"}, {}),
+        ({"currency": "USD"}, {"currency": "LKR"}),
+        ({"radius_km": 10, "lat": 1, "lon": 2}, {"radius_km": 10, "lat": 2, "lon": 1}),
+    ],
+)
+def test_SE_04_what_is_not_the_same_has_another(one, other) -> None:
+    assert filters_hash(filters(**one)) != filters_hash(filters(**other))
+
+
+def test_SE_04_no_words_are_kept_in_the_text() -> None:
+    assert filters_text(filters(q="present", make=["BMW"])) == '{"make":["BMW"],"market":"exotics"}'
