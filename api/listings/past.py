@@ -39,15 +39,21 @@ PRICES = CaughtUp(listing_page.listing_page, price_history.price_history)
 VERSION_MAX = 2**53 - 1  # what every client can count to
 # Each entry says the first two itself; where images lie is no business of a history.
 _NOT_SHOWN = frozenset({"version", "updated_at", "thumbnail_keys", "medium_keys", "large_keys"})
+# Of a change, in a history.
+TEXT_SHOWN_MAX = 300  # characters
+VALUES_SHOWN_MAX = 10
 
 router = new_router("listings")
 
 
 class Change(BaseModel):
-    """One field before and after."""
+    """One field before and after. Of what is long both are cut, which `cut` says: `?version=` has
+    the whole.
+    """
 
     before: Any
     after: Any
+    cut: bool = False
 
 
 class HistoryEntry(BaseModel):
@@ -267,8 +273,17 @@ def _changes(before: ListingPage | None, after: ListingPage | None) -> dict[str,
     for name in (each.name for each in fields(ListingPage) if each.name not in _NOT_SHOWN):
         old, new = getattr(before, name, None), getattr(after, name, None)
         if old != new:
-            changes[name] = {"before": old, "after": new}
+            whole = {"before": old, "after": new}
+            short = {side: _short(value) for side, value in whole.items()}
+            changes[name] = short if short == whole else short | {"cut": True}
     return changes
+
+
+def _short(value: Any) -> Any:
+    """The beginning of a long text or list: a page has a hundred changes."""
+    if isinstance(value, str) and len(value) > TEXT_SHOWN_MAX:
+        return f"{value[:TEXT_SHOWN_MAX]}…"
+    return value[:VALUES_SHOWN_MAX] if isinstance(value, tuple) else value
 
 
 @router.get(

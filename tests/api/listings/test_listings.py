@@ -428,6 +428,19 @@ async def test_the_history_hides_from_the_public_what_was_hidden(mesh, seller) -
     assert entries[1]["changes"]["status"] == {"before": "draft", "after": "active"}
 
 
+async def test_the_history_cuts_what_is_long_and_the_version_has_the_whole(mesh, seller) -> None:
+    path = path_of(await seller.offer(description="short", features=["a"]))
+    text, features = "😀" * 10_000, [f"feature {each}" for each in range(30)]
+    last = await seller.change(2, path, description=text, features=features)
+    answer = await seller.read(f"{path}/history", last)
+    change = answer.json()["items"][-1]["changes"]
+    assert change["description"] == {"before": "short", "after": f"{'😀' * 300}…", "cut": True}
+    assert change["features"] == {"before": ["a"], "after": features[:10], "cut": True}
+    assert len(answer.content) < 10_000
+    whole = (await mesh.client.get(path, params={"version": 3})).json()
+    assert (whole["description"], whole["features"]) == (text, features)
+
+
 async def test_the_history_comes_in_pages(mesh, seller) -> None:
     path, last, _ = await changed_twice(seller)
     first = await mesh.client.get(f"{path}/history", params={"limit": 3}, headers=token_of(last))
