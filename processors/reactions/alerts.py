@@ -44,7 +44,8 @@ from schemas.recorded import CommandEnvelope, Recorded
 from schemas.searches import MATCHES, AlertCreated, Frequency, MatchAlert, MatchReason, match_id_of
 
 NAME = "match_alerts"
-SETS = 1_000  # of filters, that one look at OpenSearch brings
+SETS = 5_000  # of filters, that one look at OpenSearch brings: each look judges all of them anew
+REQUEST_TIMEOUT_S = 25  # longer than the engine's own
 PEOPLE = 200  # whose searches one look at Postgres brings
 LATE_MAX = 200  # listings that come on offer before an alert can be read: seconds' worth
 FIRST_EVENTS = 100  # of a listing, among which its publication is looked for
@@ -156,7 +157,9 @@ async def _searched(
     tools: Tools, index: str, body: Mapping[str, Any]
 ) -> Sequence[Mapping[str, Any]]:
     try:
-        answer = await tools.opensearch.search(index=index, body=body)
+        answer = await tools.opensearch.search(
+            index=index, body=body, params={"request_timeout": REQUEST_TIMEOUT_S}
+        )
     except OpenSearchException as error:
         if not (means_opensearch_down(error) or getattr(error, "status_code", 0) == _NOT_BUILT):
             raise

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, get_args
 from projections.projection import Projection, SearchIndex
 from projections.search.listing_search import INDEX as LISTINGS
 from projections.search.listing_search import ListingDocument
-from projections.search.query import FACETS, RANGES, SEARCH_TIMEOUT, fitting
+from projections.search.query import FACETS, RANGES, fitting
 from projections.searches.canonical import filters_of
 from schemas.frozen import frozen
 from schemas.recorded import Recorded
@@ -23,6 +23,7 @@ from schemas.searches import SearchDeleted, SearchSaved
 Heard: TypeAlias = SearchSaved | SearchDeleted
 
 QUERY = "query"
+PERCOLATION_TIMEOUT = "20s"  # nobody waits for it, and some 10,000 sets take a second (ADR 0040)
 # All that filters ask of a listing.
 FIELDS = ("status", "market", "place", *RANGES.values(), *FACETS.values())
 
@@ -91,6 +92,6 @@ def percolation(
         "size": size,
         "_source": False,
         "track_total_hits": False,
-        "timeout": SEARCH_TIMEOUT,
+        "timeout": PERCOLATION_TIMEOUT,
     }  # fmt: skip
     return body if after is None else {**body, "search_after": list(after)}

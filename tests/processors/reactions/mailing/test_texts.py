@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from jinja2.exceptions import SecurityError
 
 from processors.reactions.mailing import texts
-from processors.reactions.mailing.texts import TEMPLATES, greeted, write
+from processors.reactions.mailing.texts import TEMPLATES, greeted, told, write
 from schemas.messages import Language
+from schemas.searches import MatchReason
 
-MAILS = ("welcome", "verify_email", "reset_password")
 LINK = "https://market.example.org/verify-email#token=abc_-"
 UNTIL = "2026-03-01 12:00"
+MAILS = ("welcome", "verify_email", "reset_password", "alert", "digest")
+PLACES = {each: f"https://market.example.org/{each}" for each in ("manage", "unsubscribe")}
+TITLE = "Porsche <b>911</b>"
+FOUND = {"title": TITLE, "price": "USD 85,000.00", "reason": "new", "searches": ["One", "Two"]}
+# What the templates of alerts take besides.
+SAID: dict[str, dict[str, Any]] = {
+    "alert": {
+        "title": TITLE, "price": "USD 85,000.00", "reason": "price_drop", "search": "Mine",
+        "links": PLACES.values(), **PLACES,
+    },
+    "digest": {
+        "found": [{**FOUND, "link": LINK}], "total": 1, "more": 0, "links": PLACES.values(),
+        **PLACES,
+    },
+}  # fmt: skip
 SCRIPTS = {
     Language.ENGLISH: re.compile("[a-z]"),
     Language.SINHALA: re.compile("[\u0d80-\u0dff]"),
@@ -39,7 +55,8 @@ class Elements(HTMLParser):
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("mail", MAILS)
 def test_NO_04_every_mail_speaks_every_language(mail: str, language: Language) -> None:
-    written = write(mail, language, name="Nimal Perera", link=LINK, until=UNTIL)
+    more = SAID.get(mail, {})
+    written = write(mail, language, name="Nimal Perera", link=LINK, until=UNTIL, **more)
     for text in (written.subject, written.text, written.html):
         assert SCRIPTS[language].search(text)
     assert "Nimal Perera" in written.text
@@ -58,6 +75,35 @@ def test_NO_05_the_link_stands_in_the_text_and_is_one_in_the_html(
     assert Elements(written.html).links == [LINK]
     assert UNTIL in written.text
     assert UNTIL in written.html
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("mail", SAID)
+def test_SE_12_what_is_found_is_named_and_its_links_are_links(
+    mail: str, language: Language
+) -> None:
+    written = write(mail, language, name="Nimal", link=LINK, **SAID[mail])
+    assert f"{TITLE} USD 85,000.00" in written.text
+    assert "Porsche &lt;b&gt;911&lt;/b&gt;" in written.html
+    found = Elements(written.html)
+    assert found.links == [LINK, *PLACES.values()]
+    assert "b" not in found.tags
+
+
+@pytest.mark.parametrize("reason", MatchReason)
+def test_SE_12_a_mail_says_why(reason: MatchReason) -> None:
+    said = {**SAID["alert"], "reason": reason.value}
+    subjects = {"new": "New", "price_drop": "A price has dropped", "back_on_market": "Back"}
+    assert write("alert", Language.ENGLISH, name="", **said).subject.startswith(subjects[reason])
+
+
+@pytest.mark.parametrize("text", ["See evil.example", "https://evil", "a@b", "\u202e"])
+def test_SE_12_a_title_that_advertises_is_left_out(text: str) -> None:
+    assert told(text, 80) == ""
+
+
+def test_SE_12_a_title_is_one_line_and_cut() -> None:
+    assert told("Porsche\n911   Carrera", 11) == "Porsche 911"
 
 
 def test_there_is_a_template_for_each_and_none_besides() -> None:
