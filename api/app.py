@@ -20,6 +20,7 @@ from api.favorites import sharing as wishlists
 from api.identity import account, api_keys, erasure, export, mail_links, oauth, standing
 from api.identity import routes as identity
 from api.items import routes as items
+from api.listings import duplicates as listing_duplicates
 from api.listings import feeds as listing_feeds
 from api.listings import images as listing_images
 from api.listings import insight as listing_insight
@@ -65,6 +66,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing_vins.router,
     listing_feeds.router,
     listing_seo.router,
+    listing_duplicates.router,
     messaging.router,
     items.router,
     reviews.router,

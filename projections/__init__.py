@@ -21,6 +21,7 @@ from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 from projections.listings.asking_days import asking_days
 from projections.listings.listing_page import listing_page
+from projections.listings.listing_signs import listing_signs
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
 from projections.media.media_files import media_files
@@ -51,6 +52,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     listing_views,
     price_history,
     asking_days,
+    listing_signs,
     listing_search,
     listing_facts,
     listing_views_log,

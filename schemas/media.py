@@ -28,6 +28,9 @@ OriginalKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"original-[0-9
 VariantKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"[0-9a-f]{64}\.webp$")]
 KEY_FORM = Form(r"^[a-z0-9/._-]+$", "is no key of the object store")
 ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+# Which of 8 x 8 places of a picture are lighter than those beside them: pictures that look alike
+# differ in few of these bits.
+Look = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 # The stream of what a picture is for: `listing/0b7c…`.
 Subject = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}/[0-9a-f-]{36}$")]
 
@@ -58,7 +61,9 @@ class FailureReason(StrEnum):
 
 
 class Variant(BaseModel):
-    """One size of a picture: where it lies, its sides in pixels and its bytes."""
+    """One size of a picture: where it lies, its sides in pixels and its bytes. The smallest says what
+    the picture looks like.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,21 +72,25 @@ class Variant(BaseModel):
     width: Annotated[int, Field(ge=1)]
     height: Annotated[int, Field(ge=1)]
     size: Annotated[int, Field(ge=1)]
+    look: Look | None = None
 
 
 class ImageVariants(BaseModel):
-    """Where the three variants of one image lie in the object store."""
+    """Where the three variants of one image lie in the object store, and what it looks like."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     thumbnail: ObjectKey
     medium: ObjectKey
     large: ObjectKey
+    look: Look | None = None
 
     @classmethod
     def of(cls, variants: Iterable[Variant]) -> Self:
         """Those of what was drawn."""
-        return cls(**{each.name.value: each.key for each in variants})
+        drawn = list(variants)
+        look = next((each.look for each in drawn if each.look is not None), None)
+        return cls(**{each.name.value: each.key for each in drawn}, look=look)
 
 
 Variants = Annotated[tuple[Variant, ...], Field(min_length=1, max_length=10)]

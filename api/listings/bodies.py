@@ -55,6 +55,7 @@ LISTING = {
     "published_at": "2026-03-01T12:00:00Z",
     "expires_at": "2026-05-30T12:00:00Z",
     "sold_at": None,
+    "days_to_sell": None,
     "mileage_km": 42_000,
     "images": [PICTURE],
     "views": 7,
@@ -124,6 +125,9 @@ class ListingAnswer(VehicleFacts):
         description="When its time on offer ends, or ended; null: there is no end"
     )
     sold_at: AwareDatetime | None
+    days_to_sell: int | None = Field(
+        description="Whole days from its first publication until it was sold; null: it is not"
+    )
     mileage_km: int | None
     images: list[PictureAnswer] = Field(description="In their order; the first stands for it")
     views: int | None = Field(default=None, description="Only on the listing as it is now")
@@ -150,6 +154,7 @@ def shown(row: Mapping[str, Any], marks: Mapping[str, bool | None] | None = None
     body = dict(row)
     unit, lat, lon = body.pop("mileage_unit"), body.pop("lat"), body.pop("lon")
     body["id"] = body.pop("key")
+    body["days_to_sell"] = _days_to_sell(row)
     if unit is not None:
         body["mileage"] = {"value": body["mileage"], "unit": unit}
     body["images"] = pictures_of(row)
@@ -159,3 +164,8 @@ def shown(row: Mapping[str, Any], marks: Mapping[str, bool | None] | None = None
         body["is_favorite"] = marks[body["id"]]
     body["geo"] = None if lat is None else {"lat": lat, "lon": lon}
     return body
+
+
+def _days_to_sell(row: Mapping[str, Any]) -> int | None:
+    begun, sold = row["published_at"], row["sold_at"]
+    return None if begun is None or sold is None else (sold - begun).days

@@ -4,11 +4,11 @@ listings. Pure. What the fields are called and which are required, the tests kee
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.wire.emitted import json_of
 from schemas.listings import ListingStatus
 from schemas.money import major_units
 from schemas.vehicles import Availability, BodyType, Condition, Drivetrain, FuelType, Transmission
@@ -192,7 +192,7 @@ def _tag(place: int) -> Column:
 
 def _city(row: Row, _shop: Shop) -> str:
     city = str(row["location"] or "").lstrip(_FORMULA)
-    return json.dumps({"city": city}, ensure_ascii=False) if city else ""
+    return json_of({"city": city}).decode() if city else ""
 
 
 _META_BODIES: Final = {

@@ -104,7 +104,14 @@ async def _variants(event: MediaUploaded, tools: Tools, objects: Objects) -> Out
         await objects.put(key, picture.data)
         width, height = picture.size
         variants.append(
-            Variant(name=name, key=key, width=width, height=height, size=len(picture.data))
+            Variant(
+                name=name,
+                key=key,
+                width=width,
+                height=height,
+                size=len(picture.data),
+                look=picture.look if name is VariantName.THUMBNAIL else None,
+            )
         )
     return tuple(variants)
 

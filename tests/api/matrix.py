@@ -103,6 +103,8 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "read_listing_vin": SIGNED_IN,
     "list_vin_listings": SIGNED_IN,
     "list_shared_vins": STAFF,
+    "list_listing_duplicates": SIGNED_IN,
+    "list_duplicates": STAFF,
     "open_conversation": SIGNED_IN,
     "list_conversations": SIGNED_IN,
     "list_chats": SIGNED_IN,
@@ -267,6 +269,7 @@ THINGS: Final[Mapping[str, Thing]] = {
     # A draft is not there for its own seller either: what caches keep is for all.
     "read_listing_json_ld": Thing("draft", others=404, own=404, staff=NO_STAFF),
     "read_listing_vin": Thing("offer", others=403),
+    "list_listing_duplicates": Thing("offer", others=403),
     "view_listing": Thing("draft", others=404, staff=NO_STAFF),
     "read_listing_figures": Thing("offer", others=403),
     "replace_listing_fields": Thing("draft", others=404, ask=_CHANGE),

@@ -61,6 +61,8 @@ WORK: dict[str, str] = {
     "(503 beyond)",
     **dict.fromkeys(
         ("read_listing_vin", "list_vin_listings"), "at most 20 listings of one VIN by an index"),
+    "list_listing_duplicates": "at most 50 listings that share a sign, by an index",
+    "list_duplicates": "at most 50 listings, and of each at most 50 that share a sign, by an index",
     "list_shared_vins": "all VINs on offer, counted in the order of an index; of each at most 20 listings",
     "read_price_insight": "the listings of one make, model, currency and three years by an index, of "
     "each at most an entry a day on which it changed; 50 are shown (test_asking_days)",

@@ -295,9 +295,9 @@ async def seller(mesh: Mesh) -> Seller:
     return Seller(mesh, await mesh.account("seller"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 async def dealer(mesh: Mesh) -> Seller:
-    """Somebody whose feeds nobody else's test fills."""
+    """Somebody whose feeds no other test fills."""
     return Seller(mesh, await mesh.account("dealer"))
 
 
@@ -337,16 +337,15 @@ async def test_BY_18_pages_by_position_hold_every_listing_once(dealer) -> None:
     assert [page.json()["numberOfItems"] for page in pages] == [2, 2, 2, 1]
 
 
-async def test_BY_18_what_changes_while_somebody_reads_on_is_not_passed_over(mesh) -> None:
-    shop = Seller(mesh, await mesh.account("dealer"))
-    offered = [await shop.offer() for _ in range(6)]
-    path, params = "/api/feeds/vehicles.jsonld", {"seller_id": shop.account.user_id, "limit": 3}
-    first = await shop.read(path, offered[-1], **params)
-    last = await shop.ask(
+async def test_BY_18_what_changes_while_somebody_reads_on_is_not_passed_over(dealer) -> None:
+    offered = [await dealer.offer() for _ in range(6)]
+    path, params = "/api/feeds/vehicles.jsonld", {"seller_id": dealer.account.user_id, "limit": 3}
+    first = await dealer.read(path, offered[-1], **params)
+    last = await dealer.ask(
         "PATCH", path_of(offered[0]), json={"price_minor": 5}, headers={"If-Match": "*"}
     )
-    await shop.read(path_of(offered[0]), last)
-    pages = await walked(shop, path, first)
+    await dealer.read(path_of(offered[0]), last)
+    pages = await walked(dealer, path, first)
     found = {
         each["@id"].rpartition("/")[2] for page in pages for each in page.json()["itemListElement"]
     }

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from api.listings.bodies import LISTING_ID, shown
+from projections.listings.listing_page import ListingPage
+from schemas.listings import ListingStatus
+from schemas.messages import Market
 from tests.api.running import Mesh, api, held_back
 from tests.api.selling import CAR, Seller, path_of, pointers_of, reason_of, token_of
+from tests.projections.cars import day
 
 UNKNOWN = f"/api/listings/{uuid4()}"
 
@@ -280,9 +286,19 @@ async def test_LI_10_a_sold_listing_says_so_and_can_not_be_sold_again(mesh, sell
     sold = await seller.ask("POST", f"{path_of(offered)}/sold", json=sale)
     found = await mesh.client.get(path_of(offered), headers=token_of(sold))
     assert (found.json()["status"], found.json()["sold_at"] is not None) == ("sold", True)
+    assert found.json()["days_to_sell"] == 0
     assert "buyer_id" not in found.json()
     again = await seller.ask("POST", f"{path_of(offered)}/sold", json=sale)
     assert reason_of(again) == (409, "listing_sold")
+
+
+@pytest.mark.parametrize(("sold", "days"), [(None, None), (day(3.9), 3), (day(40), 40)])
+def test_LI_10_days_to_sell_are_whole_days_since_the_first_publication(
+    sold: datetime | None, days: int | None
+) -> None:
+    page = ListingPage("s", Market.EXOTICS, ListingStatus.SOLD, 1, day(0), day(0), day(0))
+    row = {"key": LISTING_ID, **asdict(page), "sold_at": sold}
+    assert shown(row)["days_to_sell"] == days
 
 
 async def test_LI_10_nobody_who_is_not_there_can_have_bought(mesh, seller) -> None:
