@@ -73,8 +73,15 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
         int, typer.Option(min=0, max=SHOWN_MAX, help="With --check: show the first so many rows.")
     ] = 10,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Change what is listed, and withdraw what the file lacks."),
+    ] = False,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="Import though most of the file looks wrong.")
+        bool,
+        typer.Option(
+            "--anyway", help="Though the file looks wrong, or lacks most of what is there."
+        ),
     ] = False,
     wait: Annotated[
         float,
@@ -102,6 +109,7 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
             wait_s=wait,
             limit=limit,
             anyway=anyway,
+            update=update,
         )
         if job.report is not None:
             check_report_place(job.report, file, mapping)
@@ -110,6 +118,10 @@ def import_(  # noqa: PLR0913, PLR0917 - a command's options are its parameters
             return
         summary = _run(job, Limits(retry_for_s=retry_for))
     _say(json.dumps(summary.as_json()) if as_json else _told(summary))
+    if summary.held_back is not None:
+        _end(
+            f"{summary.held_back}. Nothing was withdrawn: say --anyway if they are gone.", EXIT_DATA
+        )
 
 
 @contextmanager
@@ -192,6 +204,9 @@ def _told(summary: Summary) -> str:
     sums = f"{tally.accepted} accepted, {tally.refused.total()} refused"
     lines = [f"{tally.read} rows read: {sums} ({summary.seconds:.1f} s)"]
     lines += tally.told()
+    if summary.changes is not None:
+        counted = (f"{rows} {what.replace('_', ' ')}" for what, rows in summary.changes.items())
+        lines.append(f"Of what was listed: {', '.join(counted) or 'nothing changed'}")
     if summary.searchable_s is not None:
         lines.append(f"A search finds all of it, {summary.searchable_s:.1f} s after the start.")
     return "\n".join([*lines, f"Each row's outcome: {summary.report}"])

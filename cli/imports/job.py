@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -16,11 +17,13 @@ from typing import Any
 
 import uuid_utils
 
+from api.backends.database import Database
 from api.backends.gateway import CommandGateway
 from api.entry.commands import fingerprint_of
+from api.wire.problems import StoreUnavailableError
 from cli.imports.cells import shown
 from cli.imports.files.file_kind import explain
-from cli.imports.files.rows import Rows, TableError
+from cli.imports.files.rows import Row, Rows, TableError
 from cli.imports.files.table import count_lines, open_table
 from cli.imports.first_look import suspicions
 from cli.imports.language.mapping import Mapping
@@ -30,6 +33,7 @@ from cli.imports.sending.report import Report, Tally, open_report
 from cli.imports.sending.searchable import wait_until_searchable
 from cli.imports.sending.sending import Limits, NoAnswerError, Sender
 from cli.imports.translate import Order, Translator, missing_columns
+from cli.imports.updating import Updater, listings_of
 from infra.process import run_command
 from infra.settings import Settings
 from schemas.messages import Market
@@ -50,6 +54,7 @@ class Job:
     wait_s: float = 0.0  # how long to wait until the search has everything; 0: don't
     limit: int | None = None  # only so many rows
     anyway: bool = False  # though most of the file looks wrong
+    update: bool = False  # change what is there, and withdraw what the file lacks
 
 
 class LooksWrongError(Exception):
@@ -65,6 +70,8 @@ class Summary:
     report: Path
     token: str
     searchable_s: float | None = None  # until the search had everything; None: not waited for
+    changes: Counter[str] | None = None  # of an update: how many rows changed what
+    held_back: str | None = None  # why nothing was withdrawn, though the file lacks listings
 
     def as_json(self) -> dict[str, Any]:
         """The summary as `--json` prints it."""
@@ -74,6 +81,8 @@ class Summary:
             "searchable_seconds": self.searchable_s and round(self.searchable_s, 3),
             "report": str(self.report),
             "consistency_token": self.token,
+            **({"changes": {**self.changes}} if self.changes is not None else {}),
+            **({"held_back": self.held_back} if self.held_back else {}),
         }
 
 
@@ -137,15 +146,64 @@ async def _import(
     )
     async with _gateway(settings, limits) as gateway:
         sender = Sender(gateway.send, noted, limits)
-        rows = islice(table, job.limit)
-        noted.tally.read = await sender.run(rows, Translator(order).translate)
+        rows, translator = islice(table, job.limit), Translator(order)
+        updater = await _updater(settings, job, translator) if job.update else None
+        translate = updater.translate if updater is not None else translator.translate
+        noted.tally.read = await sender.run(rows, translate)
+        held_back = None
+        if updater is not None:
+            held_back = await _withdraw(job, updater, sender, noted)
     noted.progress.finish(noted.tally)
     seconds, positions = time.monotonic() - started, list(sender.latest.values())
     searchable_s = None
     if job.wait_s and await wait_until_searchable(settings, positions, job.wait_s):
         searchable_s = time.monotonic() - started
     token = format_token(positions)
-    return Summary(noted.tally, seconds, job.report or Path(), token, searchable_s)
+    changes = updater.counts if updater is not None else None
+    report = job.report or Path()
+    return Summary(noted.tally, seconds, report, token, searchable_s, changes, held_back)
+
+
+async def _updater(settings: Settings, job: Job, translator: Translator) -> Updater:
+    """With what is there of this seller; raises NoAnswerError."""
+    database = Database(settings)
+    await database.open()
+    try:
+        return Updater(translator, await listings_of(database, job.seller_id))
+    except StoreUnavailableError as error:
+        message = "what is listed can't be read"
+        raise NoAnswerError(message) from error
+    finally:
+        await database.close()
+
+
+async def _withdraw(job: Job, updater: Updater, sender: Sender, noted: _Noted) -> str | None:
+    """Take back what the file lacks, or say why not. A part of a file lacks most of it, and a
+    person's listings need not come from it.
+    """
+    if job.limit is not None or job.seller_id != f"import:{job.mapping.source}":
+        return None
+    doubt = updater.doubt()
+    if doubt is not None and not job.anyway:
+        return doubt
+    missing = enumerate(updater.missing(), start=1)
+    rows = [Row(number, 0, {"listing_id": each}) for number, each in missing]
+    sender.report = _Withdrawn(noted.report, updater.counts)
+    await sender.run(rows, updater.withdraw)
+    return None
+
+
+@dataclass
+class _Withdrawn:
+    """The outcomes of listings that no row stands for: row 0 of the report."""
+
+    report: Report
+    counts: Counter[str]
+
+    def write(self, outcome: Outcome) -> None:
+        taken = "withdrawn" if outcome.refusal is None else "not_withdrawn"
+        self.counts[taken] += 1
+        self.report.write(replace(outcome, row=0))
 
 
 def _end_if_cancelled() -> None:

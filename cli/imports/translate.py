@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from hashlib import blake2b, sha256
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid5
 
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from cli.imports.language.mapping import Mapping
 from cli.imports.language.rules import TemplateRule, chosen, columns_of
 from cli.imports.language.values import compose, value_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError
-from schemas.listings import CreateListing
+from schemas.listings import CreateListing, PublishListing, UnpublishListing, UpdateListing
 from schemas.messages import Market, Role
 from schemas.recorded import CommandEnvelope
 from schemas.recorded import value_of as json_of
@@ -34,6 +34,9 @@ _SEPARATOR = "\u001f"  # keeps ("ab", "c") and ("a", "bc") apart
 _KEY_BYTES = 16
 # However late it takes effect, the next run finds it; a refusal for lateness would stand for ever.
 _NO_DEADLINE = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+ListingOrder: TypeAlias = CreateListing | UpdateListing | PublishListing | UnpublishListing
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,15 @@ class Translator:
     """
 
     order: Order
+    listing_id: UUID | None = None  # of the row that came last; None where it couldn't be read
     _seen: Counter[bytes] = field(default_factory=Counter)
 
     def translate(self, row: Row) -> CommandEnvelope | Refusal:
         """The command for a row, or why there is none."""
+        self.listing_id = None
         if row.refusal is not None:
             return row.refusal
-        listing_id = self._listing_id(row.cells)
+        self.listing_id = listing_id = self._listing_id(row.cells)
         mapping = self.order.mapping
         cells, unmade = with_made(mapping.columns, row.cells)
         try:
@@ -93,15 +98,20 @@ class Translator:
         )
         # Not the time: the same row asked for tomorrow is the same request.
         content = f"{order.seller_id}{_SEPARATOR}{order.market}".encode() + json_of(fields)
-        command_id = str(uuid5(listing_id, sha256(content).hexdigest()))
-        return CommandEnvelope(
-            command=command,
-            command_id=command_id,
-            correlation_id=order.correlation_id,
-            causation_id=command_id,
-            fingerprint=order.fingerprint(content),
-            deadline=_NO_DEADLINE,
-        )
+        return enveloped(order, command, content)
+
+
+def enveloped(order: Order, command: ListingOrder, content: bytes) -> CommandEnvelope:
+    """The command on its way; its id follows from its listing and from what is asked."""
+    command_id = str(uuid5(command.listing_id, sha256(content).hexdigest()))
+    return CommandEnvelope(
+        command=command,
+        command_id=command_id,
+        correlation_id=order.correlation_id,
+        causation_id=command_id,
+        fingerprint=order.fingerprint(content),
+        deadline=_NO_DEADLINE,
+    )
 
 
 def listing_id_of(source: str, key: str, occurrence: int) -> UUID:

@@ -11,7 +11,9 @@ import signal
 import subprocess
 import sys
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -379,6 +381,40 @@ def test_the_summary_is_told_to_programs(done: list[Job]) -> None:
         "report": str(done[0].report),
         "consistency_token": "events.listings:1:2",
     }
+
+
+@pytest.fixture
+def held_back(done: list[Job], monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """An update that found too little in its file."""
+
+    def run(_settings: Settings, job: Job, _limits: Limits) -> Summary:
+        done.append(job)
+        changes = Counter({"unchanged": 1, "left_taken_back": 2})
+        found = Summary(Tally(read=3, accepted=3), 1.5, job.report or Path(), "t")
+        return replace(found, changes=changes, held_back="5 of 9 listings are not in the file")
+
+    monkeypatch.setattr(importing, "run_import", run)
+    return done
+
+
+def test_an_update_that_holds_back_says_so_and_ends_with_65(held_back: list[Job]) -> None:
+    result = mesh_import(OTHER[0], "--mapping", OTHER[1], "--update")
+    assert result.exit_code == 65
+    assert "Of what was listed: 1 unchanged, 2 left taken back" in result.stdout
+    assert result.stderr.startswith("5 of 9 listings are not in the file. Nothing was withdrawn:")
+    assert held_back[0].update
+
+
+def test_an_update_tells_programs_what_it_changed(held_back: list[Job]) -> None:
+    result = mesh_import(OTHER[0], "--mapping", OTHER[1], "--update", "--json")
+    told = json.loads(result.stdout)
+    assert told["changes"] == {"unchanged": 1, "left_taken_back": 2}
+    assert told["held_back"] == "5 of 9 listings are not in the file"
+
+
+def test_an_import_is_no_update_unless_it_is_asked_for(done: list[Job]) -> None:
+    mesh_import(OTHER[0], "--mapping", OTHER[1])
+    assert not done[0].update
 
 
 def test_market_and_seller_of_the_mapping_give_way_to_those_of_the_command(

@@ -139,7 +139,7 @@ async def test_a_row_whose_content_has_changed_is_refused_by_the_writer(
     await imported(market, changed, mapping, noted)
     refused = [each for each in noted if each.refusal and each.refusal.by.value == "writer"]
     assert [each.refusal.reason for each in refused if each.refusal] == ["listing_exists"]
-    assert "does not update" in str(refused[0].refusal)
+    assert "updates with --update" in str(refused[0].refusal)
     assert refused[0].row == 1
 
 

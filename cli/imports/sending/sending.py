@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from api.wire.problems import WriteUnavailableError
 from cli.imports.files.rows import Row
@@ -24,10 +24,11 @@ from schemas.recorded import CommandEnvelope, Reply
 
 # What the writer's reasons mean where it names no field.
 _MEANT: Final = {
-    "listing_exists": "was listed before with other values: an import creates, it does not update",
+    "listing_exists": "was listed before with other values: an import creates, and updates with --update",
 }
 Send = Callable[[CommandEnvelope, float], Awaitable[Reply]]
-Translate = Callable[[Row], CommandEnvelope | Refusal]
+Translated: TypeAlias = CommandEnvelope | tuple[CommandEnvelope, ...] | Outcome | Refusal
+Translate = Callable[[Row], Translated]
 
 YIELD_EVERY_ROWS = 200  # translating never waits; the replies' reader must get its turns
 
@@ -77,22 +78,30 @@ class Sender:
                     if isinstance(found, Refusal):
                         self.report.write(Outcome(row.number, row.line, refusal=found))
                         continue
+                    if isinstance(found, Outcome):  # what the row says is so already
+                        self.report.write(found)
+                        continue
+                    commands = (found,) if isinstance(found, CommandEnvelope) else found
                     await self._window.enter()
-                    group.create_task(self._ask(row, found))
+                    group.create_task(self._ask(row, commands))
         except ExceptionGroup as failures:
             # One failure ends them all, so the first one tells what happened.
             raise failures.exceptions[0] from None
         return read
 
-    async def _ask(self, row: Row, envelope: CommandEnvelope) -> None:
+    async def _ask(self, row: Row, commands: tuple[CommandEnvelope, ...]) -> None:
+        """One row's commands, one after another, up to the first that is refused."""
         began = time.monotonic()
         try:
-            reply = await self._reply_to(envelope)
-            self._answered_at = time.monotonic()
+            for envelope in commands:
+                reply = await self._reply_to(envelope)
+                self._answered_at = time.monotonic()
+                if reply.position is not None:
+                    self._remember(reply.position)
+                if reply.outcome != "accepted":
+                    break
         finally:
-            self._window.leave(time.monotonic() - began)
-        if reply.position is not None:
-            self._remember(reply.position)
+            self._window.leave((time.monotonic() - began) / len(commands))
         self.report.write(_outcome(row, envelope, reply))
 
     def _remember(self, position: Position) -> None:

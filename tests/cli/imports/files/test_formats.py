@@ -188,6 +188,7 @@ UNREADABLE_XML = {
         "<!DOCTYPE x SYSTEM 'http://127.0.0.1:9/x.dtd'><x/>",
         "document type",
     ),
+    "a bare document type": ("<!DOCTYPE x><x><ad/></x>", "a document type"),
     "depth": ("<ad>" * 5_000, "nested more than 60 deep"),
     "one long tag": (f"<x><ad a='{'y' * 4_000_000}'/></x>", "one tag or comment of more than"),
     "no end": ("<x><ad><a>1</a></ad>", "is no XML"),
@@ -317,6 +318,14 @@ def test_a_sheet_that_says_it_is_endless_is_as_long_as_it_is(tmp_path: Path) -> 
     assert (first.line, first.cells) == (9, {"make": "VW"})
     assert broken.refusal is not None
     assert "column 'make' holds the error #N/A" in broken.refusal.detail
+
+
+def test_a_sheet_that_says_it_is_short_is_as_long_as_it_is(tmp_path: Path) -> None:
+    sheet = SHEETS.replace("<sheetData>", "<dimension ref='A1:A1'/><sheetData>")
+    cell = "<row r='{0}'><c r='A{0}' t='inlineStr'><is><t>{1}</t></is></c></row>"
+    rows = cell.format(1, "make") + cell.format(2, "VW") + cell.format(3, "BMW")
+    file = written(tmp_path, part(SHEET, f"{sheet}{rows}{ENDS}"))
+    assert [row.cells["make"] for row in read(file, format="xlsx")] == ["VW", "BMW"]
 
 
 READ = """

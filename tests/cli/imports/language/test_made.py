@@ -45,6 +45,7 @@ def split(columns: str, cell: str) -> tuple[object, object] | Refusal:
         (", spaces_for: _", "BMW_740i_Hamann", ("BMW", "740i Hamann")),
         (", spaces_for: _, anywhere: true", "Schöner_BMW_740i", ("BMW", "740i")),
         (", unknown: absent", "Trabant 601", (None, "Trabant 601")),
+        (", unknown: absent", "Neuer BMW 3er", (None, "Neuer BMW 3er")),
         (", unknown: absent", "VWs aller Art", (None, "VWs aller Art")),
     ],
 )

@@ -113,9 +113,9 @@ def test_a_number_is_multiplied_by_a_declared_factor_and_rounded_once(
 
 
 def test_a_factor_of_many_digits_is_exact() -> None:
-    # 28 digits, Python's own bound, would round 0.49999… to a half before it is rounded.
-    text = "{engine_cc: {as: integer, column: c, factor: 0.49999999999999999999}}"
-    assert fields(one(rule(text), c="3")) == {"engine_cc": 1}
+    # 1.5 less 6e-34: with Python's own 28 digits that is a half, and would be rounded up.
+    text = "{engine_cc: {as: integer, column: c, factor: 0.50000000000000001}}"
+    assert fields(one(rule(text), c="2.99999999999999994")) == {"engine_cc": 1}
 
 
 @pytest.mark.parametrize(
