@@ -110,7 +110,40 @@ def on_campus(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
     return ask
 
 
+def of_a_listing(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
+    """Asked about an offer of one's own."""
+
+    async def ask(shop: Shop) -> httpx.Response:
+        seller = await shop.person()
+        offered = await seller.offer()
+        path_to_it = path.format(offered.json()["id"])
+        return await seller.ask("GET", path_to_it, headers=token_of(offered))
+
+    return ask
+
+
+def feed(name: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
+    """The first page of two."""
+
+    async def ask(shop: Shop) -> httpx.Response:
+        seller = await shop.person()
+        await seller.offer()
+        params = {"seller_id": seller.account.user_id, "limit": 1}
+        return await seller.read(f"{FEEDS}{name}", await seller.offer(), **params)
+
+    return ask
+
+
+FEEDS: Final = "/api/feeds/"
+_METADATA: Final = "/api/functions/seo-metadata"
 OTHERWISE: Final[Mapping[str, Callable[[Shop], Awaitable[httpx.Response]]]] = {
+    "read_listing_json_ld": of_a_listing("/api/listings/{}/json-ld"),
+    "read_seo_metadata": of_a_listing(f"{_METADATA}?listing={{}}"),
+    "read_seo_image": of_a_listing(f"{_METADATA}/image?listing={{}}"),
+    "list_vin_listings": of_a_listing("/api/vins?vin=WP0ZZZ99ZTS392124"),
+    "read_json_ld_feed": feed("vehicles.jsonld"),
+    "read_meta_feed": feed("meta-vehicles.csv"),
+    "read_google_feed": feed("google-vehicles.csv"),
     "log_in": log_in,
     "refresh_session": refresh_session,
     "view_listing": view_listing,
@@ -180,6 +213,8 @@ def documented(operation: Operation, answer: httpx.Response) -> set[str]:
 
 
 def more_follows(answer: httpx.Response) -> bool:
+    if answer.request.url.path.startswith(FEEDS):
+        return True  # two are asked for one by one
     body = answer.json()
     return body["next" if "hits" in body else "next_cursor"] is not None
 
