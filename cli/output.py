@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 
@@ -47,7 +48,8 @@ def until_closed() -> Iterator[None]:
     """Within the block a closed standard output ends the process with 0, whoever writes to it:
     Python, click and rich each make an error of their own of it.
     """
-    stream = sys.stdout
+    # Python has none where it was closed from the start: `mesh status >&-`.
+    stream = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
     sys.stdout = _Closable(stream)
     try:
         yield

@@ -69,6 +69,7 @@ _UNSEEN: Final[Ranges] = (
     (0xFFA0, 0xFFA0),
     (0xFFF0, 0xFFF8),
     (0xFFFC, 0xFFFC),  # stands for something that did not come along
+    (0x13430, 0x13442),  # how hieroglyphs are joined, and blanks of theirs
     (0x16FE4, 0x16FE4),
     (0x1BCA0, 0x1BCA3),
     (0x1D159, 0x1D159),

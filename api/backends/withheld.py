@@ -140,7 +140,7 @@ class Withheld:
         """Raises a 503 problem when the request names a row of these projections that is left
         out: in its path, its query, or as the caller's own.
         """
-        request.scope["reads"] = projections
+        request.scope.setdefault("reads", set()).update(projections)
         await self._renew(fresh_s)
         if self._named_by(request, projections):
             # What has just been mended must not be refused for what is remembered.
@@ -152,12 +152,16 @@ class Withheld:
         """What the caller is told of these parked streams."""
         return BeingRepaired(streams, await self._why(request, streams))
 
-    async def of(self, projection: str, key: str) -> BeingRepaired | None:
-        """What whoever the row is about, and has shown that, is told; None where it is shown."""
+    async def of(self, projection: str, key: str, *, why: bool = True) -> BeingRepaired | None:
+        """What whoever the row is about, and has shown that, is told; None where it is shown.
+        Others are not told `why`.
+        """
         await self._renew(0.0)
         stream = self._rows.get(projection, {}).get(key)
         if stream is None:
             return None
+        if not why:
+            return BeingRepaired({stream})
         return BeingRepaired({stream}, await self._postgres.fetch(_WHY, [stream], TOLD_MAX))
 
     def _named_by(self, request: Request, projections: Sequence[str]) -> set[str]:

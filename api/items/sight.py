@@ -56,6 +56,10 @@ def item_unknown() -> Problem:
 
 async def _of_campus(mesh: Machines, campus: CampusPerson, item_id: UUID) -> Mapping[str, Any]:
     row = await items.by_id(mesh.postgres, str(item_id))
+    if row is None and (
+        waiting := await mesh.withheld.of(items.items.name, str(item_id), why=False)
+    ):
+        raise waiting
     if row is None or row["email_domain"] != campus.email_domain:
         raise item_unknown()
     return row

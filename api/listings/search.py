@@ -190,7 +190,7 @@ async def _found(mesh: Machines, asked: Asked) -> bytes:
     if asked.page.after is None and asked.filters.q and not _total(found):
         asked = replace(asked, typos=True)
         found = await _run(mesh, asked.body)
-    return orjson.dumps((asked.typos, found))
+    return json_of((asked.typos, found))
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ class Asked:
     @property
     def question(self) -> bytes:
         """The same for all requests that ask for the same, in whatever order and spelling."""
-        return orjson.dumps(self.body, option=orjson.OPT_SORT_KEYS)
+        return json_of(self.body)
 
 
 async def _run(mesh: Machines, body: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from api.entry.auth import Caller
 from api.entry.doors import MODERATORS
 from api.entry.pictures import first_drawn
 from api.wire.problems import Problem
-from projections.listings.listing_page import by_id, counted_by_id
+from projections.listings.listing_page import by_id, counted_by_id, listing_page
 from schemas.listings import ListingStatus, seller_account
 
 PUBLIC = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
@@ -129,10 +129,14 @@ def summary_for(row: Row, caller: Caller) -> tuple[str, dict[str, Any] | None]:
 
 
 async def listing_offer(mesh: Machines, listing_id: UUID) -> Offer:
-    """A listing, whatever has become of it; raises a 404 problem where there never was one."""
+    """A listing, whatever has become of it; raises a 404 problem where there never was one, and
+    BeingRepaired where it is withheld.
+    """
     found = await offered(mesh, listing_id)
     if found is None:
-        raise hidden()
+        # In a body nobody else looks for ids of what waits to be mended.
+        waiting = await mesh.withheld.of(listing_page.name, str(listing_id), why=False)
+        raise waiting or hidden()
     return found
 
 

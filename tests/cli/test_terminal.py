@@ -199,6 +199,18 @@ def test_a_reader_who_has_seen_enough_is_no_failure(words, tmp_path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+def test_an_output_that_was_never_open_is_no_failure(tmp_path) -> None:
+    command = [sys.executable, "-m", "cli.main", "--version"]
+    told = subprocess.run(
+        ["/bin/sh", "-c", '"$@" >&-', "sh", *command],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (told.returncode, told.stderr) == (0, b"")
+
+
 def test_every_client_of_kafka_is_started_where_it_is_closed_when_that_fails() -> None:
     apart = {
         "infra/kafka.py",

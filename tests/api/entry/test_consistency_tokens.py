@@ -28,6 +28,16 @@ async def test_a_place_that_the_log_does_not_have_is_400(mesh: Mesh, token: str)
     assert problem(answer) == (400, "consistency_token_invalid")
 
 
+async def test_the_mark_that_ends_the_log_is_no_place(mesh: Mesh) -> None:
+    account = await mesh.account()
+    places = [TopicPartition("events.identity", each) for each in range(mesh.settings.topic_partitions)]
+    ends = await mesh.machines.writes.ends_of(places)
+    place, end = next((place, end) for place, end in ends.items() if end)
+    token = {"Consistency-Token": f"{place.topic}:{place.partition}:{end - 1}"}
+    answer = await mesh.client.get(f"/api/users/{account.user_id}", headers=token)
+    assert problem(answer) == (400, "consistency_token_invalid")
+
+
 async def test_a_broker_that_is_late_once_is_asked_again(
     mesh: Mesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:

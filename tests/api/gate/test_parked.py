@@ -53,6 +53,19 @@ async def test_every_read_that_names_a_parked_listing_is_refused(mesh, seller) -
     assert told == [REPAIRED] * len(paths)
 
 
+async def test_what_names_a_parked_listing_in_its_body_is_told_so(mesh, seller) -> None:
+    offered, other = await seller.offer(), Seller(mesh, await mesh.account("buyer"))
+    await seller.read(path_of(offered), offered)
+    about = {"listing_id": offered.json()["id"]}
+    async with parked(mesh, listing_page, stream_of(offered), offered):
+        told = [
+            await other.ask("POST", "/api/messages/conversations", json=about),
+            await other.ask("POST", "/api/reviews", json={**about, "rating": 5}),
+        ]
+    assert [reason_of(each) for each in told] == [REPAIRED] * 2
+    assert not any("parked" in each.json() for each in told)
+
+
 async def test_lists_leave_a_parked_listing_out(mesh, seller) -> None:
     offered, other = await seller.offer(), await seller.offer()
     async with parked(mesh, listing_page, stream_of(offered), offered):
