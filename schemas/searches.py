@@ -230,6 +230,14 @@ class SearchDeleted(Event):
     deleted_at: AwareDatetime
 
 
+class SearchesClosed(Event):
+    """The person has left: nothing is saved for them any more."""
+
+    kind: Literal["searches.closed"] = "searches.closed"
+    user_id: UUID
+    closed_at: AwareDatetime
+
+
 class AlertCreated(Event):
     """Somebody is told of what a search of theirs finds from now on."""
 
@@ -299,7 +307,13 @@ class AlertNotified(Event):
 
 
 SearchesEvent: TypeAlias = (
-    SearchSaved | SearchDeleted | AlertCreated | AlertUpdated | AlertDeleted | DigestDue
+    SearchSaved
+    | SearchDeleted
+    | SearchesClosed
+    | AlertCreated
+    | AlertUpdated
+    | AlertDeleted
+    | DigestDue
 )
 MatchEvent: TypeAlias = AlertMatched | AlertNotified
 
