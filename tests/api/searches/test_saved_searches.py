@@ -154,6 +154,9 @@ async def test_SE_09_a_frequency_is_changed_by_its_owner(buyer, other) -> None:
     assert reason_of(strange) == (404, "alert_unknown")
     never = await buyer.ask("PUT", path, json={"frequency": "hourly"})
     assert (reason_of(never), pointers_of(never)) == ((422, "invalid"), ["/frequency"])
+    nothing = await buyer.ask("PUT", path, json={})
+    assert (reason_of(nothing), pointers_of(nothing)) == ((422, "invalid"), [""])
+    assert "send frequency, channels or both" in nothing.json()["errors"][0]["detail"]
     changed = await buyer.ask("PUT", path, json={"frequency": "weekly"})
     assert changed.status_code == 200
     (found,) = await listed(buyer, ALERTS, changed)
