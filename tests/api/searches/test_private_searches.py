@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+import orjson
 import pytest
 
 from cli.erasing.documents import search_opensearch
+from cli.erasing.known import MESSAGE_LENGTH_MAX, known_by
 from cli.erasing.log_records import search_records
 from cli.erasing.needles import Needles
 from cli.erasing.rows import search_postgres
 from infra.opensearch import alias_of
 from projections.searches.filter_sets import filter_sets
 from tests.api.running import Mesh
-from tests.api.searches.searching import SAVED, alert, listed, save
+from tests.api.searches.searching import (
+    SAVED,
+    a_make,
+    alert,
+    listed,
+    matches,
+    save,
+    until_matched,
+    until_past,
+)
 from tests.api.selling import Seller
 from tests.waiting import eventually
 
@@ -86,3 +98,64 @@ async def found_of(mesh: Mesh, needles: Needles) -> list[str]:
     assert all(each.count for each in places)
     assert [why for each in places for why in each.unsearched] == []
     return [where for each in places for where in each.found]
+
+
+async def test_SE_11_what_is_private_of_a_search_is_looked_for_as_exactly(mesh) -> None:
+    """Others of the same public part, who want another color, feature or place, find nothing."""
+    seller = Seller(mesh, await mesh.account("seller"))
+    buyer = Seller(mesh, await mesh.account("buyer"))
+    wanted = {
+        "make": [f"Odd ones, {a_make()}"], "color": ["guards-red"], "location": ["COLOMBO"],
+        "features": ["Sun Roof", "tow bar"], "lat": 6.9, "lon": 79.9, "radius_km": 20,
+    }  # fmt: skip
+    others = [
+        {"color": ["Blue"]}, {"location": ["Kandy"]}, {"features": ["Tow bar"]},
+        {"lat": 7.2, "lon": 79.9}, {"radius_km": 5}, {"make": [f"Odd ones, {a_make()}"]},
+    ]  # fmt: skip
+    saved = await save(buyer, "What I have always been after", **wanted)
+    unfit = [await save(buyer, **{**wanted, **each}) for each in others]
+    made = [await alert(buyer, each, "off") for each in (saved, *unfit)]
+    await listed(buyer, SAVED, made[-1])
+    offered = await seller.offer(
+        make=wanted["make"][0].upper(), exterior_color="Guards Red", location="Colombo",
+        features=["Sun roof"], geo={"lat": 6.95, "lon": 79.8},
+    )  # fmt: skip
+    (found,) = await until_matched(buyer, saved)
+    assert found["listing_id"] == offered.json()["id"]
+    await until_past(mesh, offered)
+    assert [await matches(buyer, each) for each in unfit] == [[]] * len(unfit)
+
+    events = await exported(buyer, offered)
+    (kept,) = (each for each in events["search.saved"] if each["search_id"] == saved.json()["id"])
+    assert kept["name"] == "What I have always been after"
+    assert orjson.loads(kept["text"]) == wanted
+    (match,) = events["alert.matched"]
+    assert match["listing_id"] == offered.json()["id"]
+    key = await mesh.machines.vault.person(UUID(buyer.account.user_id))
+    assert key is not None
+    known = (await known_by(mesh.machines.postgres, key)).values()
+    assert {kept["name"], kept["text"][:MESSAGE_LENGTH_MAX]} <= set(known)
+    assert "Mine" not in known  # so short a text is everywhere
+
+
+async def exported(who: Seller, after: httpx.Response) -> dict[str, list[Any]]:
+    """What the export holds of each kind, all that was found up to now among it."""
+    path = f"/api/users/{who.account.user_id}/export"
+    answer = await who.read(path, after)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, list[Any]] = {}
+    for event in answer.json()["events"]:
+        found.setdefault(event["kind"], []).append(event["data"])
+    return found
+
+
+async def test_SE_08_when_a_mail_was_last_sent_is_found_without_a_look_at_all_matches(mesh) -> None:
+    async with mesh.machines.postgres.pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            "SET LOCAL enable_seqscan = off"
+        )  # of a small table it is cheapest
+        query = "SELECT max(notified_at) FROM reads.alert_matches WHERE alert_id = $1"
+        rows = await connection.fetch(f"EXPLAIN {query}", "an alert")
+    plan = "\n".join(row[0] for row in rows)
+    assert "last_notified" in plan, plan
+    assert "Limit" in plan, plan
