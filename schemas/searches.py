@@ -4,9 +4,9 @@ All of one person's are one stream, so that how many there are is judged in its 
 alert has found is a stream of its own, one of an alert and a listing: a search that finds a lot
 makes nobody's stream long.
 
-What somebody calls a search and the words that they look for are personal, and sealed with their
-key; the other filters are a canonical JSON text (projections.search.filter_sets), which many people
-have in common: it is found by its hash.
+What somebody calls a search, and all that they write freely in it or that tells where they are, is
+personal, and sealed with their key. `filters` are a canonical JSON text of the rest
+(projections.searches.canonical), which many people have in common: it is found by its hash.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ from schemas.vehicles import CurrencyCode, PriceMinor
 
 SEARCHES_MAX = 50  # of one person
 NAME_LENGTH_MAX = 100
-FILTERS_LENGTH_MAX = 8_000
+FILTERS_LENGTH_MAX = 8_000  # bytes
 SEARCHES = UUID("5b7c1e0a-92d4-5f36-8a1b-c3e7d9204f68")  # the namespace of their ids
 MATCHES = UUID("e2a94d17-6c3b-5d80-b5f2-18c07a6de941")  # of matches' ids
 
 FiltersHash = Annotated[str, Form(r"^[0-9a-f]{64}$", "is no hash of filters")]
-# 200 characters of any script: 800 bytes, and a third more in base64.
+# 100 characters of any script: 400 bytes, and a third more in base64.
 SealedText = Annotated[str, StringConstraints(max_length=1_200)]
+# FILTERS_LENGTH_MAX, likewise.
+SealedFilters = Annotated[str, StringConstraints(max_length=11_000)]
 
 
 class Frequency(StrEnum):
@@ -70,7 +72,7 @@ def searches_stream(user_id: UUID | str) -> str:
 
 def search_id_of(user_id: UUID, search_hash: str) -> UUID:
     """The one saved search that somebody has with these filters and words. The hash is made with
-    their key where there are words, so that nobody can try words.
+    their key, so that nobody can try words or places.
     """
     return uuid5(SEARCHES, f"{user_id}/{search_hash}")
 
@@ -99,7 +101,7 @@ class SaveSearch(_SearchesCommand):
     kind: Literal["search.save"] = "search.save"
     search_id: UUID
     name_sealed: Annotated[SealedText, SEALED]
-    text_sealed: Annotated[SealedText, SEALED] | None = None
+    text_sealed: Annotated[SealedFilters, SEALED] | None = None
     filters: Annotated[str, Line(FILTERS_LENGTH_MAX)]
     filters_hash: FiltersHash
 
@@ -202,7 +204,9 @@ MatchCommand: TypeAlias = MatchAlert | MarkNotified
 
 
 class SearchSaved(Event):
-    """Somebody keeps filters. `filters` are all but the words, which `text_sealed` holds."""
+    """Somebody keeps filters. `filters` are what is public of them, by `filters_hash`; `text_sealed`
+    is a JSON text of the rest, exactly.
+    """
 
     kind: Literal["search.saved"] = "search.saved"
     user_id: UUID
@@ -224,6 +228,14 @@ class SearchDeleted(Event):
     search_id: UUID
     filters_hash: str
     deleted_at: AwareDatetime
+
+
+class SearchesClosed(Event):
+    """The person has left: nothing is saved for them any more."""
+
+    kind: Literal["searches.closed"] = "searches.closed"
+    user_id: UUID
+    closed_at: AwareDatetime
 
 
 class AlertCreated(Event):
@@ -295,7 +307,13 @@ class AlertNotified(Event):
 
 
 SearchesEvent: TypeAlias = (
-    SearchSaved | SearchDeleted | AlertCreated | AlertUpdated | AlertDeleted | DigestDue
+    SearchSaved
+    | SearchDeleted
+    | SearchesClosed
+    | AlertCreated
+    | AlertUpdated
+    | AlertDeleted
+    | DigestDue
 )
 MatchEvent: TypeAlias = AlertMatched | AlertNotified
 

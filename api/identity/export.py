@@ -29,11 +29,12 @@ from projections.items.items import items
 from projections.journal.journal import journal
 from projections.listings.listing_page import listing_page
 from projections.media.media_files import media_files
+from projections.searches.alert_matches import alert_matches
 
 EVENTS_MAX = 100_000
 PIECE_BYTES = 8_000  # made in under a millisecond; then everybody else has a turn
 # What was written, and by whose listings, items and uploads it is found.
-READ = CaughtUp(journal, listing_page, items, media_files)
+READ = CaughtUp(journal, listing_page, items, media_files, alert_matches)
 
 router = new_router("identity")
 

@@ -1,7 +1,7 @@
 """Everything that the log holds of one person: which streams, and their events unsealed.
 
-Their own streams (user, profile and the like, named by their id), their listings, items and
-uploads are theirs whoever acted on them. Of other streams (sessions, keys) only what they did
+Their own streams (user, profile and the like, named by their id), their listings, items, uploads
+and what their alerts have found are theirs whoever acted on them. Of other streams (sessions, keys) only what they did
 themselves is.
 """
 
@@ -20,7 +20,11 @@ from projections.reads import Reads
 BATCH = 500
 SEALED_LENGTH_MIN = 39  # nonce and tag alone, in base64, behind the form's number
 # Where the field that a text was sealed for is not the name under which it is stored.
-SEALED_FOR = {"label": ("api key label",)}
+SEALED_FOR = {
+    "label": ("api key label",),
+    "name": ("search_name",),
+    "text": ("search_text",),
+}
 
 _LISTINGS = """
     SELECT key FROM reads.listing_page WHERE seller_id = $1 AND key > $2 ORDER BY key LIMIT $3
@@ -31,6 +35,15 @@ _ITEMS = """
 _MEDIA = """
     SELECT key FROM reads.media_files WHERE user_id = $1 AND key > $2 ORDER BY key LIMIT $3
 """
+_MATCHES = """
+    SELECT key FROM reads.alert_matches WHERE user_id = $1 AND key > $2 ORDER BY key LIMIT $3
+"""
+_OWNED = (
+    ("listing", _LISTINGS),
+    ("item", _ITEMS),
+    ("media", _MEDIA),
+    ("alert_match", _MATCHES),
+)
 _TOUCHED = """
     SELECT DISTINCT stream_id FROM reads.audit
     WHERE actor = $1 AND outcome = 'accepted' AND stream_id > $2 ORDER BY stream_id LIMIT $3
@@ -63,7 +76,7 @@ async def events_of_person(reads: Reads, key: PersonKey) -> AsyncIterator[Person
     for stream_id in sorted(own):
         async for event in _events(reads, key, stream_id, None):
             yield event
-    for category, query in (("listing", _LISTINGS), ("item", _ITEMS), ("media", _MEDIA)):
+    for category, query in _OWNED:
         async for name in _names(reads, query, user_id):
             listed.add(f"{category}/{name}")
             async for event in _events(reads, key, f"{category}/{name}", None):

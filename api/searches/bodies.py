@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from api.listings.sight import SUMMARY, ListingSummary, SeenStatus
 from api.wire.changes import ChangedAnswer
@@ -14,7 +14,7 @@ from projections.searches.saved_searches import NEW_MAX, NEW_WITHIN
 from schemas.numbers import NUMBER
 from schemas.search import Amount, Filters, Kilometers, Latitude, Longitude, Power, Radius, Year
 from schemas.searches import NAME_LENGTH_MAX, Channel, Channels, Frequency, MatchReason
-from schemas.texts import Line
+from schemas.texts import Line, refusal
 
 SEARCH_ID = "01980000-0000-7000-8000-000000000021"
 ALERT_ID = "01980000-0000-7000-8000-000000000022"
@@ -95,12 +95,21 @@ class NewAlert(Body):
 
 
 class AlertChanges(Body):
-    """How often, and by which ways; what is left out stays."""
+    """How often, and by which ways; what is left out stays, and one of them is to be sent."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"frequency": "weekly"}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"frequency": "weekly"}], "minProperties": 1}
+    )
 
     frequency: Annotated[Frequency | None, Chosen] = None
     channels: Annotated[Channels | None, Chosen] = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> AlertChanges:
+        if not self.model_fields_set:
+            told = "changes nothing: send frequency, channels or both"
+            raise refusal(told)
+        return self
 
 
 class SearchChangedAnswer(ChangedAnswer):

@@ -39,7 +39,13 @@ from api.wire.successes import CREATED, NO_STORE, ok, private_json
 from infra.opensearch import alias_of
 from projections.listings.listing_page import listing_page
 from projections.searches import alert_matches, saved_searches
-from projections.searches.canonical import filters_hash, filters_text
+from projections.searches.canonical import (
+    filters_hash,
+    filters_text,
+    private_text,
+    public_part,
+    whole_text,
+)
 from projections.searches.listing_moments import (
     LOOKED_BACK,
     listing_moments,
@@ -73,9 +79,9 @@ async def save_search(body: NewSearch, sending: Sending, mesh: Mesh, caller: Sig
     """Keep filters. Those that ask for the same as a saved search of yours, in whatever order and
     spelling, are that search: it has the same id, and stays as it is.
     """
-    text = filters_text(body.filters)
-    if len(text) > FILTERS_LENGTH_MAX:
-        told = f"are too many: at most {FILTERS_LENGTH_MAX} characters together"
+    public, private = public_part(body.filters), private_text(body.filters)
+    if len(private.encode()) > FILTERS_LENGTH_MAX:
+        told = f"are too many: at most {FILTERS_LENGTH_MAX} bytes together"
         raise Problem(
             422,
             "invalid",
@@ -84,16 +90,14 @@ async def save_search(body: NewSearch, sending: Sending, mesh: Mesh, caller: Sig
         )
     user_id = UUID(caller.user_id)
     key = await key_of(mesh, user_id)
-    hashed, words = filters_hash(body.filters), body.filters.q
-    # With a mark that only their key makes: nobody finds out the words by trying.
-    whole = f"{hashed}/{key.mark(TEXT, words)}" if words else hashed
     command = SaveSearch(
         user_id=user_id,
-        search_id=search_id_of(user_id, whole),
+        # Of a mark that only their key makes: nobody finds out what is private by trying.
+        search_id=search_id_of(user_id, key.mark(TEXT, whole_text(body.filters))),
         name_sealed=key.seal(NAME, body.name),
-        text_sealed=key.seal(TEXT, words) if words else None,
-        filters=text,
-        filters_hash=hashed,
+        text_sealed=key.seal(TEXT, private) if private else None,
+        filters=filters_text(public),
+        filters_hash=filters_hash(public),
         **sending.asked,
     )
     reply = await sending.send(command)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from infra.vault import PersonKey
+from projections.searches.canonical import whole_of
 from schemas.searches import Frequency
 
 NAME, TEXT = "search_name", "search_text"  # what their key seals them as
@@ -15,13 +14,11 @@ NAME, TEXT = "search_name", "search_text"  # what their key seals them as
 
 def search_shown(row: Mapping[str, Any], key: PersonKey) -> dict[str, Any]:
     """A saved search of theirs."""
-    filters = orjson.loads(row["filters"])
-    if row["text_sealed"]:
-        filters["q"] = key.unseal(TEXT, row["text_sealed"])
+    private = key.unseal(TEXT, row["text_sealed"]) if row["text_sealed"] else ""
     return {
         "id": row["search_id"],
         "name": key.unseal(NAME, row["name_sealed"]),
-        "filters": filters,
+        "filters": whole_of(row["filters"], private),
         "created_at": row["saved_at"],
         "new_matches": row["new_matches"],
         "alert": row["alert_id"]

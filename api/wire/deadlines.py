@@ -8,7 +8,7 @@ how much of the time is left (a command tells the writer until when it may be do
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from types import TracebackType
 
 from starlette.types import Message, Receive
@@ -81,6 +81,15 @@ def left(bound_s: float) -> float:
     """How long a wait may take that by itself may take `bound_s` seconds."""
     now = _NOW.get()
     return bound_s if now is None else min(bound_s, now.left_s)
+
+
+def without_end() -> Context:
+    """The present context without its request's time: for what is done for several requests at
+    once. Each of them still is answered by its own.
+    """
+    context = copy_context()
+    context.run(_NOW.set, None)
+    return context
 
 
 def waiting_for_the_client(receive: Receive) -> Receive:

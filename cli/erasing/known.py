@@ -23,9 +23,13 @@ from processors.stores.port import Watermark, Watermarks
 from producers.writer.deciders import DECIDERS
 from projections.journal.audit import audit
 from projections.journal.journal import journal
+from projections.searches.canonical import private_of
 from schemas.positions import TopicPartition
+from schemas.registry import kind_of
+from schemas.searches import SearchSaved
 
-# Of what somebody said in chats the longest is looked for, by its beginning: "yes" is everywhere.
+# Of what somebody said in chats the longest is looked for, by its beginning: "yes" is everywhere. So is
+# what they called a search, or looked for: "BMW".
 MESSAGES_MAX = 20
 MESSAGE_LENGTH_MIN, MESSAGE_LENGTH_MAX = 24, 200  # characters
 KNOWN_FROM = (journal, audit)
@@ -95,16 +99,31 @@ async def known_by(database: Database, key: PersonKey) -> dict[str, str]:
         rows = await database.fetch(_SEALED, streams, *last, BATCH)
         for row in rows:
             last = (row["stream_id"], row["version"])
-            texts |= dict.fromkeys(sealed_texts(key, orjson.loads(row["data"])).items())
+            texts |= dict.fromkeys(_telling(key, orjson.loads(row["data"])).items())
         if len(rows) < BATCH:
             break
     for row in await database.fetch(_WAITING, streams, BATCH):
-        texts |= dict.fromkeys(sealed_texts(key, _json(row["value"])).items())
+        texts |= dict.fromkeys(_telling(key, _json(row["value"])).items())
     for row in await database.fetch(_SAID, str(key.user_id), MESSAGES_MAX):
         for name, text in sealed_texts(key, orjson.loads(row["data"])).items():
             if len(text) >= MESSAGE_LENGTH_MIN:
                 texts[name, text[:MESSAGE_LENGTH_MAX]] = None
     return {f"{name} {number}" if number else name: text for name, number, text in _numbered(texts)}
+
+
+def _telling(key: PersonKey, data: Any) -> Mapping[str, str]:
+    """What was sealed in an event. Of a saved search that is its name, its words, and all that is
+    private of it as one text: a color or a city alone is of many.
+    """
+    found = sealed_texts(key, data)
+    if not isinstance(data, dict) or data.get("kind") != kind_of(SearchSaved):
+        return found
+    words = {"words": private_of(found["text"]).get("q", "")} if "text" in found else {}
+    return {
+        f"search {name}": text[:MESSAGE_LENGTH_MAX]
+        for name, text in {**found, **words}.items()
+        if len(text) >= MESSAGE_LENGTH_MIN
+    }
 
 
 def _json(value: bytes) -> Any:

@@ -29,6 +29,7 @@ from projections.search.listing_search import ListingDocument
 from projections.searches.canonical import filters_of
 from projections.searches.filter_sets import filter_sets, percolation
 from projections.searches.moments import Offered, after
+from projections.searches.rest import fits_rest
 from projections.searches.saved_searches import alert_by_id, saved_searches, watchers
 from projections.searches.words import Words
 from schemas.listings import (
@@ -187,7 +188,7 @@ async def _watching(
 
 
 async def _keys_of(rows: Iterable[Mapping[str, Any]], tools: Tools) -> Mapping[UUID, PersonKey]:
-    """The keys of those who look for words."""
+    """The keys of those whose searches have more to them than is public."""
     people = {UUID(row["user_id"]) for row in rows if row["text_sealed"]}
     return await tools.vault.people(people) if people else {}
 
@@ -195,7 +196,9 @@ async def _keys_of(rows: Iterable[Mapping[str, Any]], tools: Tools) -> Mapping[U
 def _fits(
     row: Mapping[str, Any], moment: Moment, words: Words, keys: Mapping[UUID, PersonKey]
 ) -> bool:
-    """Whether the rest fits, too: it is not the person's own listing, and has their words."""
+    """Whether the rest fits, too: it is not the person's own listing, and is what they keep to
+    themselves.
+    """
     user_id = UUID(row["user_id"])
     if seller_account(moment.listing.seller_id) == user_id:
         return False
@@ -205,7 +208,7 @@ def _fits(
     if key is None:
         return False  # They have been erased.
     try:
-        return words.fit(key.unseal("search_text", row["text_sealed"]))
+        return fits_rest(key.unseal("search_text", row["text_sealed"]), words)
     except UnsealError:
         reason = "what is sealed does not open with the person's key"
         raise EffectRefusedError(reason) from None

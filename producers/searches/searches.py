@@ -27,6 +27,7 @@ from schemas.searches import (
     Frequency,
     SaveSearch,
     SearchDeleted,
+    SearchesClosed,
     SearchesCommand,
     SearchesEvent,
     SearchSaved,
@@ -49,13 +50,14 @@ class Alert:
 
 @dataclass(frozen=True)
 class Searches:
-    """Saved searches with the hashes of their filters, alerts by their ids, and the last hour of
-    each digest.
+    """Saved searches with the hashes of their filters, alerts by their ids, the last hour of each
+    digest, and whether the person has left.
     """
 
     saved: Mapping[UUID, str] = field(default_factory=dict)
     alerts: Mapping[UUID, Alert] = field(default_factory=dict)
     digested: Mapping[Frequency, datetime] = field(default_factory=dict)
+    left: bool = False
 
     def alert_of(self, search_id: UUID) -> UUID | None:
         """The alert of a search."""
@@ -83,7 +85,7 @@ def decide(command: SearchesCommand, searches: Searches) -> Sequence[SearchesEve
         case Unsubscribe():
             return unsubscribe(command, searches)
         case DeleteSearches():
-            return [event for each in searches.saved for event in _deleted(command, each, searches)]
+            return close(command, searches)
         case SendDigest():
             return digest(command, searches)
         case _:
@@ -91,7 +93,11 @@ def decide(command: SearchesCommand, searches: Searches) -> Sequence[SearchesEve
 
 
 def save(command: SaveSearch, searches: Searches) -> Sequence[SearchesEvent]:
-    """Once, while there is room: the id follows from what is looked for."""
+    """Once, while there is room: the id follows from what is looked for. What was under way when
+    somebody left comes too late.
+    """
+    if searches.left:
+        raise Rejected("user_deleted", 410)
     if command.search_id in searches.saved:
         return []
     if len(searches.saved) >= SEARCHES_MAX:
@@ -106,6 +112,16 @@ def save(command: SaveSearch, searches: Searches) -> Sequence[SearchesEvent]:
             filters_hash=command.filters_hash,
             saved_at=command.asked_at,
         )
+    ]
+
+
+def close(command: DeleteSearches, searches: Searches) -> Sequence[SearchesEvent]:
+    """All at once, and for good."""
+    if searches.left:
+        return []
+    return [
+        *(event for each in searches.saved for event in _deleted(command, each, searches)),
+        SearchesClosed(user_id=command.user_id, closed_at=command.asked_at),
     ]
 
 
@@ -253,6 +269,8 @@ def evolve(searches: Searches, event: SearchesEvent) -> Searches:
             return replace(searches, alerts=_without(searches.alerts, alert_id))
         case AlertCreated() | AlertUpdated():
             return _with_alert(searches, event)
+        case SearchesClosed():
+            return replace(searches, left=True)
         case DigestDue(frequency=frequency, due_at=due_at):
             return replace(searches, digested={**searches.digested, frequency: due_at})
         case _:

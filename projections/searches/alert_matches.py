@@ -75,6 +75,8 @@ def fold(row: AlertMatch | None, recorded: Recorded[Heard]) -> AlertMatch | None
 
 table = Table("alert_matches", MetaData(), *columns_of(AlertMatch))
 Index("of_alert", table.c.alert_id, table.c.matched_at.desc(), table.c.key.desc())
+Index("last_notified", table.c.alert_id, table.c.notified_at)
+Index("of_person", table.c.user_id, table.c.key)
 Index(
     "untold",
     table.c.frequency,

@@ -18,6 +18,7 @@ class Words:
     """The words of one listing."""
 
     def __init__(self, document: ListingDocument) -> None:
+        self.document = document
         texts = (document.words or "", document.description or "")
         self._sorted = sorted({word for text in texts for word in text.split()})
         self._known = frozenset(self._sorted)

@@ -52,6 +52,7 @@ _OWN_CATEGORY = {
     "favorite": "favorites",
     "wishlist": "favorites",
     "search": "searches",
+    "searches": "searches",
     "alert": "searches",
     "digest": "searches",
 }

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from api.backends import kept as module
 from api.backends.kept import Kept
+from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError, left
 from infra.redis import open_redis
 from infra.settings import Settings
 from tests.stack import local_stack
@@ -156,3 +157,58 @@ async def test_what_is_looked_for_stands_in_no_key(redis, name) -> None:
     await Kept(redis, name, 60).answer(b'{"q":"my own name"}', Maker())
     [key] = await redis.keys(f"{name}:*")
     assert "name" not in str(key).partition(":")[2]
+
+
+async def test_what_was_begun_before_a_write_is_not_kept_in_its_place(redis, name) -> None:
+    kept, slow = Kept(redis, name, 60), Maker()
+    slow.release.clear()
+    reading = asyncio.create_task(kept.answer(QUESTION, slow))
+    await eventually(lambda: slow.made)
+
+    async def written() -> bytes:
+        return b"written"
+
+    assert await kept.anew(QUESTION, written) == b"written"
+    slow.release.set()
+    assert await reading == b"1"
+    assert await kept.answer(QUESTION, slow) == b"written"
+
+
+@pytest.mark.parametrize("way", ["answer", "anew"])
+@pytest.mark.parametrize(("takes_s", "left_ms"), [(40, 20_000), (60, 0), (100, 0)])
+async def test_RD_03_the_age_of_an_answer_counts_from_when_its_making_began(
+    redis, name, monkeypatch: pytest.MonkeyPatch, way, takes_s, left_ms
+) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+
+    async def make() -> bytes:
+        now[0] += takes_s
+        return b"old"
+
+    assert await getattr(Kept(redis, name, 60), way)(QUESTION, make) == b"old"
+    found = [await redis.pttl(key) for key in await redis.keys(f"{name}:*")]
+    assert [left_ms - 5_000 < each <= left_ms for each in found] == [True] * bool(left_ms)
+
+
+async def test_what_is_made_for_a_crowd_does_not_end_with_the_time_of_its_first(
+    redis, name
+) -> None:
+    kept, release, begun = Kept(redis, name, 60), asyncio.Event(), asyncio.Event()
+
+    async def make() -> bytes:
+        begun.set()
+        await release.wait()
+        return b"%d" % left(60)  # how long a store might be waited for
+
+    async def first() -> bytes:
+        async with AnswerWithin(0.2):
+            return await kept.answer(QUESTION, make)
+
+    hurried = asyncio.create_task(first())
+    await begun.wait()
+    follower = asyncio.create_task(kept.answer(QUESTION, make))
+    with pytest.raises(NoAnswerInTimeError):
+        await hurried
+    release.set()
+    assert await follower == b"60"

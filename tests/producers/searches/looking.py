@@ -25,6 +25,7 @@ from schemas.searches import (
     MatchReason,
     SaveSearch,
     SearchDeleted,
+    SearchesClosed,
     SearchSaved,
     SendDigest,
     Unsubscribe,
@@ -107,6 +108,10 @@ def saved(number: int = 1, **more: Any) -> SearchSaved:
 def deleted(number: int = 1) -> SearchDeleted:
     about = {"search_id": search(number), "filters_hash": hashed(number)}
     return SearchDeleted(user_id=ID, **about, deleted_at=NOW)
+
+
+def closed() -> SearchesClosed:
+    return SearchesClosed(user_id=ID, closed_at=NOW)
 
 
 def created(number: int = 1, frequency: Frequency = Frequency.DAILY) -> AlertCreated:

@@ -14,6 +14,7 @@ from tests.producers.searches.looking import (
     NINE,
     OTHER,
     alert,
+    closed,
     create,
     created,
     delete,
@@ -134,8 +135,16 @@ def test_CR_02_each_hour_has_one_digest_and_none_comes_after_a_later_one() -> No
 
 
 def test_whoever_leaves_looks_for_nothing() -> None:
-    spec.given(saved(1), created(1), saved(2)).when(leave()).then(ended(1), deleted(1), deleted(2))
-    spec.when(leave()).then()
+    given = spec.given(saved(1), created(1), saved(2))
+    given.when(leave()).then(ended(1), deleted(1), deleted(2), closed())
+    spec.given(closed()).when(leave()).then()
+
+
+def test_what_was_under_way_when_somebody_left_is_not_saved_for_them() -> None:
+    spec.when(leave()).then(closed())
+    spec.given(closed()).when(save()).refused("user_deleted", 410)
+    spec.given(saved(), deleted(), closed()).when(save()).refused("user_deleted", 410)
+    spec.given(closed()).when(create()).refused("search_unknown", 404)
 
 
 def test_ids_for_tests_are_apart() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from projections.searches.canonical import filters_hash, filters_text
+from projections.searches.canonical import filters_hash, filters_text, whole_text
 from schemas.search import Filters
 
 
@@ -48,5 +48,8 @@ def test_SE_04_what_is_not_the_same_has_another(one, other) -> None:
     assert filters_hash(filters(**one)) != filters_hash(filters(**other))
 
 
-def test_SE_04_no_words_are_kept_in_the_text() -> None:
-    assert filters_text(filters(q="present", make=["BMW"])) == '{"make":["BMW"],"market":"exotics"}'
+def test_SE_04_the_words_are_of_the_whole_alone() -> None:
+    words = filters(q="present", make=["BMW"])
+    assert filters_text(words) == '{"make":["BMW"],"market":"exotics"}'
+    assert whole_text(words) != whole_text(filters(make=["BMW"]))
+    assert whole_text(words) == whole_text(filters(make=["b.m.w"], q="present"))
