@@ -53,7 +53,7 @@ NAME = "match_alerts"
 SETS = 5_000  # of filters, that one look at OpenSearch brings: each look judges all of them anew
 REQUEST_TIMEOUT_S = 25  # longer than the engine's own
 PEOPLE = 200  # whose searches one look at Postgres brings
-LATE_MAX = 1_000  # listings that change before an alert can be read: far more than seconds' worth
+LATE_MAX = 500  # listings that change before an alert can be read: seconds' worth, in one try's time
 LATE_PAGE = 100  # of them at a time
 EVENTS_MAX = 10_000  # of such a listing
 MATCHED_WITHIN = timedelta(days=2)  # what is older is no news: as long as its mail would be sent
