@@ -76,7 +76,10 @@ router = new_router("searches")
 @Door(SIGNED_IN, CHANGES)
 async def create_alert(body: NewAlert, sending: Sending, caller: SignedIn) -> Response:
     """Be told of what a saved search of your own finds: at once, daily or weekly at nine (Colombo),
-    or not by mail (`off`). A search has one alert.
+    or not by mail (`off`). A search has one alert. It tells of what happens after it was made: a
+    listing is new, is back on the market, or costs at least 3 % less than at its last news. What
+    begins to fit otherwise, by a smaller step of its price or by what is put right in it, is found
+    by searching and not told.
     """
     alert_id = sending.new_id("alert")
     command = CreateAlert(

@@ -143,7 +143,7 @@ class SavedSearch(BaseModel):
 
 
 class LookBack(BaseModel):
-    """How often a search would have told somebody."""
+    """Of how many listings a search would have told somebody, by why: each once a reason."""
 
     new: int
     price_drops: int

@@ -137,9 +137,10 @@ async def list_saved_searches(request: Request, mesh: Mesh, caller: SignedIn) ->
 async def read_saved_search(
     search_id: UUID, request: Request, mesh: Mesh, caller: SignedIn
 ) -> Response:
-    """One saved search of one's own, with what it would have told in the last 30 days, by the same
-    rules as its alert: how many listings as new or back on the market, how many drops of prices.
-    `looked_back` is null while the search engine is away.
+    """One saved search of one's own, with what it would have told in the last 30 days: how many
+    listings as new, how many as back on the market, how many as cheaper. A listing counts once for
+    each of these, however often it came back or its price dropped; not one's own, nor what is
+    deleted, hidden or a draft now. `looked_back` is null while the search engine is away.
     """
     await SAVED_SEARCHES.wait(request)
     row = await _own(mesh, caller.user_id, search_id)

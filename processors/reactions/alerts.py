@@ -6,21 +6,27 @@ an hour behind, it finds the same. OpenSearch tells which sets of filters it fit
 them, and the words that somebody looks for are compared here. A command's id follows from alert,
 listing and reason, and of a drop from its event: after a crash, by a second reactor or once more
 it is the same command, and found once.
+
+An alert is told of what happens after it was made, never of what was on offer before.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias, cast
 from uuid import UUID, uuid5
 
+import structlog
 from opensearchpy import OpenSearchException
 
-from infra.opensearch import alias_of, means_opensearch_down
+from infra.opensearch import alias_of, means_opensearch_down, watermark_id
 from infra.vault import PersonKey, UnsealError
 from processors.reacting.effects import Effect, EffectRefusedError, OutsideDownError, Tools
-from processors.reactions.withheld_rows import until, until_read
+from processors.reacting.handlers import Begins
+from processors.reactions.withheld_rows import is_withheld, until, until_read
 from projections.journal.journal import journal
 from projections.journal.streams import events_of, reaches
 from projections.listings import listing_page
@@ -40,7 +46,7 @@ from schemas.listings import (
     listing_stream,
     seller_account,
 )
-from schemas.messages import Role
+from schemas.messages import Market, Role
 from schemas.recorded import CommandEnvelope, Recorded
 from schemas.searches import MATCHES, AlertCreated, Frequency, MatchAlert, MatchReason, match_id_of
 
@@ -48,8 +54,12 @@ NAME = "match_alerts"
 SETS = 5_000  # of filters, that one look at OpenSearch brings: each look judges all of them anew
 REQUEST_TIMEOUT_S = 25  # longer than the engine's own
 PEOPLE = 200  # whose searches one look at Postgres brings
-LATE_MAX = 200  # listings that come on offer before an alert can be read: seconds' worth
-FIRST_EVENTS = 100  # of a listing, among which its publication is looked for
+LATE_MAX = 500  # listings that change before an alert can be read: seconds' worth, in one try's time
+LATE_PAGE = 100  # of them at a time
+EVENTS_MAX = 10_000  # of such a listing
+MATCHED_WITHIN = timedelta(days=2)  # what is older is no news: as long as its mail would be sent
+
+log = structlog.get_logger()
 
 Heard: TypeAlias = ListingPublished | ListingShown | ListingPriceChanged
 
@@ -66,87 +76,130 @@ class Moment:
 async def match_alerts(recorded: Recorded[Heard], tools: Tools) -> None:
     """Ask for a match of every alert whose search the listing fits at this moment."""
     moment = await _moment(recorded, tools)
-    if moment is None or not await _is_seen(recorded, tools):
+    if moment is None or not await _is_seen(moment, tools):
         return
-    await _match(moment, tools)
+    words = Words(moment.listing)
+    async for hashes in _fitting(moment.listing, tools):
+        async for rows in _watching(hashes, tools):
+            older = [row for row in rows if row["alert_since"] <= recorded.recorded_at]
+            await _match(older, moment, words, tools)
 
 
 async def match_new_alert(recorded: Recorded[AlertCreated], tools: Tools) -> None:
-    """What came on offer just after the alert, before it could be read: whoever looked for alerts
-    then did not see it. Once this has waited until everybody does, it looks for listings; so
-    whichever looks last sees both.
+    """What was news just after the alert, before it could be read: whoever looked for alerts then
+    did not see it. Once this has waited until everybody does, it looks for listings; so whichever
+    looks last sees both. The first are looked at first, LATE_MAX listings at most: what is further
+    on has found the alert itself.
     """
     event, reads = recorded.event, cast("Reads", tools.postgres)
     await until_read(tools, saved_searches, recorded)
     row = await alert_by_id(reads, str(event.user_id), str(event.alert_id))
     if row is None:
         return
-    await until(lambda: _is_held(row["filters_hash"], tools), filter_sets)
+    await _until_searchable(recorded, tools)
     market = filters_of(row["filters"]).market
-    since = await listing_page.published_since(reads, market, recorded.recorded_at, LATE_MAX)
-    for listing_id in since:
-        published = await _publication(reads, listing_id)
-        moment = published and await _moment(published, tools)
-        if moment:
-            await _match(moment, tools, only=str(event.alert_id))
+    async for page in _changed(reads, market, recorded.recorded_at):
+        async for moment in _moments(reads, listing_stream(page["key"]), EVENTS_MAX):
+            if moment.recorded.recorded_at < recorded.recorded_at or not _is_news(moment, page):
+                continue
+            if await _is_fitting(row["filters_hash"], moment.listing, tools):
+                await _match([row], moment, Words(moment.listing), tools)
 
 
-async def _publication(reads: Reads, listing_id: str) -> Recorded[Any] | None:
-    """The event by which a listing came on offer first."""
-    async for each in events_of(reads, listing_stream(listing_id), count=FIRST_EVENTS):
-        if isinstance(each.event, ListingPublished):
-            return each
-    return None
+async def _changed(
+    reads: Reads, market: Market, since: datetime
+) -> AsyncIterator[Mapping[str, Any]]:
+    """The pages of what is on offer and has changed since then, the first first."""
+    last = (since, "")
+    for _ in range(LATE_MAX // LATE_PAGE):
+        rows = await listing_page.changed_since(reads, market, last, LATE_PAGE)
+        for row in rows:
+            yield row
+        if len(rows) < LATE_PAGE:
+            return
+        last = (rows[-1]["updated_at"], rows[-1]["key"])
 
 
-async def _is_held(filters_hash: str, tools: Tools) -> bool:
-    """Whether OpenSearch finds the set of filters."""
-    index = alias_of(tools.settings, filter_sets.name)
-    body = {"query": {"ids": {"values": [filters_hash]}}, "size": 1, "_source": False}
-    return bool(await _searched(tools, index, body))
+async def _until_searchable(recorded: Recorded[Any], tools: Tools) -> None:
+    """Return when OpenSearch finds the sets of filters as they are at this event. One that is not
+    there then waits to be mended, or was given up.
+    """
+    alias, client = alias_of(tools.settings, filter_sets.name), tools.opensearch
+    place = recorded.position
+
+    async def read() -> str:
+        with _answering():
+            index = str(next(iter(await client.indices.get_alias(name=alias))))
+            generation = f"{filter_sets.name}__g{index.rpartition('-g')[2]}"
+            ids = [watermark_id(generation, place.topic, place.partition)]
+            watermarks = alias_of(tools.settings, "watermarks")
+            (mark,) = (await client.mget(index=watermarks, body={"ids": ids}))["docs"]
+        read_to = mark["_source"]["next_offset"] if mark.get("found") else 0
+        return index if read_to > place.offset else ""
+
+    index = await until(read, filter_sets)
+    with _answering():
+        await client.indices.refresh(index=index)
 
 
-async def _match(moment: Moment, tools: Tools, only: str | None = None) -> None:
-    """Ask for the matches of one alert, or of all."""
-    words = Words(moment.listing)
-    async for hashes in _fitting(moment.listing, tools):
-        async for rows in _watching(hashes, tools):
-            keys = await _keys_of(rows, tools)
-            found = [
-                row
-                for row in rows
-                if only in (None, row["alert_id"]) and _fits(row, moment, words, keys)
-            ]
-            await tools.commands.hand_over(_command(row, moment) for row in found)
+async def _match(
+    rows: Sequence[Mapping[str, Any]], moment: Moment, words: Words, tools: Tools
+) -> None:
+    """Ask for the matches of those whose filters it fits, where the rest fits, too."""
+    keys = await _keys_of(rows, tools)
+    found = [row for row in rows if _fits(row, moment, words, keys)]
+    await tools.commands.hand_over(_command(row, moment) for row in found)
 
 
 async def _moment(recorded: Recorded[Heard], tools: Tools) -> Moment | None:
     """The listing as this event left it; None where that is no moment."""
     reads, stream_id = cast("Reads", tools.postgres), recorded.stream_id
     await until(lambda: reaches(reads, stream_id, recorded.version), journal)
-    offered, reason = Offered(), None
-    async for each in events_of(reads, stream_id, count=recorded.version):
+    found = None
+    async for moment in _moments(reads, stream_id, recorded.version):
+        found = moment
+    return found if found and found.recorded.version == recorded.version else None
+
+
+async def _moments(reads: Reads, stream_id: str, count: int) -> AsyncIterator[Moment]:
+    """The moments among the first events of a listing."""
+    offered = Offered()
+    async for each in events_of(reads, stream_id, count=count):
         offered, reason = after(offered, each)
-    if reason is None or offered.document is None:
-        return None
-    return Moment(offered.document, reason, recorded)
+        if reason is not None and offered.document is not None:
+            yield Moment(offered.document, reason, each)
 
 
-async def _is_seen(recorded: Recorded[Heard], tools: Tools) -> bool:
-    """Whether everybody sees the listing now: what was sold, taken back or hidden meanwhile, or
-    waits to be mended, is no news.
+async def _is_seen(moment: Moment, tools: Tools) -> bool:
+    """Whether everybody sees the listing now. Where its page waits to be mended nobody knows:
+    so does this.
     """
-    await until_read(tools, listing_page.listing_page, recorded)
-    listing_id = str(recorded.event.listing_id)
-    row = await listing_page.by_id(cast("Reads", tools.postgres), listing_id)
-    return row is not None and row["status"] == ListingStatus.ACTIVE
+    await until_read(tools, listing_page.listing_page, moment.recorded)
+    listing_id = moment.listing.listing_id
+    page = await listing_page.by_id(cast("Reads", tools.postgres), listing_id)
+    if page is None and await is_withheld(tools, listing_page.listing_page, listing_id):
+        reason = "the listing's page waits to be mended: retry this after it"
+        raise EffectRefusedError(reason)
+    return page is not None and _is_news(moment, page)
+
+
+def _is_news(moment: Moment, page: Mapping[str, Any]) -> bool:
+    """Whether it still is: what was sold, taken back or hidden meanwhile, or costs more again, is
+    none.
+    """
+    if page["status"] != ListingStatus.ACTIVE:
+        return False
+    if moment.reason is not MatchReason.PRICE_DROP:
+        return True
+    told, price_minor = moment.listing, page["price_minor"]
+    return bool(page["currency"] == told.currency and price_minor <= (told.price_minor or 0))
 
 
 async def _fitting(listing: ListingDocument, tools: Tools) -> AsyncIterator[Sequence[str]]:
     """The hashes of all sets of filters that the listing fits, some at a time."""
-    index, last = alias_of(tools.settings, filter_sets.name), None
+    last = None
     while True:
-        hits = await _searched(tools, index, percolation(listing, SETS, last))
+        hits = await _searched(tools, percolation(listing, SETS, last))
         if hits:
             yield [hit["_id"] for hit in hits]
             last = hits[-1]["sort"]
@@ -154,24 +207,38 @@ async def _fitting(listing: ListingDocument, tools: Tools) -> AsyncIterator[Sequ
             return
 
 
-async def _searched(
-    tools: Tools, index: str, body: Mapping[str, Any]
-) -> Sequence[Mapping[str, Any]]:
-    try:
+async def _is_fitting(filters_hash: str, listing: ListingDocument, tools: Tools) -> bool:
+    """Whether the listing fits this one set of filters."""
+    return bool(await _searched(tools, percolation(listing, 1, only=filters_hash)))
+
+
+async def _searched(tools: Tools, body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What OpenSearch finds among the sets of filters. Raises TimeoutError where it gives up: that
+    may be this listing's fault, and then it must not hold up the others for ever.
+    """
+    with _answering():
         answer = await tools.opensearch.search(
-            index=index, body=body, params={"request_timeout": REQUEST_TIMEOUT_S}
+            index=alias_of(tools.settings, filter_sets.name),
+            body=body,
+            params={"request_timeout": REQUEST_TIMEOUT_S},
         )
+    if answer["timed_out"] or answer["_shards"]["failed"]:
+        # Half of the sets would look like all of them.
+        message = "opensearch gave up"
+        raise TimeoutError(message)
+    found: Sequence[Mapping[str, Any]] = answer["hits"]["hits"]
+    return found
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
     except OpenSearchException as error:
         if not (means_opensearch_down(error) or getattr(error, "status_code", 0) == _NOT_BUILT):
             raise
         message = f"opensearch: {type(error).__name__}"
         raise OutsideDownError(message) from error
-    if answer["timed_out"] or answer["_shards"]["failed"]:
-        # Half of the sets would look like all of them.
-        message = "opensearch took too long"
-        raise OutsideDownError(message)
-    found: Sequence[Mapping[str, Any]] = answer["hits"]["hits"]
-    return found
 
 
 _NOT_BUILT = 404  # its read model is not there yet
@@ -197,7 +264,7 @@ def _fits(
     row: Mapping[str, Any], moment: Moment, words: Words, keys: Mapping[UUID, PersonKey]
 ) -> bool:
     """Whether the rest fits, too: it is not the person's own listing, and is what they keep to
-    themselves.
+    themselves. What does not open is nobody's: the others are told all the same.
     """
     user_id = UUID(row["user_id"])
     if seller_account(moment.listing.seller_id) == user_id:
@@ -210,8 +277,8 @@ def _fits(
     try:
         return fits_rest(key.unseal("search_text", row["text_sealed"]), words)
     except UnsealError:
-        reason = "what is sealed does not open with the person's key"
-        raise EffectRefusedError(reason) from None
+        log.warning("alert_words_sealed", handler=NAME, alert_id=row["alert_id"])
+        return False
 
 
 def _command(row: Mapping[str, Any], moment: Moment) -> CommandEnvelope:
@@ -246,12 +313,20 @@ def _command(row: Mapping[str, Any], moment: Moment) -> CommandEnvelope:
 
 
 MATCH_NEW_ALERT = Effect(
-    "match_new_alert", (AlertCreated,), match_new_alert, repeatable=True, in_order=False
+    "match_new_alert",
+    (AlertCreated,),
+    match_new_alert,
+    MATCHED_WITHIN,
+    repeatable=True,
+    begins=Begins.FIRST_SEEN,
+    in_order=False,
 )
 MATCH_ALERTS = Effect(
     NAME,
     (ListingPublished, ListingShown, ListingPriceChanged),
     match_alerts,
+    MATCHED_WITHIN,
     repeatable=True,
+    begins=Begins.FIRST_SEEN,
     in_order=False,
 )

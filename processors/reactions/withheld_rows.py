@@ -76,6 +76,11 @@ async def parked_of(
     return [UUID(row["stream_id"].partition("/")[2]) for row in rows if row["person"] == person_id]
 
 
+async def is_withheld(tools: Tools, projection: Projection[Any], row_key: UUID | str) -> bool:
+    """Whether a row is shown to nobody, because an event about it waits to be mended."""
+    return bool(await tools.postgres.fetchval(_WITHHELD, projection.name, str(row_key)))
+
+
 async def person_of(
     tools: Tools, projection: Projection[Any], field: str, row_key: UUID
 ) -> str | None:

@@ -148,6 +148,13 @@ Index(
     table.c.key.desc(),
     postgresql_where=table.c.status == "active",
 )
+Index(
+    "changed",
+    table.c.market,
+    table.c.updated_at,
+    table.c.key,
+    postgresql_where=table.c.status == "active",
+)
 Index("of_vin", table.c.vin, table.c.key, postgresql_where=table.c.vin.is_not(None))
 Index(
     "feed",
@@ -166,7 +173,7 @@ FEATURES_VIEW = """
 
 listing_page = Projection(
     name="listing_page",
-    version=5,
+    version=6,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,
@@ -194,10 +201,10 @@ _NEWEST = f"""
     WHERE status = 'active' AND market = $1 {{after}}
     ORDER BY published_at DESC, key DESC {{limit}}
 """  # noqa: S608 - our own names
-_SINCE = """
-    SELECT key FROM reads.listing_page
-    WHERE status = 'active' AND market = $1 AND published_at >= $2
-    ORDER BY published_at DESC, key DESC LIMIT $3
+_CHANGED = """
+    SELECT key, status, price_minor, currency, updated_at FROM reads.listing_page
+    WHERE status = 'active' AND market = $1 AND (updated_at, key) > ($2, $3)
+    ORDER BY updated_at, key LIMIT $4
 """
 _MINE = f"""
     SELECT {_LISTED} FROM reads.listing_page
@@ -270,12 +277,13 @@ async def newest(reads: Reads, market: Market, part: Slice) -> Sequence[Mapping[
     return await fetch_slice(reads, _NEWEST, "published_at, key", part, market)
 
 
-async def published_since(
-    reads: Reads, market: Market, since: datetime, limit: int
-) -> Sequence[str]:
-    """What has come on offer for the first time since then, the last first, by id."""
-    rows = await reads.fetch(_SINCE, market, since, limit)
-    return [row["key"] for row in rows]
+async def changed_since(
+    reads: Reads, market: Market, after: tuple[datetime, str], limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """What of a market's listings on offer has changed after that moment and id, the first first:
+    their price and when.
+    """
+    return await reads.fetch(_CHANGED, market, *after, limit)
 
 
 async def mine(

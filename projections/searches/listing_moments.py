@@ -2,8 +2,10 @@
 it been saved a month ago. OpenSearch, one document a listing, its moments nested in it.
 
 The moments are those that the live matcher goes by (projections.searches.moments), each with all
-that a search asks, so that a look back runs the very query of the search over them. A deleted
-listing is not looked back at.
+that a search asks, so that a look back runs the very query of the search over them. What a listing
+cost or where it was then stays; its words are those of now, so that what somebody has taken out of
+a description is not found in it any more. A listing that is deleted, hidden or a draft again is not
+looked back at.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from projections.search.listing_search import ListingDocument, key
 from projections.search.query import SEARCH_TIMEOUT, fitting
 from projections.searches.filter_sets import FIELDS
 from projections.searches.moments import Offered, after
-from schemas.frozen import frozen
-from schemas.listings import ListingDeleted, ListingEvent, ListingStatus
+from schemas.frozen import changed, frozen
+from schemas.listings import ListingDeleted, ListingEvent, ListingStatus, seller_account
 from schemas.messages import Market
 from schemas.recorded import Recorded
 from schemas.search import Filters
@@ -29,6 +31,7 @@ from schemas.vehicles import GeoPoint
 
 LOOKED_BACK = timedelta(days=30)
 MOMENTS_MAX = 40  # of one listing, the last ones; a price that drops more often in a month is none
+_WITHDRAWN = (ListingStatus.DRAFT, ListingStatus.HIDDEN)  # nobody is shown what it was
 _IN = "moments"
 
 
@@ -61,9 +64,12 @@ class Moment:
 
 @frozen
 class ListingMoments:
-    """A listing's moments, the first first, and what the next one follows from."""
+    """A listing's moments, the first first, and what the next one follows from. `seller` is the
+    account of whoever offers it.
+    """
 
-    seller_id: str
+    seller: str
+    status: ListingStatus
     document: ListingDocument
     ever: bool = False
     told_minor: int = 0
@@ -82,10 +88,13 @@ def fold(row: ListingMoments | None, recorded: Recorded[Any]) -> ListingMoments 
     document = offered.document
     if document is None:
         return None
+    if row is not None and _words(row.document) != _words(document):
+        moments = tuple(changed(each, words=_words(document)) for each in moments)
     if reason is not None:
         moments = _with(moments, _moment(document, reason, recorded.recorded_at))
     return ListingMoments(
-        seller_id=document.seller_id,
+        seller=str(seller_account(document.seller_id)),
+        status=document.status,
         document=document,
         ever=offered.ever,
         told_minor=offered.told_minor,
@@ -101,9 +110,12 @@ def _with(moments: tuple[Moment, ...], moment: Moment) -> tuple[Moment, ...]:
 
 
 def _moment(document: ListingDocument, reason: MatchReason, at: datetime) -> Moment:
-    words = " ".join(filter(None, (document.words, document.description)))
     asked = {name: getattr(document, name) for name in FIELDS}
-    return Moment(at=at, reason=reason, words=words, **asked)
+    return Moment(at=at, reason=reason, words=_words(document), **asked)
+
+
+def _words(document: ListingDocument) -> str:
+    return " ".join(filter(None, (document.words, document.description)))
 
 
 _ASKED = {name: LISTINGS.mappings["properties"][name] for name in (*FIELDS, "words")}
@@ -121,7 +133,8 @@ listing_moments = Projection(
         mappings={
             "dynamic": "strict",
             "properties": {
-                "seller_id": {"type": "keyword"},
+                "seller": {"type": "keyword"},
+                "status": {"type": "keyword"},
                 "document": {"type": "object", "enabled": False},
                 "ever": {"type": "boolean", "index": False},
                 "told_minor": {"type": "long", "index": False},
@@ -142,7 +155,9 @@ listing_moments = Projection(
 
 @dataclass(frozen=True)
 class LookedBack:
-    """How often a search would have told somebody within LOOKED_BACK, by reason."""
+    """How many listings a search would have told somebody of within LOOKED_BACK, by reason: each
+    once a reason, as its alert does, but for a price that drops below what was told before.
+    """
 
     new: int
     price_drops: int
@@ -150,7 +165,7 @@ class LookedBack:
 
 
 def looking_back(filters: Filters, since: datetime, user_id: str) -> dict[str, Any]:
-    """Count what fits at its moments since then, but for the person's own listings."""
+    """Count the listings that fit at their moments since then, but for the person's own."""
     asked = fitting(filters)["bool"]
     fits = {"bool": {kind: _nested(asked[kind]) for kind in ("filter", "must") if kind in asked}}
     recent = {"range": {f"{_IN}.at": {"gte": since.isoformat()}}}
@@ -158,14 +173,17 @@ def looking_back(filters: Filters, since: datetime, user_id: str) -> dict[str, A
     return {
         "query": {"bool": {
             "filter": [{"nested": {"path": _IN, "query": moments}}],
-            "must_not": [{"term": {"seller_id": user_id}}],
+            "must_not": [{"term": {"seller": user_id}}, {"terms": {"status": [*_WITHDRAWN]}}],
         }},
         "size": 0,
         "track_total_hits": False,
         "timeout": SEARCH_TIMEOUT,
         "aggs": {_IN: {"nested": {"path": _IN}, "aggs": {
             "fitting": {"filter": moments, "aggs": {
-                "reasons": {"terms": {"field": f"{_IN}.reason", "size": len(MatchReason)}}
+                "reasons": {
+                    "terms": {"field": f"{_IN}.reason", "size": len(MatchReason)},
+                    "aggs": {"listings": {"reverse_nested": {}}},
+                }
             }},
         }}},
     }  # fmt: skip
@@ -187,7 +205,7 @@ def _nested(clause: Any) -> Any:
 def looked_back(answer: Mapping[str, Any]) -> LookedBack:
     """What was counted."""
     buckets = answer["aggregations"][_IN]["fitting"]["reasons"]["buckets"]
-    counted = {bucket["key"]: int(bucket["doc_count"]) for bucket in buckets}
+    counted = {bucket["key"]: int(bucket["listings"]["doc_count"]) for bucket in buckets}
     return LookedBack(
         new=counted.get(MatchReason.NEW, 0),
         price_drops=counted.get(MatchReason.PRICE_DROP, 0),

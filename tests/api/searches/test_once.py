@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -11,12 +12,13 @@ from opensearchpy import ConnectionError as NotConnectedError
 
 from processors.reacting.commands import open_commands
 from processors.reacting.effects import OutsideDownError, Tools
-from processors.reactions.alerts import MATCH_ALERTS
+from processors.reactions.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
 from processors.reactions.mailing.alerts import ALERT_MAILS
 from processors.reactions.reactor import open_tools
 from projections.journal.streams import events_of
 from schemas.listings import listing_stream
-from schemas.searches import match_id_of, match_stream
+from schemas.recorded import CommandEnvelope
+from schemas.searches import AlertCreated, match_id_of, match_stream, searches_stream
 from tests.api.running import Mesh, journal_kinds, journalled
 from tests.api.searches.searching import (
     a_make,
@@ -95,6 +97,20 @@ class Away:
         return await self.real.search(**asked)
 
 
+class Kept:
+    """Commands that are handed over, and noted."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.sent: list[str] = []
+
+    async def hand_over(self, envelopes: Iterable[CommandEnvelope]) -> int:
+        wanted = list(envelopes)
+        self.sent += [each.command_id for each in wanted]
+        sent: int = await self.real.hand_over(wanted)
+        return sent
+
+
 async def test_SE_11_while_the_search_engine_is_away_the_matcher_waits_and_finds_it_once(
     mesh: Mesh, seller: Seller
 ) -> None:
@@ -104,18 +120,47 @@ async def test_SE_11_while_the_search_engine_is_away_the_matcher_waits_and_finds
     offered = await seller.offer(make=make)
     await until_matched(buyer, saved)
     published = (await events(mesh, listing_stream(offered.json()["id"])))[1]
+    stream_id = match_stream(match_id_of(_id(made), _id(offered)))
+    await journalled(mesh, stream_id, "alert.matched")
+    (matched,) = await events(mesh, stream_id)
     settings = mesh.settings
     async with (
         open_commands(settings, "away") as commands,
         open_tools(settings, commands) as real,
     ):
-        away = Away(real.opensearch)
-        tools = Tools(**{**vars(real), "opensearch": away})
+        away, kept = Away(real.opensearch), Kept(commands)
+        tools = Tools(**{**vars(real), "opensearch": away, "commands": kept})
         with pytest.raises(OutsideDownError):
             await MATCH_ALERTS.run(published, tools)
+        assert kept.sent == []
         away.is_away = False
         await MATCH_ALERTS.run(published, tools)
+    assert kept.sent == [matched.command_id]
     await until_past(mesh, offered)
-    stream_id = match_stream(match_id_of(_id(made), _id(offered)))
     assert await journal_kinds(mesh, stream_id) == ["alert.matched"]
     assert mails_to(buyer) == []
+
+
+async def test_SE_11_what_came_just_after_an_alert_is_looked_for_and_is_the_same_find(
+    mesh: Mesh, seller: Seller
+) -> None:
+    buyer, make = await reader(mesh), a_make()
+    before = await seller.offer(make=make)
+    await mesh.until_read(before)
+    saved = await save(buyer, make=[make])
+    made = await alert(buyer, saved, "off")
+    offered = await seller.offer(make=make)
+    await until_matched(buyer, saved)
+    stream_id = match_stream(match_id_of(_id(made), _id(offered)))
+    await journalled(mesh, stream_id, "alert.matched")
+    (matched,) = await events(mesh, stream_id)
+    searches = await events(mesh, searches_stream(UUID(buyer.account.user_id)))
+    (created,) = [each for each in searches if isinstance(each.event, AlertCreated)]
+    settings = mesh.settings
+    async with (
+        open_commands(settings, "anew") as commands,
+        open_tools(settings, commands) as real,
+    ):
+        kept = Kept(commands)
+        await MATCH_NEW_ALERT.run(created, Tools(**{**vars(real), "commands": kept}))
+    assert kept.sent == [matched.command_id]

@@ -197,6 +197,7 @@ ASKED: dict[str, Callable[[Noted], Awaitable[Any]]] = {
     "by_id": lambda db: pages.by_id(db, str(UUID(int=1))),
     "newest": lambda db: pages.newest(db, Market.EXOTICS, Slice(20)),
     "newest_after": lambda db: pages.newest(db, Market.EXOTICS, Slice(20, after=CURSOR)),
+    "changed": lambda db: pages.changed_since(db, Market.EXOTICS, CURSOR, 20),
     "mine": lambda db: pages.mine(db, OTHERS[1], list(ListingStatus), Slice(20)),
     "mine_after": lambda db: pages.mine(
         db, OTHERS[1], list(ListingStatus), Slice(20, after=CURSOR)

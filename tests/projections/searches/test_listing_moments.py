@@ -32,11 +32,13 @@ from schemas.listings import (
     ListingShown,
     ListingStatus,
     listing_stream,
+    seller_account,
 )
 from schemas.messages import Event
 from schemas.recorded import Recorded
 from schemas.search import Filters
-from tests.projections.cars import SELLER, created, day, published
+from schemas.vehicles import VehicleFields
+from tests.projections.cars import SELLER, STREAM, created, day, published, repriced, updated
 from tests.projections.history import history, rows_of
 from tests.projections.search.many_ads import some_ads, wanted
 from tests.projections.searches.many_searches import some_filters
@@ -78,6 +80,8 @@ def lives() -> Iterator[tuple[UUID, list[Event]]]:
             ])  # fmt: skip
         if chance.random() < 0.05:
             life.append(ListingDeleted(listing_id=listing_id, deleted_at=day(60)))
+        elif chance.random() < 0.1:
+            life.append(ListingHidden(listing_id=listing_id, hidden_at=day(60)))
         yield listing_id, life
 
 
@@ -93,26 +97,30 @@ def log() -> list[list[Recorded]]:
 
 def by_hand(events: list[list[Recorded]], filters: Filters) -> LookedBack:
     """Every event of every listing, one after another; no rule of ours but the words in the
-    mission: new, a price lower by 3 % than when it was last news, on offer again.
+    mission: new, a price lower by 3 % than when it was last news, on offer again; each once.
     """
     found: Counter[str] = Counter()
     for life in events:
-        if isinstance(life[-1].event, ListingDeleted):
-            continue
-        document, news = None, None
-        for each in life:
-            was = document
-            document = listing_search.fold(document, each)
-            assert document is not None
-            if document.status is not ListingStatus.ACTIVE or document.price_minor is None:
-                continue
-            told = news
-            reason = _why(each.event, was is not None and was.status == "active", told, document)
-            if reason or (told and told[1] != document.currency):
-                news = (document.price_minor, document.currency)
-            if reason and each.recorded_at >= SINCE and wanted([document], filters):
-                found[reason] += 1
+        found.update(set(_reasons(life, filters)))
     return LookedBack(found["new"], found["drop"], found["back"])
+
+
+def _reasons(life: list[Recorded], filters: Filters) -> Iterator[str]:
+    if isinstance(life[-1].event, ListingDeleted | ListingHidden):
+        return
+    document, news = None, None
+    for each in life:
+        was = document
+        document = listing_search.fold(document, each)
+        assert document is not None
+        if document.status is not ListingStatus.ACTIVE or document.price_minor is None:
+            continue
+        told = news
+        reason = _why(each.event, was is not None and was.status == "active", told, document)
+        if reason or (told and told[1] != document.currency):
+            news = (document.price_minor, document.currency)
+        if reason and each.recorded_at >= SINCE and wanted([document], filters):
+            yield reason
 
 
 def _why(event: Event, was_active: bool, told, document) -> str:
@@ -164,6 +172,36 @@ def test_SE_04_a_look_back_equals_a_count_over_the_log(index: httpx.Client) -> N
 def test_SE_04_ones_own_listings_are_not_counted(index: httpx.Client) -> None:
     assert counted(index, Filters()).new > 50
     assert counted(index, Filters(), SELLER) == LookedBack(0, 0, 0)
+
+
+def _row(*life: Event, seller_id: str = SELLER) -> ListingMoments:
+    """What is kept of the car of tests.projections.cars."""
+    begun = created(on=0).model_copy(update={"seller_id": seller_id})
+    (row,) = rows_of(listing_moments, history(STREAM, begun, *life)).values()
+    assert isinstance(row, ListingMoments)
+    return row
+
+
+def test_SE_04_an_imported_listing_is_the_own_one_of_its_sources_account() -> None:
+    source = "import:some-dealer"
+    assert _row(published(1), seller_id=source).seller == str(seller_account(source))
+
+
+def test_SE_04_words_that_were_taken_out_of_a_description_are_found_in_no_moment() -> None:
+    told = _row(
+        published(1),
+        updated(VehicleFields(description="Call my aunt Esmeralda"), on=2),
+        repriced(1, on=3),
+    )
+    assert [each.reason for each in told.moments] == ["new", "price_drop"]
+    assert all("esmeralda" in each.words.split() for each in told.moments)
+    taken_out = _row(
+        published(1), updated(VehicleFields(description="Call my aunt Esmeralda"), on=2), repriced(1, on=3),
+        updated(VehicleFields(description="Call me"), on=4),
+    )  # fmt: skip
+    assert [each.price for each in taken_out.moments] == [85_000, 0.01]
+    assert not any("esmeralda" in each.words.split() for each in taken_out.moments)
+    assert all("call" in each.words.split() for each in taken_out.moments)
 
 
 def test_what_is_kept_of_a_listing_has_a_bound() -> None:
