@@ -206,7 +206,7 @@ _MINE = f"""
 """  # noqa: S608 - our own names
 
 
-FEED_MAX = 500
+FEED_MAX = 100
 _FEED = f"""
     SELECT {_COLUMNS} FROM reads.listing_page
     WHERE seller_id = $1 AND status = 'active' AND (updated_at, key) > ($2, $3)

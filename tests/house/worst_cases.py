@@ -56,9 +56,9 @@ WORK: dict[str, str] = {
     **dict.fromkeys(("read_listing_json_ld", "read_seo_metadata"), f"{ROW}, and its seller's"),
     **dict.fromkeys(
         ("read_json_ld_feed", "read_meta_feed", "read_google_feed"),
-        "501 rows by an index, and one seller's"),
-    "read_seo_image": f"{ROW}; one picture of 1200 by 630 pixels drawn in a thread, at most 8 waiting "
-    "(503 beyond)",
+        "101 rows by an index, and one seller's"),
+    "read_seo_image": f"{ROW}; one picture of 1200 by 630 pixels, the last 200 kept in memory, others drawn "
+    "in a thread that draws nothing else, at most 8 waiting (503 beyond)",
     **dict.fromkeys(
         ("read_listing_vin", "list_vin_listings"), "at most 20 listings of one VIN by an index"),
     "list_listing_duplicates": "at most 50 listings that share a sign, by an index",
