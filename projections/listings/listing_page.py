@@ -150,6 +150,12 @@ Index(
 )
 Index("of_vin", table.c.vin, table.c.key, postgresql_where=table.c.vin.is_not(None))
 Index(
+    "vins_on_offer",
+    table.c.vin,
+    table.c.key,
+    postgresql_where=table.c.vin.is_not(None) & (table.c.status == "active"),
+)
+Index(
     "feed",
     table.c.seller_id,
     table.c.updated_at,
@@ -166,7 +172,7 @@ FEATURES_VIEW = """
 
 listing_page = Projection(
     name="listing_page",
-    version=5,
+    version=6,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,
