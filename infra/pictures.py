@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ QUALITY = 82  # of squares
 FITTED_QUALITY = 85
 EFFORT = 4
 WAITING_MAX = 8
+CARDS_KEPT = 200  # of some 20 kB each
 TOO_LARGE = (
     f"is too large: at most {SIDE_MAX:,} pixels a side and {DECODED_PIXELS_MAX:,} in all,"
     f" {PIXELS_MAX:,} in a JPEG"
@@ -57,6 +59,7 @@ _SIGNATURES = (
 K = TypeVar("K")
 D = TypeVar("D")
 Size = tuple[int, int]  # width and height in pixels
+Card = tuple[str, str, str]  # title, price and facts
 
 
 class PictureError(Exception):
@@ -83,30 +86,15 @@ class Fitted:
     look: str
 
 
-class Pictures:
-    """Draws one picture at a time, away from the event loop: that bounds memory, too."""
+class _Turns:
+    """Draws one thing at a time, away from the event loop: that bounds memory, too."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "pictures")
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(1, name)
         self._waiting = 0
 
-    async def squares(self, data: bytes, sides: Sequence[int]) -> Mapping[int, bytes]:
-        """WebP squares of the picture's middle, by side. Raises PictureError and
-        PicturesBusyError.
-        """
-        return await self._drawn(lambda: squares(data, tuple(sides)))
-
-    async def fitted(self, data: bytes, boxes: Mapping[K, Size]) -> Mapping[K, Fitted]:
-        """The whole picture as WebPs that fit inside these boxes and are never larger than it
-        is. Raises PictureError and PicturesBusyError.
-        """
-        return await self._drawn(lambda: fitted(data, boxes))
-
-    async def card(self, title: str, price: str, facts: str) -> bytes:
-        """A PNG with this title and price (infra.social_cards). Raises PicturesBusyError."""
-        return await self._drawn(lambda: social_card(title, price, facts))
-
-    async def _drawn(self, draw: Callable[[], D]) -> D:
+    async def drawn(self, draw: Callable[[], D]) -> D:
+        """What is drawn. Raises PicturesBusyError."""
         if self._waiting >= WAITING_MAX:
             raise PicturesBusyError
         self._waiting += 1
@@ -118,6 +106,58 @@ class Pictures:
     def close(self) -> None:
         """Take no more work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Pictures:
+    """Draws pictures that people send, and cards, each in turns of their own: cards are drawn for
+    anybody, and must not keep those who send pictures waiting. One card is drawn once for all who
+    ask for it.
+    """
+
+    def __init__(self) -> None:
+        self._sent = _Turns("pictures")
+        self._cards = _Turns("cards")
+        self._kept: OrderedDict[Card, asyncio.Future[bytes]] = OrderedDict()
+
+    async def squares(self, data: bytes, sides: Sequence[int]) -> Mapping[int, bytes]:
+        """WebP squares of the picture's middle, by side. Raises PictureError and
+        PicturesBusyError.
+        """
+        return await self._sent.drawn(lambda: squares(data, tuple(sides)))
+
+    async def fitted(self, data: bytes, boxes: Mapping[K, Size]) -> Mapping[K, Fitted]:
+        """The whole picture as WebPs that fit inside these boxes and are never larger than it
+        is. Raises PictureError and PicturesBusyError.
+        """
+        return await self._sent.drawn(lambda: fitted(data, boxes))
+
+    async def card(self, title: str, price: str, facts: str) -> bytes:
+        """A PNG with this title and price (infra.social_cards). Raises PicturesBusyError."""
+        card = (title, price, facts)
+        drawing = self._kept.get(card)
+        if drawing is None:
+            drawing = asyncio.ensure_future(self._cards.drawn(lambda: social_card(*card)))
+            self._keep(card, drawing)
+        self._kept.move_to_end(card)
+        # Who goes away must not take it from the others who wait for it.
+        return await asyncio.shield(drawing)
+
+    def _keep(self, card: Card, drawing: asyncio.Future[bytes]) -> None:
+        """By all that is drawn on it, so that what is kept is never an old one."""
+        self._kept[card] = drawing
+        if len(self._kept) > CARDS_KEPT:
+            self._kept.popitem(last=False)
+
+        def done(drawing: asyncio.Future[bytes]) -> None:
+            if (drawing.cancelled() or drawing.exception()) and self._kept.get(card) is drawing:
+                del self._kept[card]
+
+        drawing.add_done_callback(done)
+
+    def close(self) -> None:
+        """Take no more work."""
+        self._sent.close()
+        self._cards.close()
 
 
 def media_type_of(data: bytes) -> str | None:

@@ -58,3 +58,10 @@ def label_of(price: int, prices: Sequence[int]) -> Label:
         return Label.NONE
     found = (label for percent, label in _UP_TO_PERCENT if 100 * price <= percent * middle)
     return next(found, Label.HIGH)
+
+
+def percent_of(price: int, middle: int) -> int:
+    """How much of the middle a price is, in percent, rounded up as the bounds of the labels need
+    it: what is said to be 85 % is never above 85.
+    """
+    return -(-100 * price // middle)

@@ -4,6 +4,7 @@ listings. Pure. What the fields are called and which are required, the tests kee
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +18,10 @@ from schemas.vins import check_digit_fits
 META_IMAGES: Final = 5
 META_TEXT_MAX: Final = 5_000
 # A table calculator takes a text that begins so for a formula.
-_FORMULA: Final = "=+-@\t\r "
+_FORMULA: Final = "=+-@\t\r"
+# What ends a script or begins one where JSON stands inside a page, and the two ends of a line that
+# JSON knows and older JavaScript does not.
+_IN_PAGES: Final = {each: f"\\u{ord(each):04x}".encode() for each in "<>&\u2028\u2029"}
 
 Row = Mapping[str, Any]
 
@@ -44,7 +48,32 @@ def price_of(row: Row) -> str:
     return f"{major_units(row['price_minor'], row['currency'])} {row['currency']}"
 
 
+def plain(text: str) -> str:
+    """The text without what makes a formula of it in a table: signs at its beginning, in whatever
+    width, and what can't be seen before them.
+    """
+    for place, letter in enumerate(text):
+        if not (_unseen(letter) or unicodedata.normalize("NFKC", letter)[0] in _FORMULA):
+            return text[place:]
+    return ""
+
+
+def _unseen(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter)[0] in "CMZ"
+
+
 # schema.org
+
+
+def page_json_of(body: Any) -> bytes:
+    """The body as JSON that may stand inside a page's `<script>`: no text of it can end that. Whoever
+    reads it as JSON gets the same.
+    """
+    text = json_of(body)
+    for letter, escaped in _IN_PAGES.items():
+        text = text.replace(letter.encode(), escaped)
+    return text
+
 
 _SCHEMA_CONDITION: Final = {Condition.NEW: "NewCondition"}
 _SCHEMA_AVAILABILITY: Final = {
@@ -155,6 +184,7 @@ class TableFeed:
 
     def line(self, row: Row, shop: Shop) -> list[str] | None:
         """The listing's line, if it has one."""
+        row = {**row, "images": shop.images_of(row)}  # once, for all of the columns that show them
         values = {name: column(row, shop) for name, column in self.columns.items()}
         if not all(values[name] for name in self.required):
             return None
@@ -163,7 +193,7 @@ class TableFeed:
 
 def _text(name: str, most: int = META_TEXT_MAX) -> Column:
     """What the listing states, never a formula."""
-    return lambda row, _shop: str(row[name] or "").lstrip(_FORMULA)[:most]
+    return lambda row, _shop: plain(str(row[name] or ""))[:most]
 
 
 def _number(name: str) -> Column:
@@ -183,15 +213,15 @@ def _page(row: Row, shop: Shop) -> str:
 
 
 def _image(place: int) -> Column:
-    return lambda row, shop: (shop.images_of(row)[place : place + 1] or [""])[0]
+    return lambda row, _shop: (row["images"][place : place + 1] or [""])[0]
 
 
 def _tag(place: int) -> Column:
-    return lambda row, shop: f"Picture {place + 1}" if _image(place)(row, shop) else ""
+    return lambda row, _shop: f"Picture {place + 1}" if len(row["images"]) > place else ""
 
 
 def _city(row: Row, _shop: Shop) -> str:
-    city = str(row["location"] or "").lstrip(_FORMULA)
+    city = plain(str(row["location"] or ""))
     return json_of({"city": city}).decode() if city else ""
 
 
@@ -227,8 +257,8 @@ _META_UNITS: Final = {"KMT": "KM", "SMI": "MI"}
 
 META: Final = TableFeed(
     columns={
-        "vehicle_id": _number("key"),
-        "vin": _number("vin"),
+        "vehicle_id": _text("key"),
+        "vin": _text("vin"),
         "title": _text("title"),
         "description": _text("description"),
         "url": _page,
@@ -285,16 +315,16 @@ def _distance(row: Row, _shop: Shop) -> str:
     return "" if row["mileage"] is None or unit is None else f"{row['mileage']} {unit}"
 
 
-def _more_images(row: Row, shop: Shop) -> str:
-    return ",".join(shop.images_of(row)[1:])
+def _more_images(row: Row, _shop: Shop) -> str:
+    return ",".join(row["images"][1:])
 
 
 GOOGLE: Final = TableFeed(
     columns={
         "vin": _checked_vin,
-        "id": _number("key"),
-        "store_code": _number("seller_id"),
-        "dealership_name": lambda _row, shop: shop.name.lstrip(_FORMULA),
+        "id": _text("key"),
+        "store_code": _text("seller_id"),
+        "dealership_name": lambda _row, shop: plain(shop.name),
         "dealership_address": _text("location"),
         "image_link": _image(0),
         "additional_image_link": _more_images,

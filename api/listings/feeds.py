@@ -5,8 +5,10 @@ order in which the log last told of them.
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from io import StringIO
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -21,10 +23,11 @@ from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, SEARCHES, Door
 from api.entry.routing import new_router
 from api.listings.bodies import LISTING_ID
-from api.listings.feed_forms import GOOGLE, META, Shop, TableFeed, json_ld, lines_of
+from api.listings.feed_forms import GOOGLE, META, Shop, TableFeed, json_ld, lines_of, page_json_of
 from api.listings.sight import PUBLIC, hidden
 from api.profiles.sight import people_of
-from api.wire.emitted import json_of, moment
+from api.wire.emitted import moment
+from api.wire.etags import REVALIDATE, UNCHANGED, json_response
 from api.wire.problems import invalid, problem_responses
 from api.wire.successes import headers_told
 from infra.settings import Settings
@@ -36,7 +39,8 @@ from schemas.messages import Fault
 from schemas.texts import Form, Line
 
 PAGES = CaughtUp(listing_page.listing_page)
-SHORT = {"Cache-Control": "public, max-age=300"}
+# Caches may keep a page but must ask each time: what was hidden a moment ago is shown no more.
+ASKED = {"Cache-Control": REVALIDATE}
 LD_JSON = "application/ld+json"
 CSV = "text/csv"
 
@@ -137,20 +141,37 @@ async def _name_of(mesh: Machines, account: UUID) -> str:
     response_model=CarAnswer,
     response_class=Response,
     responses={
-        200: {"description": "A schema.org Car", "content": {LD_JSON: {"example": _CAR}}},
+        200: {
+            "description": "A schema.org Car",
+            "content": {LD_JSON: {"example": _CAR}},
+            "headers": headers_told(["ETag"]),
+        },
+        **UNCHANGED,
         **problem_responses(400, 401, 404),
     },
     openapi_extra=OPENAPI_EXTRA,
 )
 @Door(ANYONE, SEARCHES, keys=True)
 async def read_listing_json_ld(listing_id: UUID, request: Request, mesh: Mesh) -> Response:
-    """The listing as schema.org's Car with its Offer, for the head of a page. What is not for everyone
-    is not there, whoever asks.
+    """The listing as schema.org's Car with its Offer, for the head of a page: as it comes it may stand
+    inside a `<script>`, for no text of it can end that. What is not for everyone is not there, whoever
+    asks.
     """
     await PAGES.wait(request)
     row = await public_row(mesh, listing_id)
     shop = await shop_of(mesh, row["seller_id"])
-    return Response(json_of(json_ld(row, shop)), headers=SHORT, media_type=LD_JSON)
+    return tagged(request, page_json_of(json_ld(row, shop)), LD_JSON)
+
+
+def tagged(request: Request, body: bytes, media_type: str) -> Response:
+    """The body with an ETag, or 304 for whoever has it already. The tag is the body's, not the
+    listing's version: a seller's name changes, or goes, without the listing.
+    """
+    tag = int.from_bytes(hashlib.sha256(body).digest()[:7])
+    answer = json_response(request, body, tag)
+    if answer.status_code == HTTPStatus.OK:
+        answer.headers["Content-Type"] = media_type
+    return answer
 
 
 async def public_row(mesh: Machines, listing_id: UUID) -> Mapping[str, Any]:
@@ -185,7 +206,7 @@ async def read_json_ld_feed(
     shop = await shop_of(mesh, seller_id) if rows else None
     cars = [json_ld(row, shop) for row in rows if shop is not None]
     body = {**_LIST, "numberOfItems": len(cars), "itemListElement": cars}
-    return Response(json_of(body), headers=headers, media_type=LD_JSON)
+    return Response(page_json_of(body), headers=headers, media_type=LD_JSON)
 
 
 @router.get(
@@ -247,12 +268,12 @@ async def _page(
     await PAGES.wait(request)
     rows = await listing_page.feed(mesh.postgres, seller_id, _place(after), limit + 1)
     if len(rows) <= limit:
-        return rows, SHORT
+        return rows, ASKED
     last = rows[limit - 1]
     place = f"{moment(last['updated_at'])}/{last['key']}"
     more = {"seller_id": seller_id, "limit": limit, "after": place}
     link = f'<{request.url.path}?{urlencode(more)}>; rel="next"'
-    return rows[:limit], {**SHORT, "Link": link}
+    return rows[:limit], {**ASKED, "Link": link}
 
 
 def _place(after: str | None) -> tuple[datetime, str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from fastapi import Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
@@ -19,7 +20,15 @@ from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, SEARCHES, Door
 from api.entry.routing import new_router
 from api.listings.bodies import LISTING_ID
-from api.listings.fair_price import COMPARED_MIN, RULE, Label, label_of, middle_of, mileages_like
+from api.listings.fair_price import (
+    COMPARED_MIN,
+    RULE,
+    Label,
+    label_of,
+    middle_of,
+    mileages_like,
+    percent_of,
+)
 from api.listings.sight import listing_for
 from api.wire.emitted import json_of
 from api.wire.problems import (
@@ -40,12 +49,29 @@ from projections.listings.asking_days import (
 from projections.listings.listing_page import listing_page
 from schemas.messages import Fault
 from schemas.positions import TopicPartition
+from schemas.texts import refusal
 
 OFFERS = CaughtUp(listing_page, asking_days)
 DAYS = CaughtUp(asking_days)
 # An event is dated by its writer before the log has it, and clocks differ.
 SETTLES: Final = timedelta(minutes=5)
 SETTLING_S: Final = 1.0
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PARKED = """
+    SELECT EXISTS (SELECT FROM mesh.live_parked WHERE projection = $1)
+"""
+
+
+def _written(sent: Any) -> Any:
+    """No number, of which nobody knows what it counts, and no time of day."""
+    if isinstance(sent, str) and _DAY.fullmatch(sent) is None:
+        told = "is no day: write it like 2026-03-01"
+        raise refusal(told)
+    return sent
+
+
+Day: TypeAlias = Annotated[date, BeforeValidator(_written)]
 
 router = new_router("listings")
 
@@ -65,7 +91,10 @@ class InsightAnswer(BaseModel):
     mileage between `mileage_km_min` and `mileage_km_max`, neither damaged nor the same person's; the
     50 nearest. With fewer than `comparables_min` the label is `none`, and `reason` says so.
 
-    `final`: the day is over and all of it has been read, so that this is what will always be said.
+    `percent_of_median` is rounded up, as the bounds of the labels are meant.
+
+    `final`: the day is over and all of it has been read, so that this is what will always be said;
+    never while anything that was said of any listing waits to be mended.
     """
 
     listing_id: UUID
@@ -119,7 +148,7 @@ async def read_price_insight(
     listing_id: UUID,
     request: Request,
     mesh: Mesh,
-    as_of: Annotated[date | None, Query(description="Default: today, UTC, as it is now")] = None,
+    as_of: Annotated[Day | None, Query(description="Default: today, UTC, as it is now")] = None,
 ) -> Response:
     """Whether the listing's price is a fair one beside its like on that day, and which those are.
     Of a day that is over the same is said for ever.
@@ -162,7 +191,7 @@ def _told(
     prices = [each["price_minor"] for each in found]
     middle = middle_of(prices)
     label = Label.NONE if price is None else label_of(price, prices)
-    percent = None if price is None or middle is None else round(100 * price / middle)
+    percent = None if price is None or not middle else percent_of(price, middle)
     if label is Label.NONE and reason is None:
         reason = "too_few"
     return {
@@ -195,6 +224,7 @@ async def is_final(mesh: Machines, day: date, now: datetime) -> bool:
         # The last place of a partition is the mark at the end of a transaction, which is no event.
         last = [place.at(end - 2) for place, end in ends.items() if end > 1]
         await DAYS.reach(mesh, last, time.monotonic() + SETTLING_S)
+        # What waits was passed over, whichever listing it is of: it may be like any other.
+        return not await mesh.postgres.fetchval(_PARKED, asking_days.name)
     except (BeingRepaired, StoreUnavailableError, WriteUnavailableError):
         return False
-    return True

@@ -37,7 +37,7 @@ class QualityPart(BaseModel):
 
 class QualityAnswer(BaseModel):
     """The score of this `version`, what it was given for, and what would raise it, each by its
-    points; the most first.
+    points; the most first. A picture counts once it is drawn.
     """
 
     id: UUID

@@ -1,5 +1,5 @@
 """How good an advertisement is, from 0 to 100: a pure function of what the listing states and of
-how many pictures it has.
+how many of its pictures are drawn.
 
 Each rule gives its points whole or not at all, and looks at nothing but its own field. So whatever
 is done from the list raises the score by what was promised, and takes nothing away elsewhere.
@@ -53,15 +53,20 @@ def _long(name: str, least: int) -> Callable[[Row], bool]:
     return lambda row: len(row[name] or ()) >= least
 
 
+def _drawn(least: int) -> Callable[[Row], bool]:
+    """Whether so many pictures can be seen: one that is still to be drawn may never be."""
+    return lambda row: sum(map(bool, row["large_keys"])) >= least
+
+
 _SEEN = "Buyers pass over what they can't see"
 _FOUND = "Buyers filter by it: what is not stated is not found"
 _TRUST = "What is left out is taken for something to hide"
 _ASKED = "It is what buyers ask first"
 
 RULES: Final = (
-    Rule("first_image", "images", 15, _long("image_ids", 1), "Add a picture", _SEEN),
-    Rule("five_images", "images", 8, _long("image_ids", 5), "Show at least 5 pictures", _SEEN),
-    Rule("ten_images", "images", 5, _long("image_ids", 10), "Show at least 10 pictures", _SEEN),
+    Rule("first_image", "images", 15, _drawn(1), "Add a picture", _SEEN),
+    Rule("five_images", "images", 8, _drawn(5), "Show at least 5 pictures", _SEEN),
+    Rule("ten_images", "images", 5, _drawn(10), "Show at least 10 pictures", _SEEN),
     Rule("price", "price_minor", 8, _stated("price_minor"), "State the price", _ASKED),
     Rule(
         "description",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,12 +15,12 @@ from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, SEARCHES, Door
 from api.entry.routing import new_router
 from api.listings.bodies import LISTING_ID
-from api.listings.feed_forms import Row, json_ld, price_of
-from api.listings.feeds import SHORT, addresses, public_row, shop_of
-from api.wire.emitted import json_of
+from api.listings.feed_forms import Row, json_ld, page_json_of, price_of
+from api.listings.feeds import addresses, public_row, shop_of, tagged
+from api.wire.etags import UNCHANGED
 from api.wire.problems import problem_responses
-from api.wire.successes import ok
-from infra.social_cards import SIZE
+from api.wire.successes import headers_told, ok
+from infra.social_cards import SIZE, first_writable
 from projections.listings.listing_page import listing_page
 
 PAGES = CaughtUp(listing_page)
@@ -33,7 +34,9 @@ router = new_router("listings")
 
 class SeoAnswer(BaseModel):
     """What stands in the head of a listing's page: for search engines, Open Graph and cards of links.
-    `image` is drawn with title and price; `json_ld` is a schema.org Car.
+    `image` is drawn with title and price; `json_ld` is a schema.org Car. As it comes, this may stand
+    inside a page's `<script>`; whoever reads it and writes `json_ld` anew must escape `<` again, or
+    take it from the listing's `json-ld`.
     """
 
     title: str
@@ -62,7 +65,11 @@ _SEO = {
     METADATA,
     operation_id="read_seo_metadata",
     response_model=SeoAnswer,
-    responses={**ok("The metadata", _SEO), **problem_responses(400, 401, 404)},
+    responses={
+        **ok("The metadata", _SEO, headers=["ETag"]),
+        **UNCHANGED,
+        **problem_responses(400, 401, 404),
+    },
     openapi_extra=OPENAPI_EXTRA,
 )
 @Door(ANYONE, SEARCHES, keys=True)
@@ -83,7 +90,7 @@ async def read_seo_metadata(request: Request, mesh: Mesh, listing: ListingParame
         "image_height": SIZE[1],
         "json_ld": json_ld(row, shop),
     }
-    return Response(json_of(body), headers=SHORT, media_type="application/json")
+    return tagged(request, page_json_of(body), "application/json")
 
 
 @router.get(
@@ -91,20 +98,29 @@ async def read_seo_metadata(request: Request, mesh: Mesh, listing: ListingParame
     operation_id="read_seo_image",
     response_class=Response,
     responses={
-        200: {"description": "The picture", "content": {"image/png": {"example": "(bytes)"}}},
+        200: {
+            "description": "The picture",
+            "content": {"image/png": {"example": "(bytes)"}},
+            "headers": headers_told(["ETag"]),
+        },
+        **UNCHANGED,
         **problem_responses(400, 401, 404),
     },
     openapi_extra=OPENAPI_EXTRA,
 )
 @Door(ANYONE, SEARCHES)
 async def read_seo_image(request: Request, mesh: Mesh, listing: ListingParameter) -> Response:
-    """A PNG of 1200 by 630 pixels with the listing's title and price. What is not for everyone is not
+    """A PNG of 1200 by 630 pixels with the listing's title and price; where the title can't be written
+    in Latin letters, with make, model and year, or the seller's name, in its place. What is not for everyone is not
     there, whoever asks.
     """
     await PAGES.wait(request)
     row = await public_row(mesh, listing)
-    picture = await mesh.pictures.card(row["title"] or "", _price(row), _facts(row))
-    return Response(picture, headers=SHORT, media_type="image/png")
+    title = first_writable(row["title"] or "", _named(row))
+    if not title:
+        title = first_writable((await shop_of(mesh, row["seller_id"])).name)
+    picture = await mesh.pictures.card(title, _price(row), _facts(row, first_writable))
+    return tagged(request, picture, "image/png")
 
 
 def description_of(row: Row) -> str:
@@ -119,7 +135,14 @@ def _price(row: Row) -> str:
     return "" if row["price_minor"] is None or row["currency"] is None else price_of(row)
 
 
-def _facts(row: Row) -> str:
+def _facts(row: Row, told: Callable[[str], str] = str) -> str:
+    """The facts, each as it is `told`."""
     kilometres = None if row["mileage_km"] is None else f"{row['mileage_km']} km"
     facts = (row["year"], kilometres, row["fuel_type"], row["location"])
-    return ", ".join(str(each) for each in facts if each is not None)
+    return ", ".join(filter(None, (told(str(each)) for each in facts if each is not None)))
+
+
+def _named(row: Row) -> str:
+    """Make, model and year; nothing where neither make nor model can be written."""
+    names = first_writable(" ".join(filter(None, (row["make"], row["model"]))))
+    return f"{names} {row['year'] or ''}".strip() if names else ""

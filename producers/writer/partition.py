@@ -194,6 +194,7 @@ class PartitionWriter:
             self._parts.flow.begin(self.place, recovered.next_command)
         self._topic_id = recovered.topic_id
         self._epoch = max(self._epoch, recovered.epoch)
+        self._recorded_at = max(self._recorded_at, recovered.recorded_at or self._recorded_at)
         self._next_command = max(self._next_command, recovered.next_command)
         self._held = [each for each in self._held if each.record.offset >= recovered.next_command]
         self.opened.set()
@@ -307,7 +308,8 @@ class PartitionWriter:
 
     def _decide(self, commands: Sequence[Received], known: Known) -> Decisions:
         now = self._parts.clock()
-        self._recorded_at = max(now, self._recorded_at)  # The clock may be set back.
+        # The clock may be set back, and that of an earlier owner may have been ahead of it.
+        self._recorded_at = max(now, self._recorded_at)
         decisions = Decisions(
             Ground(
                 rulebook=self._rulebook,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -42,12 +43,14 @@ log = structlog.get_logger()
 
 class Recovered(NamedTuple):
     """The epoch for this owner's records, above every earlier one, the id of the topic that its
-    commands stand in, and the offset of the first of them that is not done with.
+    commands stand in, the offset of the first of them that is not done with, and when the last
+    event was recorded: an owner whose clock is behind must not date the next one before it.
     """
 
     epoch: int
     topic_id: str
     next_command: int
+    recorded_at: datetime | None = None
 
 
 class Recovery:
@@ -87,7 +90,7 @@ class Recovery:
         epoch = max(ends[self._events].epoch, ends[self._replies].epoch)
         answers = (ends[self._replies], ends[self._parked])
         next_command = first_undone(answers, topic_id, commands_end)
-        return Recovered(epoch + 1, topic_id, next_command)
+        return Recovered(epoch + 1, topic_id, next_command, ends[self._events].recorded_at)
 
     async def _place(self, memory: Memory) -> None:
         """Start where the live journal and outcomes stand; what lies before is in them."""

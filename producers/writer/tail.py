@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -43,6 +44,15 @@ class End(NamedTuple):
         """The last record's writer epoch, 0 when there is none."""
         said = header(self.headers, "writer_epoch") or ""
         return int(said) if said.isdecimal() else 0
+
+    @property
+    def recorded_at(self) -> datetime | None:
+        """When the last record says that it was written; None where it does not, or is no one's."""
+        try:
+            at = datetime.fromisoformat(header(self.headers, "ce_time") or "")
+        except ValueError:
+            return None
+        return at if at.tzinfo is not None else None
 
 
 class TailReader:

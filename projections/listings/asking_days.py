@@ -91,10 +91,12 @@ def key(recorded: Recorded[Heard]) -> str:
 
 
 def fold(row: AskingDays | None, recorded: Recorded[Heard]) -> AskingDays:
-    """The row after the event. Its day is the log's."""
+    """The row after the event. Its day is the log's, and never before that of the last entry: what a writer with
+    a slow clock says does not change a day that is over.
+    """
     row, event = row or AskingDays(), recorded.event
     row = changed(row, status=status_after(event, row.status), **_stated(row, event))
-    return _told(row, recorded.recorded_at.astimezone(UTC).date())
+    return _told(row, max((recorded.recorded_at.astimezone(UTC).date(), *row.days[-1:])))
 
 
 def _stated(row: AskingDays, event: Heard) -> dict[str, Any]:
@@ -204,6 +206,9 @@ _LIKE = f"""
     FROM reads.asking_days AS other
     CROSS JOIN LATERAL ({_ON_DAY.format(row="other", day="$2")}) AS was
     WHERE other.kinds_had && $3 AND other.key <> $1 AND other.market = $4
+      AND other.days[1] <= $2
+      AND (other.days[cardinality(other.days)] > $2
+           OR other.kinds[cardinality(other.kinds)] = $6)
       AND (other.seller_id <> $5 OR other.seller_id LIKE 'import:%')
       AND was.kind = $6 AND was.year BETWEEN $7 - {YEARS_APART} AND $7 + {YEARS_APART}
       AND was.mileage_km BETWEEN $8 AND $9
@@ -236,6 +241,8 @@ async def offers_like(
     """What else of its kind was on offer at the end of that day, within a year and these mileages:
     the nearest by year and mileage first. A person's other offers are left out, for nobody makes the
     measure of their own price; those of an import are not, for its ads are many people's.
+
+    Of what came only later, or was gone by then, no day is looked at.
     """
     apart = range(offer.year - YEARS_APART, offer.year + YEARS_APART + 1)
     wanted = [f"{offer.kind}/{year}" for year in apart]

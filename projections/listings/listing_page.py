@@ -157,6 +157,12 @@ Index(
 )
 Index("of_vin", table.c.vin, table.c.key, postgresql_where=table.c.vin.is_not(None))
 Index(
+    "vins_on_offer",
+    table.c.vin,
+    table.c.key,
+    postgresql_where=table.c.vin.is_not(None) & (table.c.status == "active"),
+)
+Index(
     "feed",
     table.c.seller_id,
     table.c.updated_at,
@@ -213,7 +219,7 @@ _MINE = f"""
 """  # noqa: S608 - our own names
 
 
-FEED_MAX = 500
+FEED_MAX = 100
 _FEED = f"""
     SELECT {_COLUMNS} FROM reads.listing_page
     WHERE seller_id = $1 AND status = 'active' AND (updated_at, key) > ($2, $3)

@@ -7,7 +7,7 @@ changes, the row keeps what the answers need (projections.listings.price_stretch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias, get_args
@@ -85,8 +85,11 @@ def key(recorded: Recorded[Heard]) -> str:
 
 
 def fold(row: ListingPrices | None, recorded: Recorded[Heard]) -> ListingPrices:
-    """The prices after the event. Its time is the log's, as everywhere."""
-    row, at = row or ListingPrices(), recorded.recorded_at
+    """The prices after the event. Its time is the log's, as everywhere, and never before what is
+    known: no stretch ends before it begins.
+    """
+    row = row or ListingPrices()
+    at = max((recorded.recorded_at, *_moments(row)))
     match recorded.event:
         case ListingCreated(fields=fields):
             return _now(row, at, fields.price_minor, fields.currency, shown=row.shown)
@@ -102,6 +105,12 @@ def fold(row: ListingPrices | None, recorded: Recorded[Heard]) -> ListingPrices:
             | ListingExpired()
         ):
             return _now(row, at, row.price_minor, row.currency, shown=False)
+
+
+def _moments(row: ListingPrices) -> Iterator[datetime]:
+    """The last moments that the row tells of."""
+    yield from row.past_ended[-1:]
+    yield from filter(None, (row.public_since, row.price_since))
 
 
 def _now(
@@ -289,7 +298,8 @@ def days_at_price(row: ListingPrices, now: datetime) -> int | None:
     """
     if row.public_since is None:
         return None
-    return _at_price(row, now - row.public_since).days
+    # The writer's clock may be ahead of the one that is asked.
+    return _at_price(row, max(timedelta(), now - row.public_since)).days
 
 
 def last_return(row: ListingPrices) -> Return | None:

@@ -56,16 +56,17 @@ WORK: dict[str, str] = {
     **dict.fromkeys(("read_listing_json_ld", "read_seo_metadata"), f"{ROW}, and its seller's"),
     **dict.fromkeys(
         ("read_json_ld_feed", "read_meta_feed", "read_google_feed"),
-        "501 rows by an index, and one seller's"),
-    "read_seo_image": f"{ROW}; one picture of 1200 by 630 pixels drawn in a thread, at most 8 waiting "
-    "(503 beyond)",
+        "101 rows by an index, and one seller's"),
+    "read_seo_image": f"{ROW}; one picture of 1200 by 630 pixels, the last 200 kept in memory, others drawn "
+    "in a thread that draws nothing else, at most 8 waiting (503 beyond)",
     **dict.fromkeys(
         ("read_listing_vin", "list_vin_listings"), "at most 20 listings of one VIN by an index"),
     "list_listing_duplicates": "at most 50 listings that share a sign, by an index",
     "list_duplicates": "at most 50 listings, and of each at most 50 that share a sign, by an index",
-    "list_shared_vins": "all VINs on offer, counted in the order of an index; of each at most 20 listings",
-    "read_price_insight": "the listings of one make, model, currency and three years by an index, of "
-    "each at most an entry a day on which it changed; 50 are shown (test_asking_days)",
+    "list_shared_vins": "all VINs on offer, counted in the order of an index of what is on offer; of each at most 20 listings",
+    "read_price_insight": "the listings that ever were of one make, model, currency and three years, "
+    "by an index; of those that were there on the day an entry a day on which it changed, others are "
+    "passed over; what takes 5 s is ended (503); 50 are shown (test_asking_days)",
     "read_user_stats": "four counts by an index",
     "read_listing_figures": "at most 366 days of one listing, counted in ClickHouse within 10 s",
     **dict.fromkeys(("read_avatar", "read_variant"), "one file of the object store, in pieces"),

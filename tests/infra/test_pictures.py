@@ -247,3 +247,75 @@ async def test_PR_03_who_comes_when_too_many_wait_is_told_to_come_again(
     finally:
         go_on.set()
         drawing.close()
+
+
+async def test_ED_04_cards_that_wait_keep_no_picture_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(pictures, "social_card", lambda *_: go_on.wait(10) and b"card")
+    monkeypatch.setattr(pictures, "squares", lambda data, sides: {})
+    drawing = Pictures()
+    try:
+        waiting = [
+            asyncio.ensure_future(drawing.card(f"car {number}", "1 USD", ""))
+            for number in range(pictures.WAITING_MAX)
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        with pytest.raises(PicturesBusyError):
+            await drawing.card("one too many", "1 USD", "")
+        assert await asyncio.wait_for(drawing.squares(b"", SIDES), 5) == {}
+        go_on.set()
+        assert set(await asyncio.gather(*waiting)) == {b"card"}
+        assert await drawing.card("one too many", "1 USD", "") == b"card"
+    finally:
+        go_on.set()
+        drawing.close()
+
+
+async def test_ED_04_a_card_is_drawn_once_and_so_many_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[str] = []
+
+    def draw(title: str, price: str, facts: str) -> bytes:
+        drawn.append(title)
+        return f"{title} {price} {facts}".encode()
+
+    monkeypatch.setattr(pictures, "social_card", draw)
+    monkeypatch.setattr(pictures, "CARDS_KEPT", 2)
+    drawing = Pictures()
+    try:
+        first = asyncio.ensure_future(drawing.card("a", "1", ""))
+        others = [asyncio.ensure_future(drawing.card("a", "1", "")) for _ in range(20)]
+        await asyncio.sleep(0)
+        first.cancel()  # whoever asked first goes away
+        assert await asyncio.gather(*others) == [b"a 1 "] * 20
+        assert drawn == ["a"]
+        assert await drawing.card("a", "2", "") == b"a 2 "
+        await drawing.card("b", "1", "")  # there is no more room for the first
+        await drawing.card("a", "2", "")
+        await drawing.card("a", "1", "")
+        assert drawn == ["a", "a", "b", "a"]
+    finally:
+        drawing.close()
+
+
+async def test_ED_04_a_card_that_failed_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([OSError("no memory"), b"card"])
+
+    def draw(*_: str) -> bytes:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(pictures, "social_card", draw)
+    drawing = Pictures()
+    try:
+        with pytest.raises(OSError, match="no memory"):
+            await drawing.card("a", "1", "")
+        assert await drawing.card("a", "1", "") == b"card"
+    finally:
+        drawing.close()

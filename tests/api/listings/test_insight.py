@@ -8,10 +8,21 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.listings import insight
-from api.listings.fair_price import COMPARED_MIN, Label, label_of, middle_of, mileages_like
+from api.listings.fair_price import (
+    COMPARED_MIN,
+    Label,
+    label_of,
+    middle_of,
+    mileages_like,
+    percent_of,
+)
 from api.wire.problems import WriteUnavailableError
+from projections.listings.asking_days import asking_days
+from tests.api.parking import parked
 from tests.api.running import Mesh
 from tests.api.selling import Seller, path_of, pointers_of, reason_of
 
@@ -41,6 +52,19 @@ async def rival(mesh: Mesh) -> Seller:
 )
 def test_BY_10_a_label_says_how_far_from_the_middle_a_price_is(price: int, label: Label) -> None:
     assert label_of(price, [1, 2, 1_000, 10**9, 10**9]) is label
+
+
+@given(st.integers(1, 10**12), st.integers(1, 10**12))
+def test_BY_10_the_percent_told_never_contradicts_the_label(price: int, middle: int) -> None:
+    label = label_of(price, [middle] * COMPARED_MIN)
+    bounds = zip((70, 85, 115, 135), Label, strict=False)
+    percent = percent_of(price, middle)
+    assert label is next((each for bound, each in bounds if percent <= bound), Label.HIGH)
+    assert 0 <= percent * middle - 100 * price < middle
+
+
+def test_BY_10_a_price_just_above_a_bound_is_not_told_as_at_it() -> None:
+    assert (label_of(8_540, [10_000] * COMPARED_MIN), percent_of(8_540, 10_000)) == (Label.FAIR, 86)
 
 
 def test_BY_10_fewer_than_the_stated_number_give_no_label() -> None:
@@ -99,6 +123,26 @@ async def test_BY_10_a_day_to_come_is_refused(seller) -> None:
     path = f"{path_of(listing)}/price-insight"
     answer = await seller.read(path, listing, as_of="9999-12-31")
     assert (reason_of(answer), pointers_of(answer)) == ((422, "invalid"), ["?as_of"])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    ["0", "1700006400", "2026-03-01T00:00:00Z", "20260301", "2026-02-30", "２０２６-03-01", ""],
+)
+async def test_BY_10_what_is_no_day_is_refused(seller, sent: str) -> None:
+    listing = await seller.offer()
+    answer = await seller.read(f"{path_of(listing)}/price-insight", listing, as_of=sent)
+    assert (reason_of(answer), pointers_of(answer)) == ((422, "invalid"), ["?as_of"])
+
+
+async def test_BY_10_a_day_is_not_final_while_anything_of_any_listing_waits(mesh, seller) -> None:
+    listing = await seller.offer()
+    other = await seller.offer()
+    async with parked(mesh, asking_days, f"listing/{other.json()['id']}", other):
+        found = await insight_of(seller, listing, as_of="2020-02-29")
+        assert (found["reason"], found["final"]) == ("not_on_offer", False)
+    found = await insight_of(seller, listing, as_of="2020-02-29")
+    assert found["final"] is True
 
 
 async def test_BY_10_a_day_is_not_final_while_nobody_can_tell_what_the_log_has(

@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from PIL import Image, ImageChops
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageChops, ImageFont
 
-from infra.social_cards import SIZE, social_card, writable
+from infra.social_cards import SIZE, first_writable, social_card, writable
 from tests.api.running import Mesh
 from tests.api.selling import CAR, Seller, path_of, reason_of, token_of
 
@@ -61,8 +63,33 @@ def test_ED_04_any_title_stays_within_the_picture(title: str) -> None:
     assert (card.size, ink_in(card, edge)) == (SIZE, 0)
 
 
-def test_what_the_font_has_no_letters_for_is_left_out() -> None:
-    assert writable("කොළඹ Škoda\n \N{PILE OF POO} Citroën") == "Škoda Citroën"
+def test_what_the_font_has_no_letters_for_is_left_out_or_written_with_its_base() -> None:
+    assert writable("කොළඹ Škoda\n \N{PILE OF POO} Citroën") == "Skoda Citroen"
+    assert writable("Citroe\u0308n Straße – Øresund") == "Citroen Strasse - Oresund"
+
+
+FONT = ImageFont.load_default(72)
+
+
+def drawn(letter: str) -> tuple[tuple[int, int], bytes]:
+    mask = FONT.getmask(letter)
+    return mask.size, bytes(mask)
+
+
+BOX = drawn("\ue000")
+
+
+@given(st.text(max_size=40) | st.text("ŠšéëñøÅЖбකොළඹத😀 a1", max_size=40))
+def test_ED_04_nothing_that_is_written_is_a_box(text: str) -> None:
+    for each in (writable(text), first_writable(text, text[::-1])):
+        assert [letter for letter in each if letter != " " and drawn(letter) == BOX] == []
+
+
+def test_ED_04_what_can_not_be_read_gives_way_to_what_can() -> None:
+    assert first_writable("කොළඹ 2019", "Toyota Prius 2019") == "Toyota Prius 2019"
+    assert first_writable("ටොයොටා Prius", "Toyota") == "Prius"
+    assert first_writable("911", "Porsche") == "911"
+    assert first_writable("கார் !", "කොළඹ") == ""
 
 
 async def seo(mesh: Mesh, path: str, listing: httpx.Response, **headers: str) -> httpx.Response:
@@ -105,3 +132,47 @@ async def test_ED_04_a_private_listing_is_not_there(mesh, seller, path: str) -> 
     offered = await seller.offer()
     gone = await seller.ask("POST", f"{path_of(offered)}/unpublish")
     assert reason_of(await seo(mesh, path, gone)) == (404, "listing_unknown")
+
+
+@pytest.mark.parametrize("title", ["කොළඹ", "கார் 2019"])
+async def test_ED_04_a_title_that_can_not_be_written_gives_way_to_the_car(
+    mesh, seller, title: str
+) -> None:
+    drawn = [
+        (await seo(mesh, IMAGE, await seller.offer(title=each, location=None))).content
+        for each in (title, "Porsche 911 2019")
+    ]
+    assert drawn[0] == drawn[1]
+
+
+PATHS = [METADATA, IMAGE, "json-ld"]
+
+
+async def told(mesh: Mesh, path: str, listing: httpx.Response, **headers: str) -> httpx.Response:
+    if path != "json-ld":
+        return await seo(mesh, path, listing, **headers)
+    return await mesh.client.get(f"{path_of(listing)}/{path}", headers=token_of(listing) | headers)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_what_is_hidden_is_told_no_more(mesh, seller, path: str) -> None:
+    offered = await seller.offer()
+    before = await told(mesh, path, offered)
+    assert (before.status_code, before.headers["Cache-Control"]) == (200, "no-cache")
+    known = {"If-None-Match": before.headers["ETag"]}
+    again = await told(mesh, path, offered, **known)
+    assert (again.status_code, again.content) == (304, b"")
+    mine = await told(mesh, path, offered, **seller.account.headers)
+    assert mine.headers["Cache-Control"] == "private, no-cache"
+    changed = await seller.change(2, path_of(offered), price_minor=100)
+    assert (await told(mesh, path, changed, **known)).status_code == 200
+    gone = await seller.ask("POST", f"{path_of(offered)}/unpublish")
+    assert reason_of(await told(mesh, path, gone, **known)) == (404, "listing_unknown")
+
+
+@pytest.mark.parametrize("path", [METADATA, "json-ld"])
+async def test_no_title_ends_the_script_that_it_stands_in(mesh, seller, path: str) -> None:
+    title = "</script><script>alert(1)</script>"
+    answer = await told(mesh, path, await seller.offer(title=title))
+    car = answer.json()["json_ld"] if path == METADATA else answer.json()
+    assert (car["name"], set(answer.text) & set("<>&")) == (title, set())

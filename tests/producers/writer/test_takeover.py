@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ from producers.writer.main import WatermarkWentBackError, run_writer
 from producers.writer.memory import Memory
 from producers.writer.recovery import Recovery
 from producers.writer.source import SourceFailedError, member_config
-from producers.writer.tail import TailReader, TailUnavailableError
+from producers.writer.tail import End, TailReader, TailUnavailableError
 from schemas.positions import TopicPartition
 from schemas.recorded import headers_of_event, value_of
 from tests.partitions import partition_of_stream
@@ -217,6 +217,33 @@ async def test_epochs_grow_with_every_owner_even_when_the_journal_has_read_every
     assert len(epochs) == 3
 
 
+@pytest.mark.parametrize("read", [False, True], ids=["in the tail", "in the journal"])
+async def test_an_owner_whose_clock_is_behind_dates_nothing_before_what_there_is(
+    rooms: Room, *, read: bool
+) -> None:
+    box, ahead = uuid4(), datetime.now(UTC) + timedelta(hours=1)
+    async with rooms.writer():
+        await rooms.ask(envelope(open_box(box)))
+    await append_by_hand(rooms, box, version=2, epoch=1, recorded_at=ahead)
+    if read:
+        await rooms.note_in_journal()
+
+    async with rooms.writer():
+        await rooms.ask(envelope(put_in(box, 2)))
+
+    times = [each.recorded_at for each in await rooms.events()]
+    assert (len(times), times) == (4, sorted(times))
+    assert times[-1] == times[1] > datetime.now(UTC)
+
+
+@pytest.mark.parametrize("said", [None, b"", b"\xff", b"yesterday", b"2026-03-01T12:00:00"])
+def test_a_last_record_that_says_no_time_tells_none(said: bytes | None) -> None:
+    headers: Any = [] if said is None else [("ce_time", said)]
+    assert End(1, headers).recorded_at is None
+    told = End(1, [("ce_time", b"2026-03-01T12:00:00.000000Z")]).recorded_at
+    assert told == datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
 async def test_an_event_of_a_fenced_epoch_in_the_tail_is_passed_over(rooms: Room) -> None:
     box = uuid4()
     async with rooms.writer():
@@ -320,7 +347,13 @@ async def test_a_writer_waits_for_a_journal_that_has_fallen_too_far_behind(
 
 
 async def append_by_hand(
-    rooms: Room, box: UUID, *, version: int, epoch: int, value: bytes | None = None
+    rooms: Room,
+    box: UUID,
+    *,
+    version: int,
+    epoch: int,
+    value: bytes | None = None,
+    recorded_at: datetime | None = None,
 ) -> None:
     """What only a fenced or a newer writer would put there."""
     event = ThingPutIn(number=99) if value is None else BoxOpened()
@@ -331,7 +364,7 @@ async def append_by_hand(
         version=version,
         envelope=envelope(put_in(box)),
         writer_epoch=epoch,
-        recorded_at=datetime.now(UTC),
+        recorded_at=recorded_at or datetime.now(UTC),
     )
     if value is not None:
         headers = [

@@ -71,6 +71,16 @@ def test_a_day_that_ends_as_the_one_before_is_no_entry() -> None:
     assert row.days == (day(0).date(), day(1).date())
 
 
+def test_BY_10_an_event_dated_back_changes_no_day_before_the_last() -> None:
+    before = kept(created(), published(1), repriced(700, on=9))
+    for on in (0.5, 1.5, 8.9):
+        row = kept(created(), published(1), repriced(700, on=9), repriced(900, on=on))
+        assert (row.days, row.prices[:-1]) == (before.days, before.prices[:-1])
+        assert row.prices[-1] == 900
+    gone = kept(created(), published(3), deleted(2))
+    assert gone.days == tuple(sorted(gone.days))
+
+
 def test_what_is_not_offered_damaged_or_not_stated_is_of_no_kind() -> None:
     assert kept(created()).kinds == (NOT_OFFERED,)
     assert kept(created(), published(), updated(VehicleFields(damaged=True))).kinds == (DAMAGED,)

@@ -292,3 +292,34 @@ def test_BY_02_days_and_returns_equal_a_recount(events: list[Event], later: floa
     stretches = recounted(events, now)
     assert days_at_price(kept(*events), now) == days_recounted(stretches, now)
     assert last_return(kept(*events)) == returns_recounted(stretches)
+
+
+def test_a_price_that_begins_after_the_clock_that_is_asked_stood_for_no_day() -> None:
+    row = kept(created(), published(1))
+    assert days_at_price(row, day(1) - timedelta(milliseconds=3)) == 0
+
+
+TIMES = st.lists(st.floats(0, 60), min_size=1, max_size=12)
+
+
+@given(TIMES, st.data())
+def test_BY_02_no_stretch_ends_before_it_begins_however_clocks_differ(
+    times: list[float], data: st.DataObject
+) -> None:
+    """The order is the log's; the times are those of writers whose clocks fall and rise."""
+    makers = (published, unpublished, lambda on: repriced(int(on * 100) + 1, on=on))
+    events = [data.draw(st.sampled_from(makers))(on) for on in times]
+    row = kept(created(), *events)
+    moments = [at for each in zip(row.past_begun, row.past_ended, strict=True) for at in each]
+    moments += [at for at in (row.public_since,) if at is not None]
+    assert moments == sorted(moments)
+    assert all(begun < ended for begun, ended in zip(row.past_begun, row.past_ended, strict=True))
+    assert row.at_price_us >= 0
+    assert (days_at_price(row, day(0)) or 0) >= 0
+
+
+def test_BY_02_an_event_dated_back_ends_nothing_before_it_began() -> None:
+    assert prices(created(), published(5), repriced(900, on=3), repriced(800, on=6)) == [
+        PublicPrice(900, "USD", day(5), day(6)),
+        PublicPrice(800, "USD", day(6), None),
+    ]
