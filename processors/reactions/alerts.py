@@ -54,7 +54,7 @@ NAME = "match_alerts"
 SETS = 5_000  # of filters, that one look at OpenSearch brings: each look judges all of them anew
 REQUEST_TIMEOUT_S = 25  # longer than the engine's own
 PEOPLE = 200  # whose searches one look at Postgres brings
-LATE_MAX = 500  # listings that change before an alert can be read: seconds' worth, in one try's time
+LATE_MAX = 500  # listings that change before an alert can be read: what one try has time for
 LATE_PAGE = 100  # of them at a time
 EVENTS_MAX = 10_000  # of such a listing
 MATCHED_WITHIN = timedelta(days=2)  # what is older is no news: as long as its mail would be sent
@@ -110,14 +110,11 @@ async def _changed(
     reads: Reads, market: Market, since: datetime
 ) -> AsyncIterator[Mapping[str, Any]]:
     """The pages of what is on offer and has changed since then, the first first."""
-    last = (since, "")
-    for _ in range(LATE_MAX // LATE_PAGE):
-        rows = await listing_page.changed_since(reads, market, last, LATE_PAGE)
+    last, left = (since, ""), LATE_MAX
+    while rows := await listing_page.changed_since(reads, market, last, min(LATE_PAGE, left)):
         for row in rows:
             yield row
-        if len(rows) < LATE_PAGE:
-            return
-        last = (rows[-1]["updated_at"], rows[-1]["key"])
+        last, left = (rows[-1]["updated_at"], rows[-1]["key"]), left - len(rows)
 
 
 async def _until_searchable(recorded: Recorded[Any], tools: Tools) -> None:

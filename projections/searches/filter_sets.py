@@ -5,8 +5,8 @@ that a search with these filters runs, so that both find the same; words, which 
 not in it (projections.searches.words). How many people keep a set is counted, which gives the same
 in whatever order their streams are read.
 
-Beside its query each document says of which market it is and which makes it asks for, so that only
-those queries are run that have a chance.
+The engine itself runs only the queries whose market, make and other plain values the listing has: to
+tell it these beside the query makes it no quicker (ADR 0040).
 """
 
 from __future__ import annotations
@@ -18,17 +18,15 @@ from typing import Any, TypeAlias, get_args
 from projections.projection import Projection, SearchIndex
 from projections.search.listing_search import INDEX as LISTINGS
 from projections.search.listing_search import ListingDocument
-from projections.search.query import FACETS, KEYS, RANGES, fitting
+from projections.search.query import FACETS, RANGES, fitting
 from projections.searches.canonical import filters_of
 from schemas.frozen import frozen
 from schemas.recorded import Recorded
-from schemas.search import Filters
 from schemas.searches import SearchDeleted, SearchSaved
 
 Heard: TypeAlias = SearchSaved | SearchDeleted
 
 QUERY = "query"
-ANY_MAKE = "*"  # `compact` leaves no such key but of a make that is called so
 PERCOLATION_TIMEOUT = "20s"  # nobody waits for it, and some 10,000 sets take a second (ADR 0040)
 # All that filters ask of a listing.
 FIELDS = ("status", "market", "place", *RANGES.values(), *FACETS.values())
@@ -37,14 +35,12 @@ FIELDS = ("status", "market", "place", *RANGES.values(), *FACETS.values())
 @frozen
 class FilterSet:
     """One set of filters, as a query; none as long as it is only known that it was given up.
-    `of_makes` are those that it asks for, by what their spellings have in common, or ANY_MAKE.
+    `filters_hash` is its own, to sort by.
     """
 
     watchers: int
     query: Mapping[str, Any] | None = None
     filters_hash: str = ""
-    of_market: str = ""
-    of_makes: tuple[str, ...] = ()
 
 
 def key(recorded: Recorded[Heard]) -> str:
@@ -58,23 +54,13 @@ def fold(row: FilterSet | None, recorded: Recorded[Heard]) -> FilterSet | None:
     match recorded.event:
         case SearchSaved(filters=text, filters_hash=filters_hash):
             if row.watchers + 1 > 0:
-                return _asking(filters_of(text), filters_hash, row.watchers + 1)
+                return FilterSet(row.watchers + 1, fitting(filters_of(text)), filters_hash)
             watchers = row.watchers + 1
         case SearchDeleted():
             watchers = row.watchers - 1
     if watchers == 0:
         return None
     return replace(row, watchers=watchers) if watchers > 0 else FilterSet(watchers)
-
-
-def _asking(filters: Filters, filters_hash: str, watchers: int) -> FilterSet:
-    return FilterSet(
-        watchers=watchers,
-        query=fitting(filters),
-        filters_hash=filters_hash,
-        of_market=filters.market.value,
-        of_makes=tuple(sorted({KEYS["make"](each) for each in filters.make})) or (ANY_MAKE,),
-    )
 
 
 filter_sets = Projection(
@@ -94,8 +80,6 @@ filter_sets = Projection(
                 QUERY: {"type": "percolator"},
                 "watchers": {"type": "integer", "index": False},
                 "filters_hash": {"type": "keyword"},
-                "of_market": {"type": "keyword"},
-                "of_makes": {"type": "keyword"},
                 **{name: LISTINGS.mappings["properties"][name] for name in FIELDS},
             },
         },
@@ -116,12 +100,7 @@ def percolation(
     asked = {name: getattr(document, name) for name in FIELDS}
     asked["place"] = None if document.place is None else document.place.model_dump()
     stated = {name: value for name, value in asked.items() if value is not None}
-    makes = [ANY_MAKE, *([] if document.make_key is None else [document.make_key])]
-    wanted: list[dict[str, Any]] = [
-        {"term": {"of_market": document.market}},
-        {"terms": {"of_makes": makes}},
-        {"percolate": {"field": QUERY, "document": stated}},
-    ]
+    wanted: list[dict[str, Any]] = [{"percolate": {"field": QUERY, "document": stated}}]
     if only is not None:
         wanted.insert(0, {"ids": {"values": [only]}})
     body: dict[str, Any] = {

@@ -72,6 +72,7 @@ async def until_matched(who: Seller, saved: httpx.Response, count: int = 1) -> l
         told = await matches(who, saved)
         return told if len(told) >= count else []
 
+    await listed(who, SAVED, saved)  # until then nobody knows the search
     return await eventually(found, what=f"{count} matches")
 
 

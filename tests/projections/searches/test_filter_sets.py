@@ -13,7 +13,7 @@ import pytest
 
 from infra.settings import Settings
 from processors.stores.rows import plain_row
-from projections.search.listing_search import ListingDocument, listing_search
+from projections.search.listing_search import ListingDocument
 from projections.searches.canonical import (
     filters_hash,
     filters_of,
@@ -22,15 +22,13 @@ from projections.searches.canonical import (
     public_part,
     whole_of,
 )
-from projections.searches.filter_sets import ANY_MAKE, FilterSet, filter_sets, fold, percolation
+from projections.searches.filter_sets import FilterSet, filter_sets, fold, percolation
 from projections.searches.rest import fits_rest
 from projections.searches.words import Words
 from schemas.search import Filters
 from schemas.searches import searches_stream
-from schemas.vehicles import VehicleFields
 from tests.producers.searches.looking import ID, OTHER, deleted, saved
-from tests.projections.cars import STREAM, created
-from tests.projections.history import history, recorded, rows_of
+from tests.projections.history import history, recorded
 from tests.projections.search.index import SearchedIndex, index_of
 from tests.projections.search.many_ads import some_ads
 from tests.projections.searches.many_searches import some_filters
@@ -153,22 +151,3 @@ def test_whoever_gives_up_before_the_others_are_read_is_counted_all_the_same() -
     assert early == FilterSet(-1)
     assert fold(early, kept) is None
     assert fold(fold(early, kept), again) == fold(None, kept)
-
-
-def test_SE_11_only_sets_of_the_listings_market_and_make_are_looked_at() -> None:
-    asking = saved(filters=filters_text(Filters(make=("Mercedes-Benz", "BMW"))))
-    some, other = (fold(None, recorded(searches_stream(ID), 1, each)) for each in (asking, saved()))
-    assert some is not None
-    assert other is not None
-    assert (some.of_market, some.of_makes) == ("exotics", ("bmw", "mercedesbenz"))
-    assert (other.of_market, other.of_makes) == ("exotics", (ANY_MAKE,))
-    (car,) = rows_of(listing_search, [recorded(STREAM, 1, created())]).values()
-    market, makes, _ = percolation(car, PAGE)["query"]["bool"]["filter"]
-    assert (market, makes) == (
-        {"term": {"of_market": "exotics"}}, {"terms": {"of_makes": [ANY_MAKE, "porsche"]}},
-    )  # fmt: skip
-    (nameless,) = rows_of(
-        listing_search, [recorded(STREAM, 1, created(VehicleFields(title="A car")))]
-    ).values()
-    _, makes, _ = percolation(nameless, PAGE)["query"]["bool"]["filter"]
-    assert makes == {"terms": {"of_makes": [ANY_MAKE]}}
