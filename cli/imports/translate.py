@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
@@ -14,7 +15,6 @@ from uuid import UUID, uuid5
 
 from pydantic import ValidationError
 
-from api.wire.faults import sentence_of
 from cli.imports.cells import shown
 from cli.imports.files.rows import Row
 from cli.imports.language.fitting import FIELDS, Kind, as_held, fault_of
@@ -22,6 +22,7 @@ from cli.imports.language.made import with_made
 from cli.imports.language.mapping import Mapping
 from cli.imports.language.rules import TemplateRule, chosen, columns_of
 from cli.imports.language.values import compose, value_of
+from cli.imports.language.wording import told_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError
 from schemas.listings import CreateListing, PublishListing, UnpublishListing, UpdateListing
 from schemas.messages import Market, Role
@@ -32,6 +33,7 @@ from schemas.vehicles import VehicleFields
 _NAMESPACE = UUID("6f0f4d0b-3f5f-5c1c-9a7e-2f7c1d9d8a11")  # of imported listings, for ever
 _SEPARATOR = "\u001f"  # keeps ("ab", "c") and ("a", "bc") apart
 _KEY_BYTES = 16
+_NAMING = frozenset(("jsonl", "xml"))  # formats whose rows name their cells themselves
 # However late it takes effect, the next run finds it; a refusal for lateness would stand for ever.
 _NO_DEADLINE = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -78,8 +80,7 @@ class Translator:
 
     def _listing_id(self, cells: MappingOf[str, str]) -> UUID:
         mapping = self.order.mapping
-        columns = sorted(cells) if mapping.key == "row" else mapping.key
-        key = _SEPARATOR.join(cells[column] for column in columns)
+        key = _key_of(mapping, cells)
         # Of rows that are refused later, too: an id must not hang on another row's fate.
         digest = blake2b(key.encode(errors="surrogatepass"), digest_size=_KEY_BYTES).digest()
         self._seen[digest] += 1
@@ -112,6 +113,16 @@ def enveloped(order: Order, command: ListingOrder, content: bytes) -> CommandEnv
         fingerprint=order.fingerprint(content),
         deadline=_NO_DEADLINE,
     )
+
+
+def _key_of(mapping: Mapping, cells: MappingOf[str, str]) -> str:
+    if mapping.key != "row":
+        return _SEPARATOR.join(cells[column] for column in mapping.key)
+    if mapping.file.format in _NAMING:
+        # What the row itself says: its columns are those of all rows, and another row that gets
+        # a new member would change the ids of all of them.
+        return json.dumps(sorted((name, cell) for name, cell in cells.items() if cell))
+    return _SEPARATOR.join(cells[column] for column in sorted(cells))
 
 
 def listing_id_of(source: str, key: str, occurrence: int) -> UUID:
@@ -170,7 +181,7 @@ def _told(mapping: Mapping, fault: Any, cells: MappingOf[str, str]) -> str:
     place = ".".join(str(part) for part in fault["loc"])
     cell = cells.get(column_of(mapping, str(fault["loc"][0]))) if fault["loc"] else None
     quoted = f"{shown(cell)}: " if cell is not None else ""
-    return f"{place}: {quoted}{sentence_of(fault) or fault['msg']}"
+    return f"{place}: {quoted}{told_of(fault)}"
 
 
 def missing_columns(mapping: Mapping, columns: tuple[str, ...]) -> list[str]:

@@ -76,6 +76,7 @@ def parsed(chunks: Iterable[bytes], handler: Watching) -> Generator[None]:
     """Give the handler what these bytes hold, and control back after each. Raises XmlError."""
     parser = create_parser(forbid_dtd=True, forbid_entities=True, forbid_external=True)
     parser.setContentHandler(handler)
+    handler.setDocumentLocator(parser)  # which only a parser that is given a whole file does
     silence = 0
     try:
         for chunk in chunks:

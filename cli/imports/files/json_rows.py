@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cli.imports.cells import TypedNumber
+from cli.imports.cells import TypedNumber, shown
 from cli.imports.files.lines import (
     LINE_LENGTH_MAX,
     MARK_ERRORS,
@@ -95,9 +96,10 @@ def _no_number(text: str) -> NoReturn:
 def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        message = f"{twice!r} stands twice in one object"
+        twice = next(
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        )
+        message = f"{shown(twice)} stands twice in one object"
         raise ValueError(message)
     return found
 

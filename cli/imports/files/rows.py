@@ -81,9 +81,9 @@ class Seen:
         return seen
 
 
-def malformed(detail: str) -> Refusal:
-    """The refusal of what is no row."""
-    return Refusal(RefusedBy.FILE, "malformed", detail)
+def malformed(detail: str, column: str = "") -> Refusal:
+    """The refusal of what is no row; with the column where it is known."""
+    return Refusal(RefusedBy.FILE, "malformed", detail, column=column)
 
 
 def joined(cells: dict[str, list[str]]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -29,7 +30,7 @@ from cli.imports.files.lines import (
     has_marks,
     undecoded,
 )
-from cli.imports.files.rows import Row, Rows, TableError
+from cli.imports.files.rows import COLUMNS_MAX, Row, Rows, TableError
 from cli.imports.files.xml_rows import open_xml
 from cli.imports.language.mapping import FileShape
 from cli.imports.outcomes import Refusal, RefusedBy
@@ -222,14 +223,21 @@ def _named(cells: list[str]) -> tuple[str, ...]:
     """The columns' names. Those without one, as spreadsheets leave behind, are told apart by
     their place; the first keeps the empty name, for ids may hang on it.
     """
-    names: list[str] = []
-    for place, cell in enumerate(cells, start=1):
-        names.append(cell if cell or "" not in names else f"(column {place})")
-    return tuple(names)
+    first = cells.index("") if "" in cells else len(cells)
+    return tuple(
+        cell if cell or place == first else f"(column {place + 1})"
+        for place, cell in enumerate(cells)
+    )
 
 
 def _check_header(columns: tuple[str, ...]) -> None:
-    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if len(columns) > COLUMNS_MAX:
+        message = (
+            f"the header has {len(columns):,} columns, and {COLUMNS_MAX:,} are the most: is "
+            "delimiter under file the file's own?"
+        )
+        raise TableError(message)
+    twice = sorted(name for name, count in Counter(columns).items() if count > 1)
     if twice:
         message = (
             f"columns that stand twice in the header: {', '.join(twice)}. Rename one, or name all "

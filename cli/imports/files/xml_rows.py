@@ -71,6 +71,8 @@ class _Rows(Watching):
         self._row, self._names = row, names
         self._path: list[str] = []
         self._texts: list[list[str]] = []
+        self._parents: list[bool] = []  # of the same elements: whether elements stand in them
+        self._mixed = ""  # what holds both
         self._cells: dict[str, list[str]] = {}
         self._began: tuple[int, int] | None = None  # at which depth, in which line
         self._length = 0
@@ -83,9 +85,12 @@ class _Rows(Watching):
                 return
             self._began, self._length = (self.depth, self.line), 0
             self._cells, self._path, self._texts = {}, [], [[]]
+            self._parents, self._mixed = [False], ""
         else:
             self._path.append(name)
             self._texts.append([])
+            self._parents[-1] = True
+            self._parents.append(False)
         for attribute, value in attrs.items():
             self._put("/".join([*self._path, f"@{attribute}"]), value)
 
@@ -97,10 +102,13 @@ class _Rows(Watching):
         if self._began is None:
             return
         text = "".join(self._texts.pop())
+        column = "/".join(self._path)
+        if self._parents.pop() and text.strip():
+            self._mixed = self._mixed or column or self._row
         if text.strip():
-            self._put("/".join(self._path) or ".", text)
-        elif self._path:
-            self._cells.setdefault("/".join(self._path), [])
+            self._put(column or ".", text)
+        elif column:
+            self._put(column)
         if self.depth > self._began[0]:
             self._path.pop()
             return
@@ -112,11 +120,17 @@ class _Rows(Watching):
             return malformed(TOO_LONG_A_ROW)
         if len(self._cells) > COLUMNS_MAX:
             return malformed(f"more than {COLUMNS_MAX:,} cells")
+        if self._mixed:
+            return malformed(
+                f"element {shown(self._mixed)} holds both text and elements, and a cell can't tell "
+                "how they belong together"
+            )
         return joined(self._cells)
 
-    def _put(self, column: str, text: str) -> None:
+    def _put(self, column: str, *texts: str) -> None:
+        """Without a text: the column is there, and empty."""
         if self._fits(len(column)) and len(self._cells) <= COLUMNS_MAX:
-            self._cells.setdefault(column, []).append(text)
+            self._cells.setdefault(column, []).extend(texts)
 
     def _fits(self, length: int) -> bool:
         """Whether the row is still as long as one may be; what is more is not kept."""

@@ -5,11 +5,11 @@ forms, digit by digit, or is refused. Pure functions.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, groupby, pairwise
 
 from cli.imports.cells import TypedDate
 from cli.imports.language.amounts import refused
@@ -29,7 +29,7 @@ _SIGNS = {
     "mm": "[0-9]{2}",
     "ss": "[0-9]{2}",
 }
-_SHORT = _SIGNS.keys() - {"YYYY"}
+_OPEN = frozenset(("M", "D"))  # those of one digit or two
 _PARTS = {"YYYY": "year", "YY": "short", "MM": "month", "M": "month", "DD": "day", "D": "day"}
 _TOKEN = re.compile(r"YYYY|YY|MM|M|DD|D|hh|mm|ss|[TZ]|[^A-Za-z0-9]")
 _TYPED = "YYYY-MM-DD"  # a time may follow
@@ -61,6 +61,14 @@ def check_form(form: str) -> None:
     if len(parts) < len(named):
         message = f"{form!r} states a part of the date twice"
         raise ValueError(message)
+    for one, other in pairwise(tokens):
+        if one in _SIGNS and other in _SIGNS and {one, other} & _OPEN:
+            short = one if one in _OPEN else other
+            message = (
+                f"{form!r}: {one}{other} can be read in several ways, for {short} is one digit or "
+                f"two: write {short * 2}, or a mark between"
+            )
+            raise ValueError(message)
     if "year" not in parts or ("day" in parts and "month" not in parts):
         message = f"{form!r} states no date: a year, a year and a month, or all three are needed"
         raise ValueError(message)
@@ -72,7 +80,7 @@ def check_apart(forms: Iterable[str]) -> None:
         if one == other:
             message = f"{one!r} stands twice"
             raise ValueError(message)
-        if _look(one) == _look(other) and _order(one) != _order(other):
+        if _overlap(one, other) and _meaning(one) != _meaning(other):
             message = (
                 f"{one!r} and {other!r} would read the same cell as two dates: keep one, or take "
                 "one of them in a rule under `as: when`"
@@ -125,10 +133,35 @@ def _pattern(form: str) -> re.Pattern[str]:
     return re.compile("".join(written))
 
 
-def _look(form: str) -> tuple[str, ...]:
-    """What cells of this form look like: whether a number is a month can't be seen."""
-    return tuple("#" if sign in _SHORT else sign for sign in _tokens(form))
+def _runs(form: str) -> Iterator[list[str]]:
+    """The form in runs of signs, which stand for digits, and the marks between them. No mark is a
+    digit, so cells have the same runs.
+    """
+    return (list(run) for _, run in groupby(_tokens(form), key=lambda token: token in _SIGNS))
 
 
-def _order(form: str) -> tuple[str, ...]:
-    return tuple(_PARTS[token] for token in _tokens(form) if token in _PARTS)
+def _overlap(one: str, other: str) -> bool:
+    """Whether some cell has both forms."""
+    runs, others = [[*_runs(form)] for form in (one, other)]
+    return len(runs) == len(others) and all(map(_alike, runs, others))
+
+
+def _alike(run: list[str], other: list[str]) -> bool:
+    if run[0] not in _SIGNS or other[0] not in _SIGNS:
+        return run == other
+    return not _lengths(run).isdisjoint(_lengths(other))
+
+
+def _lengths(run: list[str]) -> frozenset[int]:
+    """How many digits a run has. `check_form` wants M and D alone in theirs."""
+    return frozenset((1, 2)) if run[0] in _OPEN else frozenset((sum(map(len, run)),))
+
+
+def _meaning(form: str) -> dict[str, tuple[int, int]]:
+    """Each part of the date → in which run, and how far in it, it stands."""
+    return {
+        _PARTS[token]: (at, sum(map(len, run[:place])))
+        for at, run in enumerate(_runs(form))
+        for place, token in enumerate(run)
+        if token in _PARTS
+    }

@@ -37,6 +37,7 @@ from cli.imports.language.rules import (
     names_in,
 )
 from cli.imports.language.values import DATED, value_of
+from cli.imports.language.wording import told_of
 from cli.imports.outcomes import RefusedError
 from schemas.vehicles import GeoPoint, Mileage, VehicleFields
 
@@ -139,7 +140,7 @@ def fault_of(field: str, value: Any) -> str | None:
     try:
         VehicleFields.model_validate({field: held})
     except ValidationError as error:
-        return "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
+        return "; ".join(map(told_of, error.errors(include_url=False)))
     return None
 
 

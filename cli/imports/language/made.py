@@ -74,10 +74,11 @@ class WordsColumns(Part):
     def cells_of(self, cells: Cells) -> dict[str, str]:
         """The cells it makes of a row; raises RefusedError."""
         cell = cells[self.column]
+        absent = cell in self.absent  # as it stands in the file, like everywhere
         for character in self.spaces_for:
             cell = cell.replace(character, " ")
         words = words_of(cell)
-        if not words or cell in self.absent:
+        if absent or not words:
             return dict.fromkeys(self.makes, "")
         found = self._found(words)
         if found is None and self.unknown == "refuse":

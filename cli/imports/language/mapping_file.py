@@ -8,15 +8,17 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from api.wire.faults import sentence_of
 from cli.imports.language.fitting import faults_of, targets_unfitting
 from cli.imports.language.made import MADE, AnyMade, Made, disorder
 from cli.imports.language.mapping import Mapping
 from cli.imports.language.rules import RULES, AnyRule, Rule
 from cli.imports.language.strict_yaml import SIZE_MAX, Document, Fault, read_yaml
+from cli.imports.language.wording import ONE_WORD, told_of
 
 _RULE_DEPTH = 2  # fields.<name>.<kind>.…: pydantic puts the rule's kind into the place
 _FAULTS_MAX = 100
+# Of a Word, pydantic tells one fault for each kind that it might have been.
+_WORDS_KINDS = frozenset(("str", "bool", "int"))
 _RULE: TypeAdapter[AnyRule] = TypeAdapter(Rule)
 _MADE: TypeAdapter[AnyMade] = TypeAdapter(Made)
 T = TypeVar("T")
@@ -117,10 +119,27 @@ def _or_none(kind: TypeAdapter[T], found: Any) -> T | None:
 
 
 def _fault(document: Document, fault: Any) -> Fault:
-    """`line 12: fields.price_minor.decimal: Input should be '.' or ','`."""
-    place = _without_kinds([str(part) for part in fault["loc"]])
+    """`line 12: fields.price_minor.decimal: should be '.' or ','`."""
+    place, message = _without_kinds([str(part) for part in fault["loc"]]), told_of(fault)
+    if place[-1:] and place[-1] in _WORDS_KINDS and not _is_in(document.data, place):
+        place, message = place[:-1], ONE_WORD
+    if fault["type"] == "union_tag_not_found":
+        kinds = MADE if place[0] == "columns" else RULES
+        message = f"as: is missing; there are {', '.join(kinds)}"
     line = document.line_of(tuple(place))
-    return Fault(line, ".".join(place) or "the file", _message(place, fault))
+    return Fault(line, ".".join(place) or "the file", message)
+
+
+def _is_in(data: Any, place: list[str]) -> bool:
+    """Whether the file itself has this place, and not only the kinds of what may stand there."""
+    for part in place:
+        if isinstance(data, list) and part.isdecimal() and int(part) < len(data):
+            data = data[int(part)]
+        elif isinstance(data, dict) and part in data:
+            data = data[part]
+        else:
+            return False
+    return True
 
 
 def _without_kinds(place: list[str]) -> list[str]:
@@ -133,11 +152,3 @@ def _without_kinds(place: list[str]) -> list[str]:
             break
         at += 1  # a rule within a rule
     return place
-
-
-def _message(place: list[str], fault: Any) -> str:
-    if fault["type"] == "union_tag_not_found":
-        return f"as: is missing; there are {', '.join(MADE if place[0] == 'columns' else RULES)}"
-    if fault["type"] == "model_type":
-        return "names and values are needed here"
-    return sentence_of(fault) or str(fault["msg"])

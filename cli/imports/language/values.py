@@ -61,7 +61,8 @@ DATED = {
 }
 KEEP_LINES = frozenset({"description"})  # fields whose line breaks say something
 _PLAIN_NUMBERS = Notation(thousands=())
-_DEGREES = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{1,15})?")
+_DEGREES = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{1,20})?")
+_DEGREES_MAX = 180
 
 
 def value_of(name: str, rule: AnyRule, cells: Cells, currency: object = None) -> Any:
@@ -297,13 +298,24 @@ def _halves(rule: GeoRule, cell: str) -> tuple[str, str]:
 
 def _degrees(rule: GeoRule, cell: str) -> float:
     """Degrees have a sign and decimals, and never thousands or units."""
+    if isinstance(cell, TypedNumber):
+        return _typed_degrees(cell)
     plain = cell.replace("\u2212", "-")
-    if rule.decimal == "," and not isinstance(cell, TypedNumber):
+    if rule.decimal == ",":
         plain = plain.replace(".", " ").replace(",", ".")
     if not _DEGREES.fullmatch(plain):
         cure = f"degrees are written like -48{rule.decimal}137, and either both are absent or none"
         raise refused(Unread.NOT_A_PLACE, cell, cure)
     return float(plain)
+
+
+def _typed_degrees(cell: str) -> float:
+    """A number as its file holds it, with an exponent or as many digits as a computer writes."""
+    found = Decimal(cell)
+    if abs(found) > _DEGREES_MAX:
+        cure = f"degrees are at most {_DEGREES_MAX}"
+        raise refused(Unread.NOT_A_PLACE, cell, cure)
+    return float(found)
 
 
 def _plain(value: object) -> str:

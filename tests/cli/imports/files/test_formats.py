@@ -12,6 +12,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 
 import pytest
 from openpyxl import Workbook
@@ -20,6 +21,8 @@ from cli.imports.files.rows import Row, TableError
 from cli.imports.files.table import open_table
 from cli.imports.language.mapping import FileShape
 from cli.imports.language.mapping_file import MappingError, parse_mapping
+from cli.imports.outcomes import Refusal
+from schemas.recorded import CommandEnvelope
 from tests.cli.imports.ads import ROOT
 from tests.cli.imports.reading import SMALL, fields, file_translated
 
@@ -177,6 +180,97 @@ def test_an_element_of_more_than_any_row_costs_that_row_only(tmp_path: Path) -> 
     assert "more than 1,000,000 characters" in bad.refusal.detail
 
 
+def test_a_row_of_xml_knows_its_line(tmp_path: Path) -> None:
+    text = "<?xml version='1.0'?>\n<ads>\n  <ad>\n<a>1</a></ad>\n\n  <ad a='2'/>\n</ads>"
+    rows = read(written(tmp_path, text), format="xml", row="ad")
+    assert [row.line for row in rows] == [3, 6]
+    deep = "<x>\n\n" + "<ad>" * 100
+    assert "line 3: nested more" in refused(written(tmp_path, deep), format="xml", row="ad")
+
+
+@pytest.mark.parametrize(
+    ("ad", "told"),
+    [
+        ("<price>12<sup>000</sup></price>", "element 'price' holds both text and elements"),
+        ("<a><b>1</b>2<c/></a>", "element 'a' holds both"),
+        ("<a><b>1<c/></b></a>", "element 'a/b' holds both"),
+        ("new <a>1</a>", "element 'ad' holds both"),
+    ],
+)
+def test_text_beside_elements_costs_its_row_only(tmp_path: Path, ad: str, told: str) -> None:
+    text = f"<ads><ad><a>1</a></ad><ad>{ad}</ad><ad>\n<a> 3 </a><!-- x -->\n</ad></ads>"
+    first, bad, last = read(written(tmp_path, text), format="xml", row="ad")
+    assert (first.cells["a"], last.cells["a"]) == ("1", "3")
+    assert bad.refusal is not None
+    assert (bad.refusal.reason, bad.refusal.column) == ("malformed", "")
+    assert told in bad.refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("elements", "told"),
+    [
+        ("".join(f"<c{n}/>" for n in range(2_100)), "more than 2,000 cells"),
+        (f"<{'c' * 190}/>" * 6_000, "a row of more than 1,000,000 characters"),
+    ],
+)
+def test_empty_elements_count_as_others_do(tmp_path: Path, elements: str, told: str) -> None:
+    text = f"<ads><ad><a>1</a></ad><ad>{elements}</ad></ads>"
+    first, bad = read(written(tmp_path, text), format="xml", row="ad")
+    assert first.cells == {"a": "1"}
+    assert bad.refusal is not None
+    assert told in bad.refusal.detail
+
+
+ROWS_THAT_NAME: dict[str, tuple[str, str, dict[str, object]]] = {
+    "jsonl": ('{"a": "1", "b": 2, "c": null}\n{"a": "2"}', '\n{"a": "3", "d": 7}', {}),
+    "xml": ("<x><ad><b>2</b><a>1</a></ad><ad><a>2</a></ad>", "<ad d='7'/>", {"row": "ad"}),
+}
+
+
+@pytest.mark.parametrize("form", ROWS_THAT_NAME)
+def test_what_another_row_says_changes_no_id_of_a_row_that_names_its_cells(
+    tmp_path: Path, form: str
+) -> None:
+    rows, another, options = ROWS_THAT_NAME[form]
+    told = ", ".join(f"{name}: {value}" for name, value in {"format": form, **options}.items())
+    mapping = parse_mapping(
+        f"version: 1\nsource: a\nkey: row\nfile: {{{told}}}\n"
+        "fields:\n  make: {as: text, column: a}\n"
+    )
+    end = "</x>" if form == "xml" else ""
+    before = ids(file_translated(written(tmp_path, rows + end), mapping))
+    after = ids(file_translated(written(tmp_path, rows + another + end), mapping))
+    assert after[:2] == before
+    assert len(set(after)) == 3
+
+
+def ids(found: list[CommandEnvelope | Refusal]) -> list[str]:
+    sent = [each for each in found if isinstance(each, CommandEnvelope)]
+    assert sent == found
+    return [each.command.stream_id for each in sent]
+
+
+def test_members_of_other_names_are_other_rows(tmp_path: Path) -> None:
+    mapping = parse_mapping(
+        "version: 1\nsource: a\nkey: row\nfile: {format: jsonl}\n"
+        "fields:\n  make: {as: text, column: a}\n  model: {as: text, column: b}\n"
+    )
+    text = '{"a": "x", "b": ""}\n{"a": "", "b": "x"}\n{"b": "x", "a": null}'
+    first, second, third = ids(file_translated(written(tmp_path, text), mapping))
+    assert len({first, second, third}) == 3  # the third is the second of its key
+
+
+def test_looking_for_a_name_that_stands_twice_takes_time_by_the_row(tmp_path: Path) -> None:
+    names = [f'"{n}": 1' for n in range(7_000)]
+    line = "{" + ", ".join([*names, names[-1]]) + "}"
+    assert len(line) < 100_000
+    began = process_time()
+    rows = read(written(tmp_path, "\n".join([line] * 3)), format="jsonl")
+    assert process_time() - began < 2  # every name with every other: 20 s
+    told = [row.refusal.detail for row in rows if row.refusal is not None]
+    assert ["'6999' stands twice" in each for each in told] == [True] * 3
+
+
 LAUGHS = "<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>]><x><ad>&b;</ad></x>"
 UNREADABLE_XML = {
     "entities": (LAUGHS, "a document type"),
@@ -252,12 +346,14 @@ def test_of_several_sheets_one_must_be_named(tmp_path: Path) -> None:
     assert [row.cells for row in read(file, format="xlsx", sheet="Ads")] == [{"a": "1"}]
 
 
-def part(name: str, text: str | bytes, of: bytes | None = None) -> bytes:
+def part(
+    name: str, text: str | bytes, packed: int = zipfile.ZIP_STORED, of: bytes | None = None
+) -> bytes:
     """The workbook with one of its parts replaced."""
     held = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(of or as_xlsx())) as old,
-        zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as new,
+        zipfile.ZipFile(held, "w", packed) as new,
     ):
         for each in {*old.namelist(), name}:
             new.writestr(each, text if each == name else old.read(each))
@@ -285,7 +381,7 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
         "more",
     ),
     "a cell of a gigabyte": lambda: (
-        part(SHEET, SHEETS.encode() + b"<row r='1'><c r='A1'><v>" + b"1" * (64 << 20)),
+        part(SHEET, SHEETS.encode() + b"<row r='1'><c r='A1'><v>" + b"1" * (1 << 20)),
         "more than 100,000 characters in one cell",
     ),
     "laughs": lambda: (part(SHEET, LAUGHS), "a document type"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import assume, given
@@ -158,6 +159,16 @@ def test_a_column_that_stands_twice_is_told_with_what_to_do() -> None:
     with pytest.raises(TableError, match=r"stand twice in the header: a\. Rename one, or name all"):
         table_of("a,b,a\n")
     assert rows_of("a,b,a\n1,2,3\n", header=["a", "b", "c"], skip_lines=1)[0].cells["c"] == "3"
+
+
+def test_a_header_of_more_columns_than_any_list_is_told_at_once() -> None:
+    began = process_time()
+    with pytest.raises(TableError) as error:
+        table_of(",".join(f"c{n}" for n in range(14_000)))
+    assert "the header has 14,000 columns, and 2,000 are the most" in str(error.value)
+    assert process_time() - began < 1
+    with pytest.raises(TableError, match="2,001 columns"):
+        table_of("," * 2_000)
 
 
 def test_a_row_that_is_far_too_long_is_refused_alone() -> None:

@@ -145,7 +145,7 @@ def test_every_field_of_a_vehicle_can_be_filled() -> None:
         ("{year: {as: integer, column: c, default: 1800}}", "year.default", "1886"),
         ("{doors: {as: integer, column: c, default: 12.5}}", "doors.default", "whole number"),
         ("{doors: {as: integer, column: c, default: many}}", "doors.default", "many"),
-        ("{price_minor: {as: money, column: c, default: 0}}", "price_minor.default", "greater"),
+        ("{price_minor: {as: money, column: c, default: 0}}", "price_minor.default", "more than"),
         ("{mileage: {as: distance, column: c, unit: km, default: -5}}", "mileage.default", "0"),
         ("{currency: {as: constant, value: euros}}", "currency.value", "euros"),
         ("{currency: {as: constant, value: eur}}", "currency.value", "eur"),

@@ -43,6 +43,7 @@ def split(columns: str, cell: str) -> tuple[object, object] | Refusal:
         ("", "", (None, None)),
         (", absent: ['?']", "?", (None, None)),
         (", spaces_for: _", "BMW_740i_Hamann", ("BMW", "740i Hamann")),
+        (", spaces_for: _, absent: [n_a]", "n_a", (None, None)),
         (", spaces_for: _, anywhere: true", "Schöner_BMW_740i", ("BMW", "740i")),
         (", unknown: absent", "Trabant 601", (None, "Trabant 601")),
         (", unknown: absent", "Neuer BMW 3er", (None, "Neuer BMW 3er")),
@@ -182,7 +183,7 @@ def test_made_columns_of_numbers_are_looked_at_before_anything_is_sent(tmp_path)
         ("{as: pattern, column: n, matches: '(?P<a>.)(?=b)'}", BOTH, "Look-arounds"),
         ("{as: first, of: [a], into: b}", BOTH, "columns.0.of"),
         ("{as: first, of: [a, a], into: b}", BOTH, "columns.0.of: names a column twice"),
-        ("{as: roman, of: [a, b], into: b}", BOTH, "columns.0: Input tag 'roman'"),
+        ("{as: roman, of: [a, b], into: b}", BOTH, "columns.0: as: there is no 'roman'"),
         ("{of: [a, b], into: b}", BOTH, "there are words, pattern, first"),
         (
             by_words(words="{vw: VW, x: " + "X" * 81 + "}"),

@@ -25,7 +25,10 @@ def test_every_mapping_in_the_repository_is_valid(path: Path) -> None:
             "line 7: fields.prise: there is no such field",
         ),
         (SMALL + "  year: {as: integer}", "fields.year.column: is required"),
-        (SMALL + "  year: {as: roman, column: y}", "fields.year: Input tag 'roman'"),
+        (
+            SMALL + "  year: {as: roman, column: y}",
+            "fields.year: as: there is no 'roman'; there are text, word,",
+        ),
         (
             SMALL + "  year: {as: integer, columns: y, column: y}",
             "fields.year.columns: is not known here",
@@ -72,6 +75,37 @@ def test_a_fault_in_a_mapping_is_named_by_its_place(yaml: str, told: str) -> Non
     with pytest.raises(MappingError) as error:
         parse_mapping(yaml)
     assert told in str(error.value)
+
+
+MANY = ", ".join(f"a{number}" for number in range(80))
+
+
+@pytest.mark.parametrize(
+    ("yaml", "told"),
+    [
+        ("  doors: {as: constant, value: 99}", "fields.doors.value: 99: is too large: at most 6"),
+        (f"  features: {{as: list, column: y, separator: ',', default: [{MANY}]}}", "at most 60"),
+        ("columns: [{as: regex}]", "columns.0: as: there is no 'regex'; there are words, pattern"),
+        ("columns: [3]", "columns.0: as: is missing; there are words, pattern"),
+        ("  year: {as: integer, column: y, factor: 1e99}", "has too many digits: at most 20"),
+        ("  year: {as: constant, value: [1]}", "fields.year.value: is no single word"),
+        ("  vin: {as: text, column: y, words: {a: [b]}}", "fields.vin.words.a: is no single word"),
+        (
+            "columns: [{as: words, column: a, words: {str: [b]}, into: b}]",
+            "columns.0.words.str: is no text: write one",
+        ),
+        ("  date_in_stock: {as: constant, value: 2026-02-31}", "is no day: write one that there"),
+        ("reject: {a: b}", "reject: is no list: write it in square brackets"),
+        ("file: {skip_lines: x}", "file.skip_lines: is no whole number: write digits"),
+        ("  year: {as: integer, column: y, multipliers: 3}", "names and values are needed here"),
+    ],
+)
+def test_a_fault_is_told_in_our_own_words_with_the_cure(yaml: str, told: str) -> None:
+    with pytest.raises(MappingError) as error:
+        parse_mapping(SMALL + yaml)
+    (said,) = str(error.value).splitlines()
+    assert told in said
+    assert not any(word in said for word in ("Input", "Tuple", "Decimal", "tag", "send"))
 
 
 def test_every_fault_of_a_mapping_is_told_at_once() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from cli.imports.cells import TypedNumber
 from cli.imports.language.made import MADE
 from cli.imports.language.mapping import FileShape, Mapping, RejectRule
 from cli.imports.language.rules import RULES, Part
@@ -177,3 +178,27 @@ def test_every_part_of_a_mapping_is_explained(part: type[Part]) -> None:
 @pytest.mark.parametrize("reason", Unread)
 def test_every_reason_of_a_refusal_is_explained(reason: Unread) -> None:
     assert f"`{reason}`" in DOCS
+
+
+@pytest.mark.parametrize(
+    ("lat", "expected"),
+    [
+        (TypedNumber("-0.12775829999999998"), -0.12775829999999998),
+        (TypedNumber("7.1e-05"), 7.1e-05),
+        (TypedNumber("48"), 48.0),
+        ("-0.12775829999999998", -0.12775829999999998),
+        ("48.12345678901234567890", 48.12345678901234567890),
+        ("48.123456789012345678901", None),
+        ("7.1e-05", None),
+        (TypedNumber("1e999"), None),
+        (TypedNumber("91"), None),
+    ],
+)
+def test_degrees_are_read_with_as_many_digits_as_computers_write(
+    lat: str, expected: float | None
+) -> None:
+    found = one(rule("{geo: {as: geo, lat: a, lon: b}}"), a=lat, b="0.5")
+    if expected is None:
+        assert isinstance(found, Refusal)
+    else:
+        assert fields(found)["geo"] == {"lat": expected, "lon": 0.5}
