@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Query, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
@@ -49,7 +48,6 @@ from projections.listings.asking_days import (
 from projections.listings.listing_page import listing_page
 from schemas.messages import Fault
 from schemas.positions import TopicPartition
-from schemas.texts import refusal
 
 OFFERS = CaughtUp(listing_page, asking_days)
 DAYS = CaughtUp(asking_days)
@@ -57,21 +55,10 @@ DAYS = CaughtUp(asking_days)
 SETTLES: Final = timedelta(minutes=5)
 SETTLING_S: Final = 1.0
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _PARKED = """
     SELECT EXISTS (SELECT FROM mesh.live_parked WHERE projection = $1)
 """
 
-
-def _written(sent: Any) -> Any:
-    """No number, of which nobody knows what it counts, and no time of day."""
-    if isinstance(sent, str) and _DAY.fullmatch(sent) is None:
-        told = "is no day: write it like 2026-03-01"
-        raise refusal(told)
-    return sent
-
-
-Day: TypeAlias = Annotated[date, BeforeValidator(_written)]
 
 router = new_router("listings")
 
@@ -148,7 +135,7 @@ async def read_price_insight(
     listing_id: UUID,
     request: Request,
     mesh: Mesh,
-    as_of: Annotated[Day | None, Query(description="Default: today, UTC, as it is now")] = None,
+    as_of: Annotated[date | None, Query(description="Default: today, UTC, as it is now")] = None,
 ) -> Response:
     """Whether the listing's price is a fair one beside its like on that day, and which those are.
     Of a day that is over the same is said for ever.

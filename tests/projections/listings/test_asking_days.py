@@ -4,6 +4,7 @@ ever.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import date
@@ -270,3 +271,40 @@ async def test_BY_10_only_mileages_within_the_bounds_are_compared(reads) -> None
     expected = [each for each in every if 60_000 <= each["mileage_km"] <= 120_000]
     assert list(within) == expected
     assert 0 < len(within) < len(every)
+
+
+class Explained:
+    """Stands for a pool: tells of how many rows the days were looked at."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+        self.looked_at = 0
+
+    async def fetchrow(self, query: str, *values: Any) -> Any:
+        return await self.pool.fetchrow(query, *values)
+
+    async def fetch(self, query: str, *values: Any) -> Any:
+        told = await self.pool.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
+        self.looked_at = sum(_loops(json.loads(told)[0]["Plan"]))
+        return await self.pool.fetch(query, *values)
+
+
+def _loops(plan: dict[str, Any]) -> Iterator[int]:
+    if plan["Node Type"] == "Function Scan":
+        yield plan["Actual Loops"]
+    for each in plan.get("Plans", ()):
+        yield from _loops(each)
+
+
+async def test_BY_10_days_are_looked_at_only_of_what_was_there_on_the_day(reads) -> None:
+    """A kind has many that came later or went before; they cost no more than to be passed over."""
+    offer = await offer_on(reads, str(LIVES[1][0].event.listing_id), day(DAYS / 2 + 0.5).date())
+    assert offer is not None
+    rows = rows_until(day(1_000).date()).values()
+    for number in (DAYS / 2 - 5, DAYS / 2, DAYS + 40):
+        last = day(number).date()
+        explained = Explained(reads)
+        await offers_like(explained, offer, last, WIDE)
+        there = [row for row in rows if row.days[0] <= last]
+        alive = [row for row in there if row.days[-1] > last or row.kinds[-1] == offer.kind]
+        assert explained.looked_at <= len(alive) < len(rows), number

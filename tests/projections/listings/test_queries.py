@@ -42,6 +42,7 @@ def _row(number: int) -> ListingPage:
         updated_at=day(number % 100),
         published_at=None if status is ListingStatus.DRAFT else day(number % 90),
         title=f"Car {number}",
+        vin=f"VIN{number % (ROWS // 2):014}",
         features=("Sunroof",) if number % 5 == 0 else None,
     )
 
@@ -211,3 +212,9 @@ async def test_NP_14_no_query_of_the_page_reads_or_sorts_a_whole_table(reads, na
     assert re.findall(r"Seq Scan on listing_page\w*", plan) == [], plan
     assert "Index" in plan, plan
     assert "Sort" not in plan, plan
+
+
+async def test_what_is_sold_is_not_counted_to_find_vins_on_offer_twice(reads) -> None:
+    plan = await plan_of(reads, lambda db: pages.shared_vins(db, Slice(20)))
+    assert re.findall(r"Index Only Scan \w+ using \w+vins_on_offer on listing_page", plan), plan
+    assert "Filter: (status" not in plan, plan
