@@ -151,7 +151,9 @@ class Unsubscribe(_SearchesCommand):
 
 
 class SendDigest(_SearchesCommand):
-    """Tell at once of all that has been found since the last time: the hour has come."""
+    """Tell at once of all that waits for a digest: the hour has come. It is asked for when it is
+    seen to have come, which after an outage is later than `due_at`.
+    """
 
     kind: Literal["digest.send"] = "digest.send"
     frequency: Frequency
