@@ -190,6 +190,12 @@ class MarkNotified(_MatchCommand):
     up_to: Annotated[int, Field(ge=1, le=2**31 - 1), NUMBER]
 
 
+class DeleteMatch(_MatchCommand):
+    """Keep it no longer: its alert is gone, or the person."""
+
+    kind: Literal["alert.delete_match"] = "alert.delete_match"
+
+
 SearchesCommand: TypeAlias = (
     SaveSearch
     | DeleteSearch
@@ -200,7 +206,7 @@ SearchesCommand: TypeAlias = (
     | Unsubscribe
     | SendDigest
 )
-MatchCommand: TypeAlias = MatchAlert | MarkNotified
+MatchCommand: TypeAlias = MatchAlert | MarkNotified | DeleteMatch
 
 
 class SearchSaved(Event):
@@ -296,10 +302,18 @@ class AlertNotified(Event):
     notified_at: AwareDatetime
 
 
+class MatchDeleted(Event):
+    """What was found is kept no longer; nothing is found in its place."""
+
+    kind: Literal["alert.match_deleted"] = "alert.match_deleted"
+    match_id: UUID
+    deleted_at: AwareDatetime
+
+
 SearchesEvent: TypeAlias = (
     SearchSaved | SearchDeleted | AlertCreated | AlertUpdated | AlertDeleted | DigestDue
 )
-MatchEvent: TypeAlias = AlertMatched | AlertNotified
+MatchEvent: TypeAlias = AlertMatched | AlertNotified | MatchDeleted
 
 CONTEXT = Context(
     "searches",

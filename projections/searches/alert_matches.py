@@ -21,10 +21,11 @@ from schemas.searches import (
     AlertMatched,
     AlertNotified,
     Frequency,
+    MatchDeleted,
     MatchReason,
 )
 
-Heard: TypeAlias = AlertMatched | AlertNotified
+Heard: TypeAlias = AlertMatched | AlertNotified | MatchDeleted
 
 WAITS_DAYS = 14  # what waits longer to be told is news no more: it stands in the list
 OVERDUE_HOURS = 1  # after which a digest takes along what was to be told at once
@@ -78,6 +79,8 @@ def fold(row: AlertMatch | None, recorded: Recorded[Heard]) -> AlertMatch | None
             )
         case AlertNotified(up_to=up_to, notified_at=at):
             return row and replace(row, notified_version=up_to, notified_at=at)
+        case MatchDeleted():
+            return None
         case _:
             assert_never(recorded.event)
 
@@ -102,9 +105,10 @@ Index(
 alert_matches = Projection(
     name="alert_matches",
     version=2,
-    hears=(AlertMatched, AlertNotified),
+    hears=(AlertMatched, AlertNotified, MatchDeleted),
     key=key,
     fold=fold,
+    erased_by=(MatchDeleted,),
     row=AlertMatch,
     target=PostgresTable(table, extras=(SEARCH_ALERTS_VIEW,)),
 )
@@ -191,6 +195,9 @@ _PEOPLE = f"""
       )
     ORDER BY own.key LIMIT $4
 """  # noqa: S608 - our own names
+_OF_ALERT = """
+    SELECT key FROM reads.alert_matches WHERE alert_id = $1 AND key > $2 ORDER BY key LIMIT $3
+"""
 _STATE = "SELECT notified_version FROM reads.alert_matches WHERE key = $1"
 
 
@@ -213,6 +220,11 @@ class Digest:
     def values(self) -> tuple[str, list[str], datetime]:
         """As queries take them."""
         return self.user_id, [each.value for each in self.frequencies], self.due_at
+
+
+async def ids_of_alert(reads: Reads, alert_id: str, after: str, limit: int) -> Sequence[str]:
+    """Some of the ids of what an alert has found, in their order."""
+    return [row["key"] for row in await reads.fetch(_OF_ALERT, alert_id, after, limit)]
 
 
 async def untold_of(reads: Reads, digest: Digest, limit: int) -> Sequence[Mapping[str, Any]]:

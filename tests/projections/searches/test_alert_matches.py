@@ -5,7 +5,7 @@ from __future__ import annotations
 from projections.searches.alert_matches import AlertMatch, alert_matches
 from schemas.messages import Event
 from schemas.searches import Frequency, MatchReason, match_id_of, match_stream
-from tests.producers.searches.looking import LISTING, NOW, alert, matched, notified
+from tests.producers.searches.looking import LISTING, NOW, alert, match_deleted, matched, notified
 from tests.projections.history import history, rows_of
 
 MATCH = match_id_of(alert(1), LISTING)
@@ -40,3 +40,11 @@ def test_SE_12_what_waits_to_be_told_still_does_when_more_is_found_while_the_ale
     row = folded(first.model_copy(update=daily), notified(1), dropped.model_copy(update=off))
     assert row.frequency is Frequency.OFF
     assert folded(first.model_copy(update=off)).frequency is Frequency.OFF
+
+
+def test_SE_10_of_what_is_gone_no_row_is_left() -> None:
+    events = (matched(), match_deleted(), notified(1))
+    for count in (2, 3):
+        found = rows_of(alert_matches, history(match_stream(MATCH), *events[:count]))
+        assert [row for row in found.values() if row] == []
+    assert folded(matched())
