@@ -28,6 +28,7 @@ from infra.stack.state import State
 from infra.stack.view import View
 from processors.feeding.generations import create_system_schema, ensure_generations
 from processors.reacting import positions, scheduler
+from processors.reactions.mailing import told
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 
@@ -95,6 +96,7 @@ async def _prepare(settings: Settings) -> None:
         await create_system_schema(pool)
         await positions.create_schema(pool)
         await scheduler.create_schema(pool)
+        await told.create_schema(pool)
     await ensure_generations(settings, [journal, outcomes])
 
 

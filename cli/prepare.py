@@ -17,6 +17,7 @@ from infra.vault import create_schema
 from processors.feeding.generations import create_system_schema, ensure_generations
 from processors.feeding.showing import renew_views
 from processors.reacting import positions, scheduler
+from processors.reactions.mailing import told
 from projections import PROJECTIONS
 
 
@@ -39,5 +40,6 @@ async def prepare(chosen: Settings) -> None:
         await create_system_schema(pool)
         await positions.create_schema(pool)
         await scheduler.create_schema(pool)
+        await told.create_schema(pool)
     await ensure_generations(chosen, PROJECTIONS)
     await renew_views(chosen, PROJECTIONS)

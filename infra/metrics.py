@@ -65,5 +65,5 @@ TIMERS_SENT = Counter(
 MAILS = Counter(
     "mesh_mails_total",
     "Mails sent or dropped",
-    ("mail", "outcome"),  # sent, erased, late, needless, unwanted
+    ("mail", "outcome"),  # sent, erased, late, needless, put_off, unwanted
 )

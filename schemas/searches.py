@@ -153,7 +153,9 @@ class Unsubscribe(_SearchesCommand):
 
 
 class SendDigest(_SearchesCommand):
-    """Tell at once of all that has been found since the last time: the hour has come."""
+    """Tell at once of all that waits for a digest: the hour has come. It is asked for when it is
+    seen to have come, which after an outage is later than `due_at`.
+    """
 
     kind: Literal["digest.send"] = "digest.send"
     frequency: Frequency
@@ -190,6 +192,12 @@ class MarkNotified(_MatchCommand):
     up_to: Annotated[int, Field(ge=1, le=2**31 - 1), NUMBER]
 
 
+class DeleteMatch(_MatchCommand):
+    """Keep it no longer: its alert is gone, or the person."""
+
+    kind: Literal["alert.delete_match"] = "alert.delete_match"
+
+
 SearchesCommand: TypeAlias = (
     SaveSearch
     | DeleteSearch
@@ -200,7 +208,7 @@ SearchesCommand: TypeAlias = (
     | Unsubscribe
     | SendDigest
 )
-MatchCommand: TypeAlias = MatchAlert | MarkNotified
+MatchCommand: TypeAlias = MatchAlert | MarkNotified | DeleteMatch
 
 
 class SearchSaved(Event):
@@ -306,6 +314,14 @@ class AlertNotified(Event):
     notified_at: AwareDatetime
 
 
+class MatchDeleted(Event):
+    """What was found is kept no longer; nothing is found in its place."""
+
+    kind: Literal["alert.match_deleted"] = "alert.match_deleted"
+    match_id: UUID
+    deleted_at: AwareDatetime
+
+
 SearchesEvent: TypeAlias = (
     SearchSaved
     | SearchDeleted
@@ -315,7 +331,7 @@ SearchesEvent: TypeAlias = (
     | AlertDeleted
     | DigestDue
 )
-MatchEvent: TypeAlias = AlertMatched | AlertNotified
+MatchEvent: TypeAlias = AlertMatched | AlertNotified | MatchDeleted
 
 CONTEXT = Context(
     "searches",

@@ -37,6 +37,7 @@ from processors.feeding.generations import (
 )
 from processors.feeding.reading import open_log
 from processors.reacting import positions, scheduler
+from processors.reactions.mailing import told
 from processors.stores.opening import opened_stores
 from processors.stores.port import Watermark
 from projections.projection import Projection
@@ -78,6 +79,7 @@ async def world(stack: Settings) -> AsyncIterator[World]:
         await create_system_schema(pool)
         await positions.create_schema(pool)
         await scheduler.create_schema(pool)
+        await told.create_schema(pool)
         yield World(settings, pool)
 
 

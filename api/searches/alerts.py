@@ -79,7 +79,9 @@ async def create_alert(body: NewAlert, sending: Sending, caller: SignedIn) -> Re
     or not by mail (`off`). A search has one alert. It tells of what happens after it was made: a
     listing is new, is back on the market, or costs at least 3 % less than at its last news. What
     begins to fit otherwise, by a smaller step of its price or by what is put right in it, is found
-    by searching and not told.
+    by searching and not told. At once comes one mail for all searches that have found the same
+    listing, and 20 mails an hour at most: what is found beyond them comes with your next daily
+    digest, where one of your alerts is `daily`, and stands among the search's matches at any rate.
     """
     alert_id = sending.new_id("alert")
     command = CreateAlert(
@@ -123,8 +125,9 @@ async def list_alerts(request: Request, mesh: Mesh, caller: SignedIn) -> Respons
 async def update_alert(
     alert_id: UUID, body: AlertChanges, sending: Sending, caller: SignedIn
 ) -> Response:
-    """Be told more or less often. It holds for what is found from now on: what was found before is
-    told as it was to be then.
+    """Be told more or less often. What waits to be told goes by it, too: it comes with the next
+    digest of that frequency, and with none once the alert is `off`. What is found while the
+    alert is `off` is not told later; it stands among the search's matches.
     """
     command = UpdateAlert(
         user_id=UUID(caller.user_id),

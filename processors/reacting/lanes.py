@@ -8,6 +8,9 @@ its own. Handlers run at least once an event. What an error leads to:
 - certain to come again      the event is parked, with what follows it in its stream
 - anything else              tried TRIES_MAX times, half a minute in all, then like the above
 
+A try that takes longer than RUN_TIMEOUT_S is of the last kind: what is too much for one try will
+be so again, and half of it is done anew each time.
+
 A parked stream holds up nobody but itself: the lane goes on with the others, until an operator
 has decided (`mesh effects`).
 """
@@ -82,6 +85,10 @@ log = structlog.get_logger()
 
 class _NotYetError(Exception):
     """A try has failed that may succeed later; its cause says why."""
+
+
+class OverdueError(Exception):
+    """A try took longer than it may. It counts: it does not say that the outside is down."""
 
 
 class _HandlerCancelledError(Exception):
@@ -309,7 +316,7 @@ class Lane:
         except asyncio.CancelledError:
             if own is None or own.cancelling() > int(self._overdue):
                 raise
-            raise (TimeoutError if self._overdue else _HandlerCancelledError) from None
+            raise (OverdueError if self._overdue else _HandlerCancelledError) from None
         finally:
             if self._overdue and own is not None:
                 own.uncancel()

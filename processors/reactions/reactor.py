@@ -38,6 +38,7 @@ from processors.reactions import identity, item_images, listing_images, searches
 from processors.reactions.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
 from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.digests import DIGESTS
+from processors.reactions.ended_alerts import DELETE_MATCHES
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.items import WITHDRAW_ITEMS
 from processors.reactions.mailing.alerts import ALERT_MAILS
@@ -68,6 +69,7 @@ EFFECTS: tuple[Effect, ...] = (
     WITHDRAW_ITEMS,
     MATCH_ALERTS,
     MATCH_NEW_ALERT,
+    DELETE_MATCHES,
     *ALERT_MAILS,
     MARK_PARKED,
 )

@@ -13,9 +13,11 @@ from schemas.messages import Role
 from schemas.searches import (
     AlertMatched,
     AlertNotified,
+    DeleteMatch,
     MarkNotified,
     MatchAlert,
     MatchCommand,
+    MatchDeleted,
     MatchEvent,
     MatchReason,
     match_id_of,
@@ -24,14 +26,15 @@ from schemas.searches import (
 
 @dataclass(frozen=True)
 class Found:
-    """For which reasons it was found, the last price of each currency that was told as a drop, and
-    up to which version somebody has been told.
+    """For which reasons it was found, the last price of each currency that was told as a drop, up
+    to which version somebody has been told, and whether it is gone.
     """
 
     version: int = 0
     reasons: frozenset[MatchReason] = frozenset()
     dropped_to: tuple[tuple[str, int], ...] = ()
     notified: int = 0
+    deleted: bool = False
 
 
 def decide(command: MatchCommand, found: Found) -> Sequence[MatchEvent]:
@@ -43,6 +46,8 @@ def decide(command: MatchCommand, found: Found) -> Sequence[MatchEvent]:
             return match_alert(command, found)
         case MarkNotified():
             return mark_notified(command, found)
+        case DeleteMatch():
+            return delete(command, found)
         case _:
             assert_never(command)
 
@@ -51,7 +56,7 @@ def match_alert(command: MatchAlert, found: Found) -> Sequence[MatchEvent]:
     """Each reason once; a drop again when the price is lower than it ever was told."""
     if command.match_id != match_id_of(command.alert_id, command.listing_id):
         raise Rejected("match_unknown", 404)
-    if command.reason in found.reasons and not _lower(command, found):
+    if found.deleted or (command.reason in found.reasons and not _lower(command, found)):
         return []
     return [
         AlertMatched(
@@ -81,11 +86,18 @@ def mark_notified(command: MarkNotified, found: Found) -> Sequence[MatchEvent]:
     """Never back, and not beyond what there is."""
     if command.up_to > found.version:
         raise Rejected("match_unknown", 404)
-    if command.up_to <= found.notified:
+    if found.deleted or command.up_to <= found.notified:
         return []
     return [
         AlertNotified(match_id=command.match_id, up_to=command.up_to, notified_at=command.asked_at)
     ]
+
+
+def delete(command: DeleteMatch, found: Found) -> Sequence[MatchEvent]:
+    """Once, for good: a match of what is gone that is late comes to nothing."""
+    if found.deleted or found.version == 0:
+        return []
+    return [MatchDeleted(match_id=command.match_id, deleted_at=command.asked_at)]
 
 
 def evolve(found: Found, event: MatchEvent) -> Found:
@@ -100,6 +112,8 @@ def evolve(found: Found, event: MatchEvent) -> Found:
             return replace(found, dropped_to=tuple(sorted(dropped.items())))
         case AlertNotified(up_to=up_to):
             return replace(found, notified=up_to)
+        case MatchDeleted():
+            return replace(found, deleted=True)
         case _:
             assert_never(event)
 

@@ -185,7 +185,7 @@ def create_alert(command: CreateAlert, searches: Searches) -> Sequence[SearchesE
 
 
 def update_alert(command: UpdateAlert, searches: Searches) -> Sequence[SearchesEvent]:
-    """It holds for what is found from now on."""
+    """It holds from now on, also for what was found and waits to be told."""
     alert = searches.alerts.get(command.alert_id)
     if alert is None:
         raise Rejected("alert_unknown", 404)

@@ -210,6 +210,7 @@ _WATCHERS = f"""
     ) AS page ON page.key = own.key
     WHERE saved.filters_hash = ANY($1) ORDER BY own.key
 """  # noqa: S608 - our own names
+_HAS_ENDED = "SELECT $2 <> ALL(alert_ids) AS has_ended FROM reads.saved_searches WHERE key = $1"
 _ALERT_BY_ID = f"{_SEARCHES.format(kind='')} WHERE own.key = $1 AND alert.alert_id = $2"
 
 
@@ -235,6 +236,12 @@ async def alerts_of(reads: Reads, user_id: str) -> Sequence[Mapping[str, Any]]:
 async def alert_by_id(reads: Reads, user_id: str, alert_id: str) -> Mapping[str, Any] | None:
     """One of somebody's alerts with its search."""
     return await reads.fetchrow(_ALERT_BY_ID, user_id, alert_id)
+
+
+async def has_ended(reads: Reads, user_id: str, alert_id: str) -> bool:
+    """Whether somebody has an alert no longer; False where that can't be read."""
+    row = await reads.fetchrow(_HAS_ENDED, user_id, alert_id)
+    return row is not None and bool(row["has_ended"])
 
 
 async def watchers(

@@ -21,6 +21,7 @@ DERIVED: Final = {
     "processors/reacting/scheduler.py:_envelope": "a command's id, which opens nothing",
     "processors/reactions/alerts.py:_command": "a command's id, which opens nothing",
     "processors/reactions/digests.py:_command": "a command's id, which opens nothing",
+    "processors/reactions/mailing/alerts.py:alert_mail_id": "a mail's id, which opens nothing",
     "schemas/listings.py:seller_account": "nobody's id: whom one talks with about an imported listing",
     "schemas/messaging.py:conversation_id_of": "to others than its two no conversation exists",
     "schemas/recorded.py:_namespace": "an event's id, which opens nothing",

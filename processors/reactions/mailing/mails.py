@@ -111,9 +111,12 @@ async def send(
     mail: str,
     person: Addressee,
     unsubscribe_url: str = "",
+    mail_id: UUID | None = None,
     **values: Any,
 ) -> None:
-    """Send one; `values` are what its template and `write` take."""
+    """Send one; `values` are what its template and `write` take. `mail_id`: of a mail that tells
+    of several events, none of which has it alone.
+    """
     written = write(mail, person.language, name=person.name, **values)
     message = Message(
         address=person.address,
@@ -124,7 +127,7 @@ async def send(
         language=person.language.value,
         unsubscribe_url=unsubscribe_url,
     )
-    await tools.mailer.send(message, effect_id_of(recorded, f"{mail}_mail"))
+    await tools.mailer.send(message, mail_id or effect_id_of(recorded, f"{mail}_mail"))
     MAILS.labels(mail, "sent").inc()
     log.info("mail_sent", mail=mail, event_id=recorded.event_id)
 

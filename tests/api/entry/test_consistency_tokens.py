@@ -31,7 +31,9 @@ async def test_a_place_that_the_log_does_not_have_is_400(mesh: Mesh, token: str)
 
 async def test_the_mark_that_ends_the_log_is_no_place(mesh: Mesh) -> None:
     account = await mesh.account()
-    places = [TopicPartition("events.identity", each) for each in range(mesh.settings.topic_partitions)]
+    places = [
+        TopicPartition("events.identity", each) for each in range(mesh.settings.topic_partitions)
+    ]
 
     async def told() -> Mapping[TopicPartition, int]:
         try:

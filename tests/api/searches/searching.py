@@ -38,8 +38,10 @@ async def reader(mesh: Mesh) -> Seller:
 
 
 async def save(who: Seller, name: str = "Mine", **filters: Any) -> httpx.Response:
+    """What the API says to it, once it can be read."""
     answer = await who.ask("POST", SAVED, json={"name": name, "filters": filters})
     assert answer.status_code == 201, answer.text
+    await listed(who, SAVED, answer)
     return answer
 
 
@@ -101,13 +103,16 @@ async def until_past(mesh: Mesh, after: httpx.Response) -> None:
     await until_heard(mesh, "match_alerts", parse_token(token_of(after)["Consistency-Token"]))
 
 
-async def until_considered(mesh: Mesh, alert_id: str, listing_id: str) -> None:
-    """Return when it has been decided whether somebody is mailed what an alert has found."""
+async def until_considered(mesh: Mesh, alert_id: str, listing_id: str, count: int = 1) -> None:
+    """Return when it has been decided whether somebody is mailed what an alert has found, so many
+    times.
+    """
     stream_id = match_stream(match_id_of(UUID(alert_id), UUID(listing_id)))
 
     async def found() -> list[Position]:
-        events = events_of(mesh.machines.postgres, stream_id, count=1)
-        return [each.position async for each in events]
+        events = events_of(mesh.machines.postgres, stream_id, count=count)
+        places = [each.position async for each in events]
+        return places if len(places) == count else []
 
     await until_heard(mesh, "alert_mail", await eventually(found))
 

@@ -67,7 +67,7 @@ async def test_SE_11_drops_and_returns_are_found_and_put_right_titles_are_not(
 ) -> None:
     make = a_make()
     saved = await save(buyer, make=[make])
-    await alert(buyer, saved, "off")
+    made = await alert(buyer, saved, "off")
     offered = await seller.offer(make=make)
     path = path_of(offered)
     (found,) = await until_matched(buyer, saved)
@@ -87,6 +87,7 @@ async def test_SE_11_drops_and_returns_are_found_and_put_right_titles_are_not(
     shown = await seller.ask("POST", f"{path}/publish")
     assert (hidden.status_code, shown.status_code) == (200, 200)
     await until_reason(buyer, saved, "back_on_market")
+    await until_considered(mesh, made.json()["id"], titled.json()["id"], 3)
     assert mails_to(buyer) == []
 
 
@@ -113,13 +114,14 @@ async def test_SE_06_SE_10_nothing_is_found_or_mailed_after_the_alert_is_gone(
     other = await save(buyer, make=[make], year_min=2_001)
     ended = await alert(buyer, other)
     await alert(buyer, gone)
-    await alert(buyer, stays, "off")
+    staying = await alert(buyer, stays, "off")
     assert (await buyer.ask("DELETE", f"{ALERTS}/{ended.json()['id']}")).status_code == 204
     deleted = await buyer.ask("DELETE", f"{SAVED}/{gone.json()['id']}")
     await listed(buyer, SAVED, deleted)
     offered = await seller.offer(make=make)
     await until_matched(buyer, stays)
     await until_past(mesh, offered)
+    await until_considered(mesh, staying.json()["id"], offered.json()["id"])
     assert await matches(buyer, other) == []
     assert mails_to(buyer) == []
 

@@ -21,6 +21,8 @@ from schemas.recorded import CommandEnvelope
 from schemas.searches import AlertCreated, match_id_of, match_stream, searches_stream
 from tests.api.running import Mesh, journal_kinds, journalled
 from tests.api.searches.searching import (
+    ALERTS,
+    SAVED,
     a_make,
     alert,
     mails_to,
@@ -33,6 +35,7 @@ from tests.api.searches.searching import (
     until_told,
 )
 from tests.api.selling import Seller
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")
 
@@ -137,6 +140,8 @@ async def test_SE_11_while_the_search_engine_is_away_the_matcher_waits_and_finds
         await MATCH_ALERTS.run(published, tools)
     assert kept.sent == [matched.command_id]
     await until_past(mesh, offered)
+    await until_considered(mesh, made.json()["id"], offered.json()["id"])
+    stream_id = match_stream(match_id_of(_id(made), _id(offered)))
     assert await journal_kinds(mesh, stream_id) == ["alert.matched"]
     assert mails_to(buyer) == []
 
@@ -164,3 +169,36 @@ async def test_SE_11_what_came_just_after_an_alert_is_looked_for_and_is_the_same
         kept = Kept(commands)
         await MATCH_NEW_ALERT.run(created, Tools(**{**vars(real), "commands": kept}))
     assert kept.sent == [matched.command_id]
+
+
+@pytest.mark.parametrize("goes", ["the alert", "its search", "the person"])
+async def test_SE_10_what_an_alert_has_found_is_gone_with_it(
+    mesh: Mesh, seller: Seller, goes: str
+) -> None:
+    buyer, make = await reader(mesh), a_make()
+    gone, stays = await save(buyer, make=[make]), await save(buyer, q=make)
+    made, other = await alert(buyer, gone, "off"), await alert(buyer, stays, "off")
+    for _ in range(2):
+        await seller.offer(make=make)
+    for saved in (gone, stays):
+        await until_matched(buyer, saved, 2)
+    assert await kept_of(mesh, made) == await kept_of(mesh, other) == 2
+    path = {
+        "the alert": f"{ALERTS}/{made.json()['id']}",
+        "its search": f"{SAVED}/{gone.json()['id']}",
+        "the person": f"/api/users/{buyer.account.user_id}",
+    }[goes]
+    assert (await buyer.ask("DELETE", path)).status_code == 204
+    left = 0 if goes == "the person" else 2
+
+    async def is_gone() -> bool:
+        return (await kept_of(mesh, made), await kept_of(mesh, other)) == (0, left)
+
+    await eventually(is_gone, what="what the alert found is gone")
+
+
+async def kept_of(mesh: Mesh, made: Any) -> int:
+    """How many rows tell what an alert has found."""
+    query = "SELECT count(*) AS count FROM reads.alert_matches WHERE alert_id = $1"
+    row = await mesh.machines.postgres.fetchrow(query, made.json()["id"])
+    return int(row["count"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from processors.reacting.effects import (
     effect_id_of,
 )
 from processors.reacting.hearing import STREAM_ID_LENGTH_MAX, Heard
+from processors.reacting.lanes import Lane
 from processors.reacting.positions import Place, Positions
 from processors.reactions.reactor import EFFECTS as RUNNING
 from processors.reactions.reactor import REACTIONS
@@ -44,7 +46,7 @@ from tests.processors.reacting.at_work import (
     worked,
 )
 from tests.processors.reacting.happening import record_of
-from tests.waiting import eventually, let_pass
+from tests.waiting import eventually
 from tests.worlds import World
 
 
@@ -116,10 +118,14 @@ async def test_what_may_be_over_soon_is_tried_again_but_not_for_ever(
     assert [each.tries for each in await waiting(mesh, at_work)] == [lanes.TRIES_MAX]
 
 
-async def test_an_outside_that_hangs_counts_as_down(
-    quick: None, mesh: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes, "RUN_TIMEOUT_S", 0.01)
+async def given_up_until(at_work: Lane, tries: Sequence[int], count: int) -> None:
+    """Give up each try of a handler that hangs, until there have been so many."""
+    for tried in range(1, count + 1):
+        await eventually(lambda: len(tries) == tried)  # noqa: B023
+        at_work.end_overdue(time.monotonic() + lanes.RUN_TIMEOUT_S + 1)
+
+
+async def test_a_try_that_hangs_is_given_up_and_made_again(quick: None, mesh: World) -> None:
     tries = []
 
     async def run(_recorded: Recorded[Any], _tools: Tools) -> None:
@@ -129,14 +135,28 @@ async def test_an_outside_that_hangs_counts_as_down(
 
     at_work = lane(mesh, run)
     offer(at_work, record_of(uuid4()))
-    for tried in (1, 2):
-        await eventually(lambda: len(tries) == tried)  # noqa: B023
-        at_work.end_overdue(time.monotonic())
-        await let_pass(0.02, because="it is how long a try may take")
-        at_work.end_overdue(time.monotonic())
+    await given_up_until(at_work, tries, 2)
     await worked(at_work)
     assert outcomes(at_work) == {"done": 1}
     assert len(tries) == 3
+
+
+async def test_what_is_overdue_at_every_try_is_parked_and_not_tried_for_ever(
+    quick: None, mesh: World
+) -> None:
+    tries = []
+
+    async def run(_recorded: Recorded[Any], _tools: Tools) -> None:
+        tries.append(1)
+        await asyncio.Event().wait()
+
+    at_work = lane(mesh, run)
+    offer(at_work, record_of(uuid4()))
+    await given_up_until(at_work, tries, lanes.TRIES_MAX)
+    await worked(at_work)
+    (found,) = await waiting(mesh, at_work)
+    assert (found.reason, found.tries) == ("OverdueError", lanes.TRIES_MAX)
+    assert outcomes(at_work) == {"parked": 1}
 
 
 async def test_what_ends_late_by_itself_all_the_same_is_done(

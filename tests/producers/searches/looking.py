@@ -16,12 +16,14 @@ from schemas.searches import (
     Channel,
     CreateAlert,
     DeleteAlert,
+    DeleteMatch,
     DeleteSearch,
     DeleteSearches,
     DigestDue,
     Frequency,
     MarkNotified,
     MatchAlert,
+    MatchDeleted,
     MatchReason,
     SaveSearch,
     SearchDeleted,
@@ -170,3 +172,12 @@ def mark(up_to: int, **more: Any) -> MarkNotified:
 
 def notified(up_to: int) -> AlertNotified:
     return AlertNotified(match_id=match_id_of(alert(1), LISTING), up_to=up_to, notified_at=NOW)
+
+
+def delete_match(**more: Any) -> DeleteMatch:
+    match_id = match_id_of(alert(1), LISTING)
+    return DeleteMatch(**{"match_id": match_id, "asked_at": NOW, **SYSTEM, **more})
+
+
+def match_deleted() -> MatchDeleted:
+    return MatchDeleted(match_id=match_id_of(alert(1), LISTING), deleted_at=NOW)

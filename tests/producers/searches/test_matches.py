@@ -9,7 +9,14 @@ import pytest
 from producers.searches.matches import matches
 from schemas.messages import Role
 from schemas.searches import MatchReason
-from tests.producers.searches.looking import mark, match, matched, notified
+from tests.producers.searches.looking import (
+    delete_match,
+    mark,
+    match,
+    match_deleted,
+    matched,
+    notified,
+)
 from tests.producers.spec import Spec
 
 spec = Spec(matches)
@@ -44,10 +51,26 @@ def test_SE_15_what_was_told_is_noted_once_and_not_beyond_what_there_is() -> Non
     spec.given(matched()).when(mark(2)).refused("match_unknown", 404)
 
 
-@pytest.mark.parametrize("command", [match(asked_role=Role.ADMIN), mark(1, asked_role=Role.BUYER)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        match(asked_role=Role.ADMIN),
+        mark(1, asked_role=Role.BUYER),
+        delete_match(asked_role=Role.ADMIN),
+    ],
+)
 def test_no_person_may_ask(command) -> None:
     spec.given(matched()).when(command).refused("role_not_allowed", 403)
 
 
 def test_a_match_is_of_its_alert_and_listing() -> None:
     spec.when(match(listing_id=UUID(int=5))).refused("match_unknown", 404)
+
+
+def test_SE_10_what_is_gone_is_gone_once_and_neither_found_nor_told_again() -> None:
+    spec.when(delete_match()).then()
+    spec.given(matched()).when(delete_match()).then(match_deleted())
+    gone = spec.given(matched(), match_deleted())
+    gone.when(delete_match()).then()
+    gone.when(match(BACK)).then()
+    gone.when(mark(1)).then()
