@@ -173,8 +173,8 @@ class Part(Watching):
         if local == "row" and prefix == self._prefix:
             self._refuse("a row outside the sheet's data")
         if local == "sheetData" and self.depth == _DATA_DEPTH:
-            sheet.datas += 1
-            self._check(sheet.datas, 1, "sheetData")
+            sheet.blocks += 1
+            self._check(sheet.blocks, 1, "sheetData")
         sheet.beside += 1
         sheet.beside_length += sum(len(key) + len(value) for key, value in attrs.items())
         self._check(sheet.beside, _OTHERS[1], "elements beside the rows")
@@ -252,7 +252,7 @@ class _Sheet:
 
     def __init__(self) -> None:
         self.in_data = self.in_row = self.in_extension = False
-        self.datas = self.beside = self.beside_length = 0
+        self.blocks = self.beside = self.beside_length = 0
         self.row = self.column = self.elements = self.began = 0
 
 
