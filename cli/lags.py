@@ -50,14 +50,19 @@ Tails = Mapping[TopicPartition, Tail]
 async def read_tails(
     log: Log, topics: Iterable[str], marks: Iterable[Watermarks]
 ) -> dict[TopicPartition, Tail]:
-    """Every partition's bounds, and what none or not all of these watermarks have passed."""
+    """Every partition's bounds, and what none or not all of these watermarks have passed. Where no
+    watermark is nothing is read: of commands and answers only the bounds are told.
+    """
     bounds = await log.bounds(topics)
     lowest: dict[TopicPartition, int] = {}
     for each in marks:
         for place, mark in each.items():
             lowest[place] = min(mark.next_offset, lowest.get(place, mark.next_offset))
     tails = {
-        place: Tail(each, min(each.end, max(lowest.get(place, 0), each.end - COUNTED, each.start)))
+        place: Tail(
+            each,
+            min(each.end, max(lowest.get(place, each.end), each.end - COUNTED, each.start)),
+        )
         for place, each in bounds.items()
     }
     ends = {place: Stretch(tail.read_from, tail.bounds.end) for place, tail in tails.items()}

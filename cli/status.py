@@ -46,6 +46,7 @@ from schemas.topics import TOPICS
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0  # of each part
+TAILS_TIMEOUT_S = 15.0  # of the log's: its partitions are many
 
 
 @dataclass
@@ -54,10 +55,12 @@ class _Found:
 
     errors: list[str] = field(default_factory=list)
 
-    async def part(self, name: str, work: Awaitable[T], otherwise: T) -> T:
+    async def part(
+        self, name: str, work: Awaitable[T], otherwise: T, timeout_s: float = TIMEOUT_S
+    ) -> T:
         """A part's answer, or the other value, noted as an error."""
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 return await work
         except Exception as error:  # noqa: BLE001 - a status must not fail with what it reports
             text = f"{name}: {type(error).__name__}"
@@ -108,7 +111,9 @@ async def mesh_status(chosen: Settings) -> dict[str, Any]:
     )
     marks = {name: each for part in read for name, each in part.items()}
     places = [each.marks for each in handlers or ()]
-    tails = await found.part("kafka", _tails(chosen, [*marks.values(), *places]), None)
+    tails = await found.part(
+        "kafka", _tails(chosen, [*marks.values(), *places]), None, TAILS_TIMEOUT_S
+    )
     return {
         "urls": {"api": chosen.public_url, "docs": f"{chosen.public_url}/openapi.json"},
         **_daemons(state),
