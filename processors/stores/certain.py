@@ -31,6 +31,7 @@ ITEMS_MAX = 1_000
 FLOAT_MAX = 1e15
 LAT_MAX, LON_MAX = 90, 180
 YEARS = range(1901, 2290)  # what ClickHouse's DateTime64 can say, the narrowest of the three
+NANOS_YEARS = range(1970, 2262)  # OpenSearch counts nanoseconds since 1970 in 63 bits
 
 
 def certainty_of(projection: Projection[Any]) -> Certain:
@@ -55,7 +56,7 @@ def _rules(projection: Projection[Any]) -> Mapping[str, Certain]:
             return {name: _of_column(table.c[name], longest[name]) for name in names}
         case SearchIndex(mappings=mappings):
             kinds = mappings.get("properties", {})
-            return {name: _of_mapping(kinds.get(name, {}).get("type")) for name in names}
+            return {name: _of_mapping(kinds.get(name, {})) for name in names}
         case ClickHouseTable(columns=columns):
             return {name: _of_clickhouse(kind) for name, kind in columns}
         case _:
@@ -101,6 +102,10 @@ def _real(value: Any) -> bool:
 
 def _moment(value: Any) -> bool:
     return isinstance(value, datetime) and value.tzinfo is not None and value.year in YEARS
+
+
+def _moment_of_nanos(value: Any) -> bool:
+    return _moment(value) and value.year in NANOS_YEARS
 
 
 def _day(value: Any) -> bool:
@@ -176,15 +181,31 @@ _MAPPED: Mapping[str, Certain] = {
     "scaled_float": _real,
     "boolean": _boolean,
     "date": _moment,
+    "date_nanos": _moment_of_nanos,
     "object": _document,
+    "percolator": _document,  # made here of filters, whose schema bounds their values
     "geo_point": _place,
 }
 
 
-def _of_mapping(kind: str | None) -> Certain:
-    rule = _MAPPED.get(kind or "", _never)
+def _of_mapping(mapping: Mapping[str, Any]) -> Certain:
+    kind = mapping.get("type", "")
+    rule = _nested(mapping["properties"]) if kind == "nested" else _MAPPED.get(kind, _never)
     several = _items(rule)
     return _or_none(lambda value: rule(value) or several(value))
+
+
+def _nested(mappings: Mapping[str, Any]) -> Certain:
+    rules = {name: _of_mapping(each) for name, each in mappings.items()}
+
+    def certain(value: Any) -> bool:
+        return (
+            is_dataclass(value)
+            and rules.keys() == {each.name for each in fields(value)}
+            and all(rule(getattr(value, name)) for name, rule in rules.items())
+        )
+
+    return certain
 
 
 def _of_clickhouse(kind: str) -> Certain:

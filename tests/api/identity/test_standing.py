@@ -219,15 +219,18 @@ async def test_ID_24_a_role_taken_from_the_command_line_is_gone_at_once(mesh: Me
 
 
 async def banned_until(mesh: Mesh, who: Account, until: object) -> httpx.Response:
-    moderator = await mesh.account("moderator")
+    return await banned_by(mesh, await mesh.account("moderator"), who, until)
+
+
+async def banned_by(mesh: Mesh, moderator: Account, who: Account, until: object) -> httpx.Response:
     body = {"reason": "fraud", "until": until}
     return await ask(mesh, moderator, "POST", f"/api/users/{who.user_id}/ban", body)
 
 
 async def test_MO_07_a_ban_lifts_itself_when_its_end_has_come(mesh: Mesh) -> None:
-    account = await mesh.account()
-    end = datetime.now(UTC) + timedelta(seconds=3)
-    answer = await banned_until(mesh, account, end.isoformat())
+    account, moderator = await mesh.account(), await mesh.account("moderator")
+    end = datetime.now(UTC) + timedelta(seconds=4)
+    answer = await banned_by(mesh, moderator, account, end.isoformat())
     assert answer.status_code == 200, answer.text
     assert (await look(mesh, account.access_token)).status_code == 401
 

@@ -189,7 +189,7 @@ async def test_SE_11_words_that_do_not_open_keep_nobody_else_from_being_told() -
     key = PersonKey(BUYER, b"0" * 32)
     rows = [watcher(1, text_sealed="broken"), watcher(2)]
     assert await heard(World(life(PUBLISHED), rows, keys={BUYER: key})) == [(OTHER, "new")]
-    sealed = watcher(1, text_sealed=key.seal("search_text", "sunroof"))
+    sealed = watcher(1, text_sealed=key.seal("search_text", '{"q":"sunroof"}'))
     assert await heard(World(life(PUBLISHED), [sealed], keys={BUYER: key})) == [(BUYER, "new")]
 
 

@@ -119,7 +119,7 @@ async def test_a_deletion_that_fails_itself_waits_like_anything_else(rig: Rig) -
     assert stream("a") in await rig.parking.streams(runner.generation)
 
 
-DELETIONS = frozenset(kind for kind in EVENT_TYPES if kind.endswith(".deleted"))
+DELETIONS = frozenset(kind for kind in EVENT_TYPES if kind.endswith("deleted"))
 # Figures of what is gone, which tell nothing of anybody; how many keep a set of filters.
 KEPT = frozenset({"price_history", "asking_days", "filter_sets"})
 
