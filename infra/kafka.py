@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its public names lack __all__
     AdminClient,
@@ -224,6 +224,15 @@ def aio_consumer(settings: Settings, client_id: str, **options: Any) -> AIOKafka
             **options,
         }
     )
+
+
+async def learn_topics(consumer: AIOKafkaConsumer, places: Iterable[TopicPartition]) -> None:
+    """Have a started consumer find these topics at once. Asked of topics that it does not know,
+    aiokafka finds one, waits RETRY_BACKOFF_MS and goes on to the next: seconds, for a dozen.
+    """
+    client = consumer._client  # noqa: SLF001 - only an assignment would do it in public
+    topics = {place.topic for place in places}
+    await asyncio.gather(*[client.add_topic(topic) for topic in topics])
 
 
 async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from api.wire.deadlines import left
 from api.wire.problems import WriteUnavailableError
-from infra.kafka import aio_consumer, aio_producer
+from infra.kafka import aio_consumer, aio_producer, learn_topics
 from infra.settings import Settings
 from schemas.contexts import Context
 from schemas.partitioning import partition_of
@@ -135,6 +135,7 @@ class CommandGateway:
         wanted = [TopicPartition(*each) for each in places]
         try:
             async with asyncio.timeout(ENDS_TIMEOUT_S):
+                await learn_topics(self._consumer, wanted)
                 found = await self._consumer.end_offsets(wanted)
         except (KafkaError, TimeoutError) as error:
             raise WriteUnavailableError from error
@@ -260,6 +261,7 @@ class CommandGateway:
             await consumer.start()
             new = [place for place in self._places if place not in self._next]
             if new:
+                await learn_topics(consumer, new)
                 self._next.update(await consumer.end_offsets(new))
             consumer.assign(self._places)
             for place in self._places:

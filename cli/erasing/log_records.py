@@ -14,7 +14,13 @@ from confluent_kafka.admin import AdminClient
 
 from cli.erasing.needles import Needles
 from cli.erasing.searched import Searched
-from infra.kafka import ADMIN_TIMEOUT_S, aio_consumer, client_config, start_client
+from infra.kafka import (
+    ADMIN_TIMEOUT_S,
+    aio_consumer,
+    client_config,
+    learn_topics,
+    start_client,
+)
 from infra.settings import Settings
 
 PLACE = "Kafka's records"
@@ -62,6 +68,7 @@ async def _search(
     needles: Needles,
     searched: Searched,
 ) -> None:
+    await learn_topics(consumer, places)
     ends = await consumer.end_offsets(places)
     starts = await consumer.beginning_offsets(places)
     waiting = {place for place in places if starts[place] < ends[place]}

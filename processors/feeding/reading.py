@@ -26,7 +26,7 @@ import aiokafka
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from infra.kafka import start_client
+from infra.kafka import learn_topics, start_client
 from infra.settings import Settings
 from schemas.positions import Position, TopicPartition
 from schemas.recorded import RawRecord
@@ -77,6 +77,7 @@ class Log:
     async def bounds(self, topics: Iterable[str]) -> dict[TopicPartition, Stretch]:
         """All that is committed now in these topics, by partition."""
         places = await self._places(topics)
+        await self._retried(lambda: learn_topics(self._consumer, places))
         starts = await self._retried(lambda: self._consumer.beginning_offsets(places))
         ends = await self._retried(lambda: self._consumer.end_offsets(places))
         return {
@@ -94,6 +95,7 @@ class Log:
         asked = {aiokafka.TopicPartition(*place): stamp for place in places}
         if not asked:
             return {}
+        await self._retried(lambda: learn_topics(self._consumer, asked))
         found = await self._retried(lambda: self._consumer.offsets_for_times(asked))
         return {
             TopicPartition(place.topic, place.partition): None if at is None else at.offset

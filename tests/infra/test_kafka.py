@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
+from aiokafka import TopicPartition
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from infra.kafka import (
     TopicMismatchError,
+    aio_consumer,
     client_config,
     differences,
     ensure_topics,
+    learn_topics,
     wanted_config,
 )
 from infra.settings import Settings
@@ -26,8 +31,20 @@ from schemas.topics import TOPICS
 def topic(kafka_settings: Settings) -> Iterator[Topic]:
     found = Topic(f"test.{uuid4().hex}", FOREVER_MS)
     yield found
-    admin = AdminClient(client_config(kafka_settings, "test-topics"))
-    for future in admin.delete_topics([found.name]).values():
+    deleted(kafka_settings, [found])
+
+
+@pytest_asyncio.fixture
+async def several(kafka_settings: Settings) -> AsyncIterator[list[Topic]]:
+    found = [Topic(f"test.{uuid4().hex}", FOREVER_MS) for _ in range(12)]
+    await ensure_topics(kafka_settings, found)
+    yield found
+    deleted(kafka_settings, found)
+
+
+def deleted(settings: Settings, topics: list[Topic]) -> None:
+    admin = AdminClient(client_config(settings, "test-topics"))
+    for future in admin.delete_topics([each.name for each in topics]).values():
         future.result(timeout=20)
 
 
@@ -110,3 +127,13 @@ async def test_a_broker_that_is_away_is_an_error_and_no_hang(kafka_settings: Set
 
     with pytest.raises(KafkaException):
         await ensure_topics(nowhere, [])
+
+
+async def test_a_consumer_finds_many_topics_in_one_go(
+    kafka_settings: Settings, several: list[Topic]
+) -> None:
+    places = [TopicPartition(each.name, 0) for each in several]
+    async with aio_consumer(kafka_settings, "test-topics", retry_backoff_ms=1_000) as consumer:
+        async with asyncio.timeout(8):  # new topics may have no leader at once
+            await learn_topics(consumer, places)
+            assert await consumer.end_offsets(places) == dict.fromkeys(places, 0)
