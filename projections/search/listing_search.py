@@ -249,7 +249,7 @@ INDEX = SearchIndex(
 
 listing_search = Projection(
     name="listing_search",
-    version=4,
+    version=5,
     hears=get_args(ListingEvent),
     key=key,
     fold=fold,

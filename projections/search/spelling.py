@@ -4,7 +4,8 @@ The same rules make what is stored and what is asked, so the search engine only 
 becomes small plain words: one normal form of Unicode (NFKC), no capitals, no accents on Latin
 letters, no joiners, which Sinhala and Tamil texts have or lack by chance. Whatever is neither letter
 nor digit parts two words. And as nobody can know where a name is written apart, words that
-stand beside each other count as one word, too: on both sides.
+stand beside each other count as one word, too: on both sides. `&` is no word, and neither is the
+`and` that stands for it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 
 RUN_MAX = 4  # words that may be one: `C - H - R`, `E 220 d`
 WORD_LENGTH_MAX = 100
+AND = "and"
 _POINT = "\x1f"  # stands for the point of 2.0, which parts no words
 
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
 _ACCENTED = re.compile("([a-z])[\u0300-\u036f]+")
 _LATIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "ł": "l", "\u0131": "i",
-                        "þ": "th", "ħ": "h"})  # fmt: skip
+                        "þ": "th", "ħ": "h", "×": "x"})  # fmt: skip
 # Written without spaces, each a word of its own.
 _IDEOGRAPHS = ((0x3040, 0x309F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
 
@@ -59,7 +61,8 @@ def words(text: str) -> list[str]:
         text = unicodedata.normalize("NFC", bare).translate(_LATIN)
     text = _DECIMAL.sub(_POINT, text).translate(_CHARACTERS)
     # Marks alone, as behind an emoji, are no word.
-    return [word[:WORD_LENGTH_MAX] for word in text.split() if any(map(str.isalnum, word))]
+    found = [word[:WORD_LENGTH_MAX] for word in text.split() if any(map(str.isalnum, word))]
+    return [*found[:1], *(word for word in found[1:] if word != AND)]
 
 
 def folded(text: str) -> str:

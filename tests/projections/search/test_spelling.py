@@ -133,6 +133,19 @@ def test_a_decimal_point_parts_no_words() -> None:
     assert words("VW Golf 2.0 TDI, 1.6") == ["vw", "golf", "2.0", "tdi", "1.6"]
 
 
+@pytest.mark.parametrize(
+    "same",
+    [("Lynk & Co", "lynk and co", "LYNK+CO"), ("4×4", "4x4", "4X4"), ("Jeep 4 × 4", "jeep 4 x 4")],
+)
+def test_what_is_read_the_same_is_the_same(same: tuple[str, ...]) -> None:
+    assert len({tuple(words(each)) for each in same}) == 1
+    assert len({compact(each) for each in same}) == 1
+
+
+def test_a_word_that_stands_alone_is_asked_for() -> None:
+    assert words("and") == ["and"]
+
+
 def test_words_that_stand_together_count_as_one_too() -> None:
     assert spellings("C-H R") == ["c", "h", "r", "ch", "chr", "hr"]
 
