@@ -30,7 +30,10 @@ def code_findings(folders: Sequence[str]) -> Iterator[str]:
     """What bandit finds, from medium severity and confidence on."""
     command = ["bandit", "--quiet", "--format=json", "-ll", "-ii", "-c", "pyproject.toml", "-r"]
     found = _run("-m", *command, *folders)
-    for each in json.loads(found.stdout)["results"]:
+    report = json.loads(found.stdout)
+    for each in report["errors"]:
+        yield f"{each['filename']}: not looked at: {each['reason']}"
+    for each in report["results"]:
         yield f"{each['filename']}:{each['line_number']}: {each['test_id']} {each['issue_text']}"
 
 

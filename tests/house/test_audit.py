@@ -35,6 +35,12 @@ def test_NS_11_a_planted_weakness_fails_the_audit(tmp_path: Path, monkeypatch, c
     assert "planted.py:3: B602" in capsys.readouterr().out
 
 
+def test_NS_11_a_file_that_can_not_be_read_is_no_clean_one(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def broken(:\n")
+    (told,) = audit.code_findings([str(tmp_path)])
+    assert "broken.py: not looked at" in told
+
+
 def test_NS_11_no_file_holds_a_secret() -> None:
     assert list(secrets(text_files())) == []
 
