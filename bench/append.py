@@ -38,10 +38,12 @@ from bench.listing_log import ads
 from bench.stack import (
     ROOT,
     Figure,
+    conclude,
     cpu_s,
     environment,
     mesh_process,
     own_stack,
+    run,
     server_pids,
     spread,
     table,
@@ -256,11 +258,13 @@ def main() -> None:
     ]
     table(rows)
     best = max(map(_rate, mine.values()))
+    figures = []
     for sync, goal in (("on", GOAL), ("off", GOAL_SYNC_OFF)):
         others = [_rate(rounds) for (each, _), rounds in theirs.items() if each == sync]
         if others:
             name = f"append_vs_eventsourcing_sync_{sync}"
-            Figure(name, best, max(others), "commands/s", goal).show()
+            figures.append(Figure(name, best, max(others), "commands/s", goal))
+    conclude(figures)
 
 
 def _rate(rounds: Sequence[Round]) -> float:
@@ -276,4 +280,4 @@ def _row(name: str, rounds: Sequence[Round]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

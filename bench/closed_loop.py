@@ -15,7 +15,7 @@ from typing import cast
 LATE_S = 30.0  # how long the last answers may take
 
 
-class UnwantedAnswerError(Exception):
+class UnwantedAnswerError(RuntimeError):
     """An answer with another status than the wanted; the text is the answer."""
 
 

@@ -23,7 +23,7 @@ import aiohttp
 import uvloop
 
 from bench.recover import LISTING
-from bench.stack import Figure
+from bench.stack import Figure, conclude, run
 from tests.journeys.shop import Shop, open_shop
 
 DESCRIPTION = "x" * 9_900
@@ -148,9 +148,8 @@ def main() -> None:
         open_shop(Path(folder) / "state") as shop,
     ):
         found = uvloop.run(measure(shop, asked.people, asked.changes, asked.seconds))
-    for figure in found:
-        figure.show()
+    conclude(found)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -29,7 +29,7 @@ import asyncpg
 import psutil
 import uvloop
 
-from bench.stack import Figure, table
+from bench.stack import Figure, conclude, run, table
 from infra.postgres import open_pool
 from infra.settings import Settings
 from infra.stack.daemons import running_pid
@@ -259,10 +259,19 @@ def main() -> None:
             found = uvloop.run(measure(shop, shop.settings, chosen.seconds, chosen.rate))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    for name, goal_ms in GOALS_MS.items():
-        Figure(name, found[name], goal_ms, "ms", 1.0, at_most=True).show()
-    Figure("mesh idle, without servers", idle, IDLE_GOAL_CORES, "cores", 1.0, at_most=True).show()
+    at_rest = Figure(
+        "mesh idle, without servers", idle, IDLE_GOAL_CORES, "cores", 1.0, at_most=True
+    )
+    conclude(
+        [
+            *(
+                Figure(name, found[name], goal_ms, "ms", 1.0, at_most=True)
+                for name, goal_ms in GOALS_MS.items()
+            ),
+            at_rest,
+        ]
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

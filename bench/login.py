@@ -27,7 +27,7 @@ import aiohttp
 import uvloop
 
 from bench.lag import cpu_of
-from bench.stack import ROOT, Figure, environment
+from bench.stack import ROOT, Figure, conclude, environment, run
 from infra.passwords import WORKERS, Passwords
 from infra.settings import Settings, load_settings
 from tests.journeys.shop import PASSWORD, Shop, open_shop
@@ -141,8 +141,8 @@ def main() -> None:
         print("starting the whole mesh", flush=True)
         with open_shop(Path(folder)) as shop:
             figure = measure(shop, asked.rounds, asked.seconds)
-    figure.show()
+    conclude([figure])
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -32,15 +32,17 @@ import orjson
 import uvloop
 
 from bench import peer_post
-from bench.closed_loop import UnwantedAnswerError, load
+from bench.closed_loop import load
 from bench.lag import LISTING, percentile_ms
 from bench.stack import (
     ROOT,
     Figure,
+    conclude,
     cpu_s,
     ending,
     environment,
     free_port,
+    run,
     server_pids,
     table,
     wait_for_port,
@@ -308,8 +310,6 @@ def main() -> None:
         print("starting the whole mesh", flush=True)
         with open_shop(folder) as shop:
             turns = measure(shop, asked.rounds, asked.seconds)
-    except UnwantedAnswerError as error:
-        sys.exit(f"A POST was not answered with 201, so there is no figure:\n{error}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     table([_row(name, each) for name, each in turns.items()])
@@ -319,9 +319,8 @@ def main() -> None:
             for process in each[0].cpu_ms
         ]
         print(f"CPU-ms a listing, {name}: {', '.join(shares)}")
-    for figure in figures(turns):
-        figure.show()
+    conclude(figures(turns))
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -27,7 +27,7 @@ from uuid import UUID, uuid4
 import uvloop
 from confluent_kafka import Producer
 
-from bench.stack import Figure, cpu_s, environment, own_stack, server_pids, table
+from bench.stack import Figure, conclude, cpu_s, environment, own_stack, run, server_pids, table
 from infra.kafka import transactional_config
 from infra.logs import configure_logging
 from infra.settings import Settings, settings
@@ -191,9 +191,11 @@ def main() -> None:
             for count in (FEW, MANY)
         ]
     )
-    Figure("60 handlers, idle", idle[MANY], idle[FEW], "cores", GOAL, at_most=True).show()
-    Figure("60 handlers, loaded", loaded[MANY], loaded[FEW], "cores", GOAL, at_most=True).show()
+    conclude(
+        Figure(f"60 handlers, {state}", cores[MANY], cores[FEW], "cores", GOAL, at_most=True)
+        for state, cores in (("idle", idle), ("loaded", loaded))
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

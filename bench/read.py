@@ -40,7 +40,7 @@ from starlette.responses import Response
 from api.app import create_app
 from api.backends.tokens import Subject, Tokens
 from bench.closed_loop import load
-from bench.stack import ending, environment, free_port, wait_for_port
+from bench.stack import ending, environment, free_port, run, wait_for_port
 from infra.http_server import bounded_protocol
 from infra.logs import configure_logging
 from infra.postgres import open_pool
@@ -389,4 +389,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

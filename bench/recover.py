@@ -33,7 +33,7 @@ from typing import Final
 
 import httpx
 
-from bench.stack import Figure, table
+from bench.stack import Figure, conclude, run, table
 from infra.stack import supervisor
 from infra.stack.state import State
 from infra.stack.view import View
@@ -238,9 +238,17 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     table([_row(victim, found[victim.name], alone[victim.name]) for victim in victims])
-    for victim in victims:
-        name = f"{victim.name} to whole again, median"
-        Figure(name, median(found[victim.name]), victim.goal_s, "s", 1.0, at_most=True).show()
+    conclude(
+        Figure(
+            f"{victim.name} to whole again, median",
+            median(found[victim.name]),
+            victim.goal_s,
+            "s",
+            1.0,
+            at_most=True,
+        )
+        for victim in victims
+    )
 
 
 def _row(victim: Victim, taken_s: list[float], alone: list[float]) -> dict[str, str]:
@@ -254,4 +262,4 @@ def _row(victim: Victim, taken_s: list[float], alone: list[float]) -> dict[str, 
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

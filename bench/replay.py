@@ -35,7 +35,18 @@ import psutil
 import uvloop
 
 from bench.listing_log import TOPIC, write_log
-from bench.stack import ROOT, Figure, cpu_s, environment, own_stack, server_pids, spread, table
+from bench.stack import (
+    ROOT,
+    Figure,
+    conclude,
+    cpu_s,
+    environment,
+    own_stack,
+    run,
+    server_pids,
+    spread,
+    table,
+)
 from infra.garbage import without_collector
 from infra.postgres import open_pool
 from infra.settings import Settings, load_settings
@@ -296,9 +307,8 @@ def main() -> None:
         return
     with own_stack(SERVERS) as (state, settings):
         figures = measure(state, settings, arguments)
-    for figure in figures:
-        figure.show()
+    conclude(figures)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

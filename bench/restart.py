@@ -27,7 +27,7 @@ from confluent_kafka import Producer
 from bench.append import LISTINGS, Progress
 from bench.journaling import note_in_journal
 from bench.listing_log import TOPIC, write_log
-from bench.stack import Figure, mesh_process, own_stack
+from bench.stack import Figure, conclude, mesh_process, own_stack, run
 from infra.kafka import client_config
 from infra.postgres import open_pool
 from infra.settings import Settings
@@ -205,24 +205,31 @@ def main() -> None:
                     flush=True,
                 )
     last = asked.events
-    Figure(
+    restart = Figure(
         f"restart_at_{last}_vs_{SMALL}",
         restarts[last],
         restarts[SMALL],
         "s",
         RESTART_GOAL,
         at_most=True,
-    ).show()
-    for name, sizes in (("writer", memory), ("worker", worker)):
-        Figure(
-            f"{name}_rss_at_{last}_vs_{MIDDLE}",
-            sizes[last],
-            sizes[MIDDLE],
-            "MB",
-            MEMORY_GOAL,
-            at_most=True,
-        ).show()
+    )
+    conclude(
+        [
+            restart,
+            *(
+                Figure(
+                    f"{name}_rss_at_{last}_vs_{MIDDLE}",
+                    sizes[last],
+                    sizes[MIDDLE],
+                    "MB",
+                    MEMORY_GOAL,
+                    at_most=True,
+                )
+                for name, sizes in (("writer", memory), ("worker", worker))
+            ),
+        ]
+    )
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -33,7 +33,7 @@ from bench.closed_loop import load
 from bench.lag import percentile_ms
 from bench.listing_log import EPOCH, ads
 from bench.read import database, server
-from bench.stack import Figure, table
+from bench.stack import Figure, conclude, run, table
 from infra.opensearch import alias_of, open_opensearch
 from infra.settings import Settings
 from processors.feeding.generations import ensure_generations
@@ -292,11 +292,8 @@ def main() -> None:
             for name, rounds in found.items()
         ]
     )
-    for figure in figures(found):
-        figure.show()
-    if not all(figure.holds for figure in figures(found)):
-        sys.exit(1)
+    conclude(figures(found))
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

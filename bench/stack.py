@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import httpx
 import psutil
 
 from infra.kafka import ensure_topics
@@ -73,6 +74,26 @@ class Figure:
                 }
             )
         )
+
+
+def conclude(figures: Iterable[Figure]) -> None:
+    """Print the figures, the last thing a bench does. It ends with status 1 where one misses its
+    goal.
+    """
+    found = list(figures)
+    for figure in found:
+        figure.show()
+    if not all(figure.holds for figure in found):
+        sys.exit(1)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a bench. What keeps it from its figures is told in a line, and ends it with status 2."""
+    try:
+        main()
+    except (RuntimeError, TimeoutError, httpx.HTTPError) as error:
+        print(f"no figure: {error or type(error).__name__}", file=sys.stderr)
+        sys.exit(2)
 
 
 @contextmanager

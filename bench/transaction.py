@@ -23,7 +23,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from bench.lag import percentile_ms
-from bench.stack import cpu_s, own_stack, server_pids, table
+from bench.stack import cpu_s, own_stack, run, server_pids, table
 from infra.kafka import client_config
 from infra.settings import Settings
 from producers.writer.append import Batch, KafkaAppender, Outgoing
@@ -148,4 +148,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
