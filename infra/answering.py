@@ -97,13 +97,13 @@ def _trouble(error: Exception) -> str:
         case TimeoutError():
             return f"takes connections but says nothing for {ANSWER_S} s: it hangs, or is overrun"
         case StartingError() | asyncpg.CannotConnectNowError() | BusyLoadingError():
-            return f"is starting or stopping ({error})"
+            return f"is starting or stopping ({_first_line(error)})"
         case asyncpg.TooManyConnectionsError():
             return "has no connection left"
         case asyncpg.InvalidAuthorizationSpecificationError() | AuthenticationError():
             return "refuses our user or password: check its URL in the settings"
         case asyncpg.InvalidCatalogNameError():
-            return f"lacks its database ({error})"
+            return f"lacks its database ({_first_line(error)})"
         case OSError():
             return f"can't be reached ({error.strerror or error})"
         case _:
