@@ -140,7 +140,7 @@ async def delete_media(media_id: UUID, sending: Sending, _caller: SignedIn) -> R
     return answer(await sending.send(command, if_match=True), 204)
 
 
-# Anyone who has the address: pages show pictures with no token to send along. Nobody guesses it.
+# Anyone who has the address (ADR 0043): pages show pictures with no token to send along.
 @router.get(
     "/api/media/{owner_id:uuid}/{media_id:uuid}/{name}",
     operation_id="read_variant",
