@@ -25,7 +25,7 @@ from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
-from api.listings.sight import hidden, listing_offer
+from api.listings.sight import against_keeping
 from api.wire.changes import answer, changed
 from api.wire.problems import problem_responses
 from api.wire.successes import ok, private_json
@@ -34,7 +34,6 @@ from projections.listings.listing_page import listing_page
 from schemas.comparisons import AddToComparison, ClearComparison, RemoveFromComparison
 
 ONE = "/api/compare/{listing_id:uuid}"
-LISTING = CaughtUp(listing_page)
 COMPARISON = CaughtUp(comparisons.comparisons)
 LISTED = CaughtUp(comparisons.comparisons, listing_page)
 
@@ -122,17 +121,14 @@ async def clear_comparison(sending: Sending, caller: SignedIn) -> Response:
 )
 @Door(SIGNED_IN, CHANGES)
 async def add_to_comparison(
-    listing_id: UUID, request: Request, mesh: Mesh, sending: Sending, caller: SignedIn
+    listing_id: UUID, request: Request, sending: Sending, caller: SignedIn
 ) -> Response:
     """Compare a listing with the others. One that is compared already stays where it is; where four
     are, one must be taken out first.
     """
-    await LISTING.wait(request)
-    offer = await listing_offer(mesh, listing_id)
+    against = await against_keeping(request, listing_id, caller)
     user_id = UUID(caller.user_id)
-    hides = not offer.public and user_id != offer.seller_id
     command = AddToComparison(user_id=user_id, listing_id=listing_id, **sending.asked)
-    against = offer.gone or (hidden() if hides else None)
     reply = await sending.send(command, unless=against)
     return changed(reply, listing_id)
 

@@ -17,10 +17,10 @@ import hashlib
 import hmac
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid5
 
 import orjson
@@ -40,6 +40,7 @@ from schemas.recorded import CommandEnvelope, Reply
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+T = TypeVar("T")
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 
 
@@ -183,6 +184,14 @@ class CommandSender:
     async def send(self, command: Command, **how: Any) -> Reply:
         """Like `reply_to`, but a refusal leaves as the problem that tells of it."""
         return accepted(await self.reply_to(command, **how))
+
+
+async def judged(asked: Awaitable[T]) -> tuple[T | None, Problem | None]:
+    """What the read models say, or what they have against it, to be handed over as `unless`."""
+    try:
+        return await asked, None
+    except Problem as problem:
+        return None, problem
 
 
 def enveloped(

@@ -22,7 +22,7 @@ from api.favorites.bodies import (
     FavoritesAnswer,
 )
 from api.favorites.listed import saved
-from api.listings.sight import hidden, listing_offer
+from api.listings.sight import against_keeping
 from api.wire.changes import answer, changed
 from api.wire.problems import problem_responses
 from api.wire.successes import NO_STORE, ok, private_json
@@ -31,7 +31,6 @@ from projections.listings.listing_page import listing_page
 from schemas.favorites import AddFavorite, ClearFavorites, RemoveFavorite
 
 ONE = "/api/favorites/{listing_id:uuid}"
-LISTING = CaughtUp(listing_page)
 FAVORITES = CaughtUp(favorites.favorites)
 LISTED = CaughtUp(favorites.favorites, listing_page)
 
@@ -88,15 +87,12 @@ async def clear_favorites(sending: Sending, caller: SignedIn) -> Response:
 )
 @Door(SIGNED_IN, CHANGES)
 async def add_favorite(
-    listing_id: UUID, request: Request, mesh: Mesh, sending: Sending, caller: SignedIn
+    listing_id: UUID, request: Request, sending: Sending, caller: SignedIn
 ) -> Response:
     """Keep a listing in mind. One that is a favourite already stays where it is in the list."""
-    await LISTING.wait(request)
-    offer = await listing_offer(mesh, listing_id)
+    against = await against_keeping(request, listing_id, caller)
     user_id = UUID(caller.user_id)
-    hides = not offer.public and user_id != offer.seller_id
     command = AddFavorite(user_id=user_id, listing_id=listing_id, **sending.asked)
-    against = offer.gone or (hidden() if hides else None)
     reply = await sending.send(command, unless=against)
     return changed(reply, listing_id)
 

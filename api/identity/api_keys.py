@@ -5,6 +5,7 @@ the operations that it names, as its owner, no others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -15,10 +16,12 @@ from starlette.responses import Response
 
 from api.backends.keyring import derived_key, new_key
 from api.backends.machines import Machines, Mesh
+from api.backends.withheld import BeingRepaired
 from api.entry.auth import Caller, SignedIn
 from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
+from api.entry.repeats import first_event_of
 from api.entry.routing import doors_of, new_router
 from api.wire.changes import answer
 from api.wire.forms import Body
@@ -131,13 +134,13 @@ async def issue_api_key(
         raise _too_many()
     await _everywhere(mesh, accepted(reply).position)
     # A repeat is told of the first time.
-    row = await api_keys.by_id(mesh.postgres, str(key_id)) if reply.repeated else None
+    first = await first_event_of(mesh, reply)
     shown = {
         "id": str(key_id),
         "label": body.label,
         "operations": operations,
-        "issued_at": sending.asked_at if row is None else row["issued_at"],
-        "expires_at": expires_at if row is None else row["expires_at"],
+        "issued_at": sending.asked_at if first is None else first.issued_at,
+        "expires_at": expires_at if first is None else first.expires_at,
     }
     return answer(reply, 201, {**shown, "api_key": key.text})
 
@@ -223,9 +226,12 @@ async def _own_key(mesh: Machines, caller: Caller) -> PersonKey:
 
 
 async def _everywhere(mesh: Machines, position: Position | None) -> None:
-    """Return once every API process knows: they all ask the same read model."""
+    """Return once every API process knows: they all ask the same read model. A key that waits to
+    be mended opens nothing.
+    """
     if position is not None:
-        await KEYS.reach(mesh, [position])
+        with suppress(BeingRepaired):
+            await KEYS.reach(mesh, [position])
 
 
 def _now() -> datetime:

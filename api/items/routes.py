@@ -21,6 +21,7 @@ from api.entry.commands import CommandSender, Sending, SendingFiles, fingerprint
 from api.entry.consistency import HEADER_PARAMETER, OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ITEMS, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
+from api.entry.repeats import first_event_of
 from api.entry.routing import new_router
 from api.entry.uploads import Aim, Refused, Taken, refused_all, take_image
 from api.items.bodies import (
@@ -48,8 +49,6 @@ from api.wire.successes import CREATED, ok
 from projections.identity.users import users
 from projections.image_columns import NOT_DRAWN
 from projections.items import items
-from projections.journal.journal import journal
-from projections.journal.streams import first_event
 from schemas.items import (
     CreateItem,
     DeleteItem,
@@ -66,7 +65,6 @@ from schemas.texts import Line
 # The id is matched by its form, so that no other path under /api/items can be taken for one.
 ONE = "/api/items/{item_id:uuid}"
 PAGES = CaughtUp(items.items, users)
-JOURNAL = CaughtUp(journal)
 AT_ONCE_MAX = 4  # files of one form in memory
 PRIVATE = {"Cache-Control": "private, no-cache"}
 MESSAGE = "Your item is taken; it is shown as soon as its images are drawn"
@@ -294,11 +292,8 @@ async def _taken(
 
 async def _began(mesh: Machines, command: CreateItem, reply: Reply) -> datetime:
     """When the item began: a repeat is told of the first time."""
-    if not reply.repeated or reply.position is None:
-        return command.asked_at
-    await JOURNAL.reach(mesh, [reply.position])
-    first = await first_event(mesh.postgres, command.stream_id)
-    return command.asked_at if first is None else first.event.created_at
+    first = await first_event_of(mesh, reply)
+    return command.asked_at if first is None else first.created_at
 
 
 def _new(command: CreateItem, sent: SentItem, reply: Reply, began: datetime) -> dict[str, Any]:

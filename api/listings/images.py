@@ -95,7 +95,6 @@ async def add_listing_images(
     which there are at most 15: more than fit are none taken. They are drawn in three sizes soon
     after. A file that can't be taken is told in its place and keeps no other back.
     """
-    await UPLOADS.wait(request)
     key = await key_of(mesh, UUID(caller.user_id))
     async with sent_files(request, FIELD, IMAGES_MAX) as files:
         await spend(mesh.rate_limits, request, "images", len(files))
@@ -140,6 +139,7 @@ async def _against(request: Request, listing_id: UUID, caller: Caller) -> Proble
     the last word.
     """
     try:
+        await UPLOADS.wait(request)
         row = await listing_for(request, listing_id)
     except Problem as problem:
         return problem

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.backends.machines import Machines, machines_of
 from api.entry.auth import Caller
+from api.entry.consistency import CaughtUp
 from api.entry.doors import MODERATORS
 from api.entry.pictures import first_drawn
 from api.wire.problems import Problem
@@ -24,6 +25,7 @@ PUBLIC = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
 
 Row = Mapping[str, Any]
 SeenStatus = Literal["active", "sold", "draft", "hidden", "expired", "gone"]
+LISTING = CaughtUp(listing_page)
 UNSEEN = frozenset({ListingStatus.DRAFT, ListingStatus.HIDDEN, ListingStatus.EXPIRED})
 
 
@@ -126,6 +128,17 @@ def summary_for(row: Row, caller: Caller) -> tuple[str, dict[str, Any] | None]:
         return "gone", None
     named = {name: row[name] for name in SUMMARY if name not in ("id", "thumbnail")}
     return status, {"id": row["key"], **named, "thumbnail": first_drawn(row["thumbnail_keys"])}
+
+
+async def against_keeping(request: Request, listing_id: UUID, caller: Caller) -> Problem | None:
+    """What stands against keeping a listing in mind, or comparing it, now."""
+    try:
+        await LISTING.wait(request)
+        offer = await listing_offer(machines_of(request), listing_id)
+    except Problem as problem:
+        return problem
+    hides = not offer.public and caller.user_id != str(offer.seller_id)
+    return offer.gone or (hidden() if hides else None)
 
 
 async def listing_offer(mesh: Machines, listing_id: UUID) -> Offer:

@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Request
 from starlette.responses import Response
 
-from api.backends.machines import Machines, Mesh
+from api.backends.machines import Machines, Mesh, machines_of
 from api.entry.auth import Caller, SignedIn
 from api.entry.commands import Sending
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
@@ -83,23 +83,41 @@ router = new_router("messaging")
 )
 @Door(SIGNED_IN, CHANGES)
 async def open_conversation(
-    body: NewConversation, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
+    body: NewConversation, request: Request, sending: Sending, caller: SignedIn
 ) -> Response:
     """Begin to talk with the seller of a listing, or with the owner of an item of your campus.
     There is one conversation of a buyer and what it is about, however often it is opened.
     """
-    await OFFER.wait(request)
-    offer, against = await _offer(mesh, body, caller)
-    ids = {"buyer_id": UUID(caller.user_id), "seller_id": offer.seller_id}
-    conversation_id = conversation_id_of(offer.offer_id, **ids)
+    _, offer_id = body.about
+    seller_id, against = await _seller(request, body, caller)
+    ids = {"buyer_id": UUID(caller.user_id), "seller_id": seller_id}
+    conversation_id = conversation_id_of(offer_id, **ids)
     command = OpenConversation(
-        conversation_id=conversation_id, listing_id=offer.offer_id, **ids, **sending.asked
+        conversation_id=conversation_id, listing_id=offer_id, **ids, **sending.asked
     )
     reply = await sending.send(command, unless=against)
     shown = {"id": conversation_id, **body.model_dump(), **ids}
     status = 201 if reply.event_count else 200
     told = {name: value and str(value) for name, value in shown.items()}
     return answer(reply, status, told, location=f"/api/messages/{conversation_id}")
+
+
+async def _seller(
+    request: Request, body: NewConversation, caller: Caller
+) -> tuple[UUID, Problem | None]:
+    """Whom the buyer would talk with, and what stands against that. Where the thing can't be shown
+    now, who talks about it already is known: a repeat of that gets its first answer.
+    """
+    mesh = machines_of(request)
+    try:
+        await OFFER.wait(request)
+        offer, against = await _offer(mesh, body, caller)
+    except Problem as problem:
+        row = await conversations.about(mesh.postgres, caller.user_id, str(body.about[1]))
+        if row is None:
+            raise
+        return UUID(row["seller_id"]), problem
+    return offer.seller_id, against
 
 
 async def _offer(

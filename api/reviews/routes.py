@@ -10,13 +10,13 @@ from uuid import UUID
 from fastapi import Request
 from starlette.responses import Response
 
-from api.backends.machines import Mesh
+from api.backends.machines import Mesh, machines_of
 from api.entry.auth import MaybeCaller, SignedIn
-from api.entry.commands import Sending
+from api.entry.commands import Sending, judged
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
-from api.listings.sight import hidden, listing_offer
+from api.listings.sight import LISTING, Offer, hidden, listing_offer
 from api.profiles.sight import key_of
 from api.reviews.bodies import (
     CHANGED,
@@ -34,7 +34,6 @@ from api.wire.problems import problem_responses
 from api.wire.successes import CREATED, ok
 from infra.vault import PersonKey
 from projections.identity.users import users
-from projections.listings.listing_page import listing_page
 from projections.reviews import reviews
 from schemas.reviews import (
     CreateReview,
@@ -46,7 +45,6 @@ from schemas.reviews import (
 )
 
 ONE = "/api/reviews/{review_id:uuid}"
-LISTING = CaughtUp(listing_page)
 REVIEWS = CaughtUp(reviews.reviews, users)
 
 _CHANGED = ok("Done; `version` is the review's version now", CHANGED)
@@ -73,24 +71,29 @@ async def create_review(
     """Say what you think of a listing's seller. There is one review of a listing by one reviewer,
     and none of one's own.
     """
-    await LISTING.wait(request)
-    offer = await listing_offer(mesh, body.listing_id)
     reviewer_id = UUID(caller.user_id)
-    hides = not offer.public and reviewer_id != offer.seller_id
+    offer, against = await judged(_reviewed(request, body.listing_id))
+    if offer is not None:
+        hides = not offer.public and reviewer_id != offer.seller_id
+        against = offer.gone or (hidden() if hides else None)
     key = await key_of(mesh, reviewer_id)
     said = body.model_dump(include={"title", "content"}, exclude_none=True)
     command = CreateReview(
         review_id=review_id_of(body.listing_id, reviewer_id),
         listing_id=body.listing_id,
-        seller_id=offer.seller_id,
+        seller_id=reviewer_id if offer is None else offer.seller_id,  # not judged without one
         rating=body.rating,
         sealed=_sealed(key, said),
         **sending.asked,
     )
-    against = offer.gone or (hidden() if hides else None)
     reply = await sending.send(command, unless=against)
     review_id = command.review_id
     return changed(reply, review_id, 201, location=f"/api/reviews/{review_id}")
+
+
+async def _reviewed(request: Request, listing_id: UUID) -> Offer:
+    await LISTING.wait(request)
+    return await listing_offer(machines_of(request), listing_id)
 
 
 @router.get(

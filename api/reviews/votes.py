@@ -9,15 +9,15 @@ from uuid import UUID
 from fastapi import Request
 from starlette.responses import Response
 
-from api.backends.machines import Mesh
+from api.backends.machines import Mesh, machines_of
 from api.entry.auth import SignedIn
-from api.entry.commands import Sending
+from api.entry.commands import Sending, judged
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
 from api.profiles.sight import key_of
 from api.reviews.bodies import VOTE, NewVote, VoteAnswer
-from api.reviews.shown import gone, known, standing
+from api.reviews.shown import Row, gone, known, standing
 from api.wire.changes import answer
 from api.wire.problems import problem_responses
 from api.wire.successes import ok, private_json
@@ -71,20 +71,20 @@ async def vote_on_review(
     """Say whether a review helped you. The same again changes nothing, the other vote takes the
     place of the first. Nobody votes on a review of their own or of themselves.
     """
-    await REVIEWS.wait(request)
-    row = await known(mesh, review_id)
+    row, against = await judged(_voted_on(request, review_id))
     voter_id = UUID(caller.user_id)
     key = await key_of(mesh, voter_id)
     command = VoteOnReview(
         vote_id=vote_id_of(review_id, voter_id),
         review_id=review_id,
-        reviewer_id=UUID(row["reviewer_id"]),
-        seller_id=UUID(row["seller_id"]),
+        # Without its row it is not judged: a repeat meets its first reply, and nothing else is sent.
+        reviewer_id=voter_id if row is None else UUID(row["reviewer_id"]),
+        seller_id=voter_id if row is None else UUID(row["seller_id"]),
         vote=body.vote,
         user_id_sealed=key.seal("user_id", caller.user_id),
         **sending.asked,
     )
-    reply = await sending.send(command, unless=gone(row))
+    reply = await sending.send(command, unless=against or (row and gone(row)))
     return answer(reply, 200, {"vote": body.vote})
 
 
@@ -98,11 +98,16 @@ async def vote_on_review(
 )
 @Door(SIGNED_IN, CHANGES)
 async def withdraw_review_vote(
-    review_id: UUID, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
+    review_id: UUID, request: Request, sending: Sending, caller: SignedIn
 ) -> Response:
     """Take your vote back; without one this changes nothing."""
-    await REVIEWS.wait(request)
-    row = await known(mesh, review_id)
+    row, against = await judged(_voted_on(request, review_id))
     vote_id = vote_id_of(review_id, UUID(caller.user_id))
     command = WithdrawVote(vote_id=vote_id, review_id=review_id, **sending.asked)
-    return answer(await sending.send(command, unless=gone(row)), 204)
+    reply = await sending.send(command, unless=against or (row and gone(row)))
+    return answer(reply, 204)
+
+
+async def _voted_on(request: Request, review_id: UUID) -> Row:
+    await REVIEWS.wait(request)
+    return await known(machines_of(request), review_id)

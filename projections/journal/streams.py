@@ -62,9 +62,9 @@ async def version_at(reads: Reads, stream_id: str, newest: int, at: datetime) ->
     return 0 if row is None else int(row["version"])
 
 
-async def first_event(reads: Reads, stream_id: str) -> Recorded[Any] | None:
-    """How a stream began; None when the journal has not read of it."""
-    rows = await reads.fetch(_EVENTS, stream_id, 0, 1)
+async def event_at(reads: Reads, stream_id: str, version: int) -> Recorded[Any] | None:
+    """The event of one version of a stream; None when the journal has not read of it."""
+    rows = await reads.fetch(_EVENTS, stream_id, version - 1, 1)
     return _recorded(rows[0]) if rows else None
 
 

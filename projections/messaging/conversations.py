@@ -150,6 +150,13 @@ _BY_ID = """
     FROM reads.conversations WHERE key = $1
 """
 
+_ABOUT = "SELECT key, seller_id FROM reads.conversations WHERE buyer_id = $1 AND listing_id = $2"
+
+
+async def about(reads: Reads, buyer_id: str, offer_id: str) -> Mapping[str, Any] | None:
+    """The conversation that somebody has begun about something on offer."""
+    return await reads.fetchrow(_ABOUT, buyer_id, offer_id)
+
 
 async def by_id(reads: Reads, conversation_id: str) -> Mapping[str, Any] | None:
     """Who talks about what in one conversation."""
