@@ -133,7 +133,6 @@ _BY_HASH = f"""
     FROM ({_LINKS} WHERE own.token_hashes @> ARRAY[$1] AND link.token_hash = $1) AS found
     LEFT JOIN reads.users AS owner ON owner.key = found.user_id
 """  # noqa: S608 - our own names
-_BY_ID = f"{_LINKS} WHERE own.key = $1 AND link.share_id = $2"
 _OPEN_OF = f"""
     {_LINKS} WHERE own.key = $1 AND NOT link.revoked AND link.expires_at > $2
     ORDER BY link.shared_at DESC, link.share_id LIMIT {SHARES_MAX}
@@ -147,13 +146,6 @@ async def by_hash(
     the owner.
     """
     return await reads.fetchrow(_BY_HASH.format(name=links.name), token_hash)
-
-
-async def by_id(
-    reads: Reads, links: Projection[Any], user_id: str, share_id: str
-) -> Mapping[str, Any] | None:
-    """One of somebody's links, an ended one too."""
-    return await reads.fetchrow(_BY_ID.format(name=links.name), user_id, share_id)
 
 
 async def open_of(

@@ -164,6 +164,12 @@ class Withheld:
             return BeingRepaired({stream})
         return BeingRepaired({stream}, await self._postgres.fetch(_WHY, [stream], TOLD_MAX))
 
+    async def any_of(self, projection: str) -> BeingRepaired | None:
+        """What is told of a row that is not found, where it can't be known which one it would be."""
+        await self._renew(0.0)
+        streams = self._rows.get(projection, {}).values()
+        return BeingRepaired(set(streams)) if streams else None
+
     def _named_by(self, request: Request, projections: Sequence[str]) -> set[str]:
         """The parked streams of rows that the request names."""
         if not self._rows:

@@ -37,7 +37,7 @@ from schemas.comparisons import ShareComparison, UnshareComparison
 
 SHARES = "/api/compare/share"
 SHARED = "/api/compare/shared"
-LINKS = Links(shared_comparisons, page="comparison", path=SHARED)
+LINKS = Links(shared_comparisons, shared_comparisons, page="comparison", path=SHARED)
 SEEN = CaughtUp(shared_comparisons, listing_page, users, user_profiles)
 
 _TOKEN = "q1nJ0X3u9c2k7b5m8w4e6r1t0y3u5i7o9p2a4s6d8f0"  # noqa: S105 - an example

@@ -5,6 +5,7 @@ what it opens. A context adds the address, the command and its read model (proje
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -16,9 +17,11 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, machines_of
 from api.backends.share_links import TEXT_LENGTH, LinkText, link_text
+from api.backends.withheld import BeingRepaired
 from api.entry.auth import Caller
 from api.entry.commands import CommandSender
 from api.entry.consistency import CaughtUp
+from api.entry.repeats import first_event_of
 from api.wire.changes import answer
 from api.wire.forms import Body
 from api.wire.problems import Problem
@@ -75,10 +78,11 @@ SHARE: Final[dict[str, Any]] = {
 @dataclass(frozen=True)
 class Links:
     """The links to one kind of thing: their read model, the page of the frontend that shows what
-    they open, and the API's own address for it.
+    they open, and the API's own address for it. `shows` is whose row, by the owner's id, is shown.
     """
 
     projection: Projection[Any]
+    shows: Projection[Any]
     page: str
     path: str
 
@@ -126,17 +130,11 @@ class Links:
         self, mesh: Machines, command: Share, link: LinkText, reply: Reply
     ) -> dict[str, Any]:
         """What is answered to whoever has opened a link; a repeat is told of the first time."""
-        row = None
-        if reply.repeated:
-            await self._everywhere(mesh, reply)
-            user_id, share_id = str(command.user_id), str(command.share_id)
-            row = await sharing.by_id(mesh.postgres, self.projection, user_id, share_id)
-            if row is None:
-                raise share_ended()  # so long ago that it is forgotten
+        first = await first_event_of(mesh, reply)
         return {
             "id": str(command.share_id),
-            "shared_at": command.asked_at if row is None else row["shared_at"],
-            "expires_at": command.expires_at if row is None else row["expires_at"],
+            "shared_at": command.asked_at if first is None else first.shared_at,
+            "expires_at": command.expires_at if first is None else first.expires_at,
             "token": link.text,
             "url": self._url(mesh, link),
         }
@@ -149,22 +147,29 @@ class Links:
         return f"{mesh.settings.public_url.rstrip('/')}{self.path}/{link.text}"
 
     async def _everywhere(self, mesh: Machines, reply: Reply) -> None:
-        """Return once every API process knows: they all ask the same read model."""
+        """Return once every API process knows: they all ask the same read model. A link that waits
+        to be mended shows nothing.
+        """
         if reply.position is not None:
-            await self._reading.reach(mesh, [reply.position])
+            with suppress(BeingRepaired):
+                await self._reading.reach(mesh, [reply.position])
 
     async def opened(self, mesh: Machines, token: str) -> Opened:
-        """Whose thing the link shows; raises a 404 problem for a text that is of no link, and a 410
-        problem for a link that has expired or was revoked, or whose owner others do not see.
+        """Whose thing the link shows; raises a 404 problem for a text that is of no link, a 410
+        problem for a link that has expired or was revoked, or whose owner others do not see, and
+        BeingRepaired where what it shows, or any link that might be it, is withheld.
         """
         row = None
         if len(token) == TEXT_LENGTH:
             row = await sharing.by_hash(mesh.postgres, self.projection, LinkText(token).hash)
         if row is None:
-            raise Problem(404, "share_unknown", "There is no such link")
+            waiting = await mesh.withheld.any_of(self.projection.name)
+            raise waiting or Problem(404, "share_unknown", "There is no such link")
         ended = row["revoked"] or row["expires_at"] <= datetime.now(UTC)
         if ended or not row["owner_is_here"]:
             raise share_ended()
+        if waiting := await mesh.withheld.of(self.shows.name, row["user_id"], why=False):
+            raise waiting
         return Opened(row["share_id"], UUID(row["user_id"]), row["expires_at"])
 
 

@@ -39,7 +39,7 @@ from schemas.favorites import ShareWishlist, UnshareWishlist
 
 SHARES = "/api/favorites/share"
 SHARED = "/api/favorites/shared"
-WISHLISTS = Links(shared_wishlists, page="wishlist", path=SHARED)
+WISHLISTS = Links(shared_wishlists, favorites.favorites, page="wishlist", path=SHARED)
 SEEN = CaughtUp(shared_wishlists, favorites.favorites, listing_page, users, user_profiles)
 
 _TOKEN = "q1nJ0X3u9c2k7b5m8w4e6r1t0y3u5i7o9p2a4s6d8f0"  # noqa: S105 - an example

@@ -12,6 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.entry import sharing
+from projections.favorites.favorites import favorites
+from projections.favorites.shared_wishlists import shared_wishlists
 from tests.api.conftest import Running
 from tests.api.favorites.favoring import (
     FAVORITES,
@@ -21,6 +23,7 @@ from tests.api.favorites.favoring import (
     share,
 )
 from tests.api.gate.test_secrets import everything_in_kafka, everything_in_postgres
+from tests.api.parking import parked
 from tests.api.running import Mesh, api
 from tests.api.selling import Seller, path_of, pointers_of, reason_of
 from tests.waiting import eventually
@@ -201,6 +204,26 @@ async def test_FA_07_what_not_everybody_may_see_is_gone_whoever_asks(mesh, admin
 async def test_FA_07_an_unknown_link_is_none(mesh, token: str) -> None:
     answer = await mesh.client.get(f"{FAVORITES}/shared/{token}")
     assert reason_of(answer) == (404, "share_unknown")
+
+
+async def test_FA_07_a_list_that_waits_to_be_mended_is_not_shown_empty(mesh, seller, buyer) -> None:
+    last = await keep(buyer, await seller.offer())
+    shared = await share(buyer)
+    assert len(await seen(mesh, shared, last)) == 1
+    owner = f"favorites/{buyer.account.user_id}"
+    async with parked(mesh, favorites, owner, last):
+        answer = await looked(mesh, token_in(shared), shared)
+        assert reason_of(answer) == (503, "being_repaired")
+        assert "parked" not in answer.json()
+    assert len(await seen(mesh, shared, last)) == 1
+
+
+async def test_FA_07_a_link_that_waits_to_be_mended_is_not_told_unknown(mesh, buyer) -> None:
+    shared = await share(buyer)
+    async with parked(mesh, shared_wishlists, f"shares/{buyer.account.user_id}", shared):
+        answer = await mesh.client.get(f"/api/favorites/shared/{token_in(shared)}")
+        assert reason_of(answer) == (503, "being_repaired")
+        assert (await buyer.ask("DELETE", f"{SHARES}/{shared.json()['id']}")).status_code == 204
 
 
 async def test_FA_07_an_expired_link_is_gone(mesh, buyer, monkeypatch) -> None:
