@@ -8,6 +8,7 @@ effect until its deadline; after that the writer refuses it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -44,6 +45,7 @@ ENDS_TIMEOUT_S = 1.0
 POLL_MS = 1_000
 RECORDS_MAX = 5_000
 RECONNECT_S = 0.5
+SILENCE_S = 1.0  # whoever has waited for less says nothing about the writer
 DEADLINE_PASSED = "deadline_passed"
 
 log = structlog.get_logger()
@@ -80,6 +82,7 @@ class CommandGateway:
         self._next: dict[TopicPartition, int] = {}
         self._producer: AIOKafkaProducer | None = None
         self._consumer: AIOKafkaConsumer | None = None
+        self._unanswered_at: float | None = None
         self._broken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -124,7 +127,16 @@ class CommandGateway:
             async with asyncio.timeout(bound_s), self._room:
                 return await self._ask(envelope)
         except TimeoutError as error:
+            if bound_s >= SILENCE_S:
+                self._unanswered_at = time.monotonic()
             raise WriteUnavailableError from error
+
+    @property
+    def unanswered_s(self) -> float | None:
+        """How long ago a command was given up, in seconds; None if anybody's has been answered
+        since.
+        """
+        return self._unanswered_at and time.monotonic() - self._unanswered_at
 
     async def ends_of(self, places: Iterable[Place]) -> Mapping[Place, int]:
         """Where these partitions of the log end now; raises WriteUnavailableError when the broker
@@ -229,6 +241,7 @@ class CommandGateway:
                 self._next[place] = records[-1].offset + 1
 
     def _hand_out(self, record: RawRecord) -> None:
+        self._unanswered_at = None
         headers = dict(record.headers)
         key = (
             headers.get("command_id", b"").decode(errors="replace"),

@@ -55,10 +55,13 @@ log = structlog.get_logger()
 
 @dataclass
 class WriteSide:
-    """The way to the writer. Starts in the background, as often as it takes."""
+    """The way to the writer. Starts in the background, as often as it takes. `session_s`: how long
+    a writer that hangs counts as a member of its group.
+    """
 
     gateway: CommandGateway
     writers: GroupMembers
+    session_s: float
     started: bool = field(default=False, init=False)
     stopping: bool = field(default=False, init=False)
 
@@ -102,9 +105,14 @@ class WriteSide:
 
     async def probe(self, timeout_s: float) -> None:
         """Ask the broker whether somebody judges commands; raises WriteUnavailableError if nobody
-        does, and KafkaError or TimeoutError if the broker does not answer.
+        does, or nobody has answered the last one, and KafkaError or TimeoutError if the broker
+        does not answer.
         """
         await self.check()
+        silent_s = self.gateway.unanswered_s
+        # Later the group's members tell, and to be asked nothing must not keep a mesh from ready.
+        if silent_s is not None and silent_s < self.session_s:
+            raise WriteUnavailableError
         if not await self.writers.count(timeout_s):
             raise WriteUnavailableError
 
@@ -153,7 +161,11 @@ async def open_machines(settings: Settings) -> AsyncIterator[Machines]:
         stack.push_async_callback(opensearch.close)
         clickhouse = ClickHouse(settings, answer_timeout_s=ANALYTICS_TIMEOUT_S)
         stack.push_async_callback(clickhouse.close)
-        writes = WriteSide(CommandGateway(settings), GroupMembers(settings, WRITERS))
+        writes = WriteSide(
+            CommandGateway(settings),
+            GroupMembers(settings, WRITERS),
+            settings.session_timeout_ms / 1_000,
+        )
         stack.push_async_callback(writes.stop)
         denylist = Denylist(
             redis,

@@ -121,6 +121,22 @@ def test_NB_04_who_hangs_so_that_nothing_can_be_written_is_found(
     assert shop.pid("api") == api
 
 
+def test_NB_04_a_writer_that_has_not_answered_is_found_at_once(
+    shop: Shop, client: httpx.Client
+) -> None:
+    """And not only when its session in the writers' group lapses."""
+    seller = shop.account()
+    shop.kill("writer", signal.SIGSTOP)
+    try:
+        assert create(client, seller, uuid4().hex).status_code == 503
+        ready = client.get("/health/ready")
+    finally:
+        shop.kill("writer", signal.SIGCONT)
+    assert ready.status_code == 503
+    assert not ready.json()["dependencies"]["writes"]["up"]
+    eventually_blocking(lambda: client.get("/health/ready").status_code == 200, 30)
+
+
 def test_after_kill_of_every_process_up_repairs(shop: Shop, client: httpx.Client) -> None:
     for name in [
         each["name"] for each in shop.status()["processes"] if each["name"] != "supervise"

@@ -124,6 +124,19 @@ async def test_no_reply_in_time_is_unavailable_within_the_settings_bound(
         return took
 
     await quick_once(refused, 3)
+    assert unanswered.unanswered_s is not None
+
+
+async def test_an_answer_to_anybody_shows_that_commands_are_judged(
+    gateway: CommandGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as lost:
+        lost.setattr(gateway, "_hand_out", lambda _record: None)
+        with pytest.raises(WriteUnavailableError):
+            await gateway.send(envelope(open_box(uuid4())), 1)
+    assert gateway.unanswered_s is not None
+    await gateway.send(envelope(open_box(uuid4())), 20)
+    assert gateway.unanswered_s is None
 
 
 async def test_more_than_may_be_in_flight_wait_their_turn(unanswered: CommandGateway) -> None:

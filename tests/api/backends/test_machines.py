@@ -13,7 +13,7 @@ from tests.infra.test_vault_keys import settings_with
 
 async def test_starting_ends_even_when_the_client_swallows_the_cancellation() -> None:
     settings = settings_with(bytes(32), bytes(32))
-    writes = WriteSide(CommandGateway(settings), GroupMembers(settings, WRITERS))
+    writes = WriteSide(CommandGateway(settings), GroupMembers(settings, WRITERS), session_s=10)
     entered = asyncio.Event()
 
     async def swallowing() -> None:
