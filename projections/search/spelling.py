@@ -23,7 +23,7 @@ _POINT = "\x1f"  # stands for the point of 2.0, which parts no words
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
 _ACCENTED = re.compile("([a-z])[\u0300-\u036f]+")
 _LATIN = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "ł": "l", "\u0131": "i",
-                        "þ": "th", "ħ": "h", "×": "x"})  # fmt: skip
+                        "þ": "th", "ħ": "h", "\u00d7": "x"})  # fmt: skip
 # Written without spaces, each a word of its own.
 _IDEOGRAPHS = ((0x3040, 0x309F), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF))
 
