@@ -34,7 +34,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help up down status test faults timing fuzz audit lint types format lock clean $(ROOMS:%=room-%) \
 	bench-append bench-replay bench-lag bench-read bench-login bench-restart bench-recover bench-reactor \
-	bench-exports bench-post bench-transaction bench-search
+	bench-exports bench-post bench-transaction bench-search bench-cache
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,9 @@ bench-post: $(STAMP)  ## Listings posted, against FastAPI, asyncpg and an outbox
 
 bench-transaction: $(STAMP)  ## An append in a transaction, against one batch that nothing fences
 	@$(BIN)/python -m bench.transaction
+
+bench-cache: $(STAMP)  ## Reads from Postgres, against the same rows kept in Redis
+	@$(BIN)/python -m bench.cache
 
 bench-search: $(STAMP)  ## A search with text, facets and radius, against OpenSearch by itself
 	@$(BIN)/python -m bench.search

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
@@ -19,6 +19,16 @@ T = TypeVar("T")
 TIMEOUT_S = 30.0
 PAUSE_S = 0.02
 PAUSE_MAX_S = 0.25
+
+
+@overload
+async def eventually(
+    condition: Callable[[], Awaitable[T]], timeout_s: float = ..., what: str = ...
+) -> T: ...
+
+
+@overload
+async def eventually(condition: Callable[[], T], timeout_s: float = ..., what: str = ...) -> T: ...
 
 
 async def eventually(

@@ -44,7 +44,8 @@ class Student(Seller):
         """The id of an item that the campus can see, without drawing anything."""
         item_id, media_id = uuid4(), uuid4()
         terms = ItemTerms.model_validate({**LAPTOP, **fields})
-        asked = {"item_id": item_id, "asked_at": datetime.now(UTC)}
+        now = datetime.now(UTC)
+        asked: dict[str, Any] = {"item_id": item_id, "asked_at": now}
         domain = self.account.email.rpartition("@")[2]
         by = {"asked_by": self.account.user_id, "asked_role": Role.BUYER}
         reply = await sent(
@@ -53,8 +54,7 @@ class Student(Seller):
                 email_domain=domain,
                 terms=terms,
                 images=(media_id,),
-                images_until=asked["asked_at"]
-                + timedelta(seconds=self.mesh.settings.item_images_wait_s),
+                images_until=now + timedelta(seconds=self.mesh.settings.item_images_wait_s),
                 **asked,
                 **by,
             ),
