@@ -17,6 +17,7 @@ from api.document import openapi
 from api.entry import middleware
 from api.favorites import routes as favorites
 from api.favorites import sharing as wishlists
+from api.favorites import stats as favorite_stats
 from api.identity import account, api_keys, erasure, export, mail_links, oauth, standing
 from api.identity import routes as identity
 from api.items import routes as items
@@ -72,6 +73,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     reviews.router,
     favorites.router,
     wishlists.router,
+    favorite_stats.router,
     review_lists.router,
     responses.router,
     votes.router,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from projections.analytics.favorite_changes import favorite_changes
 from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
 from projections.comparisons.comparisons import comparisons
@@ -73,6 +74,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     items,
     reviews,
     favorites,
+    favorite_changes,
     shared_wishlists,
     review_votes,
     comparisons,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -22,13 +22,14 @@ from api.entry.routing import new_router
 from api.listings.sight import Row, hidden, listing_for, sees_all
 from api.wire.emitted import json_of
 from api.wire.problems import Problem, StoreUnavailableError, problem_responses
+from api.wire.spans import First, Last, span_of
 from api.wire.successes import ok, private_json
 from infra.redis import REDIS_DOWN
 from infra.settings import Settings
-from projections.analytics.listing_views_log import DAYS_MAX, listing_views_log, views_per_day
+from projections.analytics.listing_views_log import listing_views_log, views_per_day
 from projections.listings.listing_page import listing_page
 from schemas.listings import ListingStatus
-from schemas.messages import Fault, Role
+from schemas.messages import Role
 from schemas.positions import format_token
 from schemas.recorded import CommandEnvelope
 from schemas.tracking import ListingViewed, ViewListing
@@ -37,7 +38,6 @@ ONE_VIEW_S = 30 * 60  # a viewer who comes back within it has not come again
 # Browsers at one address that one listing counts in that time: a household, not whoever makes up
 # another browser at every look.
 BROWSERS_MAX = 10
-DAYS_DEFAULT = 30
 PAGES = CaughtUp(listing_page)
 FIGURES = CaughtUp(listing_views_log)
 
@@ -185,16 +185,15 @@ async def read_listing_figures(
     request: Request,
     mesh: Mesh,
     caller: SignedIn,
-    first: Annotated[date | None, Query(description="Default: 30 days up to `last`")] = None,
-    last: Annotated[date | None, Query(description="Default: today, UTC")] = None,
+    first: First = None,
+    last: Last = None,
 ) -> Response:
     """How often a listing was looked at, day by day; for its seller and staff only."""
     await PAGES.wait(request)
     row = await listing_for(request, listing_id, deleted=True)
     if not sees_all(caller, row["seller_id"]):
         raise Problem(403, "not_owner", "Only the seller sees a listing's figures")
-    first, last = _span(first, last)
-    span = (first, last)
+    first, last = span = span_of(first, last)
     days = await FIGURES.read(request, lambda: _days(mesh, listing_id, *span))
     body: dict[str, Any] = {
         "listing_id": listing_id,
@@ -211,14 +210,3 @@ async def read_listing_figures(
 async def _days(mesh: Machines, listing_id: UUID, first: date, last: date) -> Sequence[Any]:
     with clickhouse_answering():
         return await views_per_day(mesh.clickhouse, str(listing_id), first, last)
-
-
-def _span(first: date | None, last: date | None) -> tuple[date, date]:
-    end = last or datetime.now(UTC).date()
-    begin = first or max(date.min + timedelta(DAYS_DEFAULT), end) - timedelta(DAYS_DEFAULT - 1)
-    if not 0 <= (end - begin).days < DAYS_MAX:
-        detail = f"must not be after `last`, nor {DAYS_MAX} days or more before it"
-        raise Problem(
-            422, "invalid", "No such span", faults=[Fault(pointer="?first", detail=detail)]
-        )
-    return begin, end

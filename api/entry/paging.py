@@ -66,6 +66,7 @@ class Page:
         self,
         items: Sequence[Any],
         last: Sequence[Any] | None,
+        /,
         *,
         headers: dict[str, str] | None = None,
         **more: Any,

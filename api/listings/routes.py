@@ -34,7 +34,7 @@ from api.listings.bodies import (
 )
 from api.listings.favored import FAVORITES, favored, is_told
 from api.listings.past import PAST_PARAMETERS, as_it_was, past_wanted
-from api.listings.sight import PUBLIC, Row, listing_for
+from api.listings.sight import NOT_DELETED, PUBLIC, Row, listing_for
 from api.listings.vin_check import warnings_about
 from api.wire.changes import answer, changed
 from api.wire.emitted import json_of
@@ -64,7 +64,6 @@ PRIVATE = "private, no-cache"
 # What is shown to somebody says whether it is a favourite, which raises no version: a copy that is
 # asked about again would be taken for what it is no more.
 THEIRS = "private, no-store"
-NOT_DELETED = tuple(status for status in ListingStatus if status is not ListingStatus.DELETED)
 
 _CHANGED = ok("Done; `version` is the listing's version now", CHANGED)
 _STATED = ok("Done; `version` is the listing's version now", STATED)

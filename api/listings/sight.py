@@ -25,6 +25,7 @@ PUBLIC = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
 
 Row = Mapping[str, Any]
 SeenStatus = Literal["active", "sold", "draft", "hidden", "expired", "gone"]
+NOT_DELETED = tuple(status for status in ListingStatus if status is not ListingStatus.DELETED)
 LISTING = CaughtUp(listing_page)
 UNSEEN = frozenset({ListingStatus.DRAFT, ListingStatus.HIDDEN, ListingStatus.EXPIRED})
 

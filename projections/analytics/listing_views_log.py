@@ -7,16 +7,14 @@ Rows older than `KEPT_DAYS` are taken away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
 
+from projections.analytics.days import DAYS_MAX, Analytics, clipped
 from projections.projection import ClickHouseTable, Projection
 from schemas.recorded import Recorded
 from schemas.tracking import ListingViewed
 
-DAYS_MAX = 366  # of one answer
 KEPT_DAYS = 395  # thirteen months: this month and the same one last year
 
 
@@ -73,18 +71,6 @@ listing_views_log = Projection(
 )
 
 
-# What ClickHouse can count from and to. Nobody looked before or after.
-FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2261, 12, 31)
-
-
-class Analytics(Protocol):
-    """Runs queries on the ClickHouse views."""
-
-    async def fetch(self, query: str, values: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
-        """Every row."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class DayOfViews:
     """One day, UTC."""
@@ -98,9 +84,9 @@ async def views_per_day(
     analytics: Analytics, listing_id: str, first: date, last: date
 ) -> list[DayOfViews]:
     """The days from `first` to `last` on which somebody looked, at most `DAYS_MAX`."""
-    if last < FIRST_DAY or first > LAST_DAY:
+    span = clipped(first, last)
+    if span is None:
         return []
-    first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
     rows = await analytics.fetch(
         """
         SELECT toDate(viewed_at, 'UTC') AS day, count() AS views, uniqExact(viewer) AS uniques
@@ -110,6 +96,6 @@ async def views_per_day(
           AND viewed_at < addDays(toDateTime64(%(last)s, 6, 'UTC'), 1)
         GROUP BY day ORDER BY day LIMIT %(days_max)s
         """,
-        {"listing_id": listing_id, "first": first, "last": last, "days_max": DAYS_MAX},
+        {"listing_id": listing_id, "first": span[0], "last": span[1], "days_max": DAYS_MAX},
     )
     return [DayOfViews(*row) for row in rows]

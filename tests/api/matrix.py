@@ -136,6 +136,7 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "read_favorite": SIGNED_IN,
     "share_wishlist": SIGNED_IN,
     "list_wishlist_shares": SIGNED_IN,
+    "read_favorite_stats": SIGNED_IN,
     "unshare_wishlist": SIGNED_IN,
     "read_shared_wishlist": EVERYONE,
     "save_search": SIGNED_IN,

@@ -68,6 +68,8 @@ WORK: dict[str, str] = {
     "by an index; of those that were there on the day an entry a day on which it changed, others are "
     "passed over; what takes 5 s is ended (503); 50 are shown (test_asking_days)",
     "read_user_stats": "four counts by an index",
+    "read_favorite_stats": "a page of one's listings, of each at most 366 days; every change of all "
+    "favourites is looked at, in ClickHouse within 10 s",
     "read_listing_figures": "at most 366 days of one listing, counted in ClickHouse within 10 s",
     **dict.fromkeys(("read_avatar", "read_variant"), "one file of the object store, in pieces"),
     **dict.fromkeys(
