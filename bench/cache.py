@@ -98,7 +98,7 @@ async def filled(mesh: Mesh) -> Sequence[Read]:
              lambda key: comparisons.of_owner(db, key)),
         Read("RD-09 a campus' items", "/api/items", person, [domain],
              lambda _: items.newest(db, wanted, Slice(PAGE))),
-        Read("RV-16 a seller's rating", "/api/sellers/{}", buyer, [seller.account.user_id],
+        Read("RV-16 a seller's rating", "/api/users/{}/seller", buyer, [seller.account.user_id],
              lambda key: seller_profiles.by_id(db, key)),
     ]  # fmt: skip
 

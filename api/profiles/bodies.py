@@ -17,6 +17,7 @@ from pydantic import (
 
 from api.wire.changes import ChangedAnswer
 from api.wire.forms import Body, Chosen
+from projections.messaging.conversations import RESPONSES_DAYS, RESPONSES_MIN
 from schemas.identity import UserStatus
 from schemas.messages import Language, Market, Role
 from schemas.numbers import Switch
@@ -63,6 +64,8 @@ SELLER = {
     "review_count": 0,
     "verified": False,
     "created_at": "2026-03-01T12:00:00Z",
+    "response_rate": 0.93,
+    "response_minutes": 42,
 }
 PREFERENCES = {
     "id": USER_ID,
@@ -150,7 +153,9 @@ class ProfileAnswer(BaseModel):
 
 
 class SellerAnswer(BaseModel):
-    """A seller. `rating` is null until somebody has reviewed them."""
+    """A seller. `rating` is null until somebody has reviewed them, what tells of their responses
+    until enough have asked them something, of late.
+    """
 
     id: UUID
     business_name: str | None
@@ -158,6 +163,13 @@ class SellerAnswer(BaseModel):
     review_count: int
     verified: bool
     created_at: AwareDatetime
+    response_rate: float | None = Field(
+        description=f"Which share of those who asked within {RESPONSES_DAYS} days was answered, 0"
+        f" to 1; null where they are fewer than {RESPONSES_MIN}"
+    )
+    response_minutes: int | None = Field(
+        description="Within which time, the median of those who were answered; null likewise"
+    )
     version: int | None = None
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -50,6 +51,7 @@ from infra.vault import PersonKey
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views
+from projections.messaging import conversations
 from projections.profiles import seller_profiles, user_profiles, user_stats
 from projections.profiles.user_preferences import user_preferences
 from projections.reviews.reviews import reviews
@@ -63,7 +65,7 @@ from schemas.profiles import (
 
 ONE = "/api/users/{user_id:uuid}"
 PROFILES = CaughtUp(users, user_profiles.user_profiles, user_preferences)
-SELLER_PROFILES = CaughtUp(users, seller_profiles.seller_profiles)
+SELLER_PROFILES = CaughtUp(users, seller_profiles.seller_profiles, conversations.conversations)
 FIGURES = CaughtUp(users, listing_page, listing_views, reviews)
 
 _WRITE_PROBLEMS = problem_responses(400, 401, 403, 409, 410, 412, 415, 428)
@@ -146,10 +148,13 @@ async def read_seller(user_id: UUID, request: Request, mesh: Mesh, caller: Maybe
         raise Problem(404, "not_a_seller", "This person does not sell")
     key = await key_of(mesh, user_id)
     own = is_own(caller, user_id)
+    responses = await conversations.responses_of(mesh.postgres, row["key"], datetime.now(UTC))
     body = {
         "id": row["key"],
         "business_name": _text(key, row, "business_name"),
         **{name: row[name] for name in ("rating", "review_count", "verified", "created_at")},
+        "response_rate": responses.rate,
+        "response_minutes": _minutes(responses.median_s),
     }
     if own:
         body["version"] = row["version"]
@@ -215,6 +220,10 @@ def _sealed(key: PersonKey, stated: Mapping[str, str]) -> dict[str, SealedText]:
         name: SealedText(text=key.seal(name, text), mark=key.mark(name, text))
         for name, text in stated.items()
     }
+
+
+def _minutes(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds / 60)
 
 
 def _text(key: PersonKey, row: Mapping[str, Any], name: str) -> str | None:

@@ -29,6 +29,7 @@ class Conversation:
     """Who talks about what: a listing, or an item of a campus, by its id. `…_sent` counts
     somebody's messages, `…_read` how many of the other one's they have read or put away with the
     conversation: those wait no more when it comes back. `active_at` is when it last moved: what lists go by.
+    `asked_at` is the buyer's first message, `answered_at` the seller's first after it.
 
     Before the first message the seller does not see it: there is nothing to answer.
     """
@@ -47,6 +48,8 @@ class Conversation:
     seller_read: int = 0
     buyer_hidden: bool = False
     seller_hidden: bool = True
+    asked_at: datetime | None = None
+    answered_at: datetime | None = None
 
 
 def key(recorded: Recorded[MessagingEvent]) -> str:
@@ -74,8 +77,10 @@ def _changes(
 ) -> dict[str, Any]:
     match event:
         case MessageSent(message_id=message_id, sender_number=number, sent_at=at):
+            own = _side(row, event.sender_id)
             return {
-                f"{_side(row, event.sender_id)}_sent": number,
+                f"{own}_sent": number,
+                **_answering(row, own, at),
                 "buyer_hidden": False,
                 "seller_hidden": False,
                 "last_message_id": str(message_id),
@@ -90,6 +95,13 @@ def _changes(
             return {f"{own}_hidden": True, **_seen(row, own, everything)}
         case _:
             assert_never(event)
+
+
+def _answering(row: Conversation, own: str, at: datetime) -> dict[str, datetime | None]:
+    """Whoever was not asked anything has answered nothing."""
+    if own == "buyer":
+        return {"asked_at": row.asked_at or at}
+    return {"answered_at": row.answered_at or (row.asked_at and at)}
 
 
 def _seen(row: Conversation, own: str, up_to: int) -> dict[str, int]:
@@ -108,7 +120,7 @@ Index("of_seller", table.c.seller_id, table.c.active_at.desc(), table.c.key.desc
 
 conversations = Projection(
     name="conversations",
-    version=2,
+    version=3,
     hears=get_args(MessagingEvent),
     key=key,
     fold=fold,
@@ -150,7 +162,42 @@ _BY_ID = """
     FROM reads.conversations WHERE key = $1
 """
 
+RESPONSES_DAYS = 90
+RESPONSES_MIN = 5  # fewer tell nothing of somebody's habits
+RESPONSES_MAX = 1_000  # the last ones stand for the others
+# Who was asked less than a day ago may still answer.
+_RESPONSES = f"""
+    WITH recent AS (
+        SELECT asked_at, answered_at FROM reads.conversations
+        WHERE seller_id = $1 AND active_at > $2::timestamptz - interval '{RESPONSES_DAYS} days'
+        ORDER BY active_at DESC, key DESC LIMIT {RESPONSES_MAX}
+    )
+    SELECT count(*) AS asked, count(answered_at) AS answered,
+           percentile_cont(0.5) WITHIN GROUP (
+               ORDER BY greatest(extract(epoch FROM answered_at - asked_at), 0)
+           ) FILTER (WHERE answered_at IS NOT NULL) AS median_s
+    FROM recent WHERE asked_at > $2::timestamptz - interval '{RESPONSES_DAYS} days'
+        AND (answered_at IS NOT NULL OR asked_at <= $2::timestamptz - interval '1 day')
+"""  # noqa: S608 - our own figures
 _ABOUT = "SELECT key, seller_id FROM reads.conversations WHERE buyer_id = $1 AND listing_id = $2"
+
+
+@dataclass(frozen=True)
+class Responses:
+    """How a seller answers those who ask: which share of them (0 to 1), and in how many seconds, the
+    median; None where they are too few to tell.
+    """
+
+    rate: float | None = None
+    median_s: float | None = None
+
+
+async def responses_of(reads: Reads, seller_id: str, now: datetime) -> Responses:
+    """Of the conversations of the last RESPONSES_DAYS that somebody else has begun."""
+    row = await reads.fetchrow(_RESPONSES, seller_id, now)
+    if row is None or row["asked"] < RESPONSES_MIN:
+        return Responses()
+    return Responses(row["answered"] / row["asked"], row["median_s"])
 
 
 async def about(reads: Reads, buyer_id: str, offer_id: str) -> Mapping[str, Any] | None:

@@ -236,6 +236,8 @@ async def test_PR_04_a_seller_has_a_business_without_a_rating_yet(mesh, seller) 
         "rating": None,
         "review_count": 0,
         "verified": False,
+        "response_rate": None,
+        "response_minutes": None,
     }
 
 

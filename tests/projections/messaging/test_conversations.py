@@ -66,3 +66,16 @@ def test_MS_02_a_seller_sees_nothing_before_something_is_said() -> None:
 
 def test_MS_12_what_was_never_opened_has_no_row() -> None:
     assert rows_of(conversations, history(conversation_stream(ID), said(BUYER, 1, 1))) == {}
+
+
+def test_BY_13_the_first_question_and_the_first_answer_to_it_count() -> None:
+    row = after(said(BUYER, 1, 1), said(BUYER, 2, 2), said(SELLER, 5, 1), said(SELLER, 9, 2))
+    assert (row.asked_at, row.answered_at) == (
+        BEGINNING + timedelta(minutes=1),
+        BEGINNING + timedelta(minutes=5),
+    )
+
+
+def test_BY_13_who_was_not_asked_has_answered_nothing() -> None:
+    row = after(said(SELLER, 1, 1), said(BUYER, 2, 1))
+    assert (row.asked_at, row.answered_at) == (BEGINNING + timedelta(minutes=2), None)
