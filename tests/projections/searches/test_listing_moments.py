@@ -160,7 +160,7 @@ def counted(index: httpx.Client, filters: Filters, user_id: str = STRANGER) -> L
     return looked_back(answer.json())
 
 
-def test_SE_04_a_look_back_equals_a_count_over_the_log(index: httpx.Client) -> None:
+def test_SE_04_BY_04_a_look_back_equals_a_count_over_the_log(index: httpx.Client) -> None:
     events, total = log(), Counter[str]()
     for filters in (each for each in some_filters(200) if each.q in BY_HAND):
         found = counted(index, filters)
