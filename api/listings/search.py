@@ -96,7 +96,9 @@ class SearchAnswer(BaseModel):
 
 
 class Suggestion(BaseModel):
-    """A make, or a make with a model, and how many listings there are of it."""
+    """A make, a make with a model, or a location, and how many listings there are of it; `kind` says
+    which: `make`, `model` or `location`.
+    """
 
     text: str
     kind: str
@@ -157,7 +159,8 @@ async def _search(
     """Listings that fit all filters, with counts for every facet. Values of one facet are
     alternatives. Prices are in major units: `price_max=5000` means 5,000.00 in whatever currency a
     listing is priced in, unless `currency` chooses one; sorted by price, hits of several come one
-    currency after another. Hyphens, points, spaces, accents and capitals make no difference.
+    currency after another. Hyphens, points, spaces, accents and capitals make no difference,
+    nor does it whether known makes, cities and colors are in Latin, Sinhala or Tamil letters.
     """
     order = sort or (Sort.RELEVANCE if filters.q else Sort.NEWEST)
     if order is Sort.DISTANCE and filters.lat is None:
@@ -300,7 +303,9 @@ async def suggest(
     ],
     limit: Annotated[int, Query(ge=1, le=SUGGESTIONS_MAX)] = SUGGESTIONS_MAX,
 ) -> Response:
-    """Makes and models that begin like this, one typo tolerated."""
+    """Makes, models and locations that begin like this, in Latin, Sinhala or Tamil letters, one typo
+    tolerated.
+    """
     found = await _run(mesh, suggestions_body(q, Market.EXOTICS, limit))
     body = json_of({"items": suggestions_of(found, limit)})
     headers = {"Cache-Control": "public, max-age=60"}
