@@ -130,7 +130,7 @@ bench-post: $(STAMP)  ## Listings posted, against FastAPI, asyncpg and an outbox
 bench-transaction: $(STAMP)  ## An append in a transaction, against one batch that nothing fences
 	@$(BIN)/python -m bench.transaction
 
-bench-search: $(STAMP)  ## A search with text, facets and radius, against OpenSearch by itself
+bench-search: $(STAMP)  ## How good and how quick a search is, against OpenSearch by itself
 	@$(BIN)/python -m bench.search
 
 clean:  ## Take away the mesh's data, secrets included, and what is made anew (YES=1: don't ask)

@@ -131,11 +131,9 @@ def candidates(filters: Filters, *, typos: bool = False) -> Clause:
     return {"bool": query}
 
 
-def fitting(filters: Filters) -> Clause:
-    """What fits all filters, the chosen facets too: exactly the hits of a search that allows no
-    typos.
-    """
-    query = candidates(filters)["bool"]
+def fitting(filters: Filters, *, typos: bool = False) -> Clause:
+    """What fits all filters, the chosen facets too: exactly the hits of a search."""
+    query = candidates(filters, typos=typos)["bool"]
     return {"bool": {**query, "filter": [*query["filter"], *_chosen(filters).values()]}}
 
 
