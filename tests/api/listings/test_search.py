@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -11,14 +13,19 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from tests.api.picturing import Uploader
+from tests.api.profiling import photo
 from tests.api.running import Mesh
 from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.waiting import eventually, quick_once
 
 pytestmark = pytest.mark.usefixtures("all_readers")
 
-LAG_BUDGET_S = 0.3  # from the answer to the publication to a hit
-REFRESHED_S = 1.0  # how often OpenSearch by itself shows what is new
+# From the answer to the publication to a hit: OpenSearch shows each second what is new, the rest is ours.
+LAG_BUDGET_S = 1.0 + 0.3
+SEARCH_BUDGET_S = 0.15  # of 95 in 100: what bench.search holds over 100,000 listings
+SUGGESTION_BUDGET_S = 0.1
+_numbers = count(90_000)
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +115,12 @@ async def test_EV_01_a_listing_is_found_within_the_budget_after_it_is_published(
         answer = await mesh.client.get("/api/search", params={"make": make}, headers=sent)
         return bool(ids(answer.json()))
 
-    # Whoever has published it sees it at once; others when the index is refreshed and the answer that
-    # was kept for whoever asked before is given up.
-    await quick_once(lambda: until_found(by_seller=True), LAG_BUDGET_S)
+    # Whoever has published it asks OpenSearch for it; others may get the answer that was kept for whoever
+    # asked before.
+    await quick_once(lambda: until_found(by_seller=True), LAG_BUDGET_S, tries=10)
     await quick_once(
         lambda: until_found(by_seller=False),
-        LAG_BUDGET_S + REFRESHED_S + mesh.settings.search_kept_s,
+        LAG_BUDGET_S + mesh.settings.search_kept_s,
     )
 
 
@@ -359,3 +366,60 @@ async def test_SE_01_an_explanation_that_makes_no_sense_is_refused(mesh, wrong, 
     answer = await moderator.ask("GET", "/api/search/explain", params=wrong)
     assert answer.status_code == 422
     assert pointers_of(answer) == [pointer]
+
+
+async def test_LI_20_hits_come_from_opensearch_answers_from_redis_and_pictures_from_the_object_store(
+    mesh: Mesh,
+) -> None:
+    seller = Uploader(mesh, await mesh.account("seller"))
+    make = marked()["make"]
+    offered = await seller.offer(make=make)
+    headers = token_of(offered)
+    await seller.send(photo((9, 9, 9)), path=f"{path_of(offered)}/images", headers=headers)
+
+    async def thumbnail() -> Any:
+        found = (await mesh.client.get("/api/search", params={"make": make})).json()
+        return found["hits"] and found["hits"][0]["thumbnail"]
+
+    drawn = await eventually(thumbnail, 60, "the hit shows its picture")
+    before = hits()
+    assert [await thumbnail(), await thumbnail()] == [drawn, drawn]
+    assert hits() > before
+    picture = await mesh.client.get(drawn)
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/webp")
+
+
+async def test_SE_01_95_of_100_searches_through_the_api_are_answered_within_their_budget(
+    mesh,
+) -> None:
+    async def p95() -> float:
+        """Each asks for something else, so that no answer is kept."""
+        return await percentile_95(
+            mesh,
+            [("/api/search", {"q": "porsche", "year_max": 1990 + each, "make": uuid4().hex[:6]})
+             for each in range(30)]
+            + [("/api/search", {"q": "porsche", "price_max": next(_numbers)}) for each in range(30)]
+        )  # fmt: skip
+
+    await quick_once(p95, SEARCH_BUDGET_S)
+
+
+async def test_SE_03_suggestions_through_the_api_are_answered_within_their_budget(mesh) -> None:
+    typed = [name[:length] for name in ("porsche", "කොළඹ", "டொயோட்டா")
+             for length in range(1, len(name) + 1)]  # fmt: skip
+
+    async def p95() -> float:
+        return await percentile_95(
+            mesh, [("/api/search/suggestions", {"q": each}) for each in typed]
+        )
+
+    await quick_once(p95, SUGGESTION_BUDGET_S)
+
+
+async def percentile_95(mesh: Mesh, asked: list[tuple[str, dict[str, Any]]]) -> float:
+    times = []
+    for path, params in asked:
+        began = time.perf_counter()
+        assert (await mesh.client.get(path, params=params)).status_code == 200
+        times.append(time.perf_counter() - began)
+    return statistics.quantiles(times, n=20)[-1]

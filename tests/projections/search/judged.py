@@ -298,4 +298,7 @@ def first_hits(index: SearchedIndex, judged: Judged) -> list[str]:
 
 
 def _gain(grades: Sequence[int]) -> float:
-    return sum((2**each - 1) / math.log2(place + 2) for place, each in enumerate(grades[:RANKED]))
+    gains = (
+        float(2**each - 1) / math.log2(place + 2) for place, each in enumerate(grades[:RANKED])
+    )
+    return sum(gains, 0.0)
