@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from projections.search.query import LABELS_MAX, label_of
-from projections.search.spelling import Asked, asked, begun_names
+from projections.search.spelling import Asked, asked, begun_names, slipped_names
 from schemas.listings import ListingStatus
 from schemas.messages import Market
 
@@ -74,6 +74,7 @@ def _word(field: str, wanted: Asked, *, typos: bool) -> dict[str, Any]:
     if typos:
         fuzzy = {"query": wanted.word, "fuzziness": "AUTO:3,100", "prefix_length": 1}
         ways.append({"match": {field: fuzzy}})
+        ways.append({"terms": {field: slipped_names(wanted.word)}})
     return {"bool": {"should": ways, "minimum_should_match": 1}}
 
 

@@ -168,6 +168,11 @@ def test_BY_24_a_beginning_in_any_script_suggests_the_city(
     assert told == {"colombo": 6, "colombo 7": 2}
 
 
+def test_BY_24_a_slip_in_any_script_suggests_what_was_meant(index: SearchedIndex) -> None:
+    (kind, text, count), *_ = suggested(index, "ටොයොතා")
+    assert (kind, compact(text), count) == ("make", "toyota", 4)
+
+
 @pytest.mark.parametrize(
     ("typed", "expected"), [("ටොයොතා", {1, 2, 3, 4}), ("kolmba", {1, 2, 3, 4, 5, 6, 7, 8})]
 )
