@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
+from api.entry.auth import SignedIn
 from api.entry.consistency import OPENAPI_EXTRA
 from api.entry.doors import MODERATORS, SEARCHES, Door
 from api.entry.routing import new_router
@@ -83,6 +84,7 @@ _EXPLAINED = {
 async def explain_search(
     request: Request,
     mesh: Mesh,
+    _caller: SignedIn,
     filters: Annotated[FilterParameters, Query()],
     sort: Annotated[Sort | None, Query(description="As `GET /api/search` takes it")] = None,
     limit: Annotated[int, Query(ge=1, le=EXPLAINED_MAX)] = EXPLAINED_MAX,
