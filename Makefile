@@ -133,7 +133,7 @@ bench-transaction: $(STAMP)  ## An append in a transaction, against one batch th
 bench-cache: $(STAMP)  ## Reads from Postgres, against the same rows kept in Redis
 	@$(BIN)/python -m bench.cache
 
-bench-search: $(STAMP)  ## A search with text, facets and radius, against OpenSearch by itself
+bench-search: $(STAMP)  ## How good and how quick a search is, against OpenSearch by itself
 	@$(BIN)/python -m bench.search
 
 clean:  ## Take away the mesh's data, secrets included, and what is made anew (YES=1: don't ask)

@@ -22,6 +22,7 @@ from api.identity import account, api_keys, erasure, export, mail_links, oauth, 
 from api.identity import routes as identity
 from api.items import routes as items
 from api.listings import duplicates as listing_duplicates
+from api.listings import explained as search_explained
 from api.listings import feeds as listing_feeds
 from api.listings import images as listing_images
 from api.listings import insight as listing_insight
@@ -80,6 +81,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     comparisons.router,
     shared_comparisons.router,
     search.router,
+    search_explained.router,
     saved_searches.router,
     alerts.router,
     analytics.router,

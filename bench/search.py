@@ -1,4 +1,5 @@
-"""A search with text, five facets and a radius: through our API, and OpenSearch asked by itself.
+"""How good the search is, and how quick: a search with text, five facets and a radius, through our API,
+and OpenSearch asked by itself.
 
     python -m bench.search [--ads 100000] [--rounds 3] [--seconds 5]
 
@@ -8,6 +9,10 @@ OpenSearch the very body that the API sends. `one search by all` is the same sea
 whose answer is kept. They take turns every half second, over a few
 connections in a closed loop; no other search comes twice within seconds. Suggestions are asked for
 what one of the listings' makes begins with.
+
+How good: the judged searches of tests.projections.search.judged over some thousand real ads, or the
+sample's where their file is not there. nDCG@10 says how well the first ten hits are ordered, recall@100 how
+much of what is asked for is on the first page; 1 is perfect.
 """
 
 from __future__ import annotations
@@ -53,6 +58,19 @@ from schemas.positions import Position
 from schemas.recorded import Recorded
 from schemas.search import Filters
 from schemas.vehicles import GeoPoint, VehicleFields
+from tests.cli.imports.ads import BIGGEST_ADS
+from tests.projections.search.index import index_of
+from tests.projections.search.judged import (
+    JUDGED,
+    NDCG_MIN,
+    RANKED,
+    RECALL_MIN,
+    RECALLED,
+    Quality,
+    lives_of,
+    quality_of,
+    some_ads,
+)
 from tests.stack import local_stack, stop_started
 
 GOAL = 1.5
@@ -256,10 +274,21 @@ async def measured(count: int, rounds: int, seconds: float) -> dict[str, list[To
     return found
 
 
-def figures(found: Mapping[str, Sequence[Took]]) -> list[Figure]:
-    """Medians over the rounds."""
+def judged() -> Quality:
+    """How good the search is over the biggest file of ads that is there."""
+    ads = some_ads(BIGGEST_ADS)
+    with index_of(local_stack(), lives_of(ads)) as index:
+        found = quality_of(index, ads)
+    print(f"{len(JUDGED)} judged searches over {len(ads):,} ads", file=sys.stderr)
+    return found
+
+
+def figures(found: Mapping[str, Sequence[Took]], quality: Quality) -> list[Figure]:
+    """Medians over the rounds; of how good it is, means against what a test holds."""
     p95 = {name: median(each.p95_ms for each in rounds) for name, rounds in found.items()}
     return [
+        Figure(f"nDCG@{RANKED}", quality.mean_ndcg, NDCG_MIN, "of 1", 1.0),
+        Figure(f"recall@{RECALLED}", quality.mean_recall, RECALL_MIN, "of 1", 1.0),
         Figure("search, p95", p95["search"], p95["raw search"], "ms", GOAL, at_most=True),
         Figure("search, p95, in its time", p95["search"], GOAL_MS, "ms", 1.0, at_most=True),
         Figure(
@@ -276,6 +305,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     asked = parser.parse_args()
     try:
+        quality = judged()
         found = asyncio.run(measured(asked.ads, asked.rounds, asked.seconds))
     finally:
         # Not left to the interpreter's end, when threads can't be started any more.
@@ -292,7 +322,7 @@ def main() -> None:
             for name, rounds in found.items()
         ]
     )
-    conclude(figures(found))
+    conclude(figures(found, quality))
 
 
 if __name__ == "__main__":

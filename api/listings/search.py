@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import orjson
 from fastapi import Query, Request
@@ -28,6 +30,7 @@ from infra.opensearch import alias_of
 from projections.favorites.favorites import favorites
 from projections.search.listing_search import listing_search
 from projections.search.query import Sort, by_currency, facets_of, search_body, truncated_facets
+from projections.search.relaxing import hits_without, relaxing_body, removable, without
 from projections.search.suggestions import (
     SUGGESTIONS_MAX,
     TEXT_LENGTH_MAX,
@@ -79,11 +82,23 @@ class FacetValue(BaseModel):
     count: int
 
 
+class Relaxation(BaseModel):
+    """What can be taken out of a search that finds nothing: the parameters `without` which it has so
+    many `hits`, and the `query` that is left, as it stands in an address.
+    """
+
+    without: list[str]
+    hits: int
+    query: str
+
+
 class SearchAnswer(BaseModel):
     """A page of hits. `typos` says that no listing has the words as typed, and that each of
     them was allowed one wrong letter. `by_currency` says that hits sorted by price come one currency
     after another, for prices in several can't be compared: choose one with `currency`.
     `truncated_facets` have more values than the 50 most frequent, which are told.
+    `relaxations` are there when nothing is found: the at most 5 filters each of which, taken out alone,
+    leaves the most hits; the words count as one, and so do both ends of a range.
     """
 
     hits: list[Hit]
@@ -92,11 +107,14 @@ class SearchAnswer(BaseModel):
     by_currency: bool
     facets: dict[str, list[FacetValue]]
     truncated_facets: list[str]
+    relaxations: list[Relaxation]
     next: str | None
 
 
 class Suggestion(BaseModel):
-    """A make, or a make with a model, and how many listings there are of it."""
+    """A make, a make with a model, or a location, and how many listings there are of it; `kind` says
+    which: `make`, `model` or `location`.
+    """
 
     text: str
     kind: str
@@ -133,6 +151,7 @@ _SEARCHED = {
     "by_currency": False,
     "facets": {"make": [{"value": "porsche", "label": "Porsche", "count": 1}]},
     "truncated_facets": [],
+    "relaxations": [],
     "next": None,
 }
 
@@ -157,18 +176,46 @@ async def _search(
     """Listings that fit all filters, with counts for every facet. Values of one facet are
     alternatives. Prices are in major units: `price_max=5000` means 5,000.00 in whatever currency a
     listing is priced in, unless `currency` chooses one; sorted by price, hits of several come one
-    currency after another. Hyphens, points, spaces, accents and capitals make no difference.
+    currency after another. Hyphens, points, spaces, accents and capitals make no difference,
+    nor does it whether known makes, cities and colors are in Latin, Sinhala or Tamil letters.
     """
+    order = order_of(filters, sort)
+    asked = Asked(page, filters, order, typos=bool(page.after and page.after[0]))
+    ask = mesh.searches.anew if has_token(request) else mesh.searches.answer
+    kept = await INDEX.read(request, lambda: ask(asked.question, lambda: _found(mesh, asked)))
+    typos, found, hits_left = orjson.loads(kept)
+    asked = replace(asked, typos=typos)
+    told = _relaxations(filters, sort, hits_left)
+    return _answer(asked, found, await _marks(request, found), told)
+
+
+def order_of(filters: Filters, sort: Sort | None) -> Sort:
+    """How the hits are sorted; a 422 problem where that can't be."""
     order = sort or (Sort.RELEVANCE if filters.q else Sort.NEWEST)
     if order is Sort.DISTANCE and filters.lat is None:
         fault = Fault(pointer="?sort", detail="`distance` needs a center: send lat and lon")
         raise Problem(422, "invalid", "Distance from where?", faults=[fault])
-    asked = Asked(page, filters, order, typos=bool(page.after and page.after[0]))
-    ask = mesh.searches.anew if has_token(request) else mesh.searches.answer
-    kept = await INDEX.read(request, lambda: ask(asked.question, lambda: _found(mesh, asked)))
-    typos, found = orjson.loads(kept)
-    asked = replace(asked, typos=typos)
-    return _answer(asked, found, await _marks(request, found))
+    return order
+
+
+def _relaxations(
+    filters: Filters, sort: Sort | None, hits_left: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """As the answer tells them, in the spelling of whoever asks."""
+    parameters = removable(filters)
+    return [
+        {
+            "without": parameters[name],
+            "hits": hits,
+            "query": _query(filters, sort, parameters[name]),
+        }
+        for name, hits in hits_left.items()
+    ]
+
+
+def _query(filters: Filters, sort: Sort | None, parameters: tuple[str, ...]) -> str:
+    left = without(filters, parameters).model_dump(mode="json", exclude_defaults=True)
+    return urlencode(left | ({} if sort is None else {"sort": sort.value}), doseq=True)
 
 
 async def _marks(request: Request, found: dict[str, Any]) -> Mapping[str, bool | None]:
@@ -183,14 +230,17 @@ async def _marks(request: Request, found: dict[str, Any]) -> Mapping[str, bool |
 
 
 async def _found(mesh: Machines, asked: Asked) -> bytes:
-    """Whether typos were allowed in the end, as they are where nothing fits without; and what
-    OpenSearch has found.
+    """Whether typos were allowed in the end, as they are where nothing fits without; what OpenSearch
+    has found; and where that is nothing, what would help.
     """
-    found = await _run(mesh, asked.body)
-    if asked.page.after is None and asked.filters.q and not _total(found):
+    found = await run(mesh, asked.body)
+    if asked.page.after is None and asked.filters.q and not total_of(found):
         asked = replace(asked, typos=True)
-        found = await _run(mesh, asked.body)
-    return json_of((asked.typos, found))
+        found = await run(mesh, asked.body)
+    hits_left: dict[str, int] = {}
+    if asked.page.after is None and removable(asked.filters) and not total_of(found):
+        hits_left = hits_without(await run(mesh, relaxing_body(asked.filters)))
+    return json_of((asked.typos, found, hits_left))
 
 
 @dataclass(frozen=True)
@@ -223,10 +273,13 @@ class Asked:
         return json_of(self.body)
 
 
-async def _run(mesh: Machines, body: dict[str, Any]) -> dict[str, Any]:
+async def run(
+    mesh: Machines, body: dict[str, Any], parameters: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """What OpenSearch answers; StoreUnavailableError where that is not all."""
     with opensearch_answering():
         answer: dict[str, Any] = await mesh.opensearch.search(
-            index=alias_of(mesh.settings, listing_search.name), body=body
+            index=alias_of(mesh.settings, listing_search.name), body=body, params=dict(parameters)
         )
     if answer["timed_out"]:
         # Half of the hits would look like all of them.
@@ -236,8 +289,13 @@ async def _run(mesh: Machines, body: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _answer(asked: Asked, found: dict[str, Any], marks: Mapping[str, bool | None]) -> Response:
-    page, total, hits = asked.page, _total(found), found["hits"]["hits"]
+def _answer(
+    asked: Asked,
+    found: dict[str, Any],
+    marks: Mapping[str, bool | None],
+    relaxations: list[dict[str, Any]],
+) -> Response:
+    page, total, hits = asked.page, total_of(found), found["hits"]["hits"]
     more = len(hits) > page.limit or (page.after is None and total > page.offset + len(hits))
     hits = hits[: page.limit]
     cursor, link = page.next_of([asked.typos, *hits[-1]["sort"]] if hits and more else None)
@@ -248,13 +306,15 @@ def _answer(asked: Asked, found: dict[str, Any], marks: Mapping[str, bool | None
         "by_currency": by_currency(asked.order, asked.filters),
         "facets": facets_of(found),
         "truncated_facets": truncated_facets(found),
+        "relaxations": relaxations,
         "next": cursor,
     }
     headers = {"Cache-Control": "no-cache", **link}
     return Response(json_of(body), 200, headers, "application/json")
 
 
-def _total(found: dict[str, Any]) -> int:
+def total_of(found: dict[str, Any]) -> int:
+    """How many hits there are in all."""
     total: int = found["hits"]["total"]["value"]
     return total
 
@@ -300,8 +360,10 @@ async def suggest(
     ],
     limit: Annotated[int, Query(ge=1, le=SUGGESTIONS_MAX)] = SUGGESTIONS_MAX,
 ) -> Response:
-    """Makes and models that begin like this, one typo tolerated."""
-    found = await _run(mesh, suggestions_body(q, Market.EXOTICS, limit))
+    """Makes, models and locations that begin like this, in Latin, Sinhala or Tamil letters, one typo
+    tolerated.
+    """
+    found = await run(mesh, suggestions_body(q, Market.EXOTICS, limit))
     body = json_of({"items": suggestions_of(found, limit)})
     headers = {"Cache-Control": "public, max-age=60"}
     return Response(body, headers=headers, media_type="application/json")

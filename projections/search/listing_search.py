@@ -10,7 +10,7 @@ from typing import Any, get_args
 from projections.image_columns import NAMES
 from projections.listings.listing_images import image_changes
 from projections.projection import Projection, SearchIndex
-from projections.search.spelling import compact, folded, prose, spellings
+from projections.search.spelling import compact, folded, places, prose, spellings, wholes
 from projections.vehicle_columns import changed_columns, stated_columns
 from schemas.frozen import changed, frozen, names_of
 from schemas.listings import (
@@ -33,8 +33,8 @@ from schemas.vehicles import GeoPoint
 class ListingDocument:
     """What can be searched for, and what a hit shows. `price` is in major units, for ranges;
     `name` is make and model, for suggestions. A `…_key` is what all spellings of a value have in
-    common, `…_begun` what somebody may begin to type; `words` are those of all short texts.
-    `description` holds the words of the description alone.
+    common, `…_begun` what somebody may begin to type; `words` are those of all short texts,
+    `title_words` those of the title alone. `description` holds the words of the description alone.
     """
 
     listing_id: str
@@ -65,13 +65,15 @@ class ListingDocument:
     place: GeoPoint | None = None
     features: tuple[str, ...] | None = None
     words: str | None = None
+    title_words: str | None = None
     make_key: str | None = None
     model_key: str | None = None
     name_key: str | None = None
     make_begun: str | None = None
     name_begun: str | None = None
+    location_begun: str | None = None
     color_key: str | None = None
-    location_key: str | None = None
+    location_keys: tuple[str, ...] | None = None
     feature_keys: tuple[str, ...] | None = None
     image_ids: tuple[str, ...] = ()
     thumbnail_keys: tuple[str, ...] = ()
@@ -81,8 +83,8 @@ class ListingDocument:
 
 DERIVED = frozenset(
     {
-        "name", "price", "place", "words", "make_key", "model_key", "name_key", "make_begun",
-        "name_begun", "color_key", "location_key", "feature_keys",
+        "name", "price", "place", "words", "title_words", "make_key", "model_key", "name_key",
+        "make_begun", "name_begun", "location_begun", "color_key", "location_keys", "feature_keys",
     }
 )  # fmt: skip
 _STATED = frozenset(names_of(ListingDocument)) - DERIVED - {*NAMES}
@@ -148,31 +150,33 @@ def _changed(row: ListingDocument, columns: dict[str, Any]) -> ListingDocument:
 def _words(row: ListingDocument) -> str | None:
     texts = [*(getattr(row, name) for name in _SHORT), *(row.features or ())]
     found = {word: None for text in texts if text for word in spellings(text)}
-    whole = [compact(text) for text in (row.model, row.name) if text]
+    whole = [each for text in (row.model, row.name) if text for each in wholes(text)]
     return " ".join([*found, *(each for each in whole if each not in found)]) or None
 
 
 def _keys(row: ListingDocument) -> dict[str, Any]:
     return {
+        "title_words": row.title and folded(row.title),
         "make_key": row.make and compact(row.make),
         "model_key": row.model and compact(row.model),
         "name_key": row.name and compact(row.name),
         "make_begun": row.make and _begun(row.make),
         "name_begun": row.name and _begun(row.name),
+        "location_begun": row.location and _begun(row.location),
         "color_key": row.exterior_color and folded(row.exterior_color),
-        "location_key": row.location and folded(row.location),
+        "location_keys": row.location and places(row.location),
         "feature_keys": row.features and tuple(dict.fromkeys(map(folded, row.features))),
     }
 
 
 def _begun(name: str) -> str:
-    return " ".join(dict.fromkeys([*spellings(name), compact(name)]))
+    return " ".join(dict.fromkeys([*spellings(name), *wholes(name)]))
 
 
 _KEYWORD = {"type": "keyword"}
 _NUMBER = {"type": "long"}
 _MOMENT = {"type": "date"}
-_TEXT = {"type": "text", "analyzer": "words"}
+_WORDS = {"type": "text", "analyzer": "spelt"}
 _LABEL = {**_KEYWORD, "ignore_above": 100}
 # Shown with a hit, or kept for the next change: found by what is derived from it.
 _SHOWN = {"type": "keyword", "index": False, "doc_values": False}
@@ -184,11 +188,6 @@ INDEX = SearchIndex(
         "analysis": {
             "filter": {"beginnings": {"type": "edge_ngram", "min_gram": 1, "max_gram": 60}},
             "analyzer": {
-                "words": {
-                    "type": "custom",
-                    "tokenizer": "standard",
-                    "filter": ["lowercase", "asciifolding"],
-                },
                 # What projections.search.spelling has made ready.
                 "spelt": {"type": "custom", "tokenizer": "whitespace"},
                 "begun": {
@@ -203,8 +202,7 @@ INDEX = SearchIndex(
         "dynamic": "strict",
         "properties": {
             "words": {
-                "type": "text",
-                "analyzer": "spelt",
+                **_WORDS,
                 "index_prefixes": {"min_chars": 3, "max_chars": 10},
             },
             "listing_id": _KEYWORD,
@@ -213,7 +211,8 @@ INDEX = SearchIndex(
             "status": _KEYWORD,
             "created_at": _MOMENT,
             "published_at": _MOMENT,
-            "title": _TEXT,
+            "title": _SHOWN,
+            "title_words": _WORDS,
             "description": {"type": "text", "index": False, "copy_to": "words"},
             "price_minor": {**_NUMBER, "index": False},
             "currency": _KEYWORD,
@@ -227,6 +226,7 @@ INDEX = SearchIndex(
             "name_key": _KEYWORD,
             "make_begun": _BEGUN,
             "name_begun": _BEGUN,
+            "location_begun": _BEGUN,
             "trim": _SHOWN,
             "body_type": _KEYWORD,
             "mileage_km": _NUMBER,
@@ -238,7 +238,7 @@ INDEX = SearchIndex(
             "exterior_color": _LABEL,
             "color_key": _KEYWORD,
             "location": _LABEL,
-            "location_key": _KEYWORD,
+            "location_keys": _KEYWORD,
             "place": {"type": "geo_point"},
             "features": _LABEL,
             "feature_keys": _KEYWORD,

@@ -13,7 +13,15 @@ from typing import Any
 
 from projections.image_columns import NAMES
 from projections.search.listing_search import DERIVED, ListingDocument
-from projections.search.spelling import Asked, asked, compact, folded
+from projections.search.spelling import (
+    SLIP_LENGTH_MIN,
+    Asked,
+    asked,
+    begun_names,
+    compact,
+    folded,
+    slipped_names,
+)
 from schemas.frozen import names_of
 from schemas.listings import ListingStatus
 from schemas.search import Filters
@@ -33,7 +41,7 @@ FACETS = {
     "drivetrain": "drivetrain",
     "condition": "condition",
     "color": "color_key",
-    "location": "location_key",
+    "location": "location_keys",
     "features": "feature_keys",
     "currency": "currency",
 }
@@ -51,13 +59,12 @@ KEYS: dict[str, Callable[[str], str]] = {
     "location": folded,
     "features": folded,
 }
-# The spellings looked through for one to show. A listing has many features, so that the most
-# frequent beside a value need not be one of its own.
-_LABELS_MAX = {"features": 200}
+# The spellings looked through for one to show. A listing has many features, and a location its city
+# beside it, so that the most frequent beside a value need not be one of its own.
+LABELS_MAX = {"features": 200, "location": 50}
 RANGES = {"price": "price", "year": "year", "mileage": "mileage_km", "power": "power_kw"}
 
-# Short words have too many neighbours: `golf` and `gold` both mean what they say.
-_A_LETTER_OFF = {"fuzziness": "AUTO:4,100", "prefix_length": 1}
+_A_LETTER_OFF = {"fuzziness": f"AUTO:{SLIP_LENGTH_MIN},100", "prefix_length": 1}
 
 _NOT_SHOWN = {*DERIVED, *NAMES, "listing_id", "description"} - {"place", "thumbnail_keys"}
 SHOWN = sorted({*names_of(ListingDocument)} - _NOT_SHOWN)
@@ -124,11 +131,9 @@ def candidates(filters: Filters, *, typos: bool = False) -> Clause:
     return {"bool": query}
 
 
-def fitting(filters: Filters) -> Clause:
-    """What fits all filters, the chosen facets too: exactly the hits of a search that allows no
-    typos.
-    """
-    query = candidates(filters)["bool"]
+def fitting(filters: Filters, *, typos: bool = False) -> Clause:
+    """What fits all filters, the chosen facets too: exactly the hits of a search."""
+    query = candidates(filters, typos=typos)["bool"]
     return {"bool": {**query, "filter": [*query["filter"], *_chosen(filters).values()]}}
 
 
@@ -141,12 +146,12 @@ def _better(text: str, wanted: Sequence[Asked], *, typos: bool) -> list[Clause]:
             for field in ("make_key", "model_key")
             for each in wanted
         ]
-        return [*makes_and_models, {"match": {"title": title | _A_LETTER_OFF}}]
+        return [*makes_and_models, {"match": {"title_words": title | _A_LETTER_OFF}}]
     names = sorted({part for each in wanted for part in (each.word, *each.parts_of)})
     return [
         {"terms": {"make_key": names, "boost": 3}},
         {"terms": {"model_key": names, "boost": 3}},
-        {"match": {"title": title}},
+        {"match": {"title_words": title}},
     ]
 
 
@@ -163,10 +168,18 @@ def _word(wanted: Asked, *, typos: bool, last: bool) -> Clause:
         ways.append({"terms": {"words": list(wanted.parts_of)}})
     if typos:
         ways.append({"match": {"words": {"query": wanted.word, **_A_LETTER_OFF}}})
+        ways.append({"terms": {"words": slipped_names(wanted.word)}})
     else:
         begun = [*wanted.unfinished, *([wanted.word] if last else [])]
-        ways += [{"prefix": {"words": each}} for each in begun if len(each) >= PREFIX_LENGTH_MIN]
+        ways += _unfinished([each for each in begun if len(each) >= PREFIX_LENGTH_MIN])
     return {"bool": {"should": ways, "minimum_should_match": 1}}
+
+
+def _unfinished(begun: Sequence[str]) -> list[Clause]:
+    """What begins so, or is called something that does."""
+    ways: list[Clause] = [{"prefix": {"words": each}} for each in begun]
+    names = begun_names(begun)
+    return [*ways, {"terms": {"words": names}}] if names else ways
 
 
 def _ranges(filters: Filters) -> Iterable[Clause]:
@@ -203,7 +216,7 @@ def _facet(facet: str, filters: Filters) -> Clause:
     order = [{"_count": "desc"}, {"_key": "asc"}]
     values: Clause = {"terms": {"field": FACETS[facet], "size": FACET_VALUES_MAX, "order": order}}
     if facet in LABELS:
-        labels = {"field": LABELS[facet], "size": _LABELS_MAX.get(facet, 1)}
+        labels = {"field": LABELS[facet], "size": LABELS_MAX.get(facet, 1)}
         values["aggs"] = {"label": {"terms": labels}}
     return {"filter": {"bool": {"filter": others}}, "aggs": {"values": values}}
 
@@ -238,7 +251,7 @@ def facets_of(answer: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
         facet: [
             {
                 "value": bucket["key"],
-                "label": _label(facet, bucket),
+                "label": label_of(facet, bucket),
                 "count": bucket["doc_count"],
             }
             for bucket in answer["aggregations"][facet]["values"]["buckets"]
@@ -253,7 +266,7 @@ def truncated_facets(answer: Mapping[str, Any]) -> list[str]:
     return [facet for facet in FACETS if found[facet]["values"].get("sum_other_doc_count")]
 
 
-def _label(facet: str, bucket: Mapping[str, Any]) -> str:
+def label_of(facet: str, bucket: Mapping[str, Any]) -> str:
     """The spelling that most people use; the value itself where none of its own is known."""
     spellings = [str(each["key"]) for each in bucket.get("label", {}).get("buckets", [])]
     own = (each for each in spellings if KEYS[facet](each) == bucket["key"])

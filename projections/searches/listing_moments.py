@@ -57,7 +57,7 @@ class Moment:
     drivetrain: str | None = None
     condition: str | None = None
     color_key: str | None = None
-    location_key: str | None = None
+    location_keys: tuple[str, ...] | None = None
     feature_keys: tuple[str, ...] | None = None
     currency: str | None = None
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from projections.search.listing_search import ListingDocument
 from projections.search.query import PREFIX_LENGTH_MIN
-from projections.search.spelling import Asked, asked
+from projections.search.spelling import Asked, asked, begun_names
 
 
 class Words:
@@ -34,7 +34,8 @@ class Words:
         if wanted.word in self._known or not self._known.isdisjoint(wanted.parts_of):
             return True
         begun = [*wanted.unfinished, *([wanted.word] if wanted is text[-1] else [])]
-        return any(self._begins(each) for each in begun if len(each) >= PREFIX_LENGTH_MIN)
+        long = [each for each in begun if len(each) >= PREFIX_LENGTH_MIN]
+        return any(map(self._begins, long)) or not self._known.isdisjoint(begun_names(long))
 
     def _begins(self, beginning: str) -> bool:
         place = bisect_left(self._sorted, beginning)

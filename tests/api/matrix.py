@@ -169,6 +169,7 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "search": EVERYONE,
     "search_listings": EVERYONE,
     "suggest": EVERYONE,
+    "explain_search": STAFF,
     "view_listing": EVERYONE,
     "read_listing_figures": SIGNED_IN,
     "list_enums": EVERYONE,

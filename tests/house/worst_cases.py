@@ -30,7 +30,8 @@ PAST = (
 )
 SEARCH = (
     "one search of at most 100 hits and 11 counts of at most 50 values, 2 s in the engine; again with "
-    "typos when nothing is found; at most 100 words of 9 spellings (test_spelling)"
+    "typos when nothing is found, and when still nothing is, one count of at most 34 filters, 2 s "
+    "(test_relaxing); at most 100 words of 9 spellings (test_spelling)"
 )
 FILES = "at most 10 files of 10 MiB, 4 in memory; drawn elsewhere, later"
 PICTURE = (
@@ -96,7 +97,9 @@ WORK: dict[str, str] = {
          "list_seller_reviews", "list_listing_reviews"), UNSEALED),
     "count_unread": "at most 1,000 conversations by an index",
     **dict.fromkeys(("search", "search_listings"), SEARCH),
-    "suggest": "one search without hits, four counts of at most 10 names, 1 s in the engine; at most "
+    "explain_search": "one search of at most 20 hits, 2 s in the engine; again with typos when nothing "
+    "is found",
+    "suggest": "one search without hits, six counts of at most 10 names, 1 s in the engine; at most "
     "60 characters",
     "export_user": "at most 100,000 events, 500 in memory; one a person and process, all of them "
     "taking turns at pieces of 8 kB (test_export_turns)",

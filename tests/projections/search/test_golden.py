@@ -28,7 +28,7 @@ def index(stack: Settings) -> Iterator[SearchedIndex]:
 
 
 def test_SE_01_the_golden_set_has_thirty_queries() -> None:
-    assert len(GOLDEN) == 30
+    assert len(GOLDEN) >= 30
 
 
 @pytest.mark.parametrize(

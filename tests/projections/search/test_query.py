@@ -17,6 +17,7 @@ from projections.search.query import (
     search_body,
     truncated_facets,
 )
+from projections.search.spelling import compact
 from projections.search.suggestions import suggestions_of
 from schemas.search import Filters
 from schemas.vehicles import FuelType
@@ -155,14 +156,19 @@ def test_SE_04_filters_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> 
 
 def test_SE_03_what_fits_exactly_comes_before_what_fits_with_a_typo_and_nothing_twice() -> None:
     def found(*names: str) -> dict[str, Any]:
-        buckets = [{"doc_count": 1, "label": {"buckets": [{"key": name}]}} for name in names]
+        buckets = [
+            {"key": compact(name), "doc_count": 1, "label": {"buckets": [{"key": name}]}}
+            for name in names
+        ]
         return {"values": {"buckets": buckets}}
 
     answer = {
         "exact make": found("Porsche"),
         "exact model": found("Porsche 911"),
+        "exact location": found(),
         "typo make": found("Pontiac", "PORSCHE"),
         "typo model": found(),
+        "typo location": found("Portland"),
     }
     texts = [each["text"] for each in suggestions_of({"aggregations": answer}, 3)]
     assert texts == ["Porsche", "Porsche 911", "Pontiac"]

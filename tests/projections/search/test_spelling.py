@@ -130,7 +130,7 @@ def test_joiners_make_no_difference_and_no_letter_is_lost(text: str) -> None:
 
 
 def test_a_decimal_point_parts_no_words() -> None:
-    assert words("VW Golf 2.0 TDI, 1.6") == ["vw", "golf", "2.0", "tdi", "1.6"]
+    assert words("Seat Leon 2.0 TDI, 1.6") == ["seat", "leon", "2.0", "tdi", "1.6"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from projections.searches.canonical import filters_hash, filters_text, whole_text
+from projections.searches.canonical import filters_hash, filters_text, public_part, whole_text
 from schemas.search import Filters
 
 
@@ -30,6 +30,23 @@ def filters(**given: Any) -> Filters:
 )
 def test_SE_04_the_same_has_the_same_hash(one, other) -> None:
     assert filters_hash(filters(**one)) == filters_hash(filters(**other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"make": ["VW"]}, {"make": ["வோக்ஸ்வேகன்", "volkswagen"]}),
+        ({"make": ["Merc"]}, {"make": ["මර්සිඩීස් බෙන්ස්"]}),
+        ({"location": ["Colombo"]}, {"location": ["කොළඹ", "கொழும்பு", "Kolomba"]}),
+        ({"color": ["Gray"]}, {"color": ["අළු"]}),
+    ],
+)
+def test_BY_24_the_same_in_three_scripts_has_the_same_hash(one, other) -> None:
+    assert filters_hash(filters(**one)) == filters_hash(filters(**other))
+
+
+def test_BY_24_a_known_make_is_public_in_every_script() -> None:
+    assert public_part(filters(make=["වොක්ස්වැගන්", "VW"])).make == ("volkswagen",)
 
 
 @pytest.mark.parametrize(
