@@ -35,7 +35,7 @@ def explained(
     [("golf", False), ("porsche dies", False), ("ටොයොටා", False), ("mercedes e class", False),
      ("porshe", True), ("volkswagon golf", True)],
 )  # fmt: skip
-def test_SE_01_the_parts_are_the_whole_score_and_the_order_is_the_searchs(
+def test_SE_01_the_parts_are_the_whole_score_and_the_order_is_that_of_the_search(
     index: SearchedIndex, text: str, typos: bool
 ) -> None:
     filters = Filters(q=text)
