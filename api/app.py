@@ -19,6 +19,7 @@ from api.favorites import routes as favorites
 from api.favorites import sharing as wishlists
 from api.identity import account, api_keys, erasure, export, mail_links, oauth, standing
 from api.identity import routes as identity
+from api.items import images as item_images
 from api.items import routes as items
 from api.listings import duplicates as listing_duplicates
 from api.listings import feeds as listing_feeds
@@ -69,6 +70,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing_duplicates.router,
     messaging.router,
     items.router,
+    item_images.router,
     reviews.router,
     favorites.router,
     wishlists.router,

@@ -87,10 +87,10 @@ class Fitted:
 
 
 class _Turns:
-    """Draws one thing at a time, away from the event loop: that bounds memory, too."""
+    """Draws so few things at a time, away from the event loop: that bounds memory, too."""
 
-    def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(1, name)
+    def __init__(self, name: str, at_once: int = 1) -> None:
+        self._pool = ThreadPoolExecutor(at_once, name)
         self._waiting = 0
 
     async def drawn(self, draw: Callable[[], D]) -> D:
@@ -111,11 +111,13 @@ class _Turns:
 class Pictures:
     """Draws pictures that people send, and cards, each in turns of their own: cards are drawn for
     anybody, and must not keep those who send pictures waiting. One card is drawn once for all who
-    ask for it.
+    ask for it. `jobs` is what background work takes its turns by, so that no more originals are in
+    memory than are drawn at once.
     """
 
-    def __init__(self) -> None:
-        self._sent = _Turns("pictures")
+    def __init__(self, at_once: int = 1) -> None:
+        self.jobs = asyncio.Semaphore(at_once)
+        self._sent = _Turns("pictures", at_once)
         self._cards = _Turns("cards")
         self._kept: OrderedDict[Card, asyncio.Future[bytes]] = OrderedDict()
 

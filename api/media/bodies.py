@@ -43,6 +43,16 @@ class ImageAnswer(BaseModel):
     version: int | None = None
 
 
+class QueueAnswer(BaseModel):
+    """The queue of uploads; those that wait for another try are among `waiting`."""
+
+    success: Literal[True]
+    waiting: int
+    active: int
+    completed: int
+    failed: int
+
+
 FAILURES = {
     FailureReason.UNREADABLE: "It is no picture that can be read: send a JPEG, PNG or WebP",
     FailureReason.TOO_LARGE: "It has too many pixels: make it smaller and send it again",
@@ -87,4 +97,11 @@ IMAGE: dict[str, Any] = {
     "type": "image/jpeg",
     "size": 2_400_000,
     "version": 2,
+}
+QUEUE: dict[str, Any] = {
+    "success": True,
+    "waiting": 2,
+    "active": 1,
+    "completed": 5,
+    "failed": 1,
 }

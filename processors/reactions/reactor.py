@@ -49,6 +49,7 @@ from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
 from processors.reactions.sweeping import SWEEP
 
 RETRY_S = 0.5
+PICTURES_AT_ONCE = 3
 CONNECTIONS_MAX = 4  # to Postgres, of all handlers together
 # Every reaction. A new one is listed in its context.
 REACTIONS: tuple[Reaction, ...] = (
@@ -108,7 +109,7 @@ async def run_reactor(
 @asynccontextmanager
 async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[Tools]:
     """What handlers may use; connects nowhere before its first use."""
-    pictures = Pictures()
+    pictures = Pictures(PICTURES_AT_ONCE)
     opensearch = open_opensearch(settings)
     try:
         async with await open_pool(settings, size_min=0, size_max=CONNECTIONS_MAX) as pool:

@@ -17,10 +17,13 @@ from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.media import (
     FailureReason,
+    MediaBegun,
     MediaDeleted,
     MediaEvent,
     MediaFailed,
     MediaProcessed,
+    MediaPutOff,
+    MediaRetried,
     MediaType,
     MediaUploaded,
 )
@@ -38,7 +41,8 @@ class MediaStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """An upload. Keys are those of the object store; sides are in pixels, sizes in bytes.
+    """An upload. Keys are those of the object store; sides are in pixels, sizes in bytes. `drawing`:
+    a try to draw it is under way.
 
     The n-th entries of the `variant_…` columns tell of one variant, the smallest first. Of a
     deleted upload only whose it was is left: a link to it may still be opened.
@@ -49,6 +53,7 @@ class MediaFile:
     created_at: datetime
     updated_at: datetime
     version: int
+    drawing: bool = False
     subject: str | None = None
     filename_sealed: str | None = None
     type: MediaType | None = None
@@ -73,11 +78,14 @@ def fold(row: MediaFile | None, recorded: Recorded[MediaEvent]) -> MediaFile | N
     match event:
         case MediaUploaded():
             return _uploaded(event, version)
+        case MediaBegun() | MediaPutOff() | MediaRetried():
+            return row and replace(row, version=version, **_underway(event))
         case MediaProcessed():
             return row and replace(row, version=version, **_variants(event))
         case MediaFailed(reason=reason, failed_at=at):
+            failed = MediaStatus.FAILED
             return row and replace(
-                row, version=version, status=MediaStatus.FAILED, failure=reason, updated_at=at
+                row, version=version, status=failed, drawing=False, failure=reason, updated_at=at
             )
         case MediaDeleted(deleted_at=at):
             return row and MediaFile(
@@ -106,10 +114,21 @@ def _uploaded(event: MediaUploaded, version: int) -> MediaFile:
     )
 
 
+def _underway(event: MediaBegun | MediaPutOff | MediaRetried) -> dict[str, Any]:
+    match event:
+        case MediaBegun(begun_at=at):
+            return {"drawing": True, "updated_at": at}
+        case MediaPutOff(put_off_at=at) | MediaRetried(retried_at=at):
+            return {"drawing": False, "updated_at": at}
+        case _:
+            assert_never(event)
+
+
 def _variants(event: MediaProcessed) -> dict[str, Any]:
     drawn = event.variants
     return {
         "status": MediaStatus.PROCESSED,
+        "drawing": False,
         "failure": None,
         "updated_at": event.processed_at,
         "variant_types": tuple(each.name.value for each in drawn),
@@ -122,6 +141,7 @@ def _variants(event: MediaProcessed) -> dict[str, Any]:
 
 table = Table("media_files", MetaData(), *columns_of(MediaFile))
 Index("media_of_person", table.c.user_id, table.c.key)
+Index("media_by_status", table.c.status, table.c.drawing)
 
 IMAGE_VARIANTS_VIEW = """
     CREATE OR REPLACE VIEW reads.image_variants AS
@@ -137,7 +157,7 @@ IMAGE_VARIANTS_VIEW = """
 
 media_files = Projection(
     name="media_files",
-    version=1,
+    version=2,
     hears=get_args(MediaEvent),
     key=key,
     fold=fold,
@@ -167,3 +187,18 @@ async def bytes_of(reads: Reads, user_id: str) -> int:
     """The bytes that all uploads of a person take, as they were sent. What was deleted has none."""
     row = await reads.fetchrow(_BYTES_OF, user_id)
     return int(row["bytes"]) if row is not None else 0
+
+
+_QUEUE = """
+    SELECT count(*) FILTER (WHERE status = 'processing' AND NOT drawing) AS waiting,
+           count(*) FILTER (WHERE status = 'processing' AND drawing) AS active,
+           count(*) FILTER (WHERE status = 'processed') AS completed,
+           count(*) FILTER (WHERE status = 'failed') AS failed
+    FROM reads.media_files
+"""
+
+
+async def queue(reads: Reads) -> Mapping[str, int]:
+    """How many uploads wait to be drawn, are being drawn, are drawn, and can't be."""
+    row = await reads.fetchrow(_QUEUE)
+    return dict(row or {})

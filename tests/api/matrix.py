@@ -70,6 +70,8 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "upload_images": SIGNED_IN,
     "upload_media_images": SIGNED_IN,
     "read_image": SIGNED_IN,
+    "process_images": SIGNED_IN,
+    "read_image_queue": frozenset({"admin", "ops"}),
     "read_variant": EVERYONE,
     "delete_media": SIGNED_IN,
     "read_audit": ADMINS,

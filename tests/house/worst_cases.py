@@ -48,6 +48,7 @@ WORK: dict[str, str] = {
          "read_seller", "read_review", "read_review_vote", "read_image", "read_item",
          "read_favorite", "read_listing_quality", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
         ROW),
+    "read_image_queue": "four counts of all uploads by an index",
     "read_seller_stats": "the reviews of one seller, counted by an index",
     "read_listing": f"{ROW}; at most 10,001 who keep it in mind are counted by an index; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
@@ -128,7 +129,7 @@ WORK: dict[str, str] = {
     "upload_avatar": PICTURE,
     **dict.fromkeys(("upload_images", "upload_media_images"), f"{FILES}; a command a file"),
     **dict.fromkeys(
-        ("create_item", "add_listing_images"), f"{FILES}; a command a file and one more"),
+        ("create_item", "add_listing_images", "process_images"), f"{FILES}; a command a file and one more"),
 }  # fmt: skip
 
 _INTRODUCTION = """# The worst cases

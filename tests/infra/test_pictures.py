@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from infra import pictures
-from infra.pictures import PictureError, Pictures, PicturesBusyError, squares
+from infra.pictures import Fitted, PictureError, Pictures, PicturesBusyError, squares
 
 ROOT = Path(__file__).parents[2]
 SIDES = (512, 128)
@@ -244,6 +244,32 @@ async def test_PR_03_who_comes_when_too_many_wait_is_told_to_come_again(
         go_on.set()
         await asyncio.gather(*waiting)
         assert await drawing.squares(b"", SIDES) == {}
+    finally:
+        go_on.set()
+        drawing.close()
+
+
+async def test_ME_13_so_many_are_drawn_at_once_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on, together = threading.Event(), threading.Barrier(4)
+    begun: list[None] = []
+
+    def draw(_data: bytes, _boxes: object) -> dict[str, Fitted]:
+        begun.append(None)
+        if len(begun) <= 3:
+            together.wait(10)
+        go_on.wait(10)
+        return {}
+
+    monkeypatch.setattr(pictures, "fitted", draw)
+    drawing = Pictures(3)
+    try:
+        waiting = [asyncio.ensure_future(drawing.fitted(b"", {})) for _ in range(8)]
+        await asyncio.to_thread(together.wait, 10)  # three are under way at one moment
+        assert len(begun) == 3
+        go_on.set()
+        assert await asyncio.gather(*waiting) == [{}] * 8
     finally:
         go_on.set()
         drawing.close()
