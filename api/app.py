@@ -31,6 +31,7 @@ from api.listings import routes as listings
 from api.listings import search
 from api.listings import seo as listing_seo
 from api.listings import vins as listing_vins
+from api.media import resizing
 from api.media import routes as images
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
@@ -59,6 +60,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     preferences.router,
     wallet.router,
     images.router,
+    resizing.router,
     api_keys.router,
     listing_past.router,
     listing_images.router,

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines
 from api.wire.problems import Problem, invalid, problem_responses
+from infra.settings import Settings
 from projections.image_columns import NAMES, NOT_DRAWN
 from schemas.messages import Fault
 from schemas.texts import Form
@@ -77,11 +78,16 @@ async def shown(mesh: Machines, key: str) -> Response:
     if data is None:
         raise Problem(404, "picture_unknown", "There is no such picture")
     name = key.rpartition("/")[2]  # of our making, whatever the file was called that came
+    return answer_of(mesh.settings, data, name, "image/webp")
+
+
+def answer_of(settings: Settings, data: bytes, name: str, media_type: str) -> Response:
+    """A picture at an address that never shows another one."""
     headers = {"Cache-Control": FOREVER, "Content-Disposition": f'inline; filename="{name}"'}
-    if urlsplit(mesh.settings.pictures_url).netloc:
+    if urlsplit(settings.pictures_url).netloc:
         # Of a CDN's on another site: a browser shows there what says that it may be.
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return Response(data, headers=headers, media_type="image/webp")
+    return Response(data, headers=headers, media_type=media_type)
 
 
 def form_of(field: str, files_max: int = 1, ids: Mapping[str, str] | None = None) -> dict[str, Any]:

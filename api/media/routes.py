@@ -38,6 +38,7 @@ from api.media.bodies import (
     QueueAnswer,
     SentImages,
 )
+from api.media.resizing import resized_of
 from api.profiles.sight import key_of
 from api.wire.changes import answer
 from api.wire.etags import versioned
@@ -146,6 +147,7 @@ async def read_image(image_id: UUID, request: Request, mesh: Mesh, caller: Signe
         "id": row["key"],
         "status": row["status"],
         "variants": variants_of(row),
+        "resized": resized_of(mesh.settings, row),
         "created_at": row["created_at"],
     }
     if own:

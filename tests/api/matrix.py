@@ -71,6 +71,7 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "upload_media_images": SIGNED_IN,
     "read_image": SIGNED_IN,
     "process_images": SIGNED_IN,
+    "resize_image": EVERYONE,
     "read_image_queue": frozenset({"admin", "ops"}),
     "read_variant": EVERYONE,
     "delete_media": SIGNED_IN,

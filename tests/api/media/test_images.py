@@ -245,7 +245,7 @@ async def test_ME_14_what_can_not_be_drawn_fails_and_says_why(mesh, person, othe
 async def test_moderators_see_of_any_image_what_is_public(mesh, drawn, role) -> None:
     staff = Uploader(mesh, await mesh.account(role))
     found = (await staff.image(drawn["id"])).json()
-    assert found.keys() == {"id", "status", "variants", "created_at"}
+    assert found.keys() == {"id", "status", "variants", "resized", "created_at"}
     assert found["variants"] == drawn["variants"]
 
 
