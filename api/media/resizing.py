@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -42,7 +42,15 @@ _SIDES = ", ".join(f"{width}x{height}" for width, height in SIZES)
 
 router = new_router("media")
 
-Side = Annotated[int, Query(ge=1, le=10_000, examples=[320])]
+
+def _side(sides: Iterable[int]) -> Any:
+    """A width or a height; that the two fit together is judged by the route."""
+    known = sorted(set(sides))
+    return Query(ge=1, le=10_000, json_schema_extra={"enum": known}, examples=[known[2]])
+
+
+Width = Annotated[int, _side(width for width, _ in SIZES)]
+Height = Annotated[int, _side(height for _, height in SIZES)]
 Signature = Annotated[
     str, Form(r"^[0-9a-f]{32}$", "is no signature of ours"), Query(examples=["0" * 32])
 ]
@@ -112,8 +120,8 @@ async def resize_image(
     request: Request,
     mesh: Mesh,
     media: UUID,
-    w: Side,
-    h: Side,
+    w: Width,
+    h: Height,
     fmt: PictureFormat,
     sig: Signature,
 ) -> Response:
