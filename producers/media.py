@@ -5,8 +5,8 @@ bounds, and its owner may take it away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
@@ -15,12 +15,17 @@ from schemas.media import (
     TRIES_MAX,
     BeginDrawing,
     DeleteMedia,
+    DeleteUnused,
     FailureReason,
+    KeepMedia,
+    MarkUnused,
     MediaBegun,
     MediaCommand,
     MediaDeleted,
     MediaEvent,
     MediaFailed,
+    MediaKept,
+    MediaMarkedUnused,
     MediaProcessed,
     MediaPutOff,
     MediaRetried,
@@ -35,6 +40,7 @@ from schemas.media import (
 from schemas.messages import Command, Role
 
 PAUSE_FIRST = timedelta(seconds=2)  # doubled after each try
+UNUSED_WAIT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,11 @@ class PutOff:
 
 @dataclass(frozen=True)
 class Processed:
-    """Everybody can see it."""
+    """Everybody can see it. `delete_at`: it is marked as shown by nothing, and goes then."""
 
     owner_id: UUID
     subject: str | None
+    delete_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class Failed:
 
     owner_id: UUID
     subject: str | None
+    delete_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,8 @@ def decide(command: MediaCommand, media: Media) -> Sequence[MediaEvent]:
             return record_failed(command, media)
         case DeleteMedia():
             return delete(command, media)
+        case MarkUnused() | KeepMedia() | DeleteUnused():
+            return tidy(command, media)
         case _:
             assert_never(command)
 
@@ -267,6 +277,28 @@ def delete(command: DeleteMedia, media: Media) -> Sequence[MediaEvent]:
             assert_never(media)
 
 
+def tidy(command: MarkUnused | KeepMedia | DeleteUnused, media: Media) -> Sequence[MediaEvent]:
+    """Marked first and taken away after a while, if it still is marked."""
+    _require_ours(command, media)
+    if not isinstance(media, Processed | Failed):
+        return []
+    at = command.asked_at
+    said = {
+        "media_id": command.media_id,
+        "owner_id": media.owner_id,
+        "subject": media.subject,
+    }
+    match command:
+        case MarkUnused() if media.delete_at is None:
+            return [MediaMarkedUnused(marked_at=at, delete_at=at + UNUSED_WAIT, **said)]
+        case KeepMedia() if media.delete_at is not None:
+            return [MediaKept(kept_at=at, **said)]
+        case DeleteUnused() if media.delete_at is not None and media.delete_at <= at:
+            return [MediaDeleted(deleted_at=at, **said)]
+        case _:
+            return []
+
+
 def evolve(media: Media, event: MediaEvent) -> Media:
     """The upload after the event."""
     match event:
@@ -282,6 +314,10 @@ def evolve(media: Media, event: MediaEvent) -> Media:
             return Processed(owner_id, subject)
         case MediaFailed(owner_id=owner_id, subject=subject):
             return Failed(owner_id, subject)
+        case MediaMarkedUnused(delete_at=delete_at):
+            return _marked(media, delete_at)
+        case MediaKept():
+            return _marked(media, None)
         case MediaDeleted(owner_id=owner_id):
             return Deleted(owner_id)
         case _:
@@ -292,6 +328,12 @@ def _now(state: type[Drawing | PutOff], media: Media, event: MediaBegun | MediaP
     if not isinstance(media, Waiting | Drawing | PutOff):
         return media
     return state(event.owner_id, event.subject, media.original, event.attempt)
+
+
+def _marked(media: Media, delete_at: datetime | None) -> Media:
+    if not isinstance(media, Processed | Failed):
+        return media
+    return replace(media, delete_at=delete_at)
 
 
 def _require_ours(command: Command, media: Media) -> None:

@@ -180,6 +180,24 @@ class DeleteMedia(_MediaCommand):
     kind: Literal["media.delete"] = "media.delete"
 
 
+class MarkUnused(_MediaCommand):
+    """Nothing shows it: take it away, unless something does before its time has come."""
+
+    kind: Literal["media.mark_unused"] = "media.mark_unused"
+
+
+class KeepMedia(_MediaCommand):
+    """Something shows it after all."""
+
+    kind: Literal["media.keep"] = "media.keep"
+
+
+class DeleteUnused(_MediaCommand):
+    """Take it away, if it has been marked for long enough."""
+
+    kind: Literal["media.delete_unused"] = "media.delete_unused"
+
+
 MediaCommand: TypeAlias = (
     UploadMedia
     | BeginDrawing
@@ -188,6 +206,9 @@ MediaCommand: TypeAlias = (
     | RecordProcessed
     | RecordFailed
     | DeleteMedia
+    | MarkUnused
+    | KeepMedia
+    | DeleteUnused
 )
 
 
@@ -252,6 +273,21 @@ class MediaFailed(_MediaEvent):
     failed_at: AwareDatetime
 
 
+class MediaMarkedUnused(_MediaEvent):
+    """Nothing shows it; it goes after `delete_at`."""
+
+    kind: Literal["media.marked_unused"] = "media.marked_unused"
+    marked_at: AwareDatetime
+    delete_at: AwareDatetime
+
+
+class MediaKept(_MediaEvent):
+    """It stays: something shows it after all."""
+
+    kind: Literal["media.kept"] = "media.kept"
+    kept_at: AwareDatetime
+
+
 class MediaDeleted(_MediaEvent):
     """It is gone; nothing may show it."""
 
@@ -266,6 +302,8 @@ MediaEvent: TypeAlias = (
     | MediaRetried
     | MediaProcessed
     | MediaFailed
+    | MediaMarkedUnused
+    | MediaKept
     | MediaDeleted
 )
 

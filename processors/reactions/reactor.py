@@ -46,7 +46,7 @@ from processors.reactions.mailing.mails import MAILING
 from processors.reactions.media import PROCESS_MEDIA
 from processors.reactions.pictures import DROP_PICTURES
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
-from processors.reactions.sweeping import SWEEP
+from processors.reactions.sweeping import OLD_MEDIA, SWEEP
 
 RETRY_S = 0.5
 PICTURES_AT_ONCE = 3
@@ -75,7 +75,7 @@ EFFECTS: tuple[Effect, ...] = (
     MARK_PARKED,
 )
 # Every calendar job.
-JOBS: tuple[CalendarJob, ...] = (SWEEP, *DIGESTS)
+JOBS: tuple[CalendarJob, ...] = (SWEEP, OLD_MEDIA, *DIGESTS)
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ has one per variant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +21,8 @@ from schemas.media import (
     MediaDeleted,
     MediaEvent,
     MediaFailed,
+    MediaKept,
+    MediaMarkedUnused,
     MediaProcessed,
     MediaPutOff,
     MediaRetried,
@@ -42,7 +44,7 @@ class MediaStatus(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MediaFile:
     """An upload. Keys are those of the object store; sides are in pixels, sizes in bytes. `drawing`:
-    a try to draw it is under way.
+    a try to draw it is under way. `delete_at`: nothing shows it, and it goes then.
 
     The n-th entries of the `variant_…` columns tell of one variant, the smallest first. Of a
     deleted upload only whose it was is left: a link to it may still be opened.
@@ -60,6 +62,7 @@ class MediaFile:
     size: int | None = None
     original: str | None = None
     failure: FailureReason | None = None
+    delete_at: datetime | None = None
     variant_types: tuple[str, ...] = ()
     variant_keys: tuple[str, ...] = ()
     variant_widths: tuple[int, ...] = ()
@@ -87,6 +90,10 @@ def fold(row: MediaFile | None, recorded: Recorded[MediaEvent]) -> MediaFile | N
             return row and replace(
                 row, version=version, status=failed, drawing=False, failure=reason, updated_at=at
             )
+        case MediaMarkedUnused(marked_at=at, delete_at=delete_at):
+            return row and replace(row, version=version, delete_at=delete_at, updated_at=at)
+        case MediaKept(kept_at=at):
+            return row and replace(row, version=version, delete_at=None, updated_at=at)
         case MediaDeleted(deleted_at=at):
             return row and MediaFile(
                 user_id=row.user_id,
@@ -129,6 +136,7 @@ def _variants(event: MediaProcessed) -> dict[str, Any]:
     return {
         "status": MediaStatus.PROCESSED,
         "drawing": False,
+        "delete_at": None,
         "failure": None,
         "updated_at": event.processed_at,
         "variant_types": tuple(each.name.value for each in drawn),
@@ -141,6 +149,7 @@ def _variants(event: MediaProcessed) -> dict[str, Any]:
 
 table = Table("media_files", MetaData(), *columns_of(MediaFile))
 Index("media_of_person", table.c.user_id, table.c.key)
+Index("media_to_delete", table.c.key, postgresql_where=table.c.delete_at.isnot(None))
 Index("media_by_status", table.c.status, table.c.drawing)
 
 IMAGE_VARIANTS_VIEW = """
@@ -157,7 +166,7 @@ IMAGE_VARIANTS_VIEW = """
 
 media_files = Projection(
     name="media_files",
-    version=2,
+    version=3,
     hears=get_args(MediaEvent),
     key=key,
     fold=fold,
@@ -202,3 +211,51 @@ async def queue(reads: Reads) -> Mapping[str, int]:
     """How many uploads wait to be drawn, are being drawn, are drawn, and can't be."""
     row = await reads.fetchrow(_QUEUE)
     return dict(row or {})
+
+
+# What an upload is for, by its subject: each kind of thing that shows pictures has a row here. What
+# has no row, because it waits to be mended or is not read yet, is taken to show it.
+_THING = """
+    LEFT JOIN LATERAL (
+        SELECT status = 'deleted' OR NOT file.key = ANY(image_ids) AS without
+        FROM reads.listing_page
+        WHERE file.subject LIKE 'listing/%' AND key = split_part(file.subject, '/', 2)
+        UNION ALL
+        SELECT status = 'deleted' OR NOT file.key = ANY(image_ids)
+        FROM reads.items
+        WHERE file.subject LIKE 'item/%' AND key = split_part(file.subject, '/', 2)
+    ) AS thing ON true
+"""
+_UNUSED = f"""
+    SELECT file.key FROM reads.media_files AS file {_THING}
+    WHERE file.status IN ('processed', 'failed') AND file.delete_at IS NULL
+      AND file.created_at < $1::timestamptz - interval '1 day'
+      AND (file.subject IS NULL OR thing.without) AND file.key > $2
+    ORDER BY file.key LIMIT $3
+"""  # noqa: S608 - our own names
+_MARKED = f"""
+    SELECT file.key FROM reads.media_files AS file {_THING}
+    WHERE file.delete_at <= $1 AND (file.subject IS NULL OR thing.without) AND file.key > $2
+    ORDER BY file.key LIMIT $3
+"""  # noqa: S608 - our own names
+_USED = f"""
+    SELECT file.key FROM reads.media_files AS file {_THING}
+    WHERE file.delete_at IS NOT NULL AND $1::timestamptz IS NOT NULL AND NOT thing.without
+      AND file.key > $2
+    ORDER BY file.key LIMIT $3
+"""  # noqa: S608 - our own names
+
+
+async def unused(reads: Reads, now: datetime, after: str, limit: int) -> Sequence[str]:
+    """The next uploads that nothing shows, a day after they came, and that are not marked yet."""
+    return [row["key"] for row in await reads.fetch(_UNUSED, now, after, limit)]
+
+
+async def used_again(reads: Reads, now: datetime, after: str, limit: int) -> Sequence[str]:
+    """The next uploads that are marked and that something shows."""
+    return [row["key"] for row in await reads.fetch(_USED, now, after, limit)]
+
+
+async def unused_for_long(reads: Reads, now: datetime, after: str, limit: int) -> Sequence[str]:
+    """The next uploads that are marked, whose time has come, and that still nothing shows."""
+    return [row["key"] for row in await reads.fetch(_MARKED, now, after, limit)]

@@ -10,10 +10,15 @@ from producers.media import media
 from schemas.media import (
     BeginDrawing,
     DeleteMedia,
+    DeleteUnused,
     FailureReason,
+    KeepMedia,
+    MarkUnused,
     MediaBegun,
     MediaDeleted,
     MediaFailed,
+    MediaKept,
+    MediaMarkedUnused,
     MediaProcessed,
     MediaPutOff,
     MediaRetried,
@@ -226,4 +231,47 @@ def test_ME_05_what_is_deleted_is_gone() -> None:
     "command", [processed(), failed(), begin(), try_failed(), retry(), delete()]
 )
 def test_what_was_never_uploaded_is_unknown(command: Any) -> None:
+    spec.when(command).refused("media_unknown", 404)
+
+
+WEEK = timedelta(days=7)
+MARKED = MediaMarkedUnused(marked_at=NOW, delete_at=NOW + WEEK, **SAID)
+KEPT = MediaKept(kept_at=NOW, **SAID)
+MARK, KEEP = MarkUnused(media_id=ID, **SYSTEM), KeepMedia(media_id=ID, **SYSTEM)
+
+
+def delete_unused(after: timedelta) -> DeleteUnused:
+    return DeleteUnused(media_id=ID, **{**SYSTEM, "asked_at": NOW + after})
+
+
+@pytest.mark.parametrize("ended", [PROCESSED, FAILED], ids=lambda each: each.kind)
+def test_CR_05_what_nothing_shows_is_marked_and_goes_a_week_later(ended: Any) -> None:
+    spec.given(UPLOADED, ended).when(MARK).then(MARKED)
+    spec.given(UPLOADED, ended, MARKED).when(MARK).then()
+    early = delete_unused(WEEK - timedelta(seconds=1))
+    spec.given(UPLOADED, ended, MARKED).when(early).then()
+    gone = MediaDeleted(deleted_at=NOW + WEEK, **SAID)
+    spec.given(UPLOADED, ended, MARKED).when(delete_unused(WEEK)).then(gone)
+
+
+def test_CR_05_what_is_shown_again_stays_and_has_its_whole_week_anew() -> None:
+    spec.given(UPLOADED, PROCESSED, MARKED).when(KEEP).then(KEPT)
+    spec.given(UPLOADED, PROCESSED, MARKED, KEPT).when(delete_unused(WEEK)).then()
+    spec.given(UPLOADED, PROCESSED, MARKED, KEPT).when(MARK).then(MARKED)
+    spec.given(UPLOADED, PROCESSED).when(KEEP).then()
+
+
+def test_CR_05_what_is_not_marked_or_not_drawn_yet_does_not_go() -> None:
+    spec.given(UPLOADED, PROCESSED).when(delete_unused(52 * WEEK)).then()
+    for before in ((UPLOADED,), SECOND, (UPLOADED, DELETED), (UPLOADED, FAILED, MARKED, PROCESSED)):
+        spec.given(*before).when(delete_unused(WEEK)).then()
+    for before in ((UPLOADED,), SECOND, (UPLOADED, DELETED)):
+        spec.given(*before).when(MARK).then()
+
+
+@pytest.mark.parametrize("command", [MARK, KEEP, delete_unused(WEEK)], ids=lambda each: each.kind)
+def test_CR_05_nobody_tidies_by_hand(command: Any) -> None:
+    for stranger in (OWN, *STRANGERS):
+        by_hand = command.model_copy(update=stranger)
+        spec.given(UPLOADED, PROCESSED, MARKED).when(by_hand).refused("role_not_allowed", 403)
     spec.when(command).refused("media_unknown", 404)

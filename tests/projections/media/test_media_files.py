@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,8 @@ from schemas.media import (
     MediaBegun,
     MediaDeleted,
     MediaFailed,
+    MediaKept,
+    MediaMarkedUnused,
     MediaProcessed,
     MediaPutOff,
     MediaRetried,
@@ -23,6 +26,7 @@ from schemas.media import (
 from schemas.messages import Event
 from tests.projections.history import BEGINNING, history, rows_of
 
+LATER = BEGINNING + timedelta(days=7)
 ID, OWNER = UUID(int=1), UUID(int=2)
 FOLDER = media_folder(OWNER, ID)
 ITEM = f"item/{UUID(int=4)}"
@@ -99,6 +103,15 @@ def test_ME_20_it_is_drawn_while_a_try_is_under_way(before: tuple[Event, ...]) -
     assert {waiting.status, drawing.status} == {MediaStatus.PROCESSING}
     for ending in (PUT_OFF, PROCESSED, FAILED, DELETED):
         assert not after(UPLOADED, *before, BEGUN, ending).drawing
+
+
+def test_CR_05_what_nothing_shows_tells_when_it_goes() -> None:
+    marked = MediaMarkedUnused(marked_at=BEGINNING, delete_at=LATER, **SAID)
+    kept = MediaKept(kept_at=BEGINNING, **SAID)
+    assert after(UPLOADED, PROCESSED, marked).delete_at == LATER
+    for ending in (kept, DELETED):
+        assert after(UPLOADED, PROCESSED, marked, ending).delete_at is None
+    assert after(UPLOADED, FAILED, marked, PROCESSED).delete_at is None
 
 
 def test_ME_05_of_what_is_deleted_nothing_but_that_it_was_is_left() -> None:
