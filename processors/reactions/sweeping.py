@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -81,18 +81,18 @@ async def clean_media(pool: asyncpg.Pool, commands: Commands, now: datetime) -> 
     """Mark uploads that nothing shows, and take those away that were marked a week ago and still are
     shown by nothing. Those that something shows again are unmarked first.
     """
-    asked = {"asked_at": now, "asked_by": "old_media", "asked_role": Role.SYSTEM}
-    steps = (
-        (media_files.used_again, KeepMedia),
-        (media_files.unused_for_long, DeleteUnused),
-        (media_files.unused, MarkUnused),
-    )
-    kept, deleted, marked = [
-        await _send(
-            pool, commands, now, due, lambda key, kind=kind: kind(media_id=UUID(key), **asked)
-        )
-        for due, kind in steps
-    ]
+    asked: dict[str, Any] = {
+        "asked_at": now,
+        "asked_by": "old_media",
+        "asked_role": Role.SYSTEM,
+    }
+
+    async def ask(due: Due, kind: type[KeepMedia | DeleteUnused | MarkUnused]) -> int:
+        return await _send(pool, commands, now, due, lambda key: kind(media_id=UUID(key), **asked))
+
+    kept = await ask(media_files.used_again, KeepMedia)
+    deleted = await ask(media_files.unused_for_long, DeleteUnused)
+    marked = await ask(media_files.unused, MarkUnused)
     log.info("media_cleaned", kept=kept, deleted=deleted, marked=marked)
     return Cleaned(marked, kept, deleted)
 
