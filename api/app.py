@@ -20,6 +20,7 @@ from api.favorites import sharing as wishlists
 from api.favorites import stats as favorite_stats
 from api.identity import account, api_keys, erasure, export, mail_links, oauth, standing
 from api.identity import routes as identity
+from api.items import images as item_images
 from api.items import routes as items
 from api.listings import duplicates as listing_duplicates
 from api.listings import explained as search_explained
@@ -32,6 +33,7 @@ from api.listings import routes as listings
 from api.listings import search
 from api.listings import seo as listing_seo
 from api.listings import vins as listing_vins
+from api.media import resizing
 from api.media import routes as images
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
@@ -60,6 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     preferences.router,
     wallet.router,
     images.router,
+    resizing.router,
     api_keys.router,
     listing_past.router,
     listing_images.router,
@@ -71,6 +74,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing_duplicates.router,
     messaging.router,
     items.router,
+    item_images.router,
     reviews.router,
     favorites.router,
     wishlists.router,

@@ -68,13 +68,21 @@ class Objects:
                 await self._delete(key)
 
     async def delete_folder(self, folder: str) -> int:
-        """Take away everything whose key begins with `folder/`; how many that were."""
+        """Take away everything whose key begins with `folder/`; how many that were. It looks again
+        until nothing is left: something may have been kept there meanwhile.
+        """
         count = 0
         async with _answering(DELETE_TIMEOUT_S):
-            async for found in obstore.list(self._store, folder):
-                for each in found:
-                    await self._delete(each["path"])
-                    count += 1
+            while found := await self._delete_once(folder):
+                count += found
+        return count
+
+    async def _delete_once(self, folder: str) -> int:
+        count = 0
+        async for found in obstore.list(self._store, folder):
+            for each in found:
+                await self._delete(each["path"])
+                count += 1
         return count
 
     async def everything(self) -> AsyncIterator[tuple[str, bytes]]:

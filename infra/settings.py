@@ -92,6 +92,12 @@ class Settings(BaseSettings):
         pattern=r"^$|^file:///.|^s3://.|^memory:///$",
         description="file:///folder, s3://bucket/folder; empty: a folder in the state folder",
     )
+    pictures_url: str = Field(
+        default="/api",
+        pattern=r"^(/api|https?://[^\s?#]*[^\s?#/])$",
+        description="what addresses of pictures begin with: a CDN's, which fetches what follows from"
+        " PUBLIC_URL/api; no stored data holds it",
+    )
     objects_endpoint: str = Field(default="", description="of an S3 that is not Amazon's")
     objects_region: str = ""
     objects_access_key: str = ""

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from producers.decider import Decider, Rejected
 from schemas.items import (
+    IMAGES_MAX,
     AddItemImage,
+    AddItemImages,
     CreateItem,
     DeleteItem,
     FailItemImage,
@@ -26,6 +28,7 @@ from schemas.items import (
     ItemImageAdded,
     ItemImageFailed,
     ItemImageRemoved,
+    ItemImagesAdded,
     ItemImagesSettled,
     ItemUpdated,
     RemoveItemImage,
@@ -36,6 +39,7 @@ from schemas.media import ImageVariants
 from schemas.messages import Fault, Role
 from schemas.money import minor_units
 
+EARLY_MAX = 2 * IMAGES_MAX
 STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})
 
 # What is known of each image: its variants, that it can't be drawn (False), or nothing yet (None).
@@ -60,17 +64,21 @@ class Processing:
     email_domain: str
     fields: ItemFields
     images: Images
+    early: Images = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Active:
-    """The campus sees it. `complete`: all of its images are drawn."""
+    """The campus sees it. `complete`: all of its images are drawn. `early` are uploads that are meant
+    for it and not its images yet, or no more (False).
+    """
 
     owner_id: UUID
     email_domain: str
     fields: ItemFields
     images: Images
     complete: bool
+    early: Images = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ def decide(command: ItemCommand, item: Item) -> Sequence[ItemEvent]:
             return update(command, item)
         case DeleteItem():
             return delete(command, item)
+        case AddItemImages():
+            return add_images(command, item)
         case AddItemImage():
             return add_image(command, item)
         case FailItemImage():
@@ -157,8 +167,34 @@ def delete(command: DeleteItem, item: Item) -> Sequence[ItemEvent]:
     """From any state that still exists."""
     if isinstance(item, Unoffered | Deleted) and command.asked_role is Role.SYSTEM:
         return []
-    images = tuple(_changeable(command, item).images)
+    found = _changeable(command, item)
+    early = [each for each, drawn in found.early.items() if drawn is not False]
+    images = (*found.images, *early)
     return [ItemDeleted(item_id=command.item_id, images=images, deleted_at=command.asked_at)]
+
+
+def add_images(command: AddItemImages, item: Item) -> Sequence[ItemEvent]:
+    """Those that it has not yet, by its owner alone: what staff would add were theirs. What is known
+    to have failed is not among them.
+    """
+    found = _changeable(command, item)
+    if command.asked_by != str(found.owner_id):
+        raise Rejected("not_owner", 403)
+    lost = {each for each, drawn in found.early.items() if drawn is False}
+    known = found.images.keys() | lost
+    wanted = [each for each in dict.fromkeys(command.media_ids) if each not in known]
+    if len(found.images) + len(wanted) > IMAGES_MAX:
+        detail = f"an item has at most {IMAGES_MAX} images, and this one has {len(found.images)}"
+        raise Rejected("too_many_images", 422, [Fault(pointer="/images", detail=detail)])
+    if not wanted:
+        return []
+    more = {each: found.early.get(each) for each in wanted}
+    added = ItemImagesAdded(
+        item_id=command.item_id,
+        images=tuple(_image(media_id, drawn) for media_id, drawn in more.items()),
+        added_at=command.asked_at,
+    )
+    return [added, *_settling(command, {**found.images, **more}, _told(found))]
 
 
 def add_image(command: AddItemImage, item: Item) -> Sequence[ItemEvent]:
@@ -189,7 +225,10 @@ def fail_image(command: FailItemImage, item: Item) -> Sequence[ItemEvent]:
 def remove_image(command: RemoveItemImage, item: Item) -> Sequence[ItemEvent]:
     """Its owner has deleted the picture. The item stays, and waits for it no more."""
     _require_system(command)
-    if not isinstance(item, Processing | Active) or command.media_id not in item.images:
+    if not isinstance(item, Processing | Active):
+        return []
+    early = item.early.get(command.media_id)
+    if command.media_id not in item.images and not early:
         return []
     removed = ItemImageRemoved(
         item_id=command.item_id, media_id=command.media_id, removed_at=command.asked_at
@@ -217,7 +256,7 @@ def _require_system(command: ItemCommand) -> None:
         raise Rejected("role_not_allowed", 403)
 
 
-def _changeable(command: UpdateItem | DeleteItem, item: Item) -> Existing:
+def _changeable(command: UpdateItem | DeleteItem | AddItemImages, item: Item) -> Existing:
     """The item, if it is of the asker's campus and theirs to change."""
     if isinstance(item, Unoffered):
         raise Rejected("item_unknown", 404)
@@ -256,12 +295,12 @@ def _minor(price: Decimal, currency: str) -> int:
 
 
 def _wants(item: Item, media_id: UUID) -> bool:
-    """Whether the image is, or may yet be, one of the item's."""
+    """Whether the image is, or may yet be, one of the item's. One that is lost stays so."""
     match item:
         case Unoffered():
             return True
         case Processing() | Active():
-            return media_id in item.images
+            return media_id in item.images or item.early.get(media_id) is not False
         case Deleted():
             return False
         case _:
@@ -269,7 +308,10 @@ def _wants(item: Item, media_id: UUID) -> bool:
 
 
 def _drawn(item: Item, media_id: UUID) -> Drawn:
-    return None if isinstance(item, Deleted) else item.images.get(media_id)
+    if isinstance(item, Deleted):
+        return None
+    early = {} if isinstance(item, Unoffered) else item.early
+    return {**early, **item.images}.get(media_id)
 
 
 def _image(media_id: UUID, drawn: Drawn) -> ItemImage:
@@ -282,7 +324,7 @@ def _following(
     command: ItemCommand, item: Item, media_id: UUID, drawn: Drawn
 ) -> Iterator[ItemEvent]:
     """What comes of one more image whose fate is known."""
-    if isinstance(item, Processing | Active):
+    if isinstance(item, Processing | Active) and media_id in item.images:
         yield from _settling(command, {**item.images, media_id: drawn}, _told(item))
 
 
@@ -351,16 +393,26 @@ def _evolved(item: Existing, event: ItemEvent) -> Item:
     match event:
         case ItemUpdated(fields=fields):
             return replace(item, fields=fields)
+        case ItemImagesAdded(images=images):
+            more = {each.media_id: _known(each) for each in images}
+            early = {each: drawn for each, drawn in item.early.items() if each not in more}
+            return replace(item, images={**item.images, **more}, early=early)
         case ItemImageAdded(media_id=media_id, variants=variants):
-            return replace(item, images={**item.images, media_id: variants})
+            return _with(item, media_id, variants)
         case ItemImageFailed(media_id=media_id):
-            return replace(item, images={**item.images, media_id: False})
+            return _with(item, media_id, False)
         case ItemImageRemoved(media_id=media_id):
-            return replace(item, images=_without(item.images, media_id))
+            return _early(
+                replace(item, images=_without(item.images, media_id)), media_id, drawn=False
+            )
         case ItemImagesSettled(outcome=outcome):
-            complete = outcome is ImageProcessing.COMPLETED
             return Active(
-                item.owner_id, item.email_domain, item.fields, item.images, complete=complete
+                item.owner_id,
+                item.email_domain,
+                item.fields,
+                item.images,
+                complete=outcome is ImageProcessing.COMPLETED,
+                early=item.early,
             )
         case ItemActivated() | ItemCreated():
             return item  # settled images come with it, in the same breath
@@ -368,6 +420,18 @@ def _evolved(item: Existing, event: ItemEvent) -> Item:
             return Deleted(item.owner_id, item.email_domain, seen=isinstance(item, Active))
         case _:
             assert_never(event)
+
+
+def _with(item: Existing, media_id: UUID, drawn: Drawn) -> Existing:
+    if media_id in item.images:
+        return replace(item, images={**item.images, media_id: drawn})
+    return _early(item, media_id, drawn)
+
+
+def _early(item: Existing, media_id: UUID, drawn: Drawn) -> Existing:
+    """What is meant for it and never becomes one of its images is known of within bounds."""
+    early = [*_without(item.early, media_id).items(), (media_id, drawn)]
+    return replace(item, early=dict(early[-EARLY_MAX:]))
 
 
 items: Decider[ItemCommand, Item, ItemEvent] = Decider(

@@ -1,27 +1,46 @@
-"""What may happen to an upload: it is drawn or it is not, and its owner may take it away."""
+"""What may happen to an upload: it is drawn or it is not, after as many tries as it takes within
+bounds, and its owner may take it away.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
 from producers.decider import Decider, Rejected
 from schemas.media import (
+    TRIES_MAX,
+    BeginDrawing,
     DeleteMedia,
+    DeleteUnused,
+    FailureReason,
+    KeepMedia,
+    MarkUnused,
+    MediaBegun,
     MediaCommand,
     MediaDeleted,
     MediaEvent,
     MediaFailed,
+    MediaKept,
+    MediaMarkedUnused,
     MediaProcessed,
+    MediaPutOff,
+    MediaRetried,
     MediaUploaded,
     RecordFailed,
     RecordProcessed,
+    RecordTryFailed,
+    RetryDrawing,
     UploadMedia,
     media_folder,
 )
 from schemas.messages import Command, Role
+
+PAUSE_FIRST = timedelta(seconds=2)  # doubled after each try
+UNUSED_WAIT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -31,18 +50,41 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Waiting:
-    """The original is there, the variants are not."""
+    """The original is there, the variants are not; the next try has this number."""
 
     owner_id: UUID
     subject: str | None
+    original: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A try is under way: the one of this number."""
+
+    owner_id: UUID
+    subject: str | None
+    original: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class PutOff:
+    """The try of this number went wrong, and the next waits for its time."""
+
+    owner_id: UUID
+    subject: str | None
+    original: str
+    attempt: int
 
 
 @dataclass(frozen=True)
 class Processed:
-    """Everybody can see it."""
+    """Everybody can see it. `delete_at`: it is marked as shown by nothing, and goes then."""
 
     owner_id: UUID
     subject: str | None
+    delete_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -51,6 +93,7 @@ class Failed:
 
     owner_id: UUID
     subject: str | None
+    delete_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +103,8 @@ class Deleted:
     owner_id: UUID
 
 
-Media: TypeAlias = Unknown | Waiting | Processed | Failed | Deleted
+Unfinished: TypeAlias = Waiting | Drawing | PutOff
+Media: TypeAlias = Unknown | Unfinished | Processed | Failed | Deleted
 
 
 def decide(command: MediaCommand, media: Media) -> Sequence[MediaEvent]:
@@ -68,12 +112,20 @@ def decide(command: MediaCommand, media: Media) -> Sequence[MediaEvent]:
     match command:
         case UploadMedia():
             return upload(command, media)
+        case BeginDrawing():
+            return begin(command, media)
+        case RecordTryFailed():
+            return record_try_failed(command, media)
+        case RetryDrawing():
+            return retry(command, media)
         case RecordProcessed():
             return record_processed(command, media)
         case RecordFailed():
             return record_failed(command, media)
         case DeleteMedia():
             return delete(command, media)
+        case MarkUnused() | KeepMedia() | DeleteUnused():
+            return tidy(command, media)
         case _:
             assert_never(command)
 
@@ -99,6 +151,58 @@ def upload(command: UploadMedia, media: Media) -> Sequence[MediaEvent]:
     ]
 
 
+def begin(command: BeginDrawing, media: Media) -> Sequence[MediaEvent]:
+    """The try that is waited for, once."""
+    _require_ours(command, media)
+    if not isinstance(media, Waiting) or media.attempt != command.attempt:
+        return []
+    return [
+        MediaBegun(
+            media_id=command.media_id,
+            owner_id=media.owner_id,
+            subject=media.subject,
+            attempt=command.attempt,
+            begun_at=command.asked_at,
+        )
+    ]
+
+
+def record_try_failed(command: RecordTryFailed, media: Media) -> Sequence[MediaEvent]:
+    """Another try is made after a pause; after the last one it has failed."""
+    _require_ours(command, media)
+    if not isinstance(media, Waiting | Drawing) or media.attempt != command.attempt:
+        return []
+    if command.attempt >= TRIES_MAX:
+        return [_failed(command, media, FailureReason.GAVE_UP)]
+    return [
+        MediaPutOff(
+            media_id=command.media_id,
+            owner_id=media.owner_id,
+            subject=media.subject,
+            attempt=command.attempt,
+            put_off_at=command.asked_at,
+            until=command.asked_at + PAUSE_FIRST * 2 ** (command.attempt - 1),
+        )
+    ]
+
+
+def retry(command: RetryDrawing, media: Media) -> Sequence[MediaEvent]:
+    """Only what was put off."""
+    _require_ours(command, media)
+    if not isinstance(media, PutOff):
+        return []
+    return [
+        MediaRetried(
+            media_id=command.media_id,
+            owner_id=media.owner_id,
+            subject=media.subject,
+            attempt=media.attempt + 1,
+            original=media.original,
+            retried_at=command.asked_at,
+        )
+    ]
+
+
 def record_processed(command: RecordProcessed, media: Media) -> Sequence[MediaEvent]:
     """Success after failure wins; whatever comes after the end changes nothing."""
     _require_system(command)
@@ -107,7 +211,7 @@ def record_processed(command: RecordProcessed, media: Media) -> Sequence[MediaEv
             raise Rejected("media_unknown", 404)
         case Processed() | Deleted():
             return []
-        case Waiting() | Failed():
+        case Waiting() | Drawing() | PutOff() | Failed():
             keys = [each.key for each in command.variants]
             _refuse_elsewhere(keys, media.owner_id, command.media_id)
             return [
@@ -131,18 +235,22 @@ def record_failed(command: RecordFailed, media: Media) -> Sequence[MediaEvent]:
             raise Rejected("media_unknown", 404)
         case Processed() | Failed() | Deleted():
             return []
-        case Waiting():
-            return [
-                MediaFailed(
-                    media_id=command.media_id,
-                    owner_id=media.owner_id,
-                    subject=media.subject,
-                    reason=command.reason,
-                    failed_at=command.asked_at,
-                )
-            ]
+        case Waiting() | Drawing() | PutOff():
+            return [_failed(command, media, command.reason)]
         case _:
             assert_never(media)
+
+
+def _failed(
+    command: RecordFailed | RecordTryFailed, media: Unfinished, reason: FailureReason
+) -> MediaFailed:
+    return MediaFailed(
+        media_id=command.media_id,
+        owner_id=media.owner_id,
+        subject=media.subject,
+        reason=reason,
+        failed_at=command.asked_at,
+    )
 
 
 def delete(command: DeleteMedia, media: Media) -> Sequence[MediaEvent]:
@@ -150,7 +258,7 @@ def delete(command: DeleteMedia, media: Media) -> Sequence[MediaEvent]:
     match media:
         case Unknown():
             raise Rejected("media_unknown", 404)
-        case Waiting() | Processed() | Failed() | Deleted():
+        case Waiting() | Drawing() | PutOff() | Processed() | Failed() | Deleted():
             own = command.asked_by == str(media.owner_id)
             if not own and command.asked_role is not Role.SYSTEM:
                 # Others may not even learn that there is one.
@@ -169,19 +277,70 @@ def delete(command: DeleteMedia, media: Media) -> Sequence[MediaEvent]:
             assert_never(media)
 
 
-def evolve(_media: Media, event: MediaEvent) -> Media:
+def tidy(command: MarkUnused | KeepMedia | DeleteUnused, media: Media) -> Sequence[MediaEvent]:
+    """Marked first and taken away after a while, if it still is marked."""
+    _require_ours(command, media)
+    if not isinstance(media, Processed | Failed):
+        return []
+    at = command.asked_at
+    said = {
+        "media_id": command.media_id,
+        "owner_id": media.owner_id,
+        "subject": media.subject,
+    }
+    match command:
+        case MarkUnused() if media.delete_at is None:
+            return [MediaMarkedUnused(marked_at=at, delete_at=at + UNUSED_WAIT, **said)]
+        case KeepMedia() if media.delete_at is not None:
+            return [MediaKept(kept_at=at, **said)]
+        case DeleteUnused() if media.delete_at is not None and media.delete_at <= at:
+            return [MediaDeleted(deleted_at=at, **said)]
+        case _:
+            return []
+
+
+def evolve(media: Media, event: MediaEvent) -> Media:
     """The upload after the event."""
     match event:
-        case MediaUploaded(owner_id=owner_id, subject=subject):
-            return Waiting(owner_id, subject)
+        case MediaUploaded(owner_id=owner_id, subject=subject, original=original):
+            return Waiting(owner_id, subject, original, 1)
+        case MediaBegun():
+            return _now(Drawing, media, event)
+        case MediaPutOff():
+            return _now(PutOff, media, event)
+        case MediaRetried(owner_id=owner_id, subject=subject, original=original):
+            return Waiting(owner_id, subject, original, event.attempt)
         case MediaProcessed(owner_id=owner_id, subject=subject):
             return Processed(owner_id, subject)
         case MediaFailed(owner_id=owner_id, subject=subject):
             return Failed(owner_id, subject)
+        case MediaMarkedUnused(delete_at=delete_at):
+            return _marked(media, delete_at)
+        case MediaKept():
+            return _marked(media, None)
         case MediaDeleted(owner_id=owner_id):
             return Deleted(owner_id)
         case _:
             assert_never(event)
+
+
+def _now(state: type[Drawing | PutOff], media: Media, event: MediaBegun | MediaPutOff) -> Media:
+    if not isinstance(media, Waiting | Drawing | PutOff):
+        return media
+    return state(event.owner_id, event.subject, media.original, event.attempt)
+
+
+def _marked(media: Media, delete_at: datetime | None) -> Media:
+    if not isinstance(media, Processed | Failed):
+        return media
+    return replace(media, delete_at=delete_at)
+
+
+def _require_ours(command: Command, media: Media) -> None:
+    """Follows from what becomes of something that there is."""
+    _require_system(command)
+    if isinstance(media, Unknown):
+        raise Rejected("media_unknown", 404)
 
 
 def _require_system(command: Command) -> None:

@@ -161,6 +161,16 @@ class DeleteItem(_ItemCommand):
     email_domain: EmailDomain | None = None
 
 
+class AddItemImages(_ItemCommand):
+    """Put these uploads behind its images; nothing need be known of them yet. `email_domain` is the
+    asker's campus.
+    """
+
+    kind: Literal["item.add_images"] = "item.add_images"
+    email_domain: EmailDomain
+    media_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=IMAGES_MAX)]
+
+
 class AddItemImage(_ItemCommand):
     """One of its images is drawn."""
 
@@ -193,6 +203,7 @@ ItemCommand: TypeAlias = (
     CreateItem
     | UpdateItem
     | DeleteItem
+    | AddItemImages
     | AddItemImage
     | FailItemImage
     | RemoveItemImage
@@ -224,8 +235,18 @@ class ItemUpdated(_ItemEvent):
     updated_at: AwareDatetime
 
 
+class ItemImagesAdded(_ItemEvent):
+    """It has more images. What was known of them by then stands in `images`."""
+
+    kind: Literal["item.images_added"] = "item.images_added"
+    images: Annotated[tuple[ItemImage, ...], Field(min_length=1)]
+    added_at: AwareDatetime
+
+
 class ItemImageAdded(_ItemEvent):
-    """One of its images is drawn. May come before the item itself, which then knows of it."""
+    """An image that is meant for it is drawn. May come before the item has it, or is there itself:
+    it then knows of it.
+    """
 
     kind: Literal["item.image_added"] = "item.image_added"
     media_id: UUID
@@ -275,6 +296,7 @@ class ItemDeleted(_ItemEvent):
 ItemEvent: TypeAlias = (
     ItemCreated
     | ItemUpdated
+    | ItemImagesAdded
     | ItemImageAdded
     | ItemImageFailed
     | ItemImageRemoved

@@ -19,6 +19,7 @@ from schemas.messages import Command, Event, category_of
 from schemas.texts import Form
 
 ORIGINAL_BYTES_MAX = 10 * 1024 * 1024
+TRIES_MAX = 3  # to draw a picture
 
 # media/<owner>/<media>/…: everything of one person in one folder, everything of one upload in
 # one below it. An original's name is a keyed hash, a variant's the hash of its bytes, so that
@@ -94,6 +95,8 @@ class ImageVariants(BaseModel):
 
 
 Variants = Annotated[tuple[Variant, ...], Field(min_length=1, max_length=10)]
+# Which try to draw it: the first is 1.
+Attempt = Annotated[int, Field(ge=1, le=100)]
 
 
 def media_stream(media_id: UUID | str) -> str:
@@ -137,6 +140,26 @@ class UploadMedia(_MediaCommand):
     filename_sealed: Sealed | None = None
 
 
+class BeginDrawing(_MediaCommand):
+    """A try is under way."""
+
+    kind: Literal["media.begin_drawing"] = "media.begin_drawing"
+    attempt: Attempt
+
+
+class RecordTryFailed(_MediaCommand):
+    """A try went wrong, and another one may not."""
+
+    kind: Literal["media.record_try_failed"] = "media.record_try_failed"
+    attempt: Attempt
+
+
+class RetryDrawing(_MediaCommand):
+    """The pause after a try that went wrong is over."""
+
+    kind: Literal["media.retry"] = "media.retry"
+
+
 class RecordProcessed(_MediaCommand):
     """The variants are in the object store."""
 
@@ -157,7 +180,36 @@ class DeleteMedia(_MediaCommand):
     kind: Literal["media.delete"] = "media.delete"
 
 
-MediaCommand: TypeAlias = UploadMedia | RecordProcessed | RecordFailed | DeleteMedia
+class MarkUnused(_MediaCommand):
+    """Nothing shows it: take it away, unless something does before its time has come."""
+
+    kind: Literal["media.mark_unused"] = "media.mark_unused"
+
+
+class KeepMedia(_MediaCommand):
+    """Something shows it after all."""
+
+    kind: Literal["media.keep"] = "media.keep"
+
+
+class DeleteUnused(_MediaCommand):
+    """Take it away, if it has been marked for long enough."""
+
+    kind: Literal["media.delete_unused"] = "media.delete_unused"
+
+
+MediaCommand: TypeAlias = (
+    UploadMedia
+    | BeginDrawing
+    | RecordTryFailed
+    | RetryDrawing
+    | RecordProcessed
+    | RecordFailed
+    | DeleteMedia
+    | MarkUnused
+    | KeepMedia
+    | DeleteUnused
+)
 
 
 class _MediaEvent(Event):
@@ -179,6 +231,32 @@ class MediaUploaded(_MediaEvent):
     uploaded_at: AwareDatetime
 
 
+class MediaBegun(_MediaEvent):
+    """A try to draw it is under way."""
+
+    kind: Literal["media.begun"] = "media.begun"
+    attempt: int
+    begun_at: AwareDatetime
+
+
+class MediaPutOff(_MediaEvent):
+    """A try went wrong; the next one is made after `until`."""
+
+    kind: Literal["media.put_off"] = "media.put_off"
+    attempt: int
+    put_off_at: AwareDatetime
+    until: AwareDatetime
+
+
+class MediaRetried(_MediaEvent):
+    """It waits to be drawn again; `attempt` is the number of the try that is to come."""
+
+    kind: Literal["media.retried"] = "media.retried"
+    attempt: int
+    original: OriginalKey
+    retried_at: AwareDatetime
+
+
 class MediaProcessed(_MediaEvent):
     """Every variant can be shown."""
 
@@ -195,6 +273,21 @@ class MediaFailed(_MediaEvent):
     failed_at: AwareDatetime
 
 
+class MediaMarkedUnused(_MediaEvent):
+    """Nothing shows it; it goes after `delete_at`."""
+
+    kind: Literal["media.marked_unused"] = "media.marked_unused"
+    marked_at: AwareDatetime
+    delete_at: AwareDatetime
+
+
+class MediaKept(_MediaEvent):
+    """It stays: something shows it after all."""
+
+    kind: Literal["media.kept"] = "media.kept"
+    kept_at: AwareDatetime
+
+
 class MediaDeleted(_MediaEvent):
     """It is gone; nothing may show it."""
 
@@ -202,6 +295,16 @@ class MediaDeleted(_MediaEvent):
     deleted_at: AwareDatetime
 
 
-MediaEvent: TypeAlias = MediaUploaded | MediaProcessed | MediaFailed | MediaDeleted
+MediaEvent: TypeAlias = (
+    MediaUploaded
+    | MediaBegun
+    | MediaPutOff
+    | MediaRetried
+    | MediaProcessed
+    | MediaFailed
+    | MediaMarkedUnused
+    | MediaKept
+    | MediaDeleted
+)
 
 CONTEXT = Context("media", get_args(MediaCommand), get_args(MediaEvent))

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.backends.rate_limits import TOLD, headers_of
+from api.entry import pictures
 from api.wire.caching import for_caches
 from api.wire.deadlines import waiting_for_the_client
 from api.wire.problems import (
@@ -42,7 +43,9 @@ _REQUEST_ID_FORM = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
 _UPLOADS = (
     (re.compile(r"POST /api/users/[0-9A-Fa-f-]{36}/avatar"), UPLOAD_BYTES_MAX),
     (
-        re.compile(r"POST /api/((media/)?images|items|listings/[0-9A-Fa-f-]{32,36}/images)"),
+        re.compile(
+            r"POST /api/((media/)?images|images/process|items|listings/[0-9A-Fa-f-]{32,36}/images)"
+        ),
         IMAGES_BYTES_MAX,
     ),
 )
@@ -70,9 +73,12 @@ class Edge:
     library's own extensions look for it; its middleware would do the same at thrice the cost.
     """
 
-    def __init__(self, app: ASGIApp, body_bytes_max: int = BODY_BYTES_MAX) -> None:
+    def __init__(
+        self, app: ASGIApp, body_bytes_max: int = BODY_BYTES_MAX, pictures_url: str = "/api"
+    ) -> None:
         self._app = app
         self._body_bytes_max = body_bytes_max
+        self._pictures_url = pictures_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -92,6 +98,7 @@ class Edge:
         signed = any(name == b"authorization" for name, _ in scope["headers"])
         request_id = _request_id(sent.get(_REQUEST_ID))
         correlation_id.set(request_id)
+        pictures.base.set(self._pictures_url)
 
         async def send_on(message: Message) -> None:
             nonlocal status
@@ -242,4 +249,4 @@ def _observe(scope: Scope, status: int, seconds: float) -> None:
 
 def install(app: FastAPI) -> None:
     """Put the layer around `app`."""
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, pictures_url=app.state.settings.pictures_url)

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from fastapi import Path, Request
 from pydantic import BaseModel
@@ -16,12 +18,17 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines
 from api.wire.problems import Problem, invalid, problem_responses
+from infra.settings import Settings
 from projections.image_columns import NAMES, NOT_DRAWN
 from schemas.messages import Fault
 from schemas.texts import Form
 
 # A picture's address holds the hash of its bytes: what is there never changes.
 FOREVER = "public, max-age=31536000, immutable"
+
+# What addresses of pictures begin with, as the settings say: set for each request by the layer around
+# the routes, since pictures stand in so many answers.
+base: ContextVar[str] = ContextVar("base", default="/api")
 
 PictureName = Annotated[
     str,
@@ -36,7 +43,7 @@ SHOWN: Final[dict[int | str, dict[str, Any]]] = {
 
 def url_of(key: str) -> str:
     """Where the picture under this key of the object store is shown."""
-    return f"/api/{key}"
+    return f"{base.get()}/{key}"
 
 
 class PictureAnswer(BaseModel):
@@ -71,24 +78,36 @@ async def shown(mesh: Machines, key: str) -> Response:
     if data is None:
         raise Problem(404, "picture_unknown", "There is no such picture")
     name = key.rpartition("/")[2]  # of our making, whatever the file was called that came
+    return answer_of(mesh.settings, data, name, "image/webp")
+
+
+def answer_of(settings: Settings, data: bytes, name: str, media_type: str) -> Response:
+    """A picture at an address that never shows another one."""
     headers = {"Cache-Control": FOREVER, "Content-Disposition": f'inline; filename="{name}"'}
-    return Response(data, headers=headers, media_type="image/webp")
+    if urlsplit(settings.pictures_url).netloc:
+        # Of a CDN's on another site: a browser shows there what says that it may be.
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return Response(data, headers=headers, media_type=media_type)
 
 
-def form_of(field: str, files_max: int = 1) -> dict[str, Any]:
-    """The OpenAPI description of a form with so many files under this name."""
+def form_of(field: str, files_max: int = 1, ids: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The OpenAPI description of a form with so many files under this name, and with these ids, given
+    with an example of each.
+    """
     file: dict[str, Any] = {"type": "string", "format": "binary"}
     example: Any = "(the bytes of a JPEG, PNG or WebP)"
     if files_max > 1:
         file = {"type": "array", "items": file, "minItems": 1, "maxItems": files_max}
         example = [example]
+    ids = ids or {}
+    about = {"type": "string", "format": "uuid", "description": "of what they are pictures"}
     schema = {
         "type": "object",
-        "required": [field],
-        "properties": {field: file},
+        "required": [*ids, field],
+        "properties": {**dict.fromkeys(ids, about), field: file},
         "additionalProperties": False,
     }
-    content = {"multipart/form-data": {"schema": schema, "example": {field: example}}}
+    content = {"multipart/form-data": {"schema": schema, "example": {**ids, field: example}}}
     return {"requestBody": {"required": True, "content": content}}
 
 

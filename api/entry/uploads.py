@@ -19,7 +19,13 @@ from infra.pictures import media_type_of
 from infra.vault import PersonKey
 from projections.journal.answers import any_answered
 from projections.media import media_files
-from schemas.media import ORIGINAL_BYTES_MAX, MediaType, UploadMedia, media_folder
+from schemas.media import (
+    ORIGINAL_BYTES_MAX,
+    DeleteMedia,
+    MediaType,
+    UploadMedia,
+    media_folder,
+)
 from schemas.messages import Fault
 from schemas.recorded import Reply
 from schemas.texts import shown_of
@@ -138,6 +144,16 @@ async def _is_kept(mesh: Machines, sending: CommandSender, step: str) -> bool:
     if sending.key is None:
         return False
     return await any_answered(mesh.postgres, [str(sending.new_id(step))])
+
+
+async def take_back(sending: CommandSender, found: Sequence[Taken | Refused]) -> None:
+    """What was kept for a thing that then refused it is nothing's picture. What came before is left
+    alone: it may be the thing's from then.
+    """
+    for place, each in enumerate(found):
+        if isinstance(each, Taken) and not each.reply.repeated:
+            command = DeleteMedia(media_id=each.media_id, **sending.asked)
+            await sending.reply_to(command, step=f"back/{place}")
 
 
 def told(found: Taken | Refused) -> dict[str, Any]:

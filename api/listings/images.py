@@ -18,7 +18,17 @@ from api.entry.consistency import CaughtUp
 from api.entry.doors import CHANGES, SIGNED_IN, Door
 from api.entry.pictures import form_of, sent_files
 from api.entry.routing import new_router
-from api.entry.uploads import FIELD, Aim, Refused, SentImage, Taken, refused_all, take_image, told
+from api.entry.uploads import (
+    FIELD,
+    Aim,
+    Refused,
+    SentImage,
+    Taken,
+    refused_all,
+    take_back,
+    take_image,
+    told,
+)
 from api.listings.bodies import CHANGED, IMAGE_ID, LISTING_ID, ListingChangedAnswer
 from api.listings.sight import PUBLIC, hidden, listing_for
 from api.profiles.sight import key_of
@@ -37,7 +47,6 @@ from schemas.listings import (
     ReorderListingImages,
     listing_stream,
 )
-from schemas.media import DeleteMedia
 from schemas.messages import Fault
 from schemas.recorded import Reply
 
@@ -107,7 +116,7 @@ async def add_listing_images(
                 found.append(await take_image(mesh, sending, key, file, aim))
             reply = await _added(sending, listing_id, found, against)
         except Problem:
-            await _take_back(sending, found)
+            await take_back(sending, found)
             raise
     body = {
         "images": [told(each) for each in found],
@@ -158,16 +167,6 @@ async def _against(request: Request, listing_id: UUID, caller: Caller) -> Proble
             faults=[Fault(pointer=f"/{FIELD}", detail=detail)],
         )
     return None
-
-
-async def _take_back(sending: CommandSender, found: Sequence[Taken | Refused]) -> None:
-    """What was kept for a listing that then refused it is nothing's picture. What came before is left
-    alone: it may be the listing's from then.
-    """
-    for place, each in enumerate(found):
-        if isinstance(each, Taken) and not each.reply.repeated:
-            command = DeleteMedia(media_id=each.media_id, **sending.asked)
-            await sending.reply_to(command, step=f"back/{place}")
 
 
 @router.put(

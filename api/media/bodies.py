@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.entry.uploads import FileError, SentImage
+from api.media.resizing import PATH, ResizedAnswer
 from schemas.media import FailureReason, MediaType
 
 _ID = "01980000-0000-7000-8000-000000000005"
@@ -30,17 +31,30 @@ class ShownVariant(BaseModel):
 
 
 class ImageAnswer(BaseModel):
-    """An upload. `failure`, `filename`, `type`, `size` and `version` are for its owner only."""
+    """An upload. `resized` tells where it is shown in other sizes and formats, which are drawn when they
+    are first asked for. `failure`, `filename`, `type`, `size` and `version` are for its owner only.
+    """
 
     id: str
     status: Literal["processing", "processed", "failed"]
     variants: dict[str, ShownVariant]
+    resized: list[ResizedAnswer]
     created_at: AwareDatetime
     failure: FileError | None = None
     filename: str | None = None
     type: MediaType | None = None
     size: int | None = None
     version: int | None = None
+
+
+class QueueAnswer(BaseModel):
+    """The queue of uploads; those that wait for another try are among `waiting`."""
+
+    success: Literal[True]
+    waiting: int
+    active: int
+    completed: int
+    failed: int
 
 
 FAILURES = {
@@ -81,10 +95,25 @@ IMAGE: dict[str, Any] = {
             ("large", "3", 1200),
         )
     },
+    "resized": [
+        {
+            "url": f"{PATH}?media={_ID}&w=320&h=240&fmt=webp&sig={'0' * 32}",
+            "width": 320,
+            "height": 240,
+            "format": "webp",
+        }
+    ],
     "created_at": "2026-03-01T12:00:00Z",
     "failure": None,
     "filename": "desk.jpg",
     "type": "image/jpeg",
     "size": 2_400_000,
     "version": 2,
+}
+QUEUE: dict[str, Any] = {
+    "success": True,
+    "waiting": 2,
+    "active": 1,
+    "completed": 5,
+    "failed": 1,
 }

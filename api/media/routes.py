@@ -16,12 +16,29 @@ from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
 from api.entry.commands import Sending, SendingFiles
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
-from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
+from api.entry.doors import (
+    ANYONE,
+    CHANGES,
+    OPERATORS,
+    SEARCHES,
+    SIGNED_IN,
+    UNLIMITED,
+    Door,
+)
 from api.entry.pictures import SHOWN, PictureName, form_of, sent_files, shown, url_of
 from api.entry.routing import new_router
 from api.entry.uploads import FIELD, Aim, Taken, refused_all, take_image, told
 from api.media import sight
-from api.media.bodies import FAILURES, IMAGE, SENT, ImageAnswer, SentImages
+from api.media.bodies import (
+    FAILURES,
+    IMAGE,
+    QUEUE,
+    SENT,
+    ImageAnswer,
+    QueueAnswer,
+    SentImages,
+)
+from api.media.resizing import resized_of
 from api.profiles.sight import key_of
 from api.wire.changes import answer
 from api.wire.etags import versioned
@@ -87,6 +104,22 @@ async def upload_images(
 
 
 @router.get(
+    "/api/images/queue-stats",
+    operation_id="read_image_queue",
+    response_model=QueueAnswer,
+    responses={**ok("How many", QUEUE), **problem_responses(400, 401, 403)},
+    openapi_extra=OPENAPI_EXTRA,
+)
+@Door(OPERATORS, SEARCHES)
+async def read_image_queue(request: Request, mesh: Mesh, _caller: SignedIn) -> Response:
+    """How many uploads wait to be drawn, for another try too, how many are being drawn, and how
+    many of those that are still there are drawn or can't be.
+    """
+    await UPLOADS.wait(request)
+    return private_json({"success": True, **await media_files.queue(mesh.postgres)})
+
+
+@router.get(
     "/api/images/{image_id:uuid}",
     operation_id="read_image",
     response_model=ImageAnswer,
@@ -114,6 +147,7 @@ async def read_image(image_id: UUID, request: Request, mesh: Mesh, caller: Signe
         "id": row["key"],
         "status": row["status"],
         "variants": variants_of(row),
+        "resized": resized_of(mesh.settings, row),
         "created_at": row["created_at"],
     }
     if own:

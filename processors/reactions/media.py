@@ -1,28 +1,34 @@
 """Uploaded pictures are drawn in every size, and go when they are deleted.
 
 Both are one effect: an upload and its end stand in one stream and so in one lane, one after the
-other. Nothing is stored behind the back of what takes everything away.
+other. Nothing is stored behind the back of what takes everything away. A try that goes wrong is put
+off by its decider and comes back as an event, so that no pause holds up the pictures behind it.
 """
 
 from __future__ import annotations
 
-from asyncio import sleep
-from datetime import datetime
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import structlog
 
 from infra.objects import Objects
-from infra.pictures import PictureError, PictureTooLargeError, webp_key
-from processors.reacting.effects import Effect, Tools
+from infra.pictures import PictureError, Pictures, PictureTooLargeError, webp_key
+from processors.reacting.effects import Effect, OutsideDownError, Tools
 from processors.reactions.pictures import object_store
 from schemas.media import (
+    TRIES_MAX,
+    BeginDrawing,
     FailureReason,
     MediaDeleted,
+    MediaRetried,
     MediaUploaded,
     RecordFailed,
     RecordProcessed,
+    RecordTryFailed,
     Variant,
     VariantName,
     media_folder,
@@ -31,6 +37,7 @@ from schemas.messages import Role
 from schemas.recorded import Recorded
 
 NAME = "process_media"
+BEGIN = "begin_media"  # its commands' ids are others than those that tell how it went
 ASKED_BY = f"effect/{NAME}"
 # Width and height in pixels; a picture fits inside and is never enlarged.
 BOXES = {
@@ -38,61 +45,109 @@ BOXES = {
     VariantName.MEDIUM: (800, 600),
     VariantName.LARGE: (1200, 900),
 }
-ATTEMPTS_MAX = 3
-PAUSE_FIRST_S = 2.0  # doubled after each attempt
+# Both together are less than a lane gives one event (RUN_TIMEOUT_S of processors.reacting.lanes).
+TURN_WAIT_S = 20.0
+TRY_TIMEOUT_S = 30.0
 
 log = structlog.get_logger()
 
-Outcome = tuple[Variant, ...] | FailureReason
+Heard = MediaUploaded | MediaRetried
+Outcome = tuple[Variant, ...] | FailureReason | None
 
 
-async def process_media(recorded: Recorded[MediaUploaded | MediaDeleted], tools: Tools) -> None:
-    """Draw what was uploaded and tell the log how that went; drop what was deleted."""
+async def process_media(recorded: Recorded[Heard | MediaDeleted], tools: Tools) -> None:
+    """Draw what waits to be drawn and tell the log how that went; drop what was deleted."""
     event = recorded.event
     if isinstance(event, MediaDeleted):
         with object_store(tools.settings) as objects:
             await objects.delete_folder(media_folder(event.owner_id, event.media_id))
         return
-    outcome = None if await _left(event, tools) else await _outcome(event, tools)
-    # Again, for whoever left meanwhile: what is stored from here on, nobody would take away.
-    if outcome is None or await _left(event, tools):
-        with object_store(tools.settings) as objects:
-            await objects.delete_folder(media_folder(event.owner_id))
+    async with _turn(tools.pictures):
+        await _draw(recorded, event, tools)
+
+
+@asynccontextmanager
+async def _turn(pictures: Pictures) -> AsyncIterator[None]:
+    """Be one of the few who draw; while they take long, others wait without its being a try."""
+    try:
+        async with asyncio.timeout(TURN_WAIT_S):
+            await pictures.jobs.acquire()
+    except TimeoutError as error:
+        message = "as many pictures are being drawn as may be at once"
+        raise OutsideDownError(message) from error
+    try:
+        yield
+    finally:
+        pictures.jobs.release()
+
+
+async def _draw(recorded: Recorded[Any], event: Heard, tools: Tools) -> None:
+    if await _left(event, tools):
+        await _drop_all(event, tools)
         return
-    asked_at = recorded.recorded_at
-    await tools.commands.send(NAME, recorded, [_command(event.media_id, outcome, asked_at)])
-    failure = outcome if isinstance(outcome, FailureReason) else None
-    said = "media_failed" if failure else "media_processed"
-    log.info(said, media_id=str(event.media_id), reason=failure)
+    attempt = event.attempt if isinstance(event, MediaRetried) else 1
+    about = {"media_id": event.media_id, "asked_by": ASKED_BY, "asked_role": Role.SYSTEM}
+    begin = BeginDrawing(attempt=attempt, asked_at=recorded.recorded_at, **about)
+    await tools.commands.send(BEGIN, recorded, [begin])
+    outcome = await _outcome(event, attempt, tools)
+    # Again, for whoever left meanwhile: what is stored from here on, nobody would take away.
+    if await _left(event, tools):
+        await _drop_all(event, tools)
+        return
+    command: RecordTryFailed | RecordFailed | RecordProcessed
+    if outcome is None:
+        # By the clock, and not by the event: the pause begins when the try has ended.
+        command = RecordTryFailed(attempt=attempt, asked_at=datetime.now(UTC), **about)
+    elif isinstance(outcome, FailureReason):
+        command = RecordFailed(reason=outcome, asked_at=recorded.recorded_at, **about)
+    else:
+        command = RecordProcessed(variants=outcome, asked_at=recorded.recorded_at, **about)
+    await tools.commands.send(NAME, recorded, [command])
+    _tell(event, attempt, outcome)
 
 
-async def _left(event: MediaUploaded, tools: Tools) -> bool:
+async def _left(event: Heard, tools: Tools) -> bool:
     return await tools.vault.person(event.owner_id) is None
 
 
-async def _outcome(event: MediaUploaded, tools: Tools) -> Outcome:
-    """The variants, stored; or why there are none, once trying again is of no use."""
-    for attempt in range(1, ATTEMPTS_MAX + 1):
-        try:
+async def _drop_all(event: Heard, tools: Tools) -> None:
+    with object_store(tools.settings) as objects:
+        await objects.delete_folder(media_folder(event.owner_id))
+
+
+def _tell(event: Heard, attempt: int, outcome: Outcome) -> None:
+    about = {"media_id": str(event.media_id), "attempt": attempt}
+    if outcome is None and attempt < TRIES_MAX:
+        log.warning("media_put_off", **about)
+    elif outcome is None:
+        log.warning("media_failed", reason=FailureReason.GAVE_UP, **about)
+    elif isinstance(outcome, FailureReason):
+        log.info("media_failed", reason=outcome, **about)
+    else:
+        log.info("media_processed", reason=None, **about)
+
+
+async def _outcome(event: Heard, attempt: int, tools: Tools) -> Outcome:
+    """The variants, stored; or why there are none. None: another try may do better."""
+    try:
+        async with asyncio.timeout(TRY_TIMEOUT_S):
             with object_store(tools.settings) as objects:
                 return await _variants(event, tools, objects)
-        except PictureTooLargeError:
-            return FailureReason.TOO_LARGE
-        except PictureError:
-            return FailureReason.UNREADABLE
-        except Exception as error:  # noqa: BLE001 - whatever it is, its owner must be told
-            log.warning(
-                "media_attempt_failed",
-                media_id=str(event.media_id),
-                attempt=attempt,
-                error=type(error).__name__,
-            )
-        if attempt < ATTEMPTS_MAX:
-            await sleep(PAUSE_FIRST_S * 2 ** (attempt - 1))
-    return FailureReason.GAVE_UP
+    except PictureTooLargeError:
+        return FailureReason.TOO_LARGE
+    except PictureError:
+        return FailureReason.UNREADABLE
+    except Exception as error:  # noqa: BLE001 - whatever it is, its owner must be told
+        log.warning(
+            "media_attempt_failed",
+            media_id=str(event.media_id),
+            attempt=attempt,
+            error=type(error).__name__,
+        )
+        return None
 
 
-async def _variants(event: MediaUploaded, tools: Tools, objects: Objects) -> Outcome:
+async def _variants(event: Heard, tools: Tools, objects: Objects) -> Outcome:
     original = await objects.get(event.original)
     if original is None:
         return FailureReason.ORIGINAL_MISSING
@@ -116,18 +171,4 @@ async def _variants(event: MediaUploaded, tools: Tools, objects: Objects) -> Out
     return tuple(variants)
 
 
-def _command(
-    media_id: UUID, outcome: Outcome, asked_at: datetime
-) -> RecordProcessed | RecordFailed:
-    asked: dict[str, Any] = {
-        "media_id": media_id,
-        "asked_at": asked_at,
-        "asked_by": ASKED_BY,
-        "asked_role": Role.SYSTEM,
-    }
-    if isinstance(outcome, FailureReason):
-        return RecordFailed(reason=outcome, **asked)
-    return RecordProcessed(variants=outcome, **asked)
-
-
-PROCESS_MEDIA = Effect(NAME, (MediaUploaded, MediaDeleted), process_media)
+PROCESS_MEDIA = Effect(NAME, (MediaUploaded, MediaRetried, MediaDeleted), process_media)

@@ -46,9 +46,10 @@ from processors.reactions.mailing.mails import MAILING
 from processors.reactions.media import PROCESS_MEDIA
 from processors.reactions.pictures import DROP_PICTURES
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
-from processors.reactions.sweeping import SWEEP
+from processors.reactions.sweeping import OLD_MEDIA, SWEEP
 
 RETRY_S = 0.5
+PICTURES_AT_ONCE = 3
 CONNECTIONS_MAX = 4  # to Postgres, of all handlers together
 # Every reaction. A new one is listed in its context.
 REACTIONS: tuple[Reaction, ...] = (
@@ -75,7 +76,7 @@ EFFECTS: tuple[Effect, ...] = (
     MARK_PARKED,
 )
 # Every calendar job.
-JOBS: tuple[CalendarJob, ...] = (SWEEP, *DIGESTS)
+JOBS: tuple[CalendarJob, ...] = (SWEEP, OLD_MEDIA, *DIGESTS)
 
 log = structlog.get_logger()
 
@@ -109,7 +110,7 @@ async def run_reactor(
 @asynccontextmanager
 async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[Tools]:
     """What handlers may use; connects nowhere before its first use."""
-    pictures = Pictures()
+    pictures = Pictures(PICTURES_AT_ONCE)
     opensearch = open_opensearch(settings)
     try:
         async with await open_pool(settings, size_min=0, size_max=CONNECTIONS_MAX) as pool:

@@ -1,6 +1,6 @@
-"""The hourly sweep: sessions past their end and lapsed one-time tokens are cleared away. What is
-due stands in the read models; whether it really is due is for the deciders to say, so that sweeping
-twice is sweeping once.
+"""The hourly sweep, which clears sessions past their end and lapsed one-time tokens away, and the
+weekly one of pictures that nothing shows. What is due stands in the read models; whether it really is
+due is for the deciders to say, so that sweeping twice is sweeping once.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -20,8 +20,10 @@ from processors.reacting.calendar import CalendarJob
 from processors.reacting.commands import Commands
 from processors.reacting.scheduler import forget_sent
 from projections.identity import sessions, verification_tokens
+from projections.media import media_files
 from projections.reads import Reads
 from schemas.identity import SweepSessions, SweepTokens
+from schemas.media import DeleteUnused, KeepMedia, MarkUnused
 from schemas.messages import Command, Role
 from schemas.recorded import uncaused
 
@@ -39,6 +41,15 @@ class Swept:
 
     sessions: int
     people: int
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """How many uploads were asked to be marked, kept and deleted."""
+
+    marked: int
+    kept: int
+    deleted: int
 
 
 async def sweep(pool: asyncpg.Pool, commands: Commands, now: datetime) -> Swept:
@@ -64,6 +75,26 @@ async def sweep(pool: asyncpg.Pool, commands: Commands, now: datetime) -> Swept:
     await forget_sent(pool)
     log.info("swept", sessions=swept.sessions, people=swept.people)
     return swept
+
+
+async def clean_media(pool: asyncpg.Pool, commands: Commands, now: datetime) -> Cleaned:
+    """Mark uploads that nothing shows, and take those away that were marked a week ago and still are
+    shown by nothing. Those that something shows again are unmarked first.
+    """
+    asked: dict[str, Any] = {
+        "asked_at": now,
+        "asked_by": "old_media",
+        "asked_role": Role.SYSTEM,
+    }
+
+    async def ask(due: Due, kind: type[KeepMedia | DeleteUnused | MarkUnused]) -> int:
+        return await _send(pool, commands, now, due, lambda key: kind(media_id=UUID(key), **asked))
+
+    kept = await ask(media_files.used_again, KeepMedia)
+    deleted = await ask(media_files.unused_for_long, DeleteUnused)
+    marked = await ask(media_files.unused, MarkUnused)
+    log.info("media_cleaned", kept=kept, deleted=deleted, marked=marked)
+    return Cleaned(marked, kept, deleted)
 
 
 async def _send(
@@ -92,4 +123,5 @@ async def _pages(pool: asyncpg.Pool, now: datetime, due: Due) -> AsyncIterator[S
             return
 
 
+OLD_MEDIA = CalendarJob("old_media", "0 3 * * 0", "UTC", clean_media)
 SWEEP = CalendarJob("sweep", "0 * * * *", "UTC", sweep)

@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from sqlalchemy import Index, MetaData, Table
 
-from projections.image_columns import image_columns, with_variants, without_image
+from projections.image_columns import image_columns, with_images, with_variants, without_image
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
@@ -31,6 +31,7 @@ from schemas.items import (
     ItemImageAdded,
     ItemImageFailed,
     ItemImageRemoved,
+    ItemImagesAdded,
     ItemImagesSettled,
     ItemStatus,
     ItemUpdated,
@@ -101,6 +102,8 @@ def _changes(row: Item, event: ItemEvent) -> dict[str, Any]:
     match event:
         case ItemUpdated(fields=stated, updated_at=at):
             return {"updated_at": at, **_stated(stated)}
+        case ItemImagesAdded(images=images, added_at=at):
+            return {"updated_at": at, **with_images(row, images)}
         case ItemImageAdded(media_id=media_id, variants=variants, added_at=at):
             return {"updated_at": at, **with_variants(row, media_id, variants)}
         case ItemImageRemoved(media_id=media_id, removed_at=at):
@@ -138,7 +141,7 @@ Index("waiting", table.c.created_at, table.c.key, postgresql_where=table.c.statu
 
 items = Projection(
     name="items",
-    version=1,
+    version=2,
     hears=get_args(ItemEvent),
     key=key,
     fold=fold,

@@ -4,7 +4,7 @@ has one per variant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -17,10 +17,15 @@ from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.media import (
     FailureReason,
+    MediaBegun,
     MediaDeleted,
     MediaEvent,
     MediaFailed,
+    MediaKept,
+    MediaMarkedUnused,
     MediaProcessed,
+    MediaPutOff,
+    MediaRetried,
     MediaType,
     MediaUploaded,
 )
@@ -38,7 +43,8 @@ class MediaStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """An upload. Keys are those of the object store; sides are in pixels, sizes in bytes.
+    """An upload. Keys are those of the object store; sides are in pixels, sizes in bytes. `drawing`:
+    a try to draw it is under way. `delete_at`: nothing shows it, and it goes then.
 
     The n-th entries of the `variant_…` columns tell of one variant, the smallest first. Of a
     deleted upload only whose it was is left: a link to it may still be opened.
@@ -49,12 +55,14 @@ class MediaFile:
     created_at: datetime
     updated_at: datetime
     version: int
+    drawing: bool = False
     subject: str | None = None
     filename_sealed: str | None = None
     type: MediaType | None = None
     size: int | None = None
     original: str | None = None
     failure: FailureReason | None = None
+    delete_at: datetime | None = None
     variant_types: tuple[str, ...] = ()
     variant_keys: tuple[str, ...] = ()
     variant_widths: tuple[int, ...] = ()
@@ -73,12 +81,19 @@ def fold(row: MediaFile | None, recorded: Recorded[MediaEvent]) -> MediaFile | N
     match event:
         case MediaUploaded():
             return _uploaded(event, version)
+        case MediaBegun() | MediaPutOff() | MediaRetried():
+            return row and replace(row, version=version, **_underway(event))
         case MediaProcessed():
             return row and replace(row, version=version, **_variants(event))
         case MediaFailed(reason=reason, failed_at=at):
+            failed = MediaStatus.FAILED
             return row and replace(
-                row, version=version, status=MediaStatus.FAILED, failure=reason, updated_at=at
+                row, version=version, status=failed, drawing=False, failure=reason, updated_at=at
             )
+        case MediaMarkedUnused(marked_at=at, delete_at=delete_at):
+            return row and replace(row, version=version, delete_at=delete_at, updated_at=at)
+        case MediaKept(kept_at=at):
+            return row and replace(row, version=version, delete_at=None, updated_at=at)
         case MediaDeleted(deleted_at=at):
             return row and MediaFile(
                 user_id=row.user_id,
@@ -106,10 +121,22 @@ def _uploaded(event: MediaUploaded, version: int) -> MediaFile:
     )
 
 
+def _underway(event: MediaBegun | MediaPutOff | MediaRetried) -> dict[str, Any]:
+    match event:
+        case MediaBegun(begun_at=at):
+            return {"drawing": True, "updated_at": at}
+        case MediaPutOff(put_off_at=at) | MediaRetried(retried_at=at):
+            return {"drawing": False, "updated_at": at}
+        case _:
+            assert_never(event)
+
+
 def _variants(event: MediaProcessed) -> dict[str, Any]:
     drawn = event.variants
     return {
         "status": MediaStatus.PROCESSED,
+        "drawing": False,
+        "delete_at": None,
         "failure": None,
         "updated_at": event.processed_at,
         "variant_types": tuple(each.name.value for each in drawn),
@@ -122,6 +149,8 @@ def _variants(event: MediaProcessed) -> dict[str, Any]:
 
 table = Table("media_files", MetaData(), *columns_of(MediaFile))
 Index("media_of_person", table.c.user_id, table.c.key)
+Index("media_to_delete", table.c.key, postgresql_where=table.c.delete_at.isnot(None))
+Index("media_by_status", table.c.status, table.c.drawing)
 
 IMAGE_VARIANTS_VIEW = """
     CREATE OR REPLACE VIEW reads.image_variants AS
@@ -137,7 +166,7 @@ IMAGE_VARIANTS_VIEW = """
 
 media_files = Projection(
     name="media_files",
-    version=1,
+    version=3,
     hears=get_args(MediaEvent),
     key=key,
     fold=fold,
@@ -167,3 +196,66 @@ async def bytes_of(reads: Reads, user_id: str) -> int:
     """The bytes that all uploads of a person take, as they were sent. What was deleted has none."""
     row = await reads.fetchrow(_BYTES_OF, user_id)
     return int(row["bytes"]) if row is not None else 0
+
+
+_QUEUE = """
+    SELECT count(*) FILTER (WHERE status = 'processing' AND NOT drawing) AS waiting,
+           count(*) FILTER (WHERE status = 'processing' AND drawing) AS active,
+           count(*) FILTER (WHERE status = 'processed') AS completed,
+           count(*) FILTER (WHERE status = 'failed') AS failed
+    FROM reads.media_files
+"""
+
+
+async def queue(reads: Reads) -> Mapping[str, int]:
+    """How many uploads wait to be drawn, are being drawn, are drawn, and can't be."""
+    row = await reads.fetchrow(_QUEUE)
+    return dict(row or {})
+
+
+# What an upload is for, by its subject: each kind of thing that shows pictures has a row here. What
+# has no row, because it waits to be mended or is not read yet, is taken to show it.
+_THING = """
+    LEFT JOIN LATERAL (
+        SELECT status = 'deleted' OR NOT file.key = ANY(image_ids) AS without
+        FROM reads.listing_page
+        WHERE file.subject LIKE 'listing/%' AND key = split_part(file.subject, '/', 2)
+        UNION ALL
+        SELECT status = 'deleted' OR NOT file.key = ANY(image_ids)
+        FROM reads.items
+        WHERE file.subject LIKE 'item/%' AND key = split_part(file.subject, '/', 2)
+    ) AS thing ON true
+"""
+_UNUSED = f"""
+    SELECT file.key FROM reads.media_files AS file {_THING}
+    WHERE file.status IN ('processed', 'failed') AND file.delete_at IS NULL
+      AND file.created_at < $1::timestamptz - interval '1 day'
+      AND (file.subject IS NULL OR thing.without) AND file.key > $2
+    ORDER BY file.key LIMIT $3
+"""  # noqa: S608 - our own names
+_MARKED = f"""
+    SELECT file.key FROM reads.media_files AS file {_THING}
+    WHERE file.delete_at <= $1 AND (file.subject IS NULL OR thing.without) AND file.key > $2
+    ORDER BY file.key LIMIT $3
+"""  # noqa: S608 - our own names
+_USED = f"""
+    SELECT file.key FROM reads.media_files AS file {_THING}
+    WHERE file.delete_at IS NOT NULL AND $1::timestamptz IS NOT NULL AND NOT thing.without
+      AND file.key > $2
+    ORDER BY file.key LIMIT $3
+"""  # noqa: S608 - our own names
+
+
+async def unused(reads: Reads, now: datetime, after: str, limit: int) -> Sequence[str]:
+    """The next uploads that nothing shows, a day after they came, and that are not marked yet."""
+    return [row["key"] for row in await reads.fetch(_UNUSED, now, after, limit)]
+
+
+async def used_again(reads: Reads, now: datetime, after: str, limit: int) -> Sequence[str]:
+    """The next uploads that are marked and that something shows."""
+    return [row["key"] for row in await reads.fetch(_USED, now, after, limit)]
+
+
+async def unused_for_long(reads: Reads, now: datetime, after: str, limit: int) -> Sequence[str]:
+    """The next uploads that are marked, whose time has come, and that still nothing shows."""
+    return [row["key"] for row in await reads.fetch(_MARKED, now, after, limit)]

@@ -26,6 +26,14 @@ from schemas.listings import (
     ListingSold,
     ListingUnpublished,
 )
+from schemas.media import (
+    MediaDeleted,
+    MediaFailed,
+    MediaProcessed,
+    MediaPutOff,
+    MediaRetried,
+    RetryDrawing,
+)
 from schemas.messages import Command
 from schemas.recorded import Recorded
 
@@ -62,6 +70,18 @@ def _expire(stream_id: str, asked: Mapping[str, Any]) -> Command:
     return ExpireListing(listing_id=UUID(stream_id.partition("/")[2]), **asked)
 
 
+def _drawn_again(
+    recorded: Recorded[MediaPutOff | MediaRetried | MediaProcessed | MediaFailed | MediaDeleted],
+) -> datetime | None:
+    event = recorded.event
+    return event.until if isinstance(event, MediaPutOff) else None
+
+
+def _retry(stream_id: str, asked: Mapping[str, Any]) -> Command:
+    return RetryDrawing(media_id=UUID(stream_id.partition("/")[2]), **asked)
+
+
+DRAWN = (MediaPutOff, MediaRetried, MediaProcessed, MediaFailed, MediaDeleted)
 OFFERED = (
     ListingPublished,
     ListingRenewed,
@@ -77,6 +97,7 @@ TIMERS: tuple[Timer, ...] = (
     Timer("lift_ban", (UserBanned, UserUnbanned, UserDeleted), _banned_until, _lift_ban),
     Timer("item_images", (ItemCreated, ItemActivated, ItemDeleted), _images_until, _stop_waiting),
     Timer("expire_listing", OFFERED, _offered_until, _expire),
+    Timer("retry_media", DRAWN, _drawn_again, _retry),
 )
 BY_NAME: Mapping[str, Timer] = {each.name: each for each in TIMERS}
 
@@ -122,14 +143,14 @@ Index("due", table.c.due_at, table.c.key)
 
 timers: Projection[Timers] = Projection(
     name="timers",
-    version=2,
+    version=3,
     hears=tuple(dict.fromkeys(event for timer in TIMERS for event in timer.hears)),
     key=key,
     fold=fold,
     row=Timers,
     target=PostgresTable(table),
     rows_of=lambda stream_id: (stream_id,),
-    erased_by=(UserDeleted, ItemDeleted, ListingDeleted),
+    erased_by=(UserDeleted, ItemDeleted, ListingDeleted, MediaDeleted),
 )
 
 # Only streams whose first timer is due can have one that is. `mesh.timers_sent` says which commands

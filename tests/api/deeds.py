@@ -338,6 +338,14 @@ async def create_item(shop: Shop) -> Deed:
     return shop.deed(person, "POST", "/api/items", spoil, data=LAPTOP, files=files)
 
 
+async def process_images(shop: Shop) -> Deed:
+    person = await student(shop.mesh, campus())
+    item_id = await person.have()
+    spoil = lambda: person.ask("DELETE", f"/api/items/{item_id}", headers=ANY)  # noqa: E731
+    files, about = [("images", ("a.png", photo()))], {"itemId": item_id}
+    return shop.deed(person, "POST", "/api/images/process", spoil, data=about, files=files)
+
+
 async def own_items(mesh: Mesh, user_id: str) -> list[str]:
     async def there() -> list[str]:
         query = "SELECT key FROM reads.items WHERE owner_id = $1"
@@ -455,6 +463,7 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "hide_conversation": in_chat("DELETE"),
     "mark_messages_read": mark_messages_read,
     "create_item": create_item,
+    "process_images": process_images,
     "update_item": on_item("PATCH", json={"title": "Newer laptop"}),
     "replace_item_fields": on_item("PUT", json={"title": "Newer laptop"}),
     "delete_item": on_item("DELETE"),

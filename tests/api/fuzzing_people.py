@@ -42,7 +42,9 @@ LAST_DEEDS: Final = frozenset(
     }
 )
 # What the doors open to all, and the campus to its own: tests/api/items/test_items.py has the refusals.
-OF_THE_CAMPUS: Final = frozenset({"create_item", "list_items", "list_item_categories"})
+OF_THE_CAMPUS: Final = frozenset(
+    {"create_item", "list_items", "list_item_categories", "process_images"}
+)
 # What is never as it was afterwards has things of its own, for the others to find theirs whole.
 USED_UP: Final = frozenset(
     {

@@ -9,7 +9,7 @@ from tests.house.worst_cases import COMMAND, MEMORY, PAGE, ROW, WORK, page
 
 # Kept from nobody: leaving, and what is read from one row or from memory.
 UNLIMITED = {"log_out", "log_out_everywhere", "health_startup", "health_ready", "view_listing", "read_listing",
-             "read_listing_prices", "read_avatar", "read_variant", "list_identities",
+             "read_listing_prices", "read_avatar", "read_variant", "resize_image", "list_identities",
              "list_sessions", "list_api_keys"}  # fmt: skip
 
 

@@ -49,6 +49,9 @@ WORK: dict[str, str] = {
          "read_seller", "read_review", "read_review_vote", "read_image", "read_item",
          "read_favorite", "read_listing_quality", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
         ROW),
+    "resize_image": f"{ROW}; one picture of at most 1200 by 900 pixels drawn in a thread, at most 8 waiting (503 "
+    "beyond), once for each of 18 signed addresses of it and counted as a search; then kept",
+    "read_image_queue": "four counts of all uploads by an index",
     "read_seller_stats": "the reviews of one seller, counted by an index",
     "read_listing": f"{ROW}; at most 10,001 who keep it in mind are counted by an index; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
@@ -133,7 +136,7 @@ WORK: dict[str, str] = {
     "upload_avatar": PICTURE,
     **dict.fromkeys(("upload_images", "upload_media_images"), f"{FILES}; a command a file"),
     **dict.fromkeys(
-        ("create_item", "add_listing_images"), f"{FILES}; a command a file and one more"),
+        ("create_item", "add_listing_images", "process_images"), f"{FILES}; a command a file and one more"),
 }  # fmt: skip
 
 _INTRODUCTION = """# The worst cases

@@ -73,6 +73,25 @@ async def test_PR_14_a_folder_goes_with_all_that_is_in_it(objects: Objects) -> N
     assert await objects.get("p/one-and-more") == b"1"
 
 
+async def test_ED_01_what_is_kept_in_a_folder_while_it_goes_goes_too(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("p/one/a", "p/one/b"):
+        await objects.put(key, b"1")
+    real, late = Objects._delete, ["p/one/late", "p/one/later"]
+
+    async def meanwhile(self: Objects, key: str) -> None:
+        await real(self, key)
+        if late:
+            await objects.put(late.pop(), b"1")
+
+    monkeypatch.setattr(Objects, "_delete", meanwhile)
+    await objects.delete_folder("p/one")
+    assert late == []
+    for key in ("p/one/a", "p/one/b", "p/one/late", "p/one/later"):
+        assert await objects.get(key) is None
+
+
 @pytest.mark.asvs("V5.3.2")
 async def test_PR_14_no_key_leads_out_of_the_store(objects: Objects, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("not ours")

@@ -18,7 +18,16 @@ import pytest
 from PIL import Image
 
 from infra import pictures
-from infra.pictures import PictureError, Pictures, PicturesBusyError, squares
+from infra.pictures import (
+    Fitted,
+    PictureError,
+    PictureFormat,
+    Pictures,
+    PicturesBusyError,
+    resized,
+    squares,
+)
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 SIDES = (512, 128)
@@ -244,6 +253,84 @@ async def test_PR_03_who_comes_when_too_many_wait_is_told_to_come_again(
         go_on.set()
         await asyncio.gather(*waiting)
         assert await drawing.squares(b"", SIDES) == {}
+    finally:
+        go_on.set()
+        drawing.close()
+
+
+async def test_ME_13_so_many_are_drawn_at_once_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on, together = threading.Event(), threading.Barrier(4)
+    begun: list[None] = []
+
+    def draw(_data: bytes, _boxes: object) -> dict[str, Fitted]:
+        begun.append(None)
+        if len(begun) <= 3:
+            together.wait(10)
+        go_on.wait(10)
+        return {}
+
+    monkeypatch.setattr(pictures, "fitted", draw)
+    drawing = Pictures(3)
+    try:
+        waiting = [asyncio.ensure_future(drawing.fitted(b"", {})) for _ in range(8)]
+        await asyncio.to_thread(together.wait, 10)  # three are under way at one moment
+        assert len(begun) == 3
+        go_on.set()
+        assert await asyncio.gather(*waiting) == [{}] * 8
+    finally:
+        go_on.set()
+        drawing.close()
+
+
+@pytest.mark.parametrize("form", PictureFormat)
+def test_ED_01_a_picture_fits_its_box_in_every_format_and_is_never_enlarged(form) -> None:
+    out = BytesIO()
+    Image.effect_noise((1200, 900), 40).convert("RGB").save(out, "WEBP")
+    for box, size in {
+        (320, 240): (320, 240),
+        (300, 100): (133, 100),
+        (2000, 2000): (1200, 900),
+    }.items():
+        drawn = resized(out.getvalue(), box, form)
+        with Image.open(BytesIO(drawn)) as picture:
+            assert (picture.size, picture.format) == (size, form.value.upper())
+            assert picture.get_format_mimetype() == form.media_type
+
+
+async def test_ED_01_one_is_drawn_at_a_time_once_for_all_and_keeps_no_upload_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on, drawn = threading.Event(), []
+
+    def draw(_data: bytes, box: tuple[int, int], _form: PictureFormat) -> bytes:
+        drawn.append(box)
+        go_on.wait(10)
+        return b"drawn"
+
+    monkeypatch.setattr(pictures, "resized", draw)
+    monkeypatch.setattr(pictures, "squares", lambda data, sides: {})
+    drawing = Pictures()
+
+    def ask(key: str, side: int) -> asyncio.Future[bytes]:
+        return asyncio.ensure_future(drawing.resized(key, b"", (side, side), PictureFormat.WEBP))
+
+    try:
+        alike = [ask("a", 1) for _ in range(20)]
+        others = [ask(f"b{side}", side) for side in range(2, 1 + pictures.WAITING_MAX)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        with pytest.raises(PicturesBusyError):
+            await ask("one too many", 99)
+        assert await asyncio.wait_for(drawing.squares(b"", SIDES), 5) == {}
+        await eventually(lambda: drawn == [(1, 1)])
+        alike[0].cancel()  # whoever asked first goes away
+        go_on.set()
+        assert set(await asyncio.gather(*alike[1:], *others)) == {b"drawn"}
+        assert len(drawn) == pictures.WAITING_MAX
+        assert await ask("a", 1) == b"drawn"
+        assert len(drawn) == pictures.WAITING_MAX + 1  # what is drawn is not kept here
     finally:
         go_on.set()
         drawing.close()

@@ -11,9 +11,11 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from producers.items import items
+from producers.items import EARLY_MAX, items
 from schemas.items import (
+    IMAGES_MAX,
     AddItemImage,
+    AddItemImages,
     CreateItem,
     DeleteItem,
     FailItemImage,
@@ -29,6 +31,7 @@ from schemas.items import (
     ItemImageAdded,
     ItemImageFailed,
     ItemImageRemoved,
+    ItemImagesAdded,
     ItemImagesSettled,
     ItemTerms,
     ItemUpdated,
@@ -42,7 +45,7 @@ from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ITEM, OWNER, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
-ONE, TWO = UUID(int=11), UUID(int=12)
+ONE, TWO, THREE = UUID(int=11), UUID(int=12), UUID(int=13)
 CAMPUS, ELSEWHERE = "cs.uni.example", "law.uni.example"
 TERMS = ItemTerms(
     title="Calculator",
@@ -198,10 +201,78 @@ def test_IT_06_an_image_that_comes_twice_comes_once() -> None:
     spec.given(*TIMED_OUT, was_failed(ONE)).when(failed(ONE)).then()
 
 
-def test_IT_06_a_foreign_image_changes_nothing() -> None:
-    spec.given(created()).when(drawn(TWO)).then()
-    spec.given(created()).when(failed(TWO)).then()
+def test_IT_06_an_image_that_it_has_not_is_known_of_and_settles_nothing() -> None:
+    for history in ((created(),), ON_OFFER, TIMED_OUT):
+        spec.given(*history).when(drawn(TWO)).then(was_drawn(TWO))
+        spec.given(*history).when(failed(TWO)).then(was_failed(TWO))
+        spec.given(*history, was_drawn(TWO)).when(drawn(TWO)).then()
+        spec.given(*history, was_drawn(TWO)).when(failed(TWO)).then()
     spec.given(*ON_OFFER, DELETED).when(drawn(ONE)).then()
+    spec.given(*ON_OFFER, DELETED).when(drawn(TWO)).then()
+
+
+def add(*images: UUID, by: UUID = OWNER, role: Role = Role.BUYER) -> AddItemImages:
+    return AddItemImages(email_domain=CAMPUS, media_ids=images, **asked(by, role))
+
+
+def were_added(*images: ItemImage) -> ItemImagesAdded:
+    return ItemImagesAdded(item_id=ITEM, images=images, added_at=NOW)
+
+
+def test_ME_12_more_images_stand_behind_the_others_and_wait_to_be_drawn() -> None:
+    both = were_added(ItemImage(media_id=TWO), ItemImage(media_id=THREE))
+    for history in (ON_OFFER, (created(),)):
+        spec.given(*history).when(add(TWO, THREE, TWO, ONE)).then(both)
+        spec.given(*history, both).when(add(TWO)).then()
+    spec.given(*ON_OFFER, both).when(drawn(TWO)).then(was_drawn(TWO))
+    spec.given(*ON_OFFER, both, was_drawn(TWO)).when(failed(THREE)).then(
+        was_failed(THREE), settled("failed")
+    )
+    spec.given(created(), both, was_drawn(TWO), was_drawn(THREE)).when(drawn(ONE)).then(
+        was_drawn(ONE), settled("completed"), ACTIVATED
+    )
+
+
+def test_ME_12_one_that_was_drawn_before_it_was_added_is_not_lost() -> None:
+    known = were_added(ItemImage(media_id=TWO, variants=variants("a")))
+    spec.given(*ON_OFFER, was_drawn(TWO)).when(add(TWO)).then(known)
+    spec.given(created(), was_drawn(TWO)).when(add(TWO)).then(known)
+    spec.given(*ON_OFFER, was_drawn(TWO), known).when(drawn(TWO, "b")).then(was_drawn(TWO, "b"))
+
+
+def test_ME_12_one_that_failed_or_is_gone_is_not_added() -> None:
+    spec.given(*ON_OFFER, was_failed(TWO)).when(add(TWO)).then()
+    spec.given(*ON_OFFER, was_drawn(TWO), was_removed(TWO)).when(add(TWO)).then()
+    spec.given(*ON_OFFER, was_drawn(TWO)).when(gone(TWO)).then(was_removed(TWO))
+
+
+def test_ME_12_what_was_meant_for_an_item_goes_with_it() -> None:
+    both = ItemDeleted(item_id=ITEM, images=(ONE, TWO), deleted_at=NOW)
+    spec.given(*ON_OFFER, was_drawn(TWO)).when(delete()).then(both)
+
+
+def test_ME_12_an_item_has_ten_images_at_most() -> None:
+    nine = [UUID(int=100 + number) for number in range(IMAGES_MAX - 1)]
+    full = (*ON_OFFER, were_added(*(ItemImage(media_id=each) for each in nine)))
+    spec.given(*ON_OFFER).when(add(*nine, TWO)).refused("too_many_images", 422, ["/images"])
+    spec.given(*full).when(add(TWO)).refused("too_many_images", 422, ["/images"])
+    spec.given(*full, was_removed(nine[0])).when(add(TWO)).then(were_added(ItemImage(media_id=TWO)))
+
+
+def test_ME_12_what_is_known_of_others_is_bounded() -> None:
+    others = [UUID(int=1_000 + number) for number in range(EARLY_MAX + 1)]
+    history = (*ON_OFFER, *(was_drawn(each) for each in others))
+    last = ItemImage(media_id=others[-1], variants=variants("a"))
+    spec.given(*history).when(add(others[-1])).then(were_added(last))
+    spec.given(*history).when(add(others[0])).then(were_added(ItemImage(media_id=others[0])))
+
+
+def test_ME_12_its_owner_alone_adds_images() -> None:
+    for by, role in ((OTHER, Role.BUYER), (OTHER, Role.MODERATOR), (OTHER, Role.ADMIN)):
+        spec.given(*ON_OFFER).when(add(TWO, by=by, role=role)).refused("not_owner", 403)
+    spec.given(created()).when(add(TWO, by=OTHER)).refused("item_unknown", 404)
+    spec.given(*ON_OFFER, DELETED).when(add(TWO)).refused("item_deleted", 410)
+    spec.when(add(TWO)).refused("item_unknown", 404)
 
 
 def test_IT_06_an_image_drawn_before_the_item_comes_is_not_lost() -> None:

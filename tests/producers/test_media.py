@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,15 +8,26 @@ import pytest
 
 from producers.media import media
 from schemas.media import (
+    BeginDrawing,
     DeleteMedia,
+    DeleteUnused,
     FailureReason,
+    KeepMedia,
+    MarkUnused,
+    MediaBegun,
     MediaDeleted,
     MediaFailed,
+    MediaKept,
+    MediaMarkedUnused,
     MediaProcessed,
+    MediaPutOff,
+    MediaRetried,
     MediaType,
     MediaUploaded,
     RecordFailed,
     RecordProcessed,
+    RecordTryFailed,
+    RetryDrawing,
     UploadMedia,
     Variant,
     VariantName,
@@ -69,6 +80,31 @@ def failed(by: dict[str, Any] = SYSTEM) -> RecordFailed:
     return RecordFailed(media_id=ID, reason=FailureReason.UNREADABLE, **by)
 
 
+def begin(by: dict[str, Any] = SYSTEM, attempt: int = 1) -> BeginDrawing:
+    return BeginDrawing(media_id=ID, attempt=attempt, **by)
+
+
+def try_failed(by: dict[str, Any] = SYSTEM, attempt: int = 1) -> RecordTryFailed:
+    return RecordTryFailed(media_id=ID, attempt=attempt, **by)
+
+
+def retry(by: dict[str, Any] = SYSTEM) -> RetryDrawing:
+    return RetryDrawing(media_id=ID, **by)
+
+
+def begun(attempt: int) -> MediaBegun:
+    return MediaBegun(attempt=attempt, begun_at=NOW, **SAID)
+
+
+def put_off(attempt: int, seconds: int) -> MediaPutOff:
+    until = NOW + timedelta(seconds=seconds)
+    return MediaPutOff(attempt=attempt, put_off_at=NOW, until=until, **SAID)
+
+
+def retried(attempt: int) -> MediaRetried:
+    return MediaRetried(attempt=attempt, original=ORIGINAL, retried_at=NOW, **SAID)
+
+
 def delete(by: dict[str, Any] = OWN) -> DeleteMedia:
     return DeleteMedia(media_id=ID, **by)
 
@@ -84,6 +120,8 @@ UPLOADED = MediaUploaded(
 PROCESSED = MediaProcessed(variants=variants(), processed_at=NOW, **SAID)
 FAILED = MediaFailed(reason=FailureReason.UNREADABLE, failed_at=NOW, **SAID)
 DELETED = MediaDeleted(deleted_at=NOW, **SAID)
+SECOND = (UPLOADED, begun(1), put_off(1, 2), retried(2), begun(2))
+THIRD = (*SECOND, put_off(2, 4), retried(3), begun(3))
 
 
 def test_ME_01_an_upload_is_in_the_books() -> None:
@@ -125,18 +163,55 @@ def test_ME_14_success_after_failure_wins_and_failure_after_success_is_nothing()
     spec.given(UPLOADED, PROCESSED).when(failed()).then()
 
 
-@pytest.mark.parametrize("command", [processed, failed])
+def test_ME_14_the_next_try_is_two_seconds_later_and_the_last_four_after_that() -> None:
+    spec.given(UPLOADED, begun(1)).when(try_failed()).then(put_off(1, 2))
+    spec.given(*SECOND).when(try_failed(attempt=2)).then(put_off(2, 4))
+    spec.given(UPLOADED).when(try_failed()).then(put_off(1, 2))  # whoever began it was not heard
+
+
+def test_ME_14_the_third_try_that_goes_wrong_is_the_failure_and_the_only_one() -> None:
+    gave_up = MediaFailed(reason=FailureReason.GAVE_UP, failed_at=NOW, **SAID)
+    spec.given(*THIRD).when(try_failed(attempt=3)).then(gave_up)
+    for late in (try_failed(attempt=3), failed(), retry(), begin(attempt=3)):
+        spec.given(*THIRD, gave_up).when(late).then()
+
+
+def test_ME_14_the_third_try_that_succeeds_is_all_there_is_to_tell() -> None:
+    spec.given(*THIRD).when(processed()).then(PROCESSED)
+
+
+def test_ME_14_what_is_put_off_is_tried_again_once_with_all_that_it_takes() -> None:
+    spec.given(UPLOADED, put_off(1, 2)).when(retry()).then(retried(2))
+    for before in ((UPLOADED,), (UPLOADED, begun(1)), SECOND, (UPLOADED, PROCESSED)):
+        spec.given(*before).when(retry()).then()
+
+
+def test_ME_14_what_comes_of_another_try_changes_nothing() -> None:
+    for late in (try_failed(), begin()):
+        spec.given(*SECOND).when(late).then()
+        spec.given(UPLOADED, put_off(1, 2)).when(late).then()
+
+
+def test_ME_20_a_try_begins_once() -> None:
+    spec.given(UPLOADED).when(begin()).then(begun(1))
+    spec.given(UPLOADED, begun(1)).when(begin()).then()
+    spec.given(UPLOADED, put_off(1, 2), retried(2)).when(begin(attempt=2)).then(begun(2))
+
+
+@pytest.mark.parametrize("command", [processed, failed, begin, try_failed, retry])
 def test_what_became_of_it_is_nobodys_to_say(command: Any) -> None:
     for stranger in (OWN, *STRANGERS):
         spec.given(UPLOADED).when(command(stranger)).refused("role_not_allowed", 403)
 
 
-@pytest.mark.parametrize("command", [processed(), failed()])
+@pytest.mark.parametrize("command", [processed(), failed(), begin(), try_failed(), retry()])
 def test_what_became_of_it_comes_too_late_for_what_is_deleted(command: Any) -> None:
     spec.given(UPLOADED, DELETED).when(command).then()
 
 
-@pytest.mark.parametrize("before", [(), (PROCESSED,), (FAILED,)])
+@pytest.mark.parametrize(
+    "before", [(), (begun(1),), (put_off(1, 2),), SECOND[1:], (PROCESSED,), (FAILED,)]
+)
 def test_ME_05_its_owner_deletes_it_however_far_it_is(before: Any) -> None:
     spec.given(UPLOADED, *before).when(delete()).then(DELETED)
 
@@ -152,6 +227,51 @@ def test_ME_05_what_is_deleted_is_gone() -> None:
     spec.given(UPLOADED, DELETED).when(delete()).refused("media_deleted", 410)
 
 
-@pytest.mark.parametrize("command", [processed(), failed(), delete()])
+@pytest.mark.parametrize(
+    "command", [processed(), failed(), begin(), try_failed(), retry(), delete()]
+)
 def test_what_was_never_uploaded_is_unknown(command: Any) -> None:
+    spec.when(command).refused("media_unknown", 404)
+
+
+WEEK = timedelta(days=7)
+MARKED = MediaMarkedUnused(marked_at=NOW, delete_at=NOW + WEEK, **SAID)
+KEPT = MediaKept(kept_at=NOW, **SAID)
+MARK, KEEP = MarkUnused(media_id=ID, **SYSTEM), KeepMedia(media_id=ID, **SYSTEM)
+
+
+def delete_unused(after: timedelta) -> DeleteUnused:
+    return DeleteUnused(media_id=ID, **{**SYSTEM, "asked_at": NOW + after})
+
+
+@pytest.mark.parametrize("ended", [PROCESSED, FAILED], ids=lambda each: each.kind)
+def test_CR_05_what_nothing_shows_is_marked_and_goes_a_week_later(ended: Any) -> None:
+    spec.given(UPLOADED, ended).when(MARK).then(MARKED)
+    spec.given(UPLOADED, ended, MARKED).when(MARK).then()
+    early = delete_unused(WEEK - timedelta(seconds=1))
+    spec.given(UPLOADED, ended, MARKED).when(early).then()
+    gone = MediaDeleted(deleted_at=NOW + WEEK, **SAID)
+    spec.given(UPLOADED, ended, MARKED).when(delete_unused(WEEK)).then(gone)
+
+
+def test_CR_05_what_is_shown_again_stays_and_has_its_whole_week_anew() -> None:
+    spec.given(UPLOADED, PROCESSED, MARKED).when(KEEP).then(KEPT)
+    spec.given(UPLOADED, PROCESSED, MARKED, KEPT).when(delete_unused(WEEK)).then()
+    spec.given(UPLOADED, PROCESSED, MARKED, KEPT).when(MARK).then(MARKED)
+    spec.given(UPLOADED, PROCESSED).when(KEEP).then()
+
+
+def test_CR_05_what_is_not_marked_or_not_drawn_yet_does_not_go() -> None:
+    spec.given(UPLOADED, PROCESSED).when(delete_unused(52 * WEEK)).then()
+    for before in ((UPLOADED,), SECOND, (UPLOADED, DELETED), (UPLOADED, FAILED, MARKED, PROCESSED)):
+        spec.given(*before).when(delete_unused(WEEK)).then()
+    for before in ((UPLOADED,), SECOND, (UPLOADED, DELETED)):
+        spec.given(*before).when(MARK).then()
+
+
+@pytest.mark.parametrize("command", [MARK, KEEP, delete_unused(WEEK)], ids=lambda each: each.kind)
+def test_CR_05_nobody_tidies_by_hand(command: Any) -> None:
+    for stranger in (OWN, *STRANGERS):
+        by_hand = command.model_copy(update=stranger)
+        spec.given(UPLOADED, PROCESSED, MARKED).when(by_hand).refused("role_not_allowed", 403)
     spec.when(command).refused("media_unknown", 404)

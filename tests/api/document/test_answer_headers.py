@@ -17,6 +17,8 @@ from tests.api.deeds import DEEDS, Shop
 from tests.api.matrix import DOORS, ROLES, THINGS
 from tests.api.offering import campus, student
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
+from tests.api.picturing import Uploader
+from tests.api.profiling import photo
 from tests.api.running import api, new_email
 from tests.api.selling import Seller, path_of, token_of
 from tests.api.things import made
@@ -122,6 +124,12 @@ def of_a_listing(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
     return ask
 
 
+async def resized(shop: Shop) -> httpx.Response:
+    person = Uploader(shop.mesh, (await shop.person()).account)
+    image = await person.processed(photo())
+    return await shop.mesh.client.get(image["resized"][0]["url"])
+
+
 def feed(name: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
     """The first page of two."""
 
@@ -148,6 +156,7 @@ OTHERWISE: Final[Mapping[str, Callable[[Shop], Awaitable[httpx.Response]]]] = {
     "refresh_session": refresh_session,
     "view_listing": view_listing,
     "suggest": suggest,
+    "resize_image": resized,
     "remove_avatar": remove_avatar,
     "read_item": on_campus("/api/items/{}"),
     "list_items": on_campus("/api/items"),

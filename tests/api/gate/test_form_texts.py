@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.items.bodies import ITEM_ID
 from tests.api.asking import ask, body_of, open_api, placed, places, pointer_of, pointers
 from tests.api.offering import LAPTOP
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
@@ -19,7 +20,7 @@ from tests.texts import NOT_IN_A_LINE, NOWHERE, UNSEEN, with_inside
 FORM = "multipart/form-data"
 # What a form writes in bytes has no half characters.
 IN_BYTES = {name: each for name, each in NOWHERE.items() if not "\ud800" <= each <= "\udfff"}
-EXAMPLES = {"create_item": LAPTOP}
+EXAMPLES = {"create_item": LAPTOP, "process_images": {"itemId": ITEM_ID}}
 # Line breaks are theirs, and they may be empty.
 OF_SEVERAL_LINES = {"description", "bio", "content"}
 

@@ -128,7 +128,7 @@ async def test_IT_03_owner_and_campus_are_the_callers(owner: Student, here: str)
     assert (item["price"], item["priceMinor"], item["currency"]) == (45000.5, 4_500_050, "LKR")
 
 
-async def test_IT_06_drawn_images_make_an_item_active(owner: Student, mate: Student) -> None:
+async def test_IT_06_ME_19_drawn_images_make_an_item_active(owner: Student, mate: Student) -> None:
     item = (await owner.offer()).json()["item"]
     found = await owner.becomes(item["id"], "completed")
     assert found["status"] == "active"
@@ -139,7 +139,7 @@ async def test_IT_06_drawn_images_make_an_item_active(owner: Student, mate: Stud
     assert await mate.item(item["id"]) == found
 
 
-async def test_IT_06_an_image_that_can_not_be_drawn_makes_it_active_too(owner, mate) -> None:
+async def test_IT_06_ME_19_an_image_that_can_not_be_drawn_makes_it_active_too(owner, mate) -> None:
     item = (await owner.offer(BROKEN)).json()["item"]
     found = await owner.becomes(item["id"], "failed")
     assert (found["status"], found["images"][0]["large"]) == ("active", None)

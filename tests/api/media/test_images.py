@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import aclosing
 from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,8 +15,10 @@ from PIL import Image
 
 from api.entry.pictures import FOREVER
 from api.wire.problems import IMAGES_BYTES_MAX, IMAGES_MAX
+from processors.feeding.reading import open_log
 from schemas.media import ORIGINAL_BYTES_MAX
-from tests.api.offering import campus, student
+from schemas.topics import TOPICS
+from tests.api.offering import Student, campus, student
 from tests.api.picturing import Uploader, image_of, images_of
 from tests.api.profiling import photo
 from tests.api.running import Mesh, api, journal_kinds, journalled
@@ -23,6 +26,7 @@ from tests.api.selling import pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
 EXE = b"MZ\x90\x00" + bytes(600)
+QUEUE = "/api/images/queue-stats"
 NO_PICTURE = b"\x89PNG\r\n\x1a\n and no more"
 
 
@@ -196,6 +200,36 @@ async def test_ME_18_the_same_file_again_has_other_addresses(person, drawn) -> N
     assert again["variants"]["large"]["url"] != drawn["variants"]["large"]["url"]
 
 
+CDN = "https://pictures.example.org/market"
+
+
+async def test_ME_23_behind_another_base_address_nothing_is_stored_otherwise(mesh, person, drawn):
+    before = await row_of(mesh, drawn["id"])
+    async with api(mesh.settings.model_copy(update={"pictures_url": CDN})) as behind:
+        found = (await Uploader(behind, person.account).image(drawn["id"])).json()
+        assert found["variants"].keys() == {"thumbnail", "medium", "large"}
+        for name, each in found["variants"].items():
+            # A CDN asks us for what follows its base.
+            path = f"/api{each['url'].removeprefix(CDN)}"
+            assert path == drawn["variants"][name]["url"]
+            answer = await behind.client.get(path)
+            assert (answer.status_code, answer.headers["Cache-Control"]) == (200, FOREVER)
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert await row_of(mesh, drawn["id"]) == before
+    assert (await person.image(drawn["id"])).json()["variants"] == drawn["variants"]
+
+
+async def test_ME_23_every_page_shows_pictures_under_the_base_address(mesh) -> None:
+    here = campus()
+    owner = await student(mesh, here)
+    item = await owner.becomes((await owner.offer()).json()["item"]["id"], "completed")
+    async with api(mesh.settings.model_copy(update={"pictures_url": CDN})) as behind:
+        (seen,) = (await Student(behind, owner.account).item(item["id"]))["images"]
+    (image,) = item["images"]
+    for name in ("thumbnail", "medium", "large"):
+        assert seen[name] == CDN + image[name].removeprefix("/api")
+
+
 async def test_ME_14_what_can_not_be_drawn_fails_and_says_why(mesh, person, other) -> None:
     image_id = image_of(await person.send(NO_PICTURE))
     found = await person.until(image_id, "failed")
@@ -203,7 +237,7 @@ async def test_ME_14_what_can_not_be_drawn_fails_and_says_why(mesh, person, othe
     assert found["variants"] == {}
     assert reason_of(await other.image(image_id)) == (404, "media_unknown")
     stream = f"media/{image_id}"
-    await eventually(lambda: _told(mesh, stream, ["media.uploaded", "media.failed"]))
+    await eventually(lambda: _told(mesh, stream, ["media.uploaded", "media.begun", "media.failed"]))
 
 
 @pytest.mark.asvs("V8.2.3")
@@ -211,8 +245,30 @@ async def test_ME_14_what_can_not_be_drawn_fails_and_says_why(mesh, person, othe
 async def test_moderators_see_of_any_image_what_is_public(mesh, drawn, role) -> None:
     staff = Uploader(mesh, await mesh.account(role))
     found = (await staff.image(drawn["id"])).json()
-    assert found.keys() == {"id", "status", "variants", "created_at"}
+    assert found.keys() == {"id", "status", "variants", "resized", "created_at"}
     assert found["variants"] == drawn["variants"]
+
+
+async def test_ME_20_the_queue_tells_of_five_that_are_drawn_and_one_that_is_not(mesh) -> None:
+    staff, person = [Uploader(mesh, await mesh.account(role)) for role in ("ops", "buyer")]
+    before = await eventually(lambda: idle(staff), 60, "all is drawn that was sent before")
+    answer = await person.send(*[photo()] * 5, NO_PICTURE)
+    outcomes = {"waiting": 0, "active": 0, "completed": 5, "failed": 1}
+
+    async def told() -> bool:
+        now = await queue_of(staff)
+        return {name: now[name] - before[name] for name in now} == outcomes
+
+    await eventually(told, 60, "the numbers match")
+    token = token_of(await person.ask("DELETE", f"/api/media/{images_of(answer)[0]['id']}"))
+    after = await queue_of(staff, token)
+    assert after["completed"] == before["completed"] + 4
+
+
+@pytest.mark.parametrize("role", ["buyer", "seller", "dealer", "moderator"])
+async def test_ME_20_the_queue_is_for_those_who_run_the_mesh(mesh, role) -> None:
+    answer = await Uploader(mesh, await mesh.account(role)).ask("GET", QUEUE)
+    assert reason_of(answer) == (403, "role_not_allowed")
 
 
 async def test_an_image_of_nothing_is_its_owners(other, drawn) -> None:
@@ -255,12 +311,33 @@ async def test_ME_01_a_name_is_readable_to_its_owner_and_nowhere_else(mesh, pers
 
 async def test_ME_22_the_log_holds_keys_and_no_bytes(mesh, drawn) -> None:
     stream = f"media/{drawn['id']}"
-    await eventually(lambda: _told(mesh, stream, ["media.uploaded", "media.processed"]))
+    await eventually(
+        lambda: _told(mesh, stream, ["media.uploaded", "media.begun", "media.processed"])
+    )
     rows = await mesh.machines.postgres.fetch(
         "SELECT data FROM reads.journal WHERE stream_id = $1 ORDER BY version", stream
     )
     assert all(len(row["data"]) < 2_000 for row in rows)
     assert all(drawn["id"] in row["data"] for row in rows)
+
+
+async def test_ME_22_no_record_is_larger_for_a_larger_picture(mesh, person) -> None:
+    """Of the largest file that is taken no record of the log has a thousandth."""
+    large = photo_of((2_000, 1_500))
+    large += bytes(ORIGINAL_BYTES_MAX - len(large))
+    found = await person.processed(large)
+    assert found["size"] == ORIGINAL_BYTES_MAX
+    ours = [topic.name for topic in TOPICS if ".media" in topic.name]
+    sizes = dict.fromkeys(ours, 0)
+    async with open_log(mesh.settings) as log, aclosing(log.read(await log.bounds(ours))) as read:
+        async for batch in read:
+            for record in batch.records:
+                assert record.value is not None
+                headers = sum(len(name) + len(value) for name, value in record.headers)
+                topic = batch.place.topic
+                sizes[topic] = max(sizes[topic], len(record.value) + headers)
+    assert {"commands.media", "events.media"} <= sizes.keys()
+    assert all(0 < size < 10_000 for topic, size in sizes.items() if "parked" not in topic)
 
 
 async def test_ME_01_a_repeat_with_the_same_key_is_one_upload(person) -> None:
@@ -350,3 +427,19 @@ def photo_of(size: tuple[int, int]) -> bytes:
 async def _told(mesh: Mesh, stream: str, kinds: list[str], *, exactly: bool = True) -> bool:
     found = await journal_kinds(mesh, stream)
     return found == kinds if exactly else found[: len(kinds)] == kinds
+
+
+async def queue_of(staff: Uploader, headers: dict[str, str] | None = None) -> dict[str, int]:
+    answer = await staff.ask("GET", QUEUE, headers=headers or {})
+    assert answer.status_code == 200, answer.text
+    return {name: number for name, number in answer.json().items() if name != "success"}
+
+
+async def idle(staff: Uploader) -> dict[str, int] | None:
+    found = await queue_of(staff)
+    return None if found["waiting"] or found["active"] else found
+
+
+async def row_of(mesh: Mesh, image_id: str) -> dict[str, Any]:
+    query = "SELECT * FROM reads.media_files WHERE key = $1"
+    return dict(await mesh.machines.postgres.fetchrow(query, image_id))

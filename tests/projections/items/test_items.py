@@ -22,6 +22,7 @@ from tests.producers.test_items import (
     NOW,
     ONE,
     OWNER,
+    THREE,
     TWO,
     created,
     settled,
@@ -29,6 +30,7 @@ from tests.producers.test_items import (
     was_drawn,
     was_failed,
     was_removed,
+    were_added,
 )
 from tests.projections.history import history, rows_of
 
@@ -76,6 +78,16 @@ def test_IT_06_an_image_that_was_drawn_before_the_item_is_there_from_its_beginni
     known = created(ItemImage(media_id=ONE, variants=variants("a")))
     assert row_of(was_drawn(ONE)) is None
     assert row_of(was_drawn(ONE), known).medium_keys == ("a-m",)
+
+
+def test_ME_12_more_images_stand_behind_the_others() -> None:
+    on_offer = (created(), was_drawn(ONE), settled("completed"), ACTIVATED)
+    known = ItemImage(media_id=THREE, variants=variants("c"))
+    more = were_added(ItemImage(media_id=TWO), known)
+    row = row_of(*on_offer, was_drawn(THREE, "c"), more, was_drawn(TWO, "b"))
+    assert row.image_ids == (str(ONE), str(TWO), str(THREE))
+    assert row.large_keys == ("a-l", "b-l", "c-l")
+    assert (row.status, row.image_processing_status) == ("active", "completed")
 
 
 def test_IT_05_a_late_success_replaces_a_failure() -> None:

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
+
+import pytest
 
 from projections.media.media_files import MediaFile, MediaStatus, media_files
 from schemas.media import (
     FailureReason,
+    MediaBegun,
     MediaDeleted,
     MediaFailed,
+    MediaKept,
+    MediaMarkedUnused,
     MediaProcessed,
+    MediaPutOff,
+    MediaRetried,
     MediaType,
     MediaUploaded,
     Variant,
@@ -18,6 +26,7 @@ from schemas.media import (
 from schemas.messages import Event
 from tests.projections.history import BEGINNING, history, rows_of
 
+LATER = BEGINNING + timedelta(days=7)
 ID, OWNER = UUID(int=1), UUID(int=2)
 FOLDER = media_folder(OWNER, ID)
 ITEM = f"item/{UUID(int=4)}"
@@ -48,6 +57,11 @@ PROCESSED = MediaProcessed(
 )
 FAILED = MediaFailed(reason=FailureReason.UNREADABLE, failed_at=BEGINNING, **SAID)
 DELETED = MediaDeleted(deleted_at=BEGINNING, **SAID)
+BEGUN = MediaBegun(attempt=1, begun_at=BEGINNING, **SAID)
+PUT_OFF = MediaPutOff(attempt=1, put_off_at=BEGINNING, until=BEGINNING, **SAID)
+RETRIED = MediaRetried(
+    attempt=2, original=f"{FOLDER}/original-{'a' * 64}", retried_at=BEGINNING, **SAID
+)
 
 
 def after(*events: Event) -> MediaFile:
@@ -80,6 +94,24 @@ def test_ME_10_a_failure_is_told_until_success_takes_its_place() -> None:
     )
     row = after(UPLOADED, FAILED, PROCESSED)
     assert (row.status, row.failure) == (MediaStatus.PROCESSED, None)
+
+
+@pytest.mark.parametrize("before", [(), (PUT_OFF,), (PUT_OFF, RETRIED)], ids=len)
+def test_ME_20_it_is_drawn_while_a_try_is_under_way(before: tuple[Event, ...]) -> None:
+    waiting, drawing = after(UPLOADED, *before), after(UPLOADED, *before, BEGUN)
+    assert (waiting.drawing, drawing.drawing) == (False, True)
+    assert {waiting.status, drawing.status} == {MediaStatus.PROCESSING}
+    for ending in (PUT_OFF, PROCESSED, FAILED, DELETED):
+        assert not after(UPLOADED, *before, BEGUN, ending).drawing
+
+
+def test_CR_05_what_nothing_shows_tells_when_it_goes() -> None:
+    marked = MediaMarkedUnused(marked_at=BEGINNING, delete_at=LATER, **SAID)
+    kept = MediaKept(kept_at=BEGINNING, **SAID)
+    assert after(UPLOADED, PROCESSED, marked).delete_at == LATER
+    for ending in (kept, DELETED):
+        assert after(UPLOADED, PROCESSED, marked, ending).delete_at is None
+    assert after(UPLOADED, FAILED, marked, PROCESSED).delete_at is None
 
 
 def test_ME_05_of_what_is_deleted_nothing_but_that_it_was_is_left() -> None:

@@ -16,6 +16,18 @@ from schemas.identity import (
     UserUnbanned,
     user_stream,
 )
+from schemas.media import (
+    FailureReason,
+    MediaDeleted,
+    MediaFailed,
+    MediaProcessed,
+    MediaPutOff,
+    MediaRetried,
+    Variant,
+    VariantName,
+    media_folder,
+    media_stream,
+)
 from schemas.messages import Event, Role
 from tests.projections.cars import (
     STREAM as CAR_STREAM,
@@ -38,6 +50,25 @@ ID = UUID(int=7)
 STREAM = user_stream(ID)
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=7)
+
+MEDIA = media_stream(ID)
+MINE = {"media_id": ID, "owner_id": ID}
+FOLDER = media_folder(ID, ID)
+PUT_OFF = MediaPutOff(attempt=1, put_off_at=NOW, until=LATER, **MINE)
+ENDS = (
+    MediaRetried(attempt=2, original=f"{FOLDER}/original-{'a' * 64}", retried_at=NOW, **MINE),
+    MediaProcessed(
+        variants=(
+            Variant(
+                name=VariantName.LARGE, key=f"{FOLDER}/{'b' * 64}.webp", width=1, height=1, size=1
+            ),
+        ),
+        processed_at=NOW,
+        **MINE,
+    ),
+    MediaFailed(reason=FailureReason.GAVE_UP, failed_at=NOW, **MINE),
+    MediaDeleted(deleted_at=NOW, **MINE),
+)
 
 
 def banned(until: datetime | None) -> UserBanned:
@@ -85,6 +116,19 @@ def test_LI_21_what_is_not_on_offer_has_no_timer(event: Event) -> None:
 
 def offered(*events: Event) -> Timers | None:
     return rows_of(timers, history(CAR_STREAM, created(), *events)).get(CAR_STREAM)
+
+
+def test_ME_14_what_is_put_off_is_drawn_again_when_its_pause_is_over() -> None:
+    row = rows_of(timers, history(MEDIA, PUT_OFF)).get(MEDIA)
+    assert row == Timers(LATER, ("retry_media",), (LATER,))
+    asked = {"asked_at": LATER, "asked_by": "scheduler/retry_media", "asked_role": Role.SYSTEM}
+    command = BY_NAME["retry_media"].command(MEDIA, asked)
+    assert (command.kind, command.stream_id) == ("media.retry", MEDIA)
+
+
+@pytest.mark.parametrize("event", ENDS, ids=lambda each: each.kind)
+def test_ME_14_what_is_drawn_again_or_no_more_has_no_timer(event: Event) -> None:
+    assert rows_of(timers, history(MEDIA, PUT_OFF, event)) == {}
 
 
 def test_a_command_is_the_streams_own_and_the_systems() -> None:
