@@ -123,13 +123,21 @@ class CommandGateway:
         if envelope.deadline is None:
             deadline = datetime.now(UTC) + timedelta(seconds=bound_s)
             envelope = envelope._replace(deadline=deadline)
+        began = time.monotonic()
         try:
             async with asyncio.timeout(bound_s), self._room:
                 return await self._ask(envelope)
         except TimeoutError as error:
-            if bound_s >= SILENCE_S:
-                self._unanswered_at = time.monotonic()
+            self._note_silence(began)
             raise WriteUnavailableError from error
+        except asyncio.CancelledError:  # the request's own bound may come a moment before ours
+            self._note_silence(began)
+            raise
+
+    def _note_silence(self, began: float) -> None:
+        now = time.monotonic()
+        if now - began >= SILENCE_S:
+            self._unanswered_at = now
 
     @property
     def unanswered_s(self) -> float | None:

@@ -165,7 +165,8 @@ class SellerAnswer(BaseModel):
     created_at: AwareDatetime
     response_rate: float | None = Field(
         description=f"Which share of those who asked within {RESPONSES_DAYS} days was answered, 0"
-        f" to 1; null where they are fewer than {RESPONSES_MIN}"
+        " to 1. Whoever has waited for less than a day is not counted before they are answered;"
+        f" null where fewer than {RESPONSES_MIN} are"
     )
     response_minutes: int | None = Field(
         description="Within which time, the median of those who were answered; null likewise"

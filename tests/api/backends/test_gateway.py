@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from aiokafka.errors import KafkaError
 
-from api.backends.gateway import CommandGateway
+from api.backends.gateway import SILENCE_S, CommandGateway
 from api.wire.problems import WriteUnavailableError
 from infra.settings import Settings
 from infra.stack.state import State
@@ -124,6 +124,19 @@ async def test_no_reply_in_time_is_unavailable_within_the_settings_bound(
         return took
 
     await quick_once(refused, 3)
+    assert unanswered.unanswered_s is not None
+
+
+async def test_a_request_that_ends_before_its_answer_tells_of_the_silence_too(
+    unanswered: CommandGateway,
+) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await unanswered.send(envelope(open_box(uuid4())))
+    assert unanswered.unanswered_s is None  # so little says nothing
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(SILENCE_S + 0.2):
+            await unanswered.send(envelope(open_box(uuid4())))
     assert unanswered.unanswered_s is not None
 
 
