@@ -193,11 +193,12 @@ async def test_MS_26_who_comes_and_goes_is_logged_without_an_address(
     )
     device = await some.connect(replicas.first, buyer.account.access_token)
     await device.client.disconnect()
-    await eventually(lambda: len(logged) == 2)
-    assert logged == [
+    wanted = [
         {"socket_connected": {"user_id": buyer.id}},
         {"socket_disconnected": {"user_id": buyer.id}},
     ]
+    # Sockets of before may still be closing.
+    await eventually(lambda: [each for each in logged if buyer.id in str(each)] == wanted)
 
 
 # What is no event of ours.
