@@ -50,14 +50,18 @@ Tails = Mapping[TopicPartition, Tail]
 async def read_tails(
     log: Log, topics: Iterable[str], marks: Iterable[Watermarks]
 ) -> dict[TopicPartition, Tail]:
-    """Every partition's bounds, and what none or not all of these watermarks have passed. Where no
-    watermark is nothing is read: of commands and answers only the bounds are told.
+    """Every partition's bounds, and what none or not all of these watermarks have passed. Who has
+    passed something of a topic hears all of it, also where nothing came yet. Of topics in which no
+    watermark is, as those of commands, only the bounds are told.
     """
     bounds = await log.bounds(topics)
     lowest: dict[TopicPartition, int] = {}
     for each in marks:
-        for place, mark in each.items():
-            lowest[place] = min(mark.next_offset, lowest.get(place, mark.next_offset))
+        heard = {place.topic for place in each}
+        for place in bounds:
+            if place.topic in heard:
+                passed = each[place].next_offset if place in each else bounds[place].start
+                lowest[place] = min(passed, lowest.get(place, passed))
     tails = {
         place: Tail(
             each,

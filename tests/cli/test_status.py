@@ -12,9 +12,13 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 import cli.status
+from cli.lags import lag_of, read_tails
 from cli.status import _daemons, _tell, mesh_status
 from infra.settings import Settings
 from infra.stack.state import State
+from processors.feeding.reading import open_log
+from processors.stores.port import Watermark
+from schemas.positions import TopicPartition
 from schemas.topics import TOPICS
 from tests.cli.commands import commands_on
 from tests.partitions import PARTITIONS
@@ -76,6 +80,19 @@ async def test_a_read_model_at_the_end_is_behind_by_no_event_in_spite_of_markers
     assert 0 < behind["lag_seconds"] < 120
     await made.feed(live)
     assert line(await mesh_status(made.settings), "listing_page")["lag_events"] == 0
+
+
+async def test_where_nothing_came_yet_events_are_counted_and_no_markers(made: Shop) -> None:
+    """A partition of which a read model has seen nothing, beside one of which it has seen all."""
+    await append(made.settings, listings(8), per_transaction=1)
+    places = [TopicPartition("events.listings", each) for each in range(PARTITIONS)]
+    async with open_log(made.settings) as log:
+        bounds = await log.bounds(["events.listings"])
+        seen = {places[0]: Watermark(bounds[places[0]].end, 0.0)}
+        tails = await read_tails(log, ["events.listings"], [seen])
+    behind, _ = lag_of(seen, ["events.listings"], tails)
+    assert behind == sum(len(tails[each].events) for each in places[1:])
+    assert all(tails[each].read_from == bounds[each].start for each in places[1:])
 
 
 async def test_rows_of_an_older_fold_make_a_replay_due(made: Shop) -> None:
