@@ -78,6 +78,10 @@ class Offer:
     public: bool
     gone: Problem | None = None
 
+    def against(self, user_id: UUID) -> Problem | None:
+        """What stands against anything new of this person about a listing."""
+        return self.gone or (None if self.public or user_id == self.seller_id else hidden())
+
 
 def sees_all(caller: Caller, seller_id: str) -> bool:
     """Whether the caller may see what only the seller and moderators may."""
@@ -138,8 +142,7 @@ async def against_keeping(request: Request, listing_id: UUID, caller: Caller) ->
         offer = await listing_offer(machines_of(request), listing_id)
     except Problem as problem:
         return problem
-    hides = not offer.public and caller.user_id != str(offer.seller_id)
-    return offer.gone or (hidden() if hides else None)
+    return offer.against(UUID(caller.user_id))
 
 
 async def listing_offer(mesh: Machines, listing_id: UUID) -> Offer:

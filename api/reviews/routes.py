@@ -16,7 +16,7 @@ from api.entry.commands import Sending, judged
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import ANYONE, CHANGES, SIGNED_IN, UNLIMITED, Door
 from api.entry.routing import new_router
-from api.listings.sight import LISTING, Offer, hidden, listing_offer
+from api.listings.sight import LISTING, Offer, listing_offer
 from api.profiles.sight import key_of
 from api.reviews.bodies import (
     CHANGED,
@@ -74,8 +74,7 @@ async def create_review(
     reviewer_id = UUID(caller.user_id)
     offer, against = await judged(_reviewed(request, body.listing_id))
     if offer is not None:
-        hides = not offer.public and reviewer_id != offer.seller_id
-        against = offer.gone or (hidden() if hides else None)
+        against = offer.against(reviewer_id)
     key = await key_of(mesh, reviewer_id)
     said = body.model_dump(include={"title", "content"}, exclude_none=True)
     command = CreateReview(
