@@ -10,13 +10,18 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 from cli.main import MODULES
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["cli.main", "cli.outages", *MODULES])
+# A process that is started asks after all others, and how one ended can be read once: two threads
+# that ask at once would have the second told 255.
+_asking = Lock()
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,15 @@ def _run(words: Sequence[str], env: Mapping[str, str], cwd: Path, within_s: floa
     with TemporaryDirectory() as folder:
         streams = Path(folder) / "out", Path(folder) / "err"
         child = _FORKS.Process(target=_become, args=(list(words), dict(env), cwd, streams))
-        child.start()
-        child.join(within_s)
-        if child.exitcode is None:
+        with _asking:
+            child.start()
+        if not wait([child.sentinel], within_s):
             child.kill()
-            child.join()
+            wait([child.sentinel])
+        with _asking:
+            code = child.exitcode
         out, err = (each.read_text("utf-8") for each in streams)
-        return Ended(child.exitcode if child.exitcode is not None else -1, out, err)
+        return Ended(code if code is not None else -1, out, err)
 
 
 def _become(
