@@ -23,6 +23,7 @@ from infra.settings import Settings, settings
 from processors.reacting.parked import LISTED_MAX, ParkedStream, list_parked
 from processors.reactions.reactor import EFFECTS, REACTIONS
 from schemas.ops import WHY_LENGTH_MAX, RetryParked, SkipParked
+from schemas.refusals import told_of
 from schemas.texts import Line
 
 POLL_S = 0.1
@@ -149,7 +150,7 @@ async def _decided(
             return Outcome(0, (), 0)
         *_, last = await replies_to(chosen, *(_decision(kind, each, why) for each in found))
         if last.outcome != "accepted":
-            typer.echo(f"Refused: {last.reason}", err=True)
+            typer.echo(told_of(last.reason), err=True)
             raise typer.Exit(1)
         return await _settled(pool, found)
 

@@ -33,6 +33,7 @@ from infra.settings import Settings, settings, state_folder
 from infra.vault import Vault
 from processors.feeding.reading import LogUnavailableError
 from schemas.identity import DeleteUser
+from schemas.refusals import told_of
 
 VALUES_MAX = 100
 MEGA = 1_000_000
@@ -133,7 +134,7 @@ async def _delete(chosen: Settings, user_id: UUID, vault: Vault) -> None:
     (reply,) = await replies_to(chosen, DeleteUser(user_id=user_id, **asked("erase")))
     if reply.outcome != "accepted":
         unknown = reply.reason == "user_unknown"
-        message = f"Nobody has the id {user_id}" if unknown else f"Refused: {reply.reason}"
+        message = f"Nobody has the id {user_id}" if unknown else told_of(reply.reason)
         raise ErasureError(message)
     # The effect does the same; here it is certain when the command ends.
     await vault.erase(user_id)

@@ -20,6 +20,7 @@ from schemas.emails import lookup_form
 from schemas.identity import GrantRole
 from schemas.messages import Role
 from schemas.recorded import Reply
+from schemas.refusals import told_of
 
 
 class PersonRole(StrEnum):
@@ -62,7 +63,7 @@ async def send_grant(chosen: Settings, email: str, role: Role) -> Reply:
     command = GrantRole(user_id=user_id, role=role, **asked("grant-role"))
     (reply,) = await replies_to(chosen, command)
     if reply.outcome != "accepted":
-        message = f"Refused: {reply.reason}"
+        message = told_of(reply.reason)
         raise PersonError(message)
     await _cut_off(chosen, user_id, reply)
     return reply

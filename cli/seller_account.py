@@ -26,6 +26,7 @@ from schemas.emails import lookup_form
 from schemas.identity import RegisterUser, ReserveEmail, TokenPurpose
 from schemas.listings import seller_account
 from schemas.messages import Market, Role
+from schemas.refusals import told_of
 from schemas.texts import Line
 
 SOURCE_LENGTH_MAX = 100
@@ -106,7 +107,7 @@ async def register_source(
     )
     *_, reply = await replies_to(chosen, reserve, joins)
     if reply.outcome != "accepted":
-        message = f"Refused: {reply.reason}"
+        message = told_of(reply.reason)
         raise SourceError(message)
     return user_id, offers
 

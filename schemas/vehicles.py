@@ -33,7 +33,10 @@ Vin = Annotated[
 ]
 Month = Annotated[
     str,
-    Form(r"^(18[89]|19[0-9]|20[0-9])[0-9]-(0[1-9]|1[0-2])$", "is no month: write it like 2020-07"),
+    Form(
+        r"^(188[6-9]|189[0-9]|19[0-9]{2}|20[0-9]{2})-(0[1-9]|1[0-2])$",  # from YEAR_MIN on
+        "is no month from 1886 on: write it like 2020-07",
+    ),
 ]
 
 

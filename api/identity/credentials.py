@@ -23,7 +23,7 @@ from api.identity.ending import cut_off
 from api.identity.login import API, kept_folded, password_is
 from api.identity.people import Row, settled_row
 from api.wire.deadlines import left
-from api.wire.problems import Problem, accepted
+from api.wire.problems import Problem, accepted, refusal
 from infra.vault import VaultUnavailableError
 from projections.identity import users, verification_tokens
 from projections.journal.answers import first_reply
@@ -223,7 +223,7 @@ async def _first_reply(mesh: Machines, sending: CommandSender) -> Reply | None:
     )
     reply = await first_reply(mesh.postgres, sending.command_id)
     if reply is not None and reply.fingerprint != sending.fingerprint:
-        raise Problem(422, "idempotency_key_reused", "Refused: idempotency key reused")
+        raise refusal(reply.model_copy(update={"reason": "idempotency_key_reused", "status": 422}))
     return reply
 
 

@@ -31,6 +31,7 @@ from infra.vault import PersonErasedError, VaultUnavailableError
 from schemas.media import ORIGINAL_BYTES_MAX
 from schemas.messages import Fault
 from schemas.recorded import Reply
+from schemas.refusals import told_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -120,7 +121,7 @@ _EXAMPLES: dict[int, tuple[str, str]] = {
     403: ("role_not_allowed", "Your role may not do this"),
     404: ("not_found", "There is no such thing"),
     405: ("method_not_allowed", "This path does not know that method"),
-    409: ("email_taken", "Refused: email taken"),
+    409: ("email_taken", told_of("email_taken")),
     410: ("gone", "This is no longer there"),
     412: ("version_mismatch", "It has changed since you read it: read again, then repeat"),
     413: ("body_too_large", "The body is larger than this path takes"),
@@ -203,7 +204,7 @@ def unauthenticated(reason: str, detail: str) -> Problem:
 
 def refusal(reply: Reply) -> Problem:
     """The problem that tells a client of a command's refusal."""
-    detail = f"Refused: {reply.reason.replace('_', ' ')}"
+    detail = told_of(reply.reason)
     reason = reply.reason or reply.outcome
     if reply.status == HTTPStatus.PRECONDITION_FAILED:
         detail = f"It is at version {reply.version} now: read it again, then repeat"

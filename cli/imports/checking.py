@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from cli.imports.job import Job, open_checked
-from cli.imports.outcomes import Outcome, Refusal, RefusedBy
+from cli.imports.outcomes import Outcome, Refusal, of_writer
 from cli.imports.preview import Shown
 from cli.imports.sending.report import Tally, open_report
 from cli.imports.translate import Order, Translator
@@ -99,7 +99,5 @@ def _judged(envelope: CommandEnvelope) -> Refusal | None:
     try:
         listings.decide(envelope.command, listings.initial)
     except Rejected as error:
-        faults = getattr(error, "faults", ())
-        detail = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
-        return Refusal(RefusedBy.WRITER, error.reason, detail)
+        return of_writer(error.reason, error.faults)
     return None

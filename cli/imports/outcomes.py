@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from schemas.messages import Fault
+from schemas.refusals import told_of
 
 
 class RefusedBy(StrEnum):
@@ -40,6 +44,12 @@ class Refusal:
     detail: str = ""
     field: str = ""
     column: str = ""
+
+
+def of_writer(reason: str, faults: Sequence[Fault], meant: str = "") -> Refusal:
+    """What the writer refused; `meant` is what its reason means here where it names no field."""
+    named = "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults)
+    return Refusal(RefusedBy.WRITER, reason, named or meant or told_of(reason))
 
 
 class RefusedError(Exception):

@@ -28,6 +28,7 @@ from cli.imports.language.parts import (
     apart,
 )
 from cli.imports.language.strict_yaml import word_of
+from cli.imports.language.units import same_as, unit_of
 from cli.imports.outcomes import RefusedError
 from schemas.vehicles import YEAR_MAX, YEAR_MIN
 
@@ -40,6 +41,24 @@ class _FromColumn(Part):
 
 class _FromNumber(_FromColumn, NumberForm):
     """A rule that reads a number; its default is written as the cell would be."""
+
+
+class _FromMeasure(_FromNumber):
+    """A rule that reads a number of some unit."""
+
+    unit: str
+
+    @model_validator(mode="after")
+    def _ignores_no_other_unit(self) -> Self:
+        for word in self.ignore:
+            other = unit_of(word)
+            if other is not None and other not in same_as(self.unit):
+                message = (
+                    f"{word!r} under ignore is another unit than {self.unit}: write it under "
+                    f"multipliers, with how many {self.unit} one of it is"
+                )
+                raise ValueError(message)
+        return self
 
 
 class TextRule(_FromColumn):
@@ -89,7 +108,7 @@ class MoneyRule(_FromNumber):
     kind: Literal["money"] = Field("money", alias="as")
 
 
-class DistanceRule(_FromNumber):
+class DistanceRule(_FromMeasure):
     """A mileage in its own unit, which is kept unless another is wanted; then it is rounded."""
 
     kind: Literal["distance"] = Field("distance", alias="as")
@@ -97,14 +116,14 @@ class DistanceRule(_FromNumber):
     to: Literal["km", "mi"] | None = None
 
 
-class PowerRule(_FromNumber):
+class PowerRule(_FromMeasure):
     """Engine power; the field gets kilowatts, rounded."""
 
     kind: Literal["power"] = Field("power", alias="as")
     unit: Literal["kw", "ps", "hp"]
 
 
-class DisplacementRule(_FromNumber):
+class DisplacementRule(_FromMeasure):
     """Engine size; the field gets cubic centimetres, rounded."""
 
     kind: Literal["displacement"] = Field("displacement", alias="as")

@@ -28,6 +28,9 @@ SPELLINGS: Final[dict[str, frozenset[str]]] = {
     "l": frozenset({"l", "l.", "ltr", "liter", "liters", "litre", "litres"}),
 }
 
+# Horse-powers of two kinds, 1.4 % apart, for which people write one and the other.
+_HORSES: Final = frozenset({"ps", "hp"})
+
 _RUPEES = "INR LKR PKR NPR MUR SCR"
 _DOLLARS = (
     "USD AUD CAD NZD SGD HKD TWD MXN ARS CLP COP UYU JMD TTD BBD BSD BZD BMD KYD XCD FJD SBD LRD "
@@ -75,6 +78,17 @@ _SIGNS: Final[dict[str, frozenset[str]]] = {
     )
     for sign in signs.split()
 }
+
+
+def unit_of(word: str) -> str | None:
+    """The unit that a word spells, as mappings name it."""
+    spelt = word.strip().casefold()
+    return next((unit for unit, words in SPELLINGS.items() if spelt in words), None)
+
+
+def same_as(unit: str) -> frozenset[str]:
+    """The units that a word for this one may mean."""
+    return _HORSES if unit in _HORSES else frozenset({unit})
 
 
 def is_sign_of(word: str, currency: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from api.wire.problems import WriteUnavailableError
 from cli.imports.files.rows import Row
-from cli.imports.outcomes import Outcome, Refusal, RefusedBy
+from cli.imports.outcomes import Outcome, Refusal, of_writer
 from cli.imports.sending.report import Report
 from cli.imports.sending.window import Window
 from schemas.positions import Position, TopicPartition
@@ -127,8 +127,5 @@ def _outcome(row: Row, envelope: CommandEnvelope, reply: Reply) -> Outcome:
     listing_id = envelope.command.stream_id.partition("/")[2]
     if reply.outcome == "accepted":
         return Outcome(row.number, row.line, listing_id)
-    faults = (f"{fault.pointer}: {fault.detail}" for fault in reply.faults)
-    detail = "; ".join(faults) or _MEANT.get(reply.reason, "")
-    return Outcome(
-        row.number, row.line, listing_id, Refusal(RefusedBy.WRITER, reply.reason, detail)
-    )
+    refused = of_writer(reply.reason, reply.faults, _MEANT.get(reply.reason, ""))
+    return Outcome(row.number, row.line, listing_id, refused)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from cli.imports.cells import TypedNumber
 from cli.imports.language.mapping_file import MappingError
+from cli.imports.language.units import SPELLINGS
 from cli.imports.outcomes import Refusal
 from schemas.recorded import CommandEnvelope
 from tests.cli.imports.reading import fields, one, rule
@@ -155,3 +158,32 @@ def test_a_number_that_nothing_has_is_refused(text: str) -> None:
     found = one(rule("{doors: {as: integer, column: c}}"), c=TypedNumber(text))
     assert isinstance(found, Refusal)
     assert found.reason == "not_a_number"
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("distance", "mileage"), ("power", "power_kw"), ("displacement", "engine_cc")],
+)
+def test_a_column_ignores_no_other_unit_than_its_own(kind: str, field: str) -> None:
+    units = {"distance": ("km", "mi"), "power": ("kw", "ps", "hp"), "displacement": ("cc", "l")}
+    for unit, (other, spellings) in product(units[kind], SPELLINGS.items()):
+        for word in spellings:
+            text = f"{{{field}: {{as: {kind}, column: c, unit: {unit}, ignore: [{word.upper()}]}}}}"
+            if other == unit or {other, unit} == {"ps", "hp"}:
+                rule(text)
+                continue
+            with pytest.raises(MappingError, match="another unit than") as error:
+                rule(text)
+            assert "multipliers" in str(error.value)
+
+
+def test_a_column_of_two_units_says_what_one_is_in_the_other() -> None:
+    mapping = rule(
+        "{mileage: {as: distance, column: c, unit: km, multipliers: {mi: 1.609344, miles: 1.609344}}}"
+    )
+    for cell, kilometres in (
+        ("60,000 miles", 96_561),
+        ("60,000 mi", 96_561),
+        ("60,000 km", 60_000),
+    ):
+        assert fields(one(mapping, c=cell))["mileage"] == {"value": kilometres, "unit": "KMT"}
