@@ -238,9 +238,9 @@ async def log_in(body: Credentials, request: Request, mesh: Mesh, sending: Sendi
 async def refresh_session(
     body: Refresh, request: Request, mesh: Mesh, sending: Sending
 ) -> Response:
-    """Exchange a refresh token for the next pair. Each works once. For some seconds a repeat
-    gets the same next token, as tabs of one browser ask at once; a later one ends the session
-    and all its tokens.
+    """Exchange a refresh token for the next pair. Each works once. For some seconds a repeat,
+    with a key or without, gets the same next refresh token and an access token of its own, as
+    tabs of one browser ask at once; a later one ends the session and all its tokens.
     """
     await WHOSE_TOKENS.wait(request)
     found = await login.refresh(mesh, sending, body.refresh_token)
