@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -74,17 +73,16 @@ async def work(group: Group, settings: Settings, stop: asyncio.Event) -> None:
         while not await feeder.refresh():
             if await stopped_within(stop, RETRY_S):
                 return
-        with tempfile.TemporaryDirectory(prefix=f"mesh-{group.name}-") as folder:
-            app = make_app(group, settings, feeder, folder)
-            try:
-                await _run(app, group, settings, feeder, stop)
-            except Exception as error:
-                log.critical(
-                    "worker_ends", group=group.name, error=type(error).__name__, text=str(error)
-                )
-                raise
-            finally:
-                await _stop_app(app)
+        app = make_app(group, settings, feeder)
+        try:
+            await _run(app, group, settings, feeder, stop)
+        except Exception as error:
+            log.critical(
+                "worker_ends", group=group.name, error=type(error).__name__, text=str(error)
+            )
+            raise
+        finally:
+            await _stop_app(app)
 
 
 @asynccontextmanager
@@ -108,9 +106,16 @@ async def _opened(
         yield pool, stores
 
 
-def make_app(group: Group, settings: Settings, feeder: Feeder, folder: str) -> faust.App:
+class _Rootless(faust.App):
+    """Without a folder: that is for Faust's tables, and a killed process would leave it behind."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
+def make_app(group: Group, settings: Settings, feeder: Feeder) -> faust.App:
     """The group's Faust app: one agent over all topics, one batch at a time."""
-    app = faust.App(
+    app = _Rootless(
         group.consumer_group(settings),
         broker=[f"kafka://{server}" for server in settings.kafka_bootstrap.split(",")],
         broker_request_timeout=PATIENCE_S,
@@ -119,7 +124,6 @@ def make_app(group: Group, settings: Settings, feeder: Feeder, folder: str) -> f
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
-        datadir=folder,
     )
     app.transport = CommittedTransport(
         app.conf.broker_consumer, app, feeder, group.gather_ms, member=membership(settings)

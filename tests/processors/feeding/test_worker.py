@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -170,6 +171,13 @@ async def equal_to_the_pure_fold(
                 return {key: row async for key, row in found} == wanted
 
         await eventually(rows, 60, f"{projection.name} equals the pure fold")
+
+
+async def test_a_killed_worker_leaves_nothing_on_the_disk(mesh: World, tmp_path: Path) -> None:
+    async with process("pages", mesh, TMPDIR=str(tmp_path)) as worker:
+        await worker.ready()
+        await worker.kill()
+    assert await asyncio.to_thread(lambda: [*tmp_path.iterdir()]) == []
 
 
 async def test_an_appended_event_becomes_a_row(mesh: World) -> None:
