@@ -48,16 +48,16 @@ from bench.stack import (
     spread,
     table,
 )
-from infra.kafka import client_config
+from infra.clients.kafka import client_config
 from infra.settings import Settings
 from infra.stack.state import State
 from producers.writer.done import TopicIds, first_undone
 from producers.writer.tail import TailReader, TailUnavailableError
 from schemas.listings import CreateListing
-from schemas.messages import Role
-from schemas.partitioning import partition_of
-from schemas.positions import TopicPartition
-from schemas.recorded import CommandEnvelope, headers_of_command, value_of
+from schemas.log.messages import Role
+from schemas.log.partitioning import partition_of
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import CommandEnvelope, headers_of_command, value_of
 from schemas.topics import CONTEXTS
 
 T = TypeVar("T")

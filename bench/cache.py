@@ -32,7 +32,7 @@ from redis.asyncio import Redis
 
 from bench.recover import LISTING
 from bench.stack import Figure, conclude, cpu_s, run, server_pids, table
-from infra.redis import open_redis
+from infra.clients.redis import open_redis
 from infra.stack.state import State
 from projections.comparisons import comparisons
 from projections.favorites import favorites
@@ -40,9 +40,9 @@ from projections.items import items
 from projections.listings import listing_page
 from projections.profiles import seller_profiles
 from projections.reads import Slice
-from tests.api.offering import campus, student
+from tests.api.acting.offering import campus, student
+from tests.api.acting.selling import Seller
 from tests.api.running import Mesh, api
-from tests.api.selling import Seller
 from tests.journeys.shop import Shop, open_shop
 
 LISTINGS, FAVORITES, COMPARED, ITEMS, PAGE = 200, 40, 4, 40, 20

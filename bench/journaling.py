@@ -6,14 +6,14 @@ from typing import Any
 
 import asyncpg
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.reading import Batch, Log, Stretch, open_log
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
 from projections.projection import PostgresTable, Projection
-from schemas.positions import TopicPartition
-from schemas.recorded import decode_event
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import decode_event
 from schemas.topics import EVENT_TYPES
 
 EVENTS, REPLIES = "events.listings", "replies.listings"

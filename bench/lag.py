@@ -30,10 +30,10 @@ import psutil
 import uvloop
 
 from bench.stack import Figure, conclude, run, table
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from infra.stack.daemons import running_pid
-from infra.stack.servers import SERVERS
+from infra.stack.servers.roster import SERVERS
 from tests.journeys.shop import Shop, open_shop
 
 GOALS_MS = {

@@ -25,10 +25,10 @@ from schemas.listings import (
     ListingSold,
     listing_stream,
 )
-from schemas.messages import Market, iso
-from schemas.partitioning import partition_of
-from schemas.recorded import event_id_of, value_of
-from schemas.vehicles import Mileage, VehicleFields
+from schemas.log.messages import Market, iso
+from schemas.log.partitioning import partition_of
+from schemas.log.recorded import event_id_of, value_of
+from schemas.values.vehicles import Mileage, VehicleFields
 
 ADS = Path(__file__).parents[1].parent / "shared" / "data" / "used-car-ads" / "autos.csv"
 TOPIC = "events.listings"

@@ -28,7 +28,7 @@ import uvloop
 
 from bench.lag import cpu_of
 from bench.stack import ROOT, Figure, conclude, environment, run
-from infra.passwords import WORKERS, Passwords
+from infra.credentials.passwords import WORKERS, Passwords
 from infra.settings import Settings, load_settings
 from tests.journeys.shop import PASSWORD, Shop, open_shop
 

@@ -34,7 +34,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse
 
 from infra.settings import Settings, load_settings
-from schemas.vehicles import PRICE_MINOR_MAX, YEAR_MAX, YEAR_MIN, VehicleFacts
+from schemas.values.vehicles import PRICE_MINOR_MAX, YEAR_MAX, YEAR_MIN, VehicleFacts
 
 SCHEMA, TOPIC, INDEX, TABLE = "peer_post", "peer_listings", "peer_listings", "peer_listings"
 ROWS = f"{SCHEMA}.listings"

@@ -47,12 +47,12 @@ from bench.stack import (
     table,
     wait_for_port,
 )
-from infra.clickhouse import ClickHouse
-from infra.opensearch import alias_of, open_opensearch
+from infra.clients.clickhouse import ClickHouse
+from infra.clients.opensearch import alias_of, open_opensearch
 from infra.settings import Settings
 from infra.stack import supervisor
 from infra.stack.processes import PROCESSES, SUPERVISOR
-from infra.stack.servers import SERVERS
+from infra.stack.servers.roster import SERVERS
 from infra.stack.state import State
 from tests.journeys.shop import Shop, open_shop
 

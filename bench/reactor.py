@@ -28,7 +28,7 @@ import uvloop
 from confluent_kafka import Producer
 
 from bench.stack import Figure, conclude, cpu_s, environment, own_stack, run, server_pids, table
-from infra.kafka import transactional_config
+from infra.clients.kafka import transactional_config
 from infra.logs import configure_logging
 from infra.settings import Settings, settings
 from infra.stack.state import State
@@ -36,10 +36,10 @@ from processors.reacting.effects import Effect, Tools
 from processors.reacting.handlers import Begins
 from processors.reactions.reactor import run_reactor
 from schemas.listings import ListingCreated, ListingPublished, listing_stream
-from schemas.messages import Event
-from schemas.partitioning import partition_of
-from schemas.recorded import Recorded, event_id_of, value_of
-from schemas.vehicles import VehicleFields
+from schemas.log.messages import Event
+from schemas.log.partitioning import partition_of
+from schemas.log.recorded import Recorded, event_id_of, value_of
+from schemas.values.vehicles import VehicleFields
 from tests.projections.cars import created, published
 
 FEW, MANY = 6, 60

@@ -41,11 +41,11 @@ from api.app import create_app
 from api.backends.tokens import Subject, Tokens
 from bench.closed_loop import load
 from bench.stack import ending, environment, free_port, run, wait_for_port
+from infra.clients.postgres import open_pool
 from infra.http_server import bounded_protocol
 from infra.logs import configure_logging
-from infra.postgres import open_pool
 from infra.settings import Settings, load_settings
-from infra.vault import Vault, create_schema
+from infra.vault.vault import Vault, create_schema
 from processors.feeding.generations import create_system_schema, ensure_generations
 from processors.stores.port import Change, Generation, Held
 from processors.stores.postgres import open_postgres_store
@@ -55,7 +55,7 @@ from projections.listings.listing_page import ListingPage, listing_page
 from projections.listings.listing_views import listing_views
 from schemas.identity import UserStatus
 from schemas.listings import ListingStatus
-from schemas.messages import Market, Role
+from schemas.log.messages import Market, Role
 from tests.stack import local_stack, stop_started
 from tests.worlds import world
 

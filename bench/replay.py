@@ -47,8 +47,8 @@ from bench.stack import (
     spread,
     table,
 )
+from infra.clients.postgres import open_pool
 from infra.garbage import without_collector
-from infra.postgres import open_pool
 from infra.settings import Settings, load_settings
 from infra.stack.state import State
 from processors.feeding.generations import GenerationStatus, ensure_generations, list_generations
@@ -57,7 +57,7 @@ from processors.replay import builds, engine
 from processors.replay.progress import View
 from projections import PROJECTIONS
 from projections.projection import Projection
-from schemas.recorded import decode_event
+from schemas.log.recorded import decode_event
 from schemas.topics import EVENT_TYPES
 
 SERVERS = ("kafka", "postgres", "opensearch", "clickhouse")

@@ -28,17 +28,17 @@ from bench.append import LISTINGS, Progress
 from bench.journaling import note_in_journal
 from bench.listing_log import TOPIC, write_log
 from bench.stack import Figure, conclude, mesh_process, own_stack, run
-from infra.kafka import client_config
-from infra.postgres import open_pool
+from infra.clients.kafka import client_config
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from infra.stack.state import State
 from processors.feeding.generations import ensure_generations
 from processors.feeding.groups import GROUPS
 from processors.feeding.reading import open_log
 from schemas.listings import DeleteListing
-from schemas.messages import Role
-from schemas.partitioning import partition_of
-from schemas.recorded import CommandEnvelope, headers_of_command, value_of
+from schemas.log.messages import Role
+from schemas.log.partitioning import partition_of
+from schemas.log.recorded import CommandEnvelope, headers_of_command, value_of
 
 SMALL, MIDDLE = 10_000, 100_000
 RESTART_GOAL = 1.5

@@ -39,7 +39,7 @@ from bench.lag import percentile_ms
 from bench.listing_log import EPOCH, ads
 from bench.read import database, server
 from bench.stack import Figure, conclude, run, table
-from infra.opensearch import alias_of, open_opensearch
+from infra.clients.opensearch import alias_of, open_opensearch
 from infra.settings import Settings
 from processors.feeding.generations import ensure_generations
 from processors.stores.opening import opened_stores
@@ -53,11 +53,11 @@ from schemas.listings import (
     ListingPublished,
     listing_stream,
 )
-from schemas.messages import Market
-from schemas.positions import Position
-from schemas.recorded import Recorded
+from schemas.log.messages import Market
+from schemas.log.positions import Position
+from schemas.log.recorded import Recorded
 from schemas.search import Filters
-from schemas.vehicles import GeoPoint, VehicleFields
+from schemas.values.vehicles import GeoPoint, VehicleFields
 from tests.cli.imports.ads import BIGGEST_ADS
 from tests.projections.search.index import index_of
 from tests.projections.search.judged import (

@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 import psutil
 
-from infra.kafka import ensure_topics
-from infra.postgres import open_pool
+from infra.clients.kafka import ensure_topics
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from infra.stack import daemons, supervisor
 from infra.stack.state import State

@@ -24,11 +24,11 @@ from confluent_kafka import Producer
 
 from bench.lag import percentile_ms
 from bench.stack import cpu_s, own_stack, run, server_pids, table
-from infra.kafka import client_config
+from infra.clients.kafka import client_config
 from infra.settings import Settings
 from producers.writer.append import Batch, KafkaAppender, Outgoing
 from producers.writer.done import DoneWith
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from schemas.topics import CONTEXTS
 
 LISTINGS = next(each for each in CONTEXTS if each.name == "listings")

@@ -18,13 +18,13 @@ import typer
 
 from cli.sending import asked, replies_to
 from cli.tables import print_waiting
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings, settings
 from processors.reacting.parked import LISTED_MAX, ParkedStream, list_parked
 from processors.reactions.reactor import EFFECTS, REACTIONS
 from schemas.ops import WHY_LENGTH_MAX, RetryParked, SkipParked
 from schemas.refusals import told_of
-from schemas.texts import Line
+from schemas.values.texts import Line
 
 POLL_S = 0.1
 WAIT_S = 30.0  # for the reactor

@@ -30,7 +30,7 @@ from cli.ids import an_id
 from cli.sending import asked, replies_to
 from cli.tables import print_table
 from infra.settings import Settings, settings, state_folder
-from infra.vault import Vault
+from infra.vault.vault import Vault
 from processors.feeding.reading import LogUnavailableError
 from schemas.identity import DeleteUser
 from schemas.refusals import told_of

@@ -29,7 +29,7 @@ from cli.imports.sending.report_place import (
 from cli.imports.sending.sending import Limits, NoAnswerError
 from infra.logs import configure_logging
 from infra.settings import settings, state_folder
-from schemas.messages import Market
+from schemas.log.messages import Market
 
 SAMPLE = "ads"  # infra/sample/ads.csv and its mapping
 SAMPLE_WAIT_S = 30.0

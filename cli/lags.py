@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from processors.feeding.reading import Log, Stretch
 from processors.stores.port import Watermarks
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 COUNTED = 1_000
 

@@ -12,8 +12,8 @@ from rich.markup import escape
 from cli.confirming import EXIT_USAGE
 from cli.tables import print_table
 from infra.settings import absent_mesh, is_state_folder, state_folder
-from infra.stack.mail import mailbox
-from infra.stack.mailbox import SHOWN_MAX, Mail
+from infra.stack.servers.mail import mailbox
+from infra.stack.servers.mailbox import SHOWN_MAX, Mail
 from infra.stack.state import State
 
 

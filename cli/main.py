@@ -37,13 +37,13 @@ def _mesh(
 # Each module adds its commands through `register(app)`. A command loads its own module only:
 # `mesh down` must not wait for the web framework, nor fail when that cannot be imported.
 MODULES: Final[Mapping[str, tuple[str, ...]]] = {
-    "cli.stack": ("up", "down", "supervise", "logs"),
-    "cli.prepare": ("prepare",),
-    "cli.processes": ("api", "writer", "worker", "reactor"),
+    "cli.running.stack": ("up", "down", "supervise", "logs"),
+    "cli.running.prepare": ("prepare",),
+    "cli.running.processes": ("api", "writer", "worker", "reactor"),
     "cli.replay": ("replay",),
     "cli.importing": ("import",),
     "cli.status": ("status",),
-    "cli.probe": ("probe",),
+    "cli.running.probe": ("probe",),
     "cli.people": ("grant-role",),
     "cli.seller_account": ("seller-account",),
     "cli.parked": ("parked",),

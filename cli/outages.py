@@ -17,13 +17,13 @@ from confluent_kafka import KafkaException
 from api.wire.problems import StoreUnavailableError as AnswerUnavailableError
 from api.wire.problems import WriteUnavailableError
 from infra.answering import ask_all
-from infra.clickhouse import means_clickhouse_down
-from infra.objects import ObjectsUnavailableError
-from infra.opensearch import means_opensearch_down
-from infra.postgres import means_down
-from infra.redis import REDIS_DOWN
+from infra.clients.clickhouse import means_clickhouse_down
+from infra.clients.objects import ObjectsUnavailableError
+from infra.clients.opensearch import means_opensearch_down
+from infra.clients.postgres import means_down
+from infra.clients.redis import REDIS_DOWN
 from infra.settings import Settings, SettingsError, settings
-from infra.vault import VaultUnavailableError
+from infra.vault.vault import VaultUnavailableError
 from processors.feeding.reading import LogUnavailableError
 from processors.stores.port import StoreUnavailableError
 

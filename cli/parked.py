@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from cli.tables import print_waiting
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings, settings
 from processors.feeding.parking import ParkedStream, Parking, list_parked
 from processors.feeding.runner import Runner

@@ -12,15 +12,15 @@ import typer
 from api.backends.database import Database
 from api.backends.denylist import Cut, Denylist
 from cli.sending import asked, replies_to
-from infra.redis import open_redis
+from infra.clients.redis import open_redis
 from infra.settings import Settings, settings
-from infra.vault import Wrapping
+from infra.vault.vault import Wrapping
 from projections.identity import users
-from schemas.emails import lookup_form
 from schemas.identity import GrantRole
-from schemas.messages import Role
-from schemas.recorded import Reply
+from schemas.log.messages import Role
+from schemas.log.recorded import Reply
 from schemas.refusals import told_of
+from schemas.values.emails import lookup_form
 
 
 class PersonRole(StrEnum):

@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from cli.tables import print_table
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.process import give_way, run_command
 from infra.settings import Settings, settings
 from processors.feeding.generations import (

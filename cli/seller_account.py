@@ -18,16 +18,16 @@ from pydantic import TypeAdapter, ValidationError
 from api.identity.account_fields import Email, Name
 from api.identity.registration import RESERVATION
 from cli.sending import replies_to
-from infra.one_time_tokens import OneTimeTokens
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
+from infra.credentials.one_time_tokens import OneTimeTokens
 from infra.settings import Settings, settings
-from infra.vault import PersonKey, Vault
-from schemas.emails import lookup_form
+from infra.vault.vault import PersonKey, Vault
 from schemas.identity import RegisterUser, ReserveEmail, TokenPurpose
 from schemas.listings import seller_account
-from schemas.messages import Market, Role
+from schemas.log.messages import Market, Role
 from schemas.refusals import told_of
-from schemas.texts import Line
+from schemas.values.emails import lookup_form
+from schemas.values.texts import Line
 
 SOURCE_LENGTH_MAX = 100
 

@@ -10,8 +10,8 @@ import uuid_utils
 
 from api.backends.gateway import CommandGateway
 from infra.settings import Settings
-from schemas.messages import Command, Role
-from schemas.recorded import Reply, uncaused
+from schemas.log.messages import Command, Role
+from schemas.log.recorded import Reply, uncaused
 
 
 def asked(by: str) -> dict[str, Any]:

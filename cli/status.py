@@ -16,7 +16,7 @@ import typer
 
 from cli.lags import Tails, lag_of, read_tails
 from cli.tables import print_table
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import (
     Settings,
     SettingsError,
@@ -26,7 +26,7 @@ from infra.settings import (
 )
 from infra.stack import daemons
 from infra.stack.processes import PROCESSES, SUPERVISOR
-from infra.stack.servers import SERVERS
+from infra.stack.servers.roster import SERVERS
 from infra.stack.state import State
 from processors.feeding.generations import (
     GenerationStatus,

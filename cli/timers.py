@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from cli.tables import print_table
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings, settings
 from processors.reacting.commands import open_commands
 from processors.reacting.scheduler import send_due

@@ -13,16 +13,16 @@ from uuid import UUID
 import typer
 
 from cli.tables import print_table
-from infra import password_changes
-from infra.postgres import open_pool
-from infra.sealed_file import ForeignFileError
+from infra.clients.postgres import open_pool
+from infra.credentials import password_changes
 from infra.settings import Settings, settings
-from infra.vault import MasterKeyMissingError, Wrapping, create_schema
-from infra.vault_backup import TABLES, Restored, Since, backup, restore
-from infra.vault_rotation import Rotation, rotate, rows_by_master_key
+from infra.vault.backup import TABLES, Restored, Since, backup, restore
+from infra.vault.rotation import Rotation, rotate, rows_by_master_key
+from infra.vault.sealed_file import ForeignFileError
+from infra.vault.vault import MasterKeyMissingError, Wrapping, create_schema
 from processors.feeding.reading import kind_of_record, open_log
 from schemas.identity import PasswordChanged, PasswordReset, UserDeleted
-from schemas.recorded import UndecodableError, decode_event
+from schemas.log.recorded import UndecodableError, decode_event
 from schemas.registry import kind_of
 from schemas.topics import EVENT_TYPES, topics_of
 

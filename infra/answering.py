@@ -20,7 +20,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from redis.exceptions import AuthenticationError, BusyLoadingError
 
-from infra.redis import open_redis
+from infra.clients.redis import open_redis
 from infra.settings import Settings
 
 ANSWER_S: Final = 1.5

@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     clickhouse_url: SecretStr = Field(description="clickhouse://user:password@host:port/db, native")
     redis_url: SecretStr = Field(description="redis://host:port/db of a Redis protocol server")
 
-    # Where objects lie: see infra.objects.
+    # Where objects lie: see infra.clients.objects.
     objects_url: str = Field(
         default="",
         pattern=r"^$|^file:///.|^s3://.|^memory:///$",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Generic, Literal, TypeVar
 
-from schemas.messages import Command, Event, Fault
+from schemas.log.messages import Command, Event, Fault
 
 C = TypeVar("C", bound=Command)
 S = TypeVar("S")

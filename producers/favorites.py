@@ -27,7 +27,7 @@ from schemas.favorites import (
     WishlistShared,
     WishlistUnshared,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ from schemas.items import (
     StopWaitingForImages,
     UpdateItem,
 )
+from schemas.log.messages import Fault, Role
 from schemas.media import ImageVariants
-from schemas.messages import Fault, Role
-from schemas.money import minor_units
+from schemas.values.money import minor_units
 
 EARLY_MAX = 2 * IMAGES_MAX
 STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})

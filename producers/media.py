@@ -11,6 +11,7 @@ from typing import TypeAlias, assert_never
 from uuid import UUID
 
 from producers.decider import Decider, Rejected
+from schemas.log.messages import Command, Role
 from schemas.media import (
     TRIES_MAX,
     BeginDrawing,
@@ -37,7 +38,6 @@ from schemas.media import (
     UploadMedia,
     media_folder,
 )
-from schemas.messages import Command, Role
 
 PAUSE_FIRST = timedelta(seconds=2)  # doubled after each try
 UNUSED_WAIT = timedelta(days=7)

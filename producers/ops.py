@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from producers.decider import Decider, Rejected
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.ops import (
     OpsCommand,
     OpsEvent,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, assert_never
 
 from producers.decider import Decider, Rejected
-from schemas.messages import Fault, Role
+from schemas.log.messages import Fault, Role
 from schemas.profiles import (
     Avatar,
     AvatarChanged,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from producers.decider import Decider, Rejected
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.wallet import (
     CreditReason,
     DebitReason,

@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Table
 
-from schemas.messages import Event
-from schemas.recorded import Recorded
+from schemas.log.messages import Event
+from schemas.log.recorded import Recorded
 from schemas.registry import kind_of
 from schemas.topics import topics_of
 

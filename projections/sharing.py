@@ -21,7 +21,7 @@ from sqlalchemy import Index, MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.sharing import SHARES_MAX, Shared, Unshared
 
 KEPT_MAX = 200  # links of one person, ended ones among them: of those it is told that they are

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.vehicles import VehicleFacts
+from schemas.values.vehicles import VehicleFacts
 
 _SPLIT = {"mileage": ("mileage", "mileage_unit", "mileage_km"), "geo": ("lat", "lon")}
 

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.contexts import Context
-from schemas.messages import Command, Event
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event
 from schemas.sharing import Share, Shared, Unshare, Unshared
 
 COMPARED_MAX = 4  # of one person at a time: as many as fit side by side

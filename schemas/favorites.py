@@ -10,8 +10,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from schemas.contexts import Context
-from schemas.messages import Command, Event
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event
 from schemas.sharing import Share, Shared, Unshare, Unshared
 
 FAVORITES_MAX = 1_000  # of one person

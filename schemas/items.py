@@ -14,13 +14,13 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas.contexts import Context
 from schemas.identity import EmailDomain
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event
 from schemas.media import KEY_FORM, ImageVariants
-from schemas.messages import Command, Event
-from schemas.numbers import DECIMAL
-from schemas.texts import Line, Lines, each_text
-from schemas.vehicles import Currency, CurrencyCode
+from schemas.values.numbers import DECIMAL
+from schemas.values.texts import Line, Lines, each_text
+from schemas.values.vehicles import Currency, CurrencyCode
 
 IMAGES_MAX = 10
 CURRENCY = "LKR"  # of a price that names none

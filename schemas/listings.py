@@ -9,13 +9,13 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas.contexts import Context
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event, Market
 from schemas.media import KEY_FORM, ImageVariants
-from schemas.messages import Command, Event, Market
-from schemas.numbers import Switch
 from schemas.registry import Upcasters
-from schemas.texts import Line, each_text
-from schemas.vehicles import CurrencyCode, PriceMinor, VehicleFacts, VehicleFields
+from schemas.values.numbers import Switch
+from schemas.values.texts import Line, each_text
+from schemas.values.vehicles import CurrencyCode, PriceMinor, VehicleFacts, VehicleFields
 
 
 class ListingStatus(StrEnum):

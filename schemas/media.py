@@ -13,10 +13,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from schemas.contexts import Context
 from schemas.identity import Sealed
-from schemas.messages import Command, Event, category_of
-from schemas.texts import Form
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event, category_of
+from schemas.values.texts import Form
 
 ORIGINAL_BYTES_MAX = 10 * 1024 * 1024
 TRIES_MAX = 3  # to draw a picture

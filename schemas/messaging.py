@@ -12,9 +12,9 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from schemas.contexts import Context
-from schemas.messages import Command, Event
-from schemas.texts import SEALED
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event
+from schemas.values.texts import SEALED
 
 CONTENT_LENGTH_MAX = 4_000  # characters
 CONVERSATIONS = UUID("9d0f3c52-6a7e-5b0e-8f43-2f4f6c1f7a10")  # the namespace of their ids

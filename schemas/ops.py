@@ -6,10 +6,10 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from schemas.contexts import Context
-from schemas.messages import Command, Event
-from schemas.positions import Position
-from schemas.texts import Line
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event
+from schemas.log.positions import Position
+from schemas.values.texts import Line
 
 WHY_LENGTH_MAX = 500
 PARTITION_MAX, OFFSET_MAX = 2**31 - 1, 2**63 - 1  # as Kafka counts them

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from schemas.contexts import Context
-from schemas.messages import Command, Event, Language
-from schemas.texts import SEALED, each_text
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event, Language
+from schemas.values.texts import SEALED, each_text
 
 TextMark = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # HMAC, person's own key
 # avatars/<person>/<upload>/<SHA-256 of the bytes>.webp: immutable, and everything of one person

@@ -15,11 +15,11 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from schemas.contexts import Context
-from schemas.messages import Command, Event
-from schemas.numbers import NUMBER
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event
 from schemas.profiles import TextMark
-from schemas.texts import SEALED, each_text
+from schemas.values.numbers import NUMBER
+from schemas.values.texts import SEALED, each_text
 
 RATING_MAX = 5  # stars
 TITLE_LENGTH_MAX = 120  # characters

@@ -7,9 +7,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from schemas.messages import Market
-from schemas.texts import Line
-from schemas.vehicles import (
+from schemas.log.messages import Market
+from schemas.values.texts import Line
+from schemas.values.vehicles import (
     PRICE_MINOR_MAX,
     YEAR_MAX,
     YEAR_MIN,

@@ -17,11 +17,11 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from schemas.contexts import Context
-from schemas.messages import Command, Event
-from schemas.numbers import NUMBER
-from schemas.texts import SEALED, TOKEN, Form, Line
-from schemas.vehicles import CurrencyCode, PriceMinor
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event
+from schemas.values.numbers import NUMBER
+from schemas.values.texts import SEALED, TOKEN, Form, Line
+from schemas.values.vehicles import CurrencyCode, PriceMinor
 
 SEARCHES_MAX = 50  # of one person
 NAME_LENGTH_MAX = 100

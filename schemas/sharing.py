@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from schemas.identity.values import TokenHash
-from schemas.messages import Command, Event
+from schemas.log.messages import Command, Event
 
 LINK_HOURS_DEFAULT: Final = 30 * 24
 LINK_HOURS_MAX: Final = 365 * 24

@@ -17,9 +17,9 @@ from schemas import (
     tracking,
     wallet,
 )
-from schemas.contexts import Context, Topic
-from schemas.messages import Command, Event
-from schemas.recorded import Reply
+from schemas.log.contexts import Context, Topic
+from schemas.log.messages import Command, Event
+from schemas.log.recorded import Reply
 from schemas.registry import Registry, kind_of
 
 RECORD_BYTES_MAX = 1_000_000

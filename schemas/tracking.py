@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from schemas.contexts import Context
 from schemas.listings import listing_stream
-from schemas.messages import Command, Event
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event
 
 
 class ViewListing(Command):

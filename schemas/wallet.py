@@ -14,8 +14,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
-from schemas.contexts import Context
-from schemas.messages import Command, Event, Market
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event, Market
 
 AMOUNT_MAX = 1_000_000  # tokens in one entry
 # What everybody gets who joins a market, once; where nothing stands, nothing.

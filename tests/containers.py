@@ -21,7 +21,8 @@ import yaml
 from testcontainers.core.container import DockerContainer
 
 from infra.settings import Settings, load_settings
-from infra.stack import clickhouse, kafka, opensearch, postgres, supervisor, valkey
+from infra.stack import supervisor
+from infra.stack.servers import clickhouse, kafka, opensearch, postgres, valkey
 from infra.stack.view import View
 from tests.stack import session_state
 from tests.waiting import eventually_blocking

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from infra.stack.state import chosen_partitions
-from schemas.partitioning import partition_of
+from schemas.log.partitioning import partition_of
 
 PARTITIONS = chosen_partitions()
 

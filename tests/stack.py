@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from infra.settings import Settings
 from infra.stack import supervisor
-from infra.stack.servers import NAMES
+from infra.stack.servers.roster import NAMES
 from infra.stack.state import State
 from infra.stack.view import View
 

@@ -25,10 +25,10 @@ from confluent_kafka import Producer
 from opensearchpy import AsyncOpenSearch
 from pydantic import SecretStr
 
-from infra.clickhouse import ClickHouse
-from infra.kafka import ensure_topics, transactional_config
-from infra.opensearch import open_opensearch
-from infra.postgres import open_pool
+from infra.clients.clickhouse import ClickHouse
+from infra.clients.kafka import ensure_topics, transactional_config
+from infra.clients.opensearch import open_opensearch
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.generations import (
     create_system_schema,
@@ -41,9 +41,9 @@ from processors.reactions.mailing import told
 from processors.stores.opening import opened_stores
 from processors.stores.port import Watermark
 from projections.projection import Projection
-from schemas.messages import Command, Event, Role
-from schemas.positions import Position
-from schemas.recorded import CommandEnvelope, headers_of_event, value_of
+from schemas.log.messages import Command, Event, Role
+from schemas.log.positions import Position
+from schemas.log.recorded import CommandEnvelope, headers_of_event, value_of
 from schemas.topics import topics_of
 from tests.partitions import partition_of_stream
 

@@ -24,14 +24,14 @@ from api.wire.emitted import json_of
 from api.wire.problems import Problem, StoreUnavailableError, problem_responses
 from api.wire.spans import First, Last, span_of
 from api.wire.successes import ok, private_json
-from infra.redis import REDIS_DOWN
+from infra.clients.redis import REDIS_DOWN
 from infra.settings import Settings
 from projections.analytics.listing_views_log import listing_views_log, views_per_day
 from projections.listings.listing_page import listing_page
 from schemas.listings import ListingStatus
-from schemas.messages import Role
-from schemas.positions import format_token
-from schemas.recorded import CommandEnvelope
+from schemas.log.messages import Role
+from schemas.log.positions import format_token
+from schemas.log.recorded import CommandEnvelope
 from schemas.tracking import ListingViewed, ViewListing
 
 ONE_VIEW_S = 30 * 60  # a viewer who comes back within it has not come again

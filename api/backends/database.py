@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from api.wire.problems import StoreUnavailableError
-from infra.postgres import means_down, open_pool
+from infra.clients.postgres import means_down, open_pool
 from infra.settings import Settings
 
 CONNECTIONS_MAX = 16

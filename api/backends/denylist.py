@@ -29,7 +29,7 @@ from api.backends.together import Together
 from api.backends.tokens import Claims
 from api.wire.deadlines import left
 from api.wire.problems import StoreUnavailableError
-from infra.redis import REDIS_DOWN
+from infra.clients.redis import REDIS_DOWN
 from projections.identity import sessions, users
 
 WHOLE = "denied:whole"

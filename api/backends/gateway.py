@@ -21,12 +21,12 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from api.wire.deadlines import left
 from api.wire.problems import WriteUnavailableError
-from infra.kafka import aio_consumer, aio_producer, learn_topics
+from infra.clients.kafka import aio_consumer, aio_producer, learn_topics
 from infra.settings import Settings
-from schemas.contexts import Context
-from schemas.partitioning import partition_of
-from schemas.positions import TopicPartition as Place
-from schemas.recorded import (
+from schemas.log.contexts import Context
+from schemas.log.partitioning import partition_of
+from schemas.log.positions import TopicPartition as Place
+from schemas.log.recorded import (
     CommandEnvelope,
     RawRecord,
     Reply,

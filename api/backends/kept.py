@@ -17,8 +17,8 @@ import structlog
 from redis.asyncio import Redis
 
 from api.wire.deadlines import without_end
+from infra.clients.redis import REDIS_DOWN
 from infra.metrics import KEPT_ANSWERS
-from infra.redis import REDIS_DOWN
 
 AWAY_S = 1.0  # how long nobody asks a Redis that did not answer
 REDIS_TIMEOUT_S = 0.1  # a Redis that takes longer saves nothing

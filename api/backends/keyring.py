@@ -23,7 +23,7 @@ from api.wire.problems import StoreUnavailableError
 from infra.settings import Settings
 from projections.identity import api_keys, users
 from schemas.identity import UserStatus
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 PREFIX = "mm_"
 ID_BYTES, SECRET_BYTES = 16, 32  # together a multiple of 3: no padding

@@ -19,7 +19,7 @@ from projections.listings import listing_page
 from projections.listings.listing_page import ListingPage
 from projections.reads import Reads
 from schemas.listings import listing_stream
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 EVERY = 100  # versions; some 0.6 ms to fold half of them
 STEP = 50  # events folded between two turns of the event loop

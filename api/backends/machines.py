@@ -29,20 +29,20 @@ from api.backends.tokens import RefreshTokens, Tokens
 from api.backends.tracking import Tracking
 from api.backends.withheld import Withheld
 from api.wire.problems import WriteUnavailableError
-from infra.clickhouse import ClickHouse
+from infra.clients.clickhouse import ClickHouse
+from infra.clients.objects import Objects, open_objects
+from infra.clients.opensearch import open_opensearch
+from infra.clients.redis import open_redis
+from infra.credentials.one_time_tokens import OneTimeTokens
+from infra.credentials.password_changes import PasswordChanges
+from infra.credentials.passwords import Passwords
 from infra.group_members import GroupMembers
-from infra.objects import Objects, open_objects
 from infra.oidc import Provider, open_providers
-from infra.one_time_tokens import OneTimeTokens
-from infra.opensearch import open_opensearch
-from infra.password_changes import PasswordChanges
-from infra.passwords import Passwords
 from infra.pictures import Pictures
-from infra.redis import open_redis
 from infra.settings import Settings
-from infra.vault import Vault
-from schemas.positions import TopicPartition
-from schemas.recorded import CommandEnvelope, Reply
+from infra.vault.vault import Vault
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import CommandEnvelope, Reply
 from schemas.topics import WRITERS
 
 GATEWAY_RETRY_S = 0.5

@@ -31,9 +31,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from api.backends.addresses import Addresses
 from api.wire.deadlines import left
 from api.wire.problems import Problem, StoreUnavailableError
-from infra.redis import REDIS_DOWN
+from infra.clients.redis import REDIS_DOWN
 from infra.settings import Settings
-from schemas.emails import address_of, lookup_form
+from schemas.values.emails import address_of, lookup_form
 
 if TYPE_CHECKING:
     from api.entry.auth import Caller

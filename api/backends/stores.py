@@ -13,8 +13,8 @@ from clickhouse_driver import errors as clickhouse_errors
 from opensearchpy import NotFoundError
 
 from api.wire.problems import StoreUnavailableError
-from infra.clickhouse import means_clickhouse_down
-from infra.opensearch import means_opensearch_down
+from infra.clients.clickhouse import means_clickhouse_down
+from infra.clients.opensearch import means_opensearch_down
 
 UNBUILT = "this answer is still being built; try again soon"
 

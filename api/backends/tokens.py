@@ -26,9 +26,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from infra.settings import Settings
-from infra.vault import Vault
+from infra.vault.vault import Vault
 from schemas.identity import UserStatus
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, not a secret

@@ -16,12 +16,12 @@ from aiokafka.errors import KafkaError
 from api.backends.gateway import stop_client
 from api.wire.deadlines import left
 from api.wire.problems import WriteUnavailableError
-from infra.kafka import aio_producer
+from infra.clients.kafka import aio_producer
 from infra.settings import Settings
-from schemas.messages import Event
-from schemas.partitioning import partition_of
-from schemas.positions import Position
-from schemas.recorded import CommandEnvelope, headers_of_event, value_of
+from schemas.log.messages import Event
+from schemas.log.partitioning import partition_of
+from schemas.log.positions import Position
+from schemas.log.recorded import CommandEnvelope, headers_of_event, value_of
 from schemas.topics import topics_of
 
 START_TIMEOUT_S = 15.0

@@ -19,7 +19,7 @@ from fastapi import Request
 from api.backends.database import Database
 from api.wire.emitted import moment
 from api.wire.problems import Problem, StoreUnavailableError
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 RETRY_AFTER_S = 60
 FRESH_S = 0.5

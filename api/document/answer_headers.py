@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from api.entry.commands import sends_commands
 from api.entry.paging import is_paged
 from api.wire.successes import headers_told
-from schemas.positions import TOKEN_LENGTH_MAX
+from schemas.log.positions import TOKEN_LENGTH_MAX
 
 RATE_LIMIT_HEADERS: Final = ("RateLimit-Policy", "RateLimit")
 WRITTEN: Final = ("ETag", "Consistency-Token")

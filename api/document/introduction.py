@@ -14,7 +14,7 @@ from api.entry.paging import DEPTH_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from api.messaging.events import HISTORY_MAX, TYPING_S
 from api.messaging.realtime import HANDLERS, PACKET_BYTES_MAX, PATH, REFUSAL
 from api.wire.problems import BODY_BYTES_MAX, ProblemBody
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 # What an acknowledgement holds when all went well; of others it is empty.
 ACKNOWLEDGED: Final[Mapping[str, str]] = {

@@ -15,7 +15,7 @@ from api.backends.tokens import Claims, TokenRefused
 from api.entry.doors import STAFF
 from api.wire.problems import Problem, unauthenticated
 from schemas.identity import UserStatus
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 TOKEN_LENGTH_MAX = 4_000
 # What somebody may still do whose account is at rest, to themselves alone: see _acting_as.

@@ -17,7 +17,7 @@ from api.entry.auth import Caller, SignedIn
 from api.entry.consistency import awaited_row
 from api.wire.problems import Problem
 from projections.identity import users
-from schemas.messages import Market, Role
+from schemas.log.messages import Market, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ from api.entry.auth import Caller
 from api.wire.etags import expected_versions
 from api.wire.problems import Problem, accepted
 from infra.settings import Settings
-from schemas.messages import Command
-from schemas.recorded import CommandEnvelope, Reply
+from schemas.log.messages import Command
+from schemas.log.recorded import CommandEnvelope, Reply
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,255}$"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -24,10 +24,10 @@ from api.backends.stores import clickhouse_answering, opensearch_answering
 from api.backends.withheld import BeingRepaired, refuse_parked
 from api.wire.deadlines import left
 from api.wire.problems import Problem, StoreUnavailableError, WriteUnavailableError
-from infra.opensearch import alias_of, watermark_id
+from infra.clients.opensearch import alias_of, watermark_id
 from projections.journal.journal import journal
 from projections.projection import ClickHouseTable, PostgresTable, Projection, SearchIndex
-from schemas.positions import (
+from schemas.log.positions import (
     TOKEN_LENGTH_MAX,
     Position,
     TopicPartition,

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from api.backends.rate_limits import By, Limit
 from infra.settings import Settings
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 Access = frozenset[Role]
 

@@ -32,7 +32,7 @@ from api.wire.problems import (
     surprise_response,
 )
 from infra.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 
 ASKED_BY_HEAD = "asked_by_head"
 UNMATCHED = "unmatched"  # one label for every unknown path: clients must not make up series

@@ -23,7 +23,7 @@ from api.wire.emitted import json_of
 from api.wire.problems import Problem
 from infra.settings import Settings
 from projections.reads import Slice
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 
 LIMIT_MAX = 100
 LIMIT_DEFAULT = 20

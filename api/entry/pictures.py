@@ -20,8 +20,8 @@ from api.backends.machines import Machines
 from api.wire.problems import Problem, invalid, problem_responses
 from infra.settings import Settings
 from projections.image_columns import NAMES, NOT_DRAWN
-from schemas.messages import Fault
-from schemas.texts import Form
+from schemas.log.messages import Fault
+from schemas.values.texts import Form
 
 # A picture's address holds the hash of its bytes: what is there never changes.
 FOREVER = "public, max-age=31536000, immutable"

@@ -9,7 +9,7 @@ from api.entry.consistency import CaughtUp
 from api.wire.problems import StoreUnavailableError
 from projections.journal import streams
 from projections.journal.journal import journal
-from schemas.recorded import Reply
+from schemas.log.recorded import Reply
 
 JOURNAL = CaughtUp(journal)
 

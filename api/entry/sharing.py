@@ -28,9 +28,9 @@ from api.wire.problems import Problem
 from api.wire.successes import private_json
 from projections import sharing
 from projections.projection import Projection
-from schemas.numbers import NUMBER
-from schemas.recorded import Reply
+from schemas.log.recorded import Reply
 from schemas.sharing import LINK_HOURS_DEFAULT, LINK_HOURS_MAX, Share, Unshare
+from schemas.values.numbers import NUMBER
 
 TokenInPath = Annotated[
     str, Path(description="What stands in the link", examples=["q1nJ0X…"], max_length=200)

@@ -16,9 +16,11 @@ from api.backends.machines import Machines
 from api.entry.commands import CommandSender, fingerprint_of
 from api.wire.problems import Problem
 from infra.pictures import media_type_of
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.journal.answers import any_answered
 from projections.media import media_files
+from schemas.log.messages import Fault
+from schemas.log.recorded import Reply
 from schemas.media import (
     ORIGINAL_BYTES_MAX,
     DeleteMedia,
@@ -26,9 +28,7 @@ from schemas.media import (
     UploadMedia,
     media_folder,
 )
-from schemas.messages import Fault
-from schemas.recorded import Reply
-from schemas.texts import shown_of
+from schemas.values.texts import shown_of
 
 FIELD = "images"
 FILENAME_LENGTH_MAX = 200

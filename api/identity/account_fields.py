@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
-from infra.common_passwords import is_common
-from infra.passwords import prepared
-from schemas.emails import address_of
-from schemas.texts import TOKEN, Line, refusal, without_controls
+from infra.credentials.common_passwords import is_common
+from infra.credentials.passwords import prepared
+from schemas.values.emails import address_of
+from schemas.values.texts import TOKEN, Line, refusal, without_controls
 
 EMAIL_LENGTH_MAX = 254
 PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 8, 256

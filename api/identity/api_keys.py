@@ -27,13 +27,13 @@ from api.wire.changes import answer
 from api.wire.forms import Body
 from api.wire.problems import Problem, accepted, problem_responses, unauthenticated
 from api.wire.successes import ok, private_json
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.identity import api_keys
 from schemas.identity.api_keys import KEYS_MAX, OPERATIONS_MAX, IssueApiKey, RevokeApiKey
-from schemas.messages import Fault
-from schemas.numbers import NUMBER
-from schemas.positions import Position
-from schemas.texts import Line
+from schemas.log.messages import Fault
+from schemas.log.positions import Position
+from schemas.values.numbers import NUMBER
+from schemas.values.texts import Line
 
 DAYS_DEFAULT, DAYS_MAX = 90, 365
 TOO_MANY = "too_many_api_keys"

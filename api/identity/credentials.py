@@ -24,11 +24,10 @@ from api.identity.login import API, kept_folded, password_is
 from api.identity.people import Row, settled_row
 from api.wire.deadlines import left
 from api.wire.problems import Problem, accepted, refusal
-from infra.vault import VaultUnavailableError
+from infra.vault.vault import VaultUnavailableError
 from projections.identity import users, verification_tokens
 from projections.journal.answers import first_reply
 from projections.journal.journal import journal
-from schemas.emails import lookup_form
 from schemas.identity import (
     ChangePassword,
     RequestEmailVerification,
@@ -37,9 +36,10 @@ from schemas.identity import (
     TokenPurpose,
     VerifyEmail,
 )
-from schemas.messages import Fault
-from schemas.positions import Position
-from schemas.recorded import Reply
+from schemas.log.messages import Fault
+from schemas.log.positions import Position
+from schemas.log.recorded import Reply
+from schemas.values.emails import lookup_form
 
 TOKEN_WAIT_S = 1.0  # a mail may be quicker than the read model
 TOKEN_POLL_S = 0.02

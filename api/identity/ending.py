@@ -18,7 +18,7 @@ from api.entry.auth import Caller
 from api.entry.consistency import CaughtUp
 from api.wire.problems import Problem
 from projections.identity import sessions, users
-from schemas.recorded import Reply
+from schemas.log.recorded import Reply
 
 BOTH = CaughtUp(sessions.sessions, users.users)
 

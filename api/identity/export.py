@@ -24,7 +24,7 @@ from api.identity.person_data import events_of_person
 from api.wire.emitted import json_of
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import NO_STORE, ok
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.items.items import items
 from projections.journal.journal import journal
 from projections.listings.listing_page import listing_page

@@ -27,7 +27,6 @@ from api.identity.people import Person, Row, settled_row, unsealed
 from api.wire.problems import Problem, refusal, unauthenticated
 from projections.identity import sessions, users
 from projections.projection import Projection
-from schemas.emails import earlier_form, lookup_form
 from schemas.identity import (
     EndSession,
     RecordFailedLogin,
@@ -36,8 +35,9 @@ from schemas.identity import (
     StartSession,
     UserStatus,
 )
-from schemas.messages import Role
-from schemas.recorded import Reply
+from schemas.log.messages import Role
+from schemas.log.recorded import Reply
+from schemas.values.emails import earlier_form, lookup_form
 
 API = Caller(user_id="api", role=Role.SYSTEM)  # asks for what no person asks for
 SHUT_OUT = frozenset({UserStatus.BANNED, UserStatus.DELETED})

@@ -40,8 +40,8 @@ from infra.oidc import (
 from infra.settings import Settings
 from projections.identity import identities
 from schemas.identity import UserStatus
-from schemas.messages import Language, Market, Role
-from schemas.texts import Form, Line
+from schemas.log.messages import Language, Market, Role
+from schemas.values.texts import Form, Line
 
 router = new_router("identity")
 

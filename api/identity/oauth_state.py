@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from infra.oidc import Challenge
 from infra.settings import Settings
-from schemas.messages import Language, Market
+from schemas.log.messages import Language, Market
 
 LIFETIME_S = 600
 NONCE_BYTES = 12

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from api.backends.machines import Machines
 from api.entry.consistency import awaited_row
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.identity import users
 from projections.wallet import wallets
 from schemas.identity import UserStatus
-from schemas.messages import Market, Role
+from schemas.log.messages import Market, Role
 
 Row = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from infra.vault import PersonKey, UnsealError
+from infra.vault.vault import PersonKey, UnsealError
 from producers.writer.deciders import DECIDERS
 from projections.reads import Reads
 

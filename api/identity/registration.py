@@ -18,10 +18,10 @@ from api.entry.campus import is_campus
 from api.entry.commands import CommandSender
 from api.identity.login import kept_folded
 from api.wire.problems import Problem, accepted
-from schemas.emails import lookup_form
 from schemas.identity import AbandonRegistration, RegisterUser, ReserveEmail, TokenPurpose
-from schemas.messages import Fault, Language, Market, Role
-from schemas.recorded import Reply
+from schemas.log.messages import Fault, Language, Market, Role
+from schemas.log.recorded import Reply
+from schemas.values.emails import lookup_form
 
 RESERVATION = timedelta(seconds=60)
 API = "api"  # asks for what no person asks for

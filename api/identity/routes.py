@@ -27,9 +27,9 @@ from api.wire.problems import Problem, problem_responses, unauthenticated
 from api.wire.successes import ok, private_json
 from projections.identity import sessions, users
 from projections.wallet import wallets
-from schemas.emails import lookup_form
 from schemas.identity import UserStatus
-from schemas.messages import Language, Market, Role
+from schemas.log.messages import Language, Market, Role
+from schemas.values.emails import lookup_form
 
 JWKS_CACHE = "public, max-age=300"
 WHO_IS_HERE = CaughtUp(sessions.sessions, users.users, wallets.wallets)

@@ -31,9 +31,9 @@ from schemas.identity import (
     UnlinkIdentity,
     UserStatus,
 )
-from schemas.messages import Language, Market, Role
-from schemas.recorded import Reply
-from schemas.texts import shown_of
+from schemas.log.messages import Language, Market, Role
+from schemas.log.recorded import Reply
+from schemas.values.texts import shown_of
 
 NOBODYS = "0" * 64  # the identity in a command that only asks for what was said before
 TRIES = 3  # an owner who is gone makes room for another

@@ -22,7 +22,7 @@ from api.wire.forms import Body
 from api.wire.problems import problem_responses
 from api.wire.successes import ok
 from schemas.identity import BanReason, BanUser, GrantRole, LogOutEverywhere, UnbanUser
-from schemas.messages import Command, Role
+from schemas.log.messages import Command, Role
 
 ONE = "/api/users/{user_id:uuid}"
 GrantedRole = Literal[Role.BUYER, Role.SELLER, Role.DEALER, Role.MODERATOR, Role.ADMIN, Role.OPS]

@@ -17,7 +17,7 @@ from schemas.items import (
     ItemCondition,
     ItemStatus,
 )
-from schemas.money import major_units
+from schemas.values.money import major_units
 
 IMAGES = "images"  # the name of each file in the form
 _OWNER = "01980000-0000-7000-8000-00000000000a"

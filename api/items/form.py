@@ -16,9 +16,9 @@ from api.items.bodies import IMAGES
 from api.wire.problems import Problem, invalid
 from infra.pictures import media_type_of
 from schemas.items import IMAGES_MAX, ItemTerms
+from schemas.log.messages import Fault
 from schemas.media import ORIGINAL_BYTES_MAX
-from schemas.messages import Fault
-from schemas.money import minor_units
+from schemas.values.money import minor_units
 
 FIELDS_MAX = len(ItemTerms.model_fields) + 1  # one more, to name what is unknown
 SIGNATURE_BYTES = 16  # by so many a picture is known

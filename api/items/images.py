@@ -45,8 +45,8 @@ from projections.identity.users import users
 from projections.items import items
 from projections.media.media_files import media_files
 from schemas.items import IMAGES_MAX, AddItemImages, item_stream
-from schemas.messages import Fault
-from schemas.recorded import Reply
+from schemas.log.messages import Fault
+from schemas.log.recorded import Reply
 
 ITEM_FIELD, CALLBACK_FIELD = "itemId", "callbackUrl"
 FIELDS_MAX = 3  # one more than there are, to name what is not taken

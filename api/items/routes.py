@@ -58,9 +58,9 @@ from schemas.items import (
     UpdateItem,
     item_stream,
 )
-from schemas.messages import Fault
-from schemas.recorded import Reply
-from schemas.texts import Line
+from schemas.log.messages import Fault
+from schemas.log.recorded import Reply
+from schemas.values.texts import Line
 
 # The id is matched by its form, so that no other path under /api/items can be taken for one.
 ONE = "/api/items/{item_id:uuid}"

@@ -14,9 +14,9 @@ from api.wire.changes import ChangedAnswer
 from api.wire.forms import Body
 from projections.image_columns import NAMES
 from schemas.listings import ListingStatus
-from schemas.messages import Market
-from schemas.numbers import Switch
-from schemas.vehicles import PriceMinor, VehicleFacts, VehicleFields
+from schemas.log.messages import Market
+from schemas.values.numbers import Switch
+from schemas.values.vehicles import PriceMinor, VehicleFacts, VehicleFields
 
 _FIELDS: dict[str, Any] = {
     "title": "Porsche 911 Carrera 4S",

@@ -11,9 +11,16 @@ from typing import Any, Final
 
 from api.wire.emitted import json_of
 from schemas.listings import ListingStatus
-from schemas.money import major_units
-from schemas.vehicles import Availability, BodyType, Condition, Drivetrain, FuelType, Transmission
-from schemas.vins import check_digit_fits
+from schemas.values.money import major_units
+from schemas.values.vehicles import (
+    Availability,
+    BodyType,
+    Condition,
+    Drivetrain,
+    FuelType,
+    Transmission,
+)
+from schemas.values.vins import check_digit_fits
 
 META_IMAGES: Final = 5
 META_TEXT_MAX: Final = 5_000

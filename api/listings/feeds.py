@@ -35,8 +35,8 @@ from projections.listings import listing_page
 from projections.listings.listing_page import FEED_MAX
 from projections.profiles import seller_profiles
 from schemas.listings import seller_account, source_name
-from schemas.messages import Fault
-from schemas.texts import Form, Line
+from schemas.log.messages import Fault
+from schemas.values.texts import Form, Line
 
 PAGES = CaughtUp(listing_page.listing_page)
 # Caches may keep a page but must ask each time: what was hidden a moment ago is shown no more.

@@ -47,8 +47,8 @@ from schemas.listings import (
     ReorderListingImages,
     listing_stream,
 )
-from schemas.messages import Fault
-from schemas.recorded import Reply
+from schemas.log.messages import Fault
+from schemas.log.recorded import Reply
 
 ALL = "/api/listings/{listing_id:uuid}/images"
 UPLOADS = CaughtUp(users, media_files, listing_page)

@@ -46,8 +46,8 @@ from projections.listings.asking_days import (
     offers_like,
 )
 from projections.listings.listing_page import listing_page
-from schemas.messages import Fault
-from schemas.positions import TopicPartition
+from schemas.log.messages import Fault
+from schemas.log.positions import TopicPartition
 
 OFFERS = CaughtUp(listing_page, asking_days)
 DAYS = CaughtUp(asking_days)

@@ -30,8 +30,8 @@ from projections.listings import listing_page, price_history
 from projections.listings.listing_page import ListingPage
 from projections.listings.price_stretches import EXACT_MAX
 from schemas.listings import ListingStatus, listing_stream
-from schemas.messages import Fault
-from schemas.recorded import Recorded
+from schemas.log.messages import Fault
+from schemas.log.recorded import Recorded
 
 ONE = "/api/listings/{listing_id:uuid}"
 JOURNAL = CaughtUp(listing_page.listing_page, journal)

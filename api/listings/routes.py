@@ -54,8 +54,8 @@ from schemas.listings import (
     UnpublishListing,
     UpdateListing,
 )
-from schemas.messages import Fault, Market
-from schemas.vehicles import VehicleFields
+from schemas.log.messages import Fault, Market
+from schemas.values.vehicles import VehicleFields
 
 # The id is matched by its form, so that no other path under /api/listings can be taken for one.
 ONE = "/api/listings/{listing_id:uuid}"

@@ -26,7 +26,7 @@ from api.listings.favored import favored
 from api.wire.emitted import json_of
 from api.wire.problems import Problem, StoreUnavailableError, problem_responses
 from api.wire.successes import ok
-from infra.opensearch import alias_of
+from infra.clients.opensearch import alias_of
 from projections.favorites.favorites import favorites
 from projections.search.listing_search import listing_search
 from projections.search.query import Sort, by_currency, facets_of, search_body, truncated_facets
@@ -37,10 +37,10 @@ from projections.search.suggestions import (
     suggestions_body,
     suggestions_of,
 )
-from schemas.messages import Fault, Market
+from schemas.log.messages import Fault, Market
 from schemas.search import Filters
-from schemas.texts import Line
-from schemas.vehicles import GeoPoint
+from schemas.values.texts import Line
+from schemas.values.vehicles import GeoPoint
 
 INDEX = CaughtUp(listing_search)
 FAVORITES = CaughtUp(favorites)

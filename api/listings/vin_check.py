@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from schemas.vins import (
+from schemas.values.vins import (
     CHECK_PLACE,
     check_digit_fits,
     is_north_american,

@@ -25,8 +25,8 @@ from api.wire.problems import Problem, problem_responses
 from api.wire.successes import NO_STORE, ok, private_json
 from projections.listings import listing_page
 from schemas.listings import ListingStatus
-from schemas.vehicles import Vin
-from schemas.vins import check_digit_fits, is_north_american, maker_of, model_years_of
+from schemas.values.vehicles import Vin
+from schemas.values.vins import check_digit_fits, is_north_american, maker_of, model_years_of
 
 PAGES = CaughtUp(listing_page.listing_page)
 

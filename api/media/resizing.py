@@ -28,9 +28,9 @@ from infra.settings import Settings
 from projections.identity.users import users
 from projections.media import media_files
 from projections.media.media_files import MediaStatus
+from schemas.log.messages import Fault
 from schemas.media import VariantName, media_folder
-from schemas.messages import Fault
-from schemas.texts import Form
+from schemas.values.texts import Form
 
 PATH: Final = "/api/functions/image-resize"
 # Width and height in pixels; a picture fits inside and is never enlarged.

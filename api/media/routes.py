@@ -44,13 +44,13 @@ from api.wire.changes import answer
 from api.wire.etags import versioned
 from api.wire.problems import IMAGES_MAX, Problem, problem_responses
 from api.wire.successes import ok, private_json
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.identity.users import users
 from projections.items.items import items
 from projections.media import media_files
 from projections.media.media_files import MediaStatus
+from schemas.log.positions import format_token
 from schemas.media import DeleteMedia, media_folder
-from schemas.positions import format_token
 
 UPLOADS = CaughtUp(users, media_files.media_files, items)
 

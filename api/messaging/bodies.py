@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from api.wire.forms import Body
 from schemas.items import ItemStatus
 from schemas.messaging import CONTENT_LENGTH_MAX
-from schemas.texts import Lines
+from schemas.values.texts import Lines
 
 Content = Annotated[str, Lines(CONTENT_LENGTH_MAX)]
 

@@ -34,11 +34,11 @@ from api.wire.forms import Body
 from api.wire.problems import Problem
 from projections.messaging import conversations, messages
 from projections.reads import Slice
-from schemas.messages import Fault, Market
+from schemas.log.messages import Fault, Market
+from schemas.log.positions import format_token
+from schemas.log.recorded import Reply
 from schemas.messaging import OpenConversation, SendMessage, conversation_id_of
-from schemas.positions import format_token
-from schemas.recorded import Reply
-from schemas.texts import Form
+from schemas.values.texts import Form
 
 HISTORY_MAX = 50
 CHATS_MAX = 50  # that one socket listens to; the first joined makes room for the next

@@ -45,11 +45,11 @@ from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError
 from api.wire.faults import fault_of
 from api.wire.problems import Problem, StoreUnavailableError, WriteUnavailableError, note_surprise
 from infra.settings import Settings
-from infra.vault import VaultUnavailableError
+from infra.vault.vault import VaultUnavailableError
 from projections.messaging import conversations
-from schemas.messages import Fault
+from schemas.log.messages import Fault
+from schemas.log.recorded import Reply
 from schemas.messaging import SendMessage
-from schemas.recorded import Reply
 
 PATH = "socket.io"
 # 4,000 characters as JSON may escape them, each in twelve bytes, and the envelope.

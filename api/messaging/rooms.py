@@ -19,7 +19,7 @@ import structlog
 from redis.asyncio.client import PubSub
 
 from api.backends.denylist import ENDED
-from infra.redis import REDIS_DOWN, open_redis
+from infra.clients.redis import REDIS_DOWN, open_redis
 from infra.settings import Settings
 
 PING_S = 5.0

@@ -17,7 +17,7 @@ from api.wire.emitted import MomentParameter
 from api.wire.problems import problem_responses
 from api.wire.successes import NO_STORE, ok
 from projections.journal import audit
-from schemas.texts import Line
+from schemas.values.texts import Line
 
 ACTOR_LENGTH_MAX, TEXT_LENGTH_MAX = 100, 200
 

@@ -14,9 +14,9 @@ from api.wire.successes import ok
 from schemas.identity import UserStatus
 from schemas.items import ImageProcessing, ItemCategory, ItemCondition, ItemStatus
 from schemas.listings import ListingStatus
-from schemas.messages import Language, Market, Role
+from schemas.log.messages import Language, Market, Role
 from schemas.profiles import Theme
-from schemas.vehicles import (
+from schemas.values.vehicles import (
     Availability,
     BodyType,
     Condition,

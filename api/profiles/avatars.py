@@ -20,7 +20,7 @@ from api.wire.changes import answer
 from api.wire.problems import Problem, invalid, problem_responses
 from api.wire.successes import ok
 from infra.pictures import PictureError, webp_key
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 from schemas.profiles import Avatar, ChangeAvatar, RemoveAvatar
 
 FIELD = "avatar"

@@ -19,10 +19,10 @@ from api.wire.changes import ChangedAnswer
 from api.wire.forms import Body, Chosen
 from projections.messaging.conversations import RESPONSES_DAYS, RESPONSES_MIN
 from schemas.identity import UserStatus
-from schemas.messages import Language, Market, Role
-from schemas.numbers import Switch
+from schemas.log.messages import Language, Market, Role
 from schemas.profiles import Theme
-from schemas.texts import Line, Lines, refusal
+from schemas.values.numbers import Switch
+from schemas.values.texts import Line, Lines, refusal
 
 # A sealed text has at most 4,000 characters of base64: 600 characters of any script fit.
 BIO_LENGTH_MAX = 600

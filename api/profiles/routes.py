@@ -47,7 +47,7 @@ from api.wire.etags import versioned
 from api.wire.forms import cleared, stated
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import ok
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views

@@ -11,7 +11,7 @@ from api.backends.machines import Machines
 from api.entry.auth import Caller
 from api.entry.doors import MODERATORS
 from api.wire.problems import Problem
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.profiles import user_profiles
 from schemas.identity import UserStatus
 

@@ -18,7 +18,7 @@ from schemas.reviews import (
     Vote,
     review_id_of,
 )
-from schemas.texts import Line, Lines
+from schemas.values.texts import Line, Lines
 
 Title = Annotated[str, Line(TITLE_LENGTH_MAX)]
 Content = Annotated[str, Lines(CONTENT_LENGTH_MAX)]

@@ -32,7 +32,7 @@ from api.wire.etags import versioned
 from api.wire.forms import cleared, stated
 from api.wire.problems import problem_responses
 from api.wire.successes import CREATED, ok
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.identity.users import users
 from projections.reviews import reviews
 from schemas.reviews import (

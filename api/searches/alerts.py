@@ -30,7 +30,7 @@ from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok, private_json
 from infra.unsubscribing import PATH, Subscription, Unsubscribing
 from projections.searches import alert_matches, saved_searches
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.searches import CreateAlert, DeleteAlert, Unsubscribe, UpdateAlert
 
 ALL = "/api/search/alerts"

@@ -11,10 +11,10 @@ from api.listings.sight import SUMMARY, ListingSummary, SeenStatus
 from api.wire.changes import ChangedAnswer
 from api.wire.forms import Body, Chosen
 from projections.searches.saved_searches import NEW_MAX, NEW_WITHIN
-from schemas.numbers import NUMBER
 from schemas.search import Amount, Filters, Kilometers, Latitude, Longitude, Power, Radius, Year
 from schemas.searches import NAME_LENGTH_MAX, Channel, Channels, Frequency, MatchReason
-from schemas.texts import Line, refusal
+from schemas.values.numbers import NUMBER
+from schemas.values.texts import Line, refusal
 
 SEARCH_ID = "01980000-0000-7000-8000-000000000021"
 ALERT_ID = "01980000-0000-7000-8000-000000000022"

@@ -36,7 +36,7 @@ from api.searches.shown import NAME, TEXT, match_shown, search_shown
 from api.wire.changes import answer, changed
 from api.wire.problems import Problem, StoreUnavailableError, problem_responses
 from api.wire.successes import CREATED, NO_STORE, ok, private_json
-from infra.opensearch import alias_of
+from infra.clients.opensearch import alias_of
 from projections.listings.listing_page import listing_page
 from projections.searches import alert_matches, saved_searches
 from projections.searches.canonical import (
@@ -52,7 +52,7 @@ from projections.searches.listing_moments import (
     looked_back,
     looking_back,
 )
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 from schemas.search import Filters
 from schemas.searches import FILTERS_LENGTH_MAX, DeleteSearch, SaveSearch, search_id_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from projections.searches.canonical import whole_of
 from schemas.searches import Frequency
 

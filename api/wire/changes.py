@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from api.wire.etags import etag_of
 from api.wire.successes import NO_STORE, private_json
-from schemas.positions import format_token
-from schemas.recorded import Reply
+from schemas.log.positions import format_token
+from schemas.log.recorded import Reply
 
 
 class ChangedAnswer(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 import orjson
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
-from schemas.texts import refusal
+from schemas.values.texts import refusal
 
 _DATE_FIRST = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 # Who pastes `+05:30` into an address unescaped sends a space: that is what + means there.

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.wire.problems import Problem
 from api.wire.successes import headers_told, private_json
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 
 # RFC 9110: opaque tags, weak ones among them, with commas between, and nothing between two commas.
 _TAG = r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"'

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 
 POINTER_TOLD_MAX: Final = 200
 _PLACES: Final = {"query": "?", "path": "path:", "header": "header:", "cookie": "cookie:"}

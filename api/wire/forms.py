@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from schemas.texts import refusal
+from schemas.values.texts import refusal
 
 
 class Body(BaseModel):

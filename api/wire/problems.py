@@ -24,13 +24,13 @@ from api.wire.emitted import json_of
 from api.wire.faults import fault_of
 from api.wire.json_bodies import AmbiguousJsonError
 from api.wire.successes import NO_STORE, headers_told
-from infra.objects import ObjectsUnavailableError
-from infra.passwords import PasswordsBusyError
+from infra.clients.objects import ObjectsUnavailableError
+from infra.credentials.passwords import PasswordsBusyError
 from infra.pictures import PicturesBusyError
-from infra.vault import PersonErasedError, VaultUnavailableError
+from infra.vault.vault import PersonErasedError, VaultUnavailableError
+from schemas.log.messages import Fault
+from schemas.log.recorded import Reply
 from schemas.media import ORIGINAL_BYTES_MAX
-from schemas.messages import Fault
-from schemas.recorded import Reply
 from schemas.refusals import told_of
 
 MEDIA_TYPE = "application/problem+json"

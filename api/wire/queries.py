@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from api.wire.faults import sentence_of, tellable
 from api.wire.problems import Problem
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 
 # What a value of each type or format of JSON Schema looks like, and which of pydantic's findings
 # another one is.

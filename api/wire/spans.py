@@ -9,7 +9,7 @@ from fastapi import Query
 
 from api.wire.problems import Problem
 from projections.analytics.days import DAYS_MAX
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 
 DAYS_DEFAULT = 30
 

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from cli.erasing.needles import Needles, texts_of
 from cli.erasing.searched import Searched
-from infra.opensearch import open_opensearch
-from infra.redis import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, REDIS_DOWN
+from infra.clients.opensearch import open_opensearch
+from infra.clients.redis import ANSWER_TIMEOUT_S, CONNECT_TIMEOUT_S, REDIS_DOWN
 from infra.settings import Settings
 
 OPENSEARCH, REDIS = "OpenSearch's documents", "Redis' keys"

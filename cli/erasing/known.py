@@ -17,14 +17,14 @@ from api.backends.database import LIVE_WATERMARKS, Database
 from api.identity.person_data import BATCH, sealed_texts
 from cli.lags import lag_of, read_tails
 from infra.settings import Settings
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from processors.feeding.reading import open_log
 from processors.stores.port import Watermark, Watermarks
 from producers.writer.deciders import DECIDERS
 from projections.journal.audit import audit
 from projections.journal.journal import journal
 from projections.searches.canonical import private_of
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from schemas.registry import kind_of
 from schemas.searches import SearchSaved
 

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from cli.erasing.needles import Needles
 from cli.erasing.searched import Searched
-from infra.kafka import (
+from infra.clients.kafka import (
     ADMIN_TIMEOUT_S,
     aio_consumer,
     client_config,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli.erasing.needles import Needles
 from cli.erasing.searched import Searched
-from infra.objects import ObjectsUnavailableError, open_objects
+from infra.clients.objects import ObjectsUnavailableError, open_objects
 from infra.settings import Settings
 
 PLACE = "Objects"

@@ -9,8 +9,8 @@ from clickhouse_driver import errors as clickhouse_errors
 
 from cli.erasing.needles import Needles, texts_of
 from cli.erasing.searched import Searched
-from infra.clickhouse import ClickHouse, means_clickhouse_down
-from infra.postgres import means_down
+from infra.clients.clickhouse import ClickHouse, means_clickhouse_down
+from infra.clients.postgres import means_down
 from infra.settings import Settings
 
 POSTGRES, CLICKHOUSE = "Postgres' tables", "ClickHouse's tables"

@@ -16,8 +16,8 @@ from cli.imports.translate import Order, Translator
 from producers.decider import Rejected
 from producers.listings.listings import listings
 from schemas.listings import CreateListing
-from schemas.recorded import CommandEnvelope
-from schemas.vehicles import VehicleFields
+from schemas.log.recorded import CommandEnvelope
+from schemas.values.vehicles import VehicleFields
 
 ACCEPTED = "acceptable"  # the report's word: nothing has been accepted yet
 

@@ -36,8 +36,8 @@ from cli.imports.translate import Order, Translator, missing_columns
 from cli.imports.updating import Updater, listings_of
 from infra.process import run_command
 from infra.settings import Settings
-from schemas.messages import Market
-from schemas.positions import format_token
+from schemas.log.messages import Market
+from schemas.log.positions import format_token
 
 _START_RETRY_S = 0.5
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from schemas.messages import Fault
+from schemas.log.messages import Fault
 from schemas.refusals import told_of
 
 

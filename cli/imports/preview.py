@@ -7,8 +7,8 @@ from typing import Any
 
 from cli.imports.cells import printable
 from cli.imports.outcomes import Outcome
-from schemas.money import major_units
-from schemas.vehicles import VehicleFields
+from schemas.values.money import major_units
+from schemas.values.vehicles import VehicleFields
 
 COLUMNS = ("row", "line", "title", "make", "model", "year", "price", "mileage")
 NUMBERS = frozenset({"row", "line", "year", "price", "mileage"})

@@ -25,10 +25,10 @@ from cli.imports.language.values import compose, value_of
 from cli.imports.language.wording import told_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError
 from schemas.listings import CreateListing, PublishListing, UnpublishListing, UpdateListing
-from schemas.messages import Market, Role
-from schemas.recorded import CommandEnvelope
-from schemas.recorded import value_of as json_of
-from schemas.vehicles import VehicleFields
+from schemas.log.messages import Market, Role
+from schemas.log.recorded import CommandEnvelope
+from schemas.log.recorded import value_of as json_of
+from schemas.values.vehicles import VehicleFields
 
 _NAMESPACE = UUID("6f0f4d0b-3f5f-5c1c-9a7e-2f7c1d9d8a11")  # of imported listings, for ever
 _SEPARATOR = "\u001f"  # keeps ("ab", "c") and ("a", "bc") apart

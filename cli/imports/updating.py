@@ -27,10 +27,10 @@ from schemas.listings import (
     UpdateListing,
     listing_stream,
 )
-from schemas.messages import Role
-from schemas.recorded import CommandEnvelope
-from schemas.recorded import value_of as json_of
-from schemas.vehicles import VehicleFields
+from schemas.log.messages import Role
+from schemas.log.recorded import CommandEnvelope
+from schemas.log.recorded import value_of as json_of
+from schemas.values.vehicles import VehicleFields
 
 MISSING_MAX = 0.2  # of what is on offer
 ALWAYS_MAX = 3  # whoever offers four cars may well sell one

@@ -20,7 +20,7 @@ from infra.stack.forking import ForkServer
 from infra.stack.state import State
 
 _MESH: Final = (sys.executable, "-m", "cli.main")
-_FORK_SERVER: Final = (sys.executable, "-m", "cli.fork_server")
+_FORK_SERVER: Final = (sys.executable, "-m", "cli.running.fork_server")
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from infra.settings import Settings, load_settings
-from infra.stack import daemons, postgres, processes
+from infra.stack import daemons, processes
 from infra.stack.daemons import Daemon, StartError
 from infra.stack.forking import ForkServer
 from infra.stack.processes import PROCESSES, SUPERVISOR
-from infra.stack.servers import SERVERS, Server
+from infra.stack.servers import postgres
+from infra.stack.servers.roster import SERVERS, Server
 from infra.stack.state import State, settings_of
 from infra.stack.view import View
 

@@ -15,7 +15,7 @@ from typing import Final
 from infra.stack import daemons, supervisor
 from infra.stack.forking import ForkServer
 from infra.stack.processes import PROCESSES, fork_server
-from infra.stack.servers import NAMES, SERVERS
+from infra.stack.servers.roster import NAMES, SERVERS
 from infra.stack.state import BusyError, State
 from infra.stack.view import View
 

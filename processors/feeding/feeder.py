@@ -23,8 +23,8 @@ from typing import Any
 import asyncpg
 import structlog
 
+from infra.clients.postgres import means_down
 from infra.metrics import LAG_SECONDS, PARKED_STREAMS
-from infra.postgres import means_down
 from infra.settings import Settings
 from processors.feeding.generations import (
     FED,
@@ -41,8 +41,8 @@ from processors.feeding.runner import Runner, StoreWentBackError
 from processors.stores.opening import store_name
 from processors.stores.port import Generation, GenerationGoneError, Store
 from projections.projection import Projection
-from schemas.positions import TopicPartition
-from schemas.recorded import RawRecord
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import RawRecord
 
 NEAR = 2_000  # records: so few are read again, or held up for, in less than a second
 

@@ -14,8 +14,8 @@ from processors.feeding.recorded_stream import Incoming
 from processors.stores.certain import Certain
 from processors.stores.port import RETRIED, Change, Held
 from projections.projection import Projection
-from schemas.positions import Position, TopicPartition
-from schemas.recorded import Recorded, UndecodableError
+from schemas.log.positions import Position, TopicPartition
+from schemas.log.recorded import Recorded, UndecodableError
 
 
 class Keyed(NamedTuple):

@@ -23,7 +23,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Connection, Generation, Store

@@ -17,12 +17,12 @@ from datetime import datetime
 import asyncpg
 import orjson
 
-from infra.postgres import means_down
+from infra.clients.postgres import means_down
 from processors.feeding.recorded_stream import Incoming
 from processors.stores.port import Connection, Generation, StoreUnavailableError
 from projections.journal.journal import NAME as JOURNAL
-from schemas.positions import Position
-from schemas.recorded import Headers, Record, header
+from schemas.log.positions import Position
+from schemas.log.recorded import Headers, Record, header
 
 STREAMS_SHARE = 0.01  # of all streams; more than that parked is not bad data but bad code
 STREAMS_MIN, STREAMS_MAX = 10, 1_000

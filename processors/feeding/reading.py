@@ -26,10 +26,10 @@ import aiokafka
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from infra.kafka import learn_topics, start_client
+from infra.clients.kafka import learn_topics, start_client
 from infra.settings import Settings
-from schemas.positions import Position, TopicPartition
-from schemas.recorded import RawRecord
+from schemas.log.positions import Position, TopicPartition
+from schemas.log.recorded import RawRecord
 
 RECORDS_MAX = 10_000  # in one batch of one partition
 STALL_S = 60.0  # without a step forward: a broker's restart takes up to 20

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from processors.stores.port import Watermark
-from schemas.positions import TopicPartition
-from schemas.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
 from schemas.topics import EVENT_TYPES
 
 STREAMS_MAX = 20_000  # remembered a partition; a stream asleep for longer starts afresh

@@ -39,7 +39,7 @@ from processors.stores.port import (
     Watermark,
     Watermarks,
 )
-from schemas.positions import Position, TopicPartition
+from schemas.log.positions import Position, TopicPartition
 from schemas.registry import kind_of
 
 WAIT_MIN_S, WAIT_MAX_S = 0.05, 0.5

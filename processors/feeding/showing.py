@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.generations import GenerationStatus, list_generations, one_at_a_time
 from processors.feeding.parking import Parking

@@ -32,8 +32,8 @@ from faust.transport.drivers.aiokafka import (
 )
 from faust.types import TP
 
-from infra.kafka import RETRY_BACKOFF_MS, Gathering
-from schemas.positions import TopicPartition
+from infra.clients.kafka import RETRY_BACKOFF_MS, Gathering
+from schemas.log.positions import TopicPartition
 
 log = structlog.get_logger()
 

@@ -22,9 +22,9 @@ import faust
 import structlog
 from mode import CrashingSupervisor
 
-from infra.kafka import membership
+from infra.clients.kafka import membership
+from infra.clients.postgres import means_down, open_pool
 from infra.metrics import LAG_EVENTS
-from infra.postgres import means_down, open_pool
 from infra.process import Main, announce_ready, first_of, stopped_within
 from infra.settings import Settings
 from processors.feeding.feeder import Feeder
@@ -33,7 +33,7 @@ from processors.feeding.reading import Log, LogUnavailableError, open_log
 from processors.feeding.transport import CommittedConsumer, CommittedTransport
 from processors.stores.opening import opened_stores
 from processors.stores.port import Store, StoreUnavailableError
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 REFRESH_S = 1.0  # how soon a worker learns of a new generation
 RETRY_S = 0.5

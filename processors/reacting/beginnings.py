@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient
 
-from infra.kafka import client_config
+from infra.clients.kafka import client_config
 from infra.settings import Settings
 from processors.feeding.reading import open_log
 from processors.reacting.effects import Effect

@@ -11,11 +11,11 @@ from uuid import UUID, uuid5
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from infra.kafka import aio_producer, start_client
+from infra.clients.kafka import aio_producer, start_client
 from infra.settings import Settings
-from schemas.messages import Command
-from schemas.partitioning import partition_of
-from schemas.recorded import CommandEnvelope, Recorded, headers_of_command, value_of
+from schemas.log.messages import Command
+from schemas.log.partitioning import partition_of
+from schemas.log.recorded import CommandEnvelope, Recorded, headers_of_command, value_of
 from schemas.topics import context_of_command
 
 

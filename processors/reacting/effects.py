@@ -24,10 +24,10 @@ from opensearchpy import AsyncOpenSearch
 from infra.mail import Mailer
 from infra.pictures import Pictures
 from infra.settings import Settings
-from infra.vault import Vault
+from infra.vault.vault import Vault
 from processors.reacting.commands import Commands
 from processors.reacting.handlers import Handler
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 
 class EffectRefusedError(Exception):

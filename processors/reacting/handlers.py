@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.registry import kind_of
 from schemas.topics import topics_of
 

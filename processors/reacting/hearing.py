@@ -10,7 +10,7 @@ from typing import Any
 from infra.settings import Settings
 from processors.feeding.reading import Stretch, kind_of_record, open_log
 from processors.reacting.positions import Place
-from schemas.recorded import RawRecord, Recorded, decode_event, header
+from schemas.log.recorded import RawRecord, Recorded, decode_event, header
 from schemas.topics import EVENT_TYPES
 
 QUEUE_BYTES_MAX = 16_000_000  # of the data of records that wait in one lane

@@ -30,17 +30,17 @@ from typing import NamedTuple
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from infra import postgres
+from infra.clients import postgres
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError
 from infra.metrics import HANDLED, HANDLER_WAITS
-from infra.vault import VaultUnavailableError
+from infra.vault.vault import VaultUnavailableError
 from processors.feeding.reading import LogUnavailableError, Stretch
 from processors.reacting.effects import Effect, EffectRefusedError, OutsideDownError, Tools
 from processors.reacting.hearing import QUEUE_BYTES_MAX, Cursors, Heard
 from processors.reacting.parked import Parked, ParkedEvent
 from processors.reacting.positions import UNBUILT, Place, Positions
 from processors.reacting.reactions import Reaction
-from schemas.recorded import UndecodableError
+from schemas.log.recorded import UndecodableError
 
 QUEUE_MAX = 500  # records that wait in one lane; beyond, the reader goes past it
 PARKED_STREAMS_MAX = 1_000  # of one lane; more than that is not bad data but bad code: it waits

@@ -16,7 +16,7 @@ from typing import Literal
 import asyncpg
 
 from processors.reacting.positions import Place
-from schemas.positions import Position, TopicPartition
+from schemas.log.positions import Position, TopicPartition
 
 LISTED_MAX = 1_000
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import asyncpg
 
 from processors.feeding.generations import one_at_a_time
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 # The tables are not there yet: `mesh prepare` makes them.
 UNBUILT = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)

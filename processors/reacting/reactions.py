@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 from processors.reacting.commands import following
 from processors.reacting.effects import Tools
 from processors.reacting.handlers import Handler
-from schemas.messages import Command, Role
-from schemas.recorded import CommandEnvelope, Recorded
+from schemas.log.messages import Command, Role
+from schemas.log.recorded import CommandEnvelope, Recorded
 
 
 @dataclass(frozen=True)

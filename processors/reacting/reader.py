@@ -18,9 +18,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError
 
-from infra.kafka import Gathering, aio_consumer, membership, start_client
+from infra.clients.kafka import Gathering, aio_consumer, membership, start_client
+from infra.clients.postgres import means_down
 from infra.metrics import HANDLER_PARKED
-from infra.postgres import means_down
 from infra.process import first_of
 from infra.settings import Settings
 from processors.feeding.reading import kind_of_record
@@ -29,7 +29,7 @@ from processors.reacting.hearing import Heard
 from processors.reacting.lanes import Head, Lane, Means, end
 from processors.reacting.positions import UNBUILT, Place
 from processors.reacting.reactions import Reaction
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 BATCH_MAX = 500
 POLL_MS = 2_000

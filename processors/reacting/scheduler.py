@@ -19,19 +19,19 @@ import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 
+from infra.clients.postgres import means_down, open_pool
 from infra.metrics import TIMERS_SENT
-from infra.postgres import means_down, open_pool
 from infra.process import stopped_within
 from infra.settings import Settings
-from infra.vault import VaultUnavailableError
+from infra.vault.vault import VaultUnavailableError
 from processors.feeding.generations import one_at_a_time
 from processors.reacting.calendar import CalendarJob
 from processors.reacting.commands import Commands
 from processors.reacting.positions import UNBUILT
 from projections.reads import Reads
 from projections.timers.timers import BY_NAME, Due, due_by
-from schemas.messages import Role
-from schemas.recorded import CommandEnvelope, uncaused
+from schemas.log.messages import Role
+from schemas.log.recorded import CommandEnvelope, uncaused
 
 LOOK_S = 1.0
 RETRY_S = 5.0

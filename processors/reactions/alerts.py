@@ -22,8 +22,8 @@ from uuid import UUID, uuid5
 import structlog
 from opensearchpy import OpenSearchException
 
-from infra.opensearch import alias_of, means_opensearch_down, watermark_id
-from infra.vault import PersonKey, UnsealError
+from infra.clients.opensearch import alias_of, means_opensearch_down, watermark_id
+from infra.vault.vault import PersonKey, UnsealError
 from processors.reacting.effects import Effect, EffectRefusedError, OutsideDownError, Tools
 from processors.reacting.handlers import Begins
 from processors.reactions.withheld_rows import is_withheld, until, until_read
@@ -46,8 +46,8 @@ from schemas.listings import (
     listing_stream,
     seller_account,
 )
-from schemas.messages import Market, Role
-from schemas.recorded import CommandEnvelope, Recorded
+from schemas.log.messages import Market, Role
+from schemas.log.recorded import CommandEnvelope, Recorded
 from schemas.searches import MATCHES, AlertCreated, Frequency, MatchAlert, MatchReason, match_id_of
 
 NAME = "match_alerts"

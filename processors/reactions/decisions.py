@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from processors.reacting.effects import Effect, Tools
 from processors.reacting.parked import Decision, Parked
+from schemas.log.recorded import Recorded
 from schemas.ops import ParkedRetryDecided, ParkedSkipDecided
-from schemas.recorded import Recorded
 
 
 async def mark_parked(

@@ -17,8 +17,8 @@ from processors.reacting.commands import Commands
 from processors.reactions.mailing.told import forget_told
 from projections.reads import Reads
 from projections.searches.alert_matches import people_to_tell
-from schemas.messages import Role
-from schemas.recorded import CommandEnvelope, uncaused
+from schemas.log.messages import Role
+from schemas.log.recorded import CommandEnvelope, uncaused
 from schemas.searches import Frequency, SendDigest
 
 PEOPLE = 1_000

@@ -15,8 +15,8 @@ from processors.reacting.effects import Effect, Tools
 from processors.reactions.withheld_rows import until_read
 from projections.reads import Reads
 from projections.searches import alert_matches, saved_searches
-from schemas.messages import Role
-from schemas.recorded import Recorded
+from schemas.log.messages import Role
+from schemas.log.recorded import Recorded
 from schemas.searches import AlertDeleted, AlertMatched, DeleteMatch, match_stream
 
 NAME = "delete_matches"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from processors.reacting.effects import Effect, Tools
 from schemas.identity import UserDeleted
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 
 async def destroy_key(recorded: Recorded[UserDeleted], tools: Tools) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from processors.reacting.reactions import Reaction, asked
 from schemas.favorites import ClearFavorites
 from schemas.identity import UserDeleted
-from schemas.messages import Command
-from schemas.recorded import Recorded
+from schemas.log.messages import Command
+from schemas.log.recorded import Recorded
 
 
 def clear_favorites(recorded: Recorded[UserDeleted]) -> Sequence[Command]:

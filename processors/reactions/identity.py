@@ -13,8 +13,8 @@ from schemas.identity import (
     UserDeleted,
     UserRegistered,
 )
-from schemas.messages import Command
-from schemas.recorded import Recorded
+from schemas.log.messages import Command
+from schemas.log.recorded import Recorded
 
 
 def confirm_email(recorded: Recorded[UserRegistered]) -> Sequence[Command]:

@@ -11,6 +11,8 @@ from schemas.items import (
     ItemDeleted,
     RemoveItemImage,
 )
+from schemas.log.messages import Command
+from schemas.log.recorded import Recorded
 from schemas.media import (
     DeleteMedia,
     ImageVariants,
@@ -19,8 +21,6 @@ from schemas.media import (
     MediaProcessed,
     subject_id,
 )
-from schemas.messages import Command
-from schemas.recorded import Recorded
 
 
 def show_item_image(

@@ -18,8 +18,8 @@ from projections.items import items
 from projections.reads import Reads
 from schemas.identity import UserDeleted, UserStatus
 from schemas.items import DeleteItem, ItemCreated
-from schemas.messages import Role
-from schemas.recorded import Recorded
+from schemas.log.messages import Role
+from schemas.log.recorded import Recorded
 
 NAME = "withdraw_items"
 BATCH = 500

@@ -12,6 +12,8 @@ from schemas.listings import (
     ListingImageRemoved,
     RemoveListingImage,
 )
+from schemas.log.messages import Command
+from schemas.log.recorded import Recorded
 from schemas.media import (
     DeleteMedia,
     ImageVariants,
@@ -20,8 +22,6 @@ from schemas.media import (
     MediaProcessed,
     subject_id,
 )
-from schemas.messages import Command
-from schemas.recorded import Recorded
 
 
 def show_listing_image(

@@ -15,10 +15,12 @@ from typing import Any
 
 import structlog
 
-from infra.objects import Objects
+from infra.clients.objects import Objects
 from infra.pictures import PictureError, Pictures, PictureTooLargeError, webp_key
 from processors.reacting.effects import Effect, OutsideDownError, Tools
 from processors.reactions.pictures import object_store
+from schemas.log.messages import Role
+from schemas.log.recorded import Recorded
 from schemas.media import (
     TRIES_MAX,
     BeginDrawing,
@@ -33,8 +35,6 @@ from schemas.media import (
     VariantName,
     media_folder,
 )
-from schemas.messages import Role
-from schemas.recorded import Recorded
 
 NAME = "process_media"
 BEGIN = "begin_media"  # its commands' ids are others than those that tell how it went

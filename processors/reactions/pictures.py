@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from infra.objects import Objects, ObjectsUnavailableError, open_objects
+from infra.clients.objects import Objects, ObjectsUnavailableError, open_objects
 from infra.settings import Settings
 from processors.reacting.effects import Effect, OutsideDownError, Tools
 from schemas.identity import UserDeleted
+from schemas.log.recorded import Recorded
 from schemas.media import media_folder
 from schemas.profiles import Avatar, AvatarChanged, AvatarRemoved
-from schemas.recorded import Recorded
 
 Heard = AvatarChanged | AvatarRemoved | UserDeleted
 

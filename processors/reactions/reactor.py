@@ -16,13 +16,13 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from infra.clients.opensearch import open_opensearch
+from infra.clients.postgres import means_down, open_pool
 from infra.mail import SmtpMailer
-from infra.opensearch import open_opensearch
 from infra.pictures import Pictures
-from infra.postgres import means_down, open_pool
 from infra.process import announce_ready, stopped_within
 from infra.settings import Settings
-from infra.vault import Vault
+from infra.vault.vault import Vault
 from processors.reacting.beginnings import begin
 from processors.reacting.calendar import CalendarJob
 from processors.reacting.commands import Commands, open_commands

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from processors.reacting.reactions import Reaction, asked
 from schemas.identity import UserDeleted
-from schemas.messages import Command
-from schemas.recorded import Recorded
+from schemas.log.messages import Command
+from schemas.log.recorded import Recorded
 from schemas.searches import DeleteSearches
 
 

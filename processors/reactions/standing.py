@@ -33,8 +33,8 @@ from schemas.listings import (
     ListingStatus,
     ShowListing,
 )
-from schemas.messages import Role
-from schemas.recorded import Recorded
+from schemas.log.messages import Role
+from schemas.log.recorded import Recorded
 
 BATCH = 500
 ROUNDS_MAX = 20

@@ -15,7 +15,7 @@ import asyncpg
 import structlog
 import uuid_utils
 
-from infra.password_changes import PasswordChanges
+from infra.credentials.password_changes import PasswordChanges
 from processors.reacting.calendar import CalendarJob
 from processors.reacting.commands import Commands
 from processors.reacting.scheduler import forget_sent
@@ -23,9 +23,9 @@ from projections.identity import sessions, verification_tokens
 from projections.media import media_files
 from projections.reads import Reads
 from schemas.identity import SweepSessions, SweepTokens
+from schemas.log.messages import Command, Role
+from schemas.log.recorded import uncaused
 from schemas.media import DeleteUnused, KeepMedia, MarkUnused
-from schemas.messages import Command, Role
-from schemas.recorded import uncaused
 
 PAGE = 1_000
 WAITING_MAX = timedelta(days=1)  # longer than any change of a password takes to be decided

@@ -24,7 +24,7 @@ from schemas.identity import (
     UserStatus,
     UserUnbanned,
 )
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.registry import kind_of
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.generations import (
     GenerationStatus,

@@ -21,8 +21,8 @@ from processors.replay.limits import Limits
 from processors.stores.port import Generation, Store
 from processors.stores.rows import plain_row, row_hash
 from projections.projection import ClickHouseTable, Projection
-from schemas.positions import Position, TopicPartition
-from schemas.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
+from schemas.log.positions import Position, TopicPartition
+from schemas.log.recorded import RawRecord, Recorded, UndecodableError, decode_event, header
 from schemas.registry import kind_of
 from schemas.topics import EVENT_TYPES
 

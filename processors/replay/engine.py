@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.reading import Stretch, open_log
 from processors.replay import builds as registry
@@ -29,7 +29,7 @@ from processors.replay.shard import BATCH_RECORDS, Ends, Task, run_shard
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation, Watermarks
 from projections.projection import Projection
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from schemas.topics import topics_of
 
 PROCESSES_MAX = 2

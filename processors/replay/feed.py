@@ -14,7 +14,7 @@ from processors.feeding.runner import Runner
 from processors.replay.builds import Build
 from processors.stores.opening import store_name
 from processors.stores.port import Store
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from schemas.registry import kind_of
 
 # A store's restart takes up to 20 s. One that is away for longer is its operator's to bring

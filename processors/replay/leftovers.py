@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from processors.stores.port import Connection, Generation
-from schemas.positions import Position
+from schemas.log.positions import Position
 
 NAMED_MAX = 50  # of each kind; all are counted
 

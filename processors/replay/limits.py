@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from processors.feeding.reading import Log, Stretch
-from schemas.partitioning import partition_of
-from schemas.positions import Position, TopicPartition, parse_token
-from schemas.recorded import RawRecord, header
+from schemas.log.partitioning import partition_of
+from schemas.log.positions import Position, TopicPartition, parse_token
+from schemas.log.recorded import RawRecord, header
 
 
 class LimitsError(ValueError):

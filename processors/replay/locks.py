@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from infra.postgres import CONNECT_TIMEOUT_S
+from infra.clients.postgres import CONNECT_TIMEOUT_S
 from infra.settings import Settings
 
 ORPHANS_TIMEOUT_S = 15.0

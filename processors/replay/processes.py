@@ -21,7 +21,7 @@ import uvloop
 from infra.garbage import without_collector
 from infra.logs import configure_logging
 from processors.replay.shard import Report, Task, run_shard
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 TELL_EVERY_S = 0.25
 STOP_TIMEOUT_S = 5.0

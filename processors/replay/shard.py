@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.parking import Parking
 from processors.feeding.reading import Log, Stretch, open_log
@@ -28,8 +28,8 @@ from processors.replay.feed import Feed
 from processors.replay.limits import stretches
 from processors.replay.locks import LockLostError, one_shard
 from processors.stores.opening import opened_stores
-from schemas.positions import TopicPartition
-from schemas.recorded import RawRecord, UndecodableError
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import RawRecord, UndecodableError
 
 BATCH_RECORDS = 8_000
 BATCH_BYTES = 16_000_000

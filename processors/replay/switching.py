@@ -23,7 +23,7 @@ from typing import Any
 import asyncpg
 from asyncpg import exceptions
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.generations import (
     GenerationStatus,
@@ -38,7 +38,7 @@ from processors.stores.opening import opened_stores
 from processors.stores.port import Connection, Generation, Store
 from processors.stores.postgres import PostgresStore
 from projections.projection import Projection
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 WAIT_S = 30.0
 _POLL_S = 0.05

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.reading import Log, Stretch, kind_of_record, open_log
 from processors.feeding.recorded_stream import COUNTS, Guard
@@ -34,7 +34,7 @@ from processors.replay.comparison import Comparison, Verdict, ends_of
 from processors.replay.limits import Limits
 from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation
-from schemas.recorded import RawRecord, UndecodableError, decode_event
+from schemas.log.recorded import RawRecord, UndecodableError, decode_event
 from schemas.topics import EVENT_TYPES
 
 EVENTS_PER_PASS = 3_000_000

@@ -19,7 +19,7 @@ import sqlalchemy as sql
 from pydantic import BaseModel
 
 from projections.projection import ClickHouseTable, PostgresTable, Projection, SearchIndex
-from schemas.vehicles import GeoPoint
+from schemas.values.vehicles import GeoPoint
 
 Certain = Callable[[Any], bool]  # of a row, or of one of its values
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from clickhouse_driver import errors as clickhouse_errors
 
-from infra.clickhouse import ClickHouse, means_clickhouse_down
+from infra.clients.clickhouse import ClickHouse, means_clickhouse_down
 from infra.settings import Settings
 from processors.stores.clickhouse_tables import WATERMARKS, PhysicalTable
 from processors.stores.port import (
@@ -37,7 +37,7 @@ from processors.stores.port import (
     Watermarks,
     Withheld,
 )
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 SCAN_ROWS = 10_000
 KEYS_MAX = 5_000  # in one query

@@ -13,7 +13,7 @@ import orjson
 from processors.stores.port import Change, Generation, Held
 from processors.stores.rows import field_names, plain_value, row_of
 from projections.projection import ClickHouseTable
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 # What the runner keeps in each row beside the projection's own columns. `_applied` is JSON of
 # the offsets seen, for the rows that have seen more than `_topic`, `_partition`, `_offset`.

@@ -16,15 +16,15 @@ import orjson
 import structlog
 from opensearchpy import AsyncOpenSearch, RequestError
 
-from infra.metrics import EVENTS_IGNORED
-from infra.opensearch import (
+from infra.clients.opensearch import (
     SERVER_ERROR,
     TOO_MANY_REQUESTS,
     alias_of,
     means_opensearch_down,
     watermark_id,
 )
-from infra.opensearch import open_opensearch as open_client
+from infra.clients.opensearch import open_opensearch as open_client
+from infra.metrics import EVENTS_IGNORED
 from infra.settings import Settings
 from processors.stores.port import (
     NOTHING_WITHHELD,
@@ -42,7 +42,7 @@ from processors.stores.port import (
 )
 from processors.stores.rows import plain_row, row_of
 from projections.projection import SearchIndex
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 APPLIED, DELETED = "mesh_applied", "mesh_deleted"
 BULK_BYTES_MAX = 8_000_000

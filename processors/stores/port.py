@@ -18,7 +18,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from projections.projection import Projection
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 
 class StoreUnavailableError(Exception):

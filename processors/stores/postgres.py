@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 from asyncpg import exceptions
 
-from infra.postgres import means_down, open_pool
+from infra.clients.postgres import means_down, open_pool
 from infra.settings import Settings
 from processors.stores.port import (
     NOTHING_WITHHELD,

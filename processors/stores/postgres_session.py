@@ -27,7 +27,7 @@ from processors.stores.port import (
     Watermarks,
 )
 from processors.stores.postgres_tables import SCHEMA, PhysicalTable
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 
 COPY_ROWS_MIN = 5_000  # from here on COPY beats arrays, temporary table included
 _ASIDE = "changes_aside"

@@ -15,7 +15,7 @@ from schemas.identity.api_keys import (
     IssueApiKey,
     RevokeApiKey,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 
 @dataclass(frozen=True)

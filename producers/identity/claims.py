@@ -23,7 +23,7 @@ from schemas.identity import (
     ReleaseEmail,
     ReserveEmail,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 
 @dataclass(frozen=True)

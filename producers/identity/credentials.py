@@ -39,7 +39,7 @@ from schemas.identity import (
     UserStatus,
     VerifyEmail,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 MAIL_PAUSE = timedelta(seconds=60)
 IDENTITIES_MAX = 10

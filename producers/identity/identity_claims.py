@@ -17,7 +17,7 @@ from schemas.identity import (
     IdentityReleased,
     ReleaseIdentity,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from schemas.identity import (
     UserStatus,
     UserUnbanned,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 STAFF = frozenset({Role.ADMIN, Role.SYSTEM})
 

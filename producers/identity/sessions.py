@@ -32,7 +32,7 @@ from schemas.identity import (
     StartSession,
     SweepSessions,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 # Seven days of refreshing every 15 minutes come to 672. Whoever needs more logs in again,
 # so that a session's state stays small.

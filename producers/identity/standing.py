@@ -35,7 +35,7 @@ from schemas.identity import (
     UserReactivated,
     UserUnbanned,
 )
-from schemas.messages import Fault, Role
+from schemas.log.messages import Fault, Role
 
 BANNERS = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})
 # Whom a moderator may ban; those who run the place answer to an admin.

@@ -45,7 +45,7 @@ from schemas.identity import (
     UserStatus,
     VerifyEmail,
 )
-from schemas.messages import Fault, Market, Role
+from schemas.log.messages import Fault, Market, Role
 
 OPEN_ROLES = frozenset({Role.BUYER, Role.SELLER, Role.DEALER})
 

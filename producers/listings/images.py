@@ -28,8 +28,8 @@ from schemas.listings import (
     RenewListing,
     ReorderListingImages,
 )
+from schemas.log.messages import Fault, Role
 from schemas.media import ImageVariants
-from schemas.messages import Fault, Role
 
 EARLY_MAX = 60
 

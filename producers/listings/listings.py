@@ -46,9 +46,9 @@ from schemas.listings import (
     UnpublishListing,
     UpdateListing,
 )
-from schemas.messages import Command, Fault, Role
-from schemas.vehicles import VehicleFacts, VehicleFields
-from schemas.vins import CHECK_PLACE, check_digit_fits, is_north_american
+from schemas.log.messages import Command, Fault, Role
+from schemas.values.vehicles import VehicleFacts, VehicleFields
+from schemas.values.vins import CHECK_PLACE, check_digit_fits, is_north_american
 
 MANDATORY = ("title", "price_minor", "currency", "make", "year", "mileage")
 RENEWED_LATER = timedelta(days=1)  # by less, a renewal changes nothing

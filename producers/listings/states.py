@@ -10,9 +10,9 @@ from uuid import UUID
 
 from producers.decider import Rejected
 from schemas.listings import ListingCommand, ListingImage
+from schemas.log.messages import Role
 from schemas.media import ImageVariants
-from schemas.messages import Role
-from schemas.vehicles import VehicleFacts
+from schemas.values.vehicles import VehicleFacts
 
 STAFF = frozenset({Role.MODERATOR, Role.ADMIN, Role.SYSTEM})
 

@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 from uuid import UUID
 
 from producers.decider import Decider, Rejected
-from schemas.messages import Fault, Role
+from schemas.log.messages import Fault, Role
 from schemas.reviews import (
     CreateReview,
     DeleteReview,

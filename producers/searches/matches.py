@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from producers.decider import Decider, Rejected
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.searches import (
     AlertMatched,
     AlertNotified,

@@ -11,7 +11,7 @@ from typing import TypeVar, assert_never
 from uuid import UUID
 
 from producers.decider import Decider, Rejected
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.searches import (
     DIGESTS,
     SEARCHES_MAX,

@@ -18,11 +18,11 @@ from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from infra.kafka import transactional_config
+from infra.clients.kafka import transactional_config
 from infra.settings import Settings
 from producers.writer.done import DoneWith
-from schemas import positions
-from schemas.recorded import Headers
+from schemas.log import positions
+from schemas.log.recorded import Headers
 
 OPEN_TIMEOUT_S = 10.0
 APPEND_TIMEOUT_S = 10.0

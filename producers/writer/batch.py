@@ -21,9 +21,9 @@ from producers.writer.deciders import Rulebook
 from producers.writer.knowledge import Known
 from producers.writer.memory import Answer, Effect, Folded, Stream, Unreadable
 from producers.writer.received import Received
-from schemas.messages import Command, Event, category_of, iso
-from schemas.positions import Position
-from schemas.recorded import (
+from schemas.log.messages import Command, Event, category_of, iso
+from schemas.log.positions import Position
+from schemas.log.recorded import (
     CommandEnvelope,
     Headers,
     Reply,

@@ -26,9 +26,9 @@ from producers.reviews.votes import votes
 from producers.searches.matches import matches
 from producers.searches.searches import searches
 from producers.wallet import wallets
-from schemas.contexts import Context
-from schemas.messages import Command
-from schemas.recorded import EventTypes
+from schemas.log.contexts import Context
+from schemas.log.messages import Command
+from schemas.log.recorded import EventTypes
 from schemas.registry import kind_of
 from schemas.topics import CONTEXTS, EVENT_TYPES
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from infra.kafka import ADMIN_TIMEOUT_S, client_config
+from infra.clients.kafka import ADMIN_TIMEOUT_S, client_config
 from infra.settings import Settings
 from producers.writer.tail import End, TailUnavailableError
-from schemas.recorded import header
+from schemas.log.recorded import header
 
 HEADER = "commands_done"
 

@@ -15,8 +15,8 @@ from producers.writer.memory import (
     Stream,
     Unreadable,
 )
-from schemas.messages import Event, category_of
-from schemas.recorded import Recorded
+from schemas.log.messages import Event, category_of
+from schemas.log.recorded import Recorded
 
 log = structlog.get_logger()
 

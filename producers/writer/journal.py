@@ -15,12 +15,12 @@ from typing import NamedTuple, Protocol
 import asyncpg
 import structlog
 
+from infra.clients.postgres import open_pool
 from infra.metrics import STORE_WAITS
-from infra.postgres import open_pool
 from infra.settings import Settings
 from producers.writer.history import JournalRow
-from schemas.positions import TopicPartition
-from schemas.recorded import Reply, event_id_of, first_reply_of
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Reply, event_id_of, first_reply_of
 
 QUERY_TIMEOUT_S = 5.0
 CONNECTIONS_MAX = 4

@@ -14,8 +14,8 @@ from producers.writer.history import fold_history
 from producers.writer.journal import Journal
 from producers.writer.memory import Folded, Memory, Partial, Stream, Unreadable
 from producers.writer.received import Received
-from schemas.messages import category_of
-from schemas.recorded import Reply
+from schemas.log.messages import category_of
+from schemas.log.recorded import Reply
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from producers.writer.journal import JournalUnavailableError, PostgresJournal
 from producers.writer.partition import PartitionWriter, Parts
 from producers.writer.recovery import Recovery
 from producers.writer.source import CommandSource
-from schemas.positions import TopicPartition
-from schemas.recorded import Record
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record
 from schemas.topics import WRITERS
 
 THREADS_MAX = 64

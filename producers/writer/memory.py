@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
-from schemas.recorded import Recorded, Reply
+from schemas.log.recorded import Recorded, Reply
 
 NO_OFFSET = -1
 

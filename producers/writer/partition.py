@@ -31,8 +31,8 @@ from producers.writer.memory import Memory
 from producers.writer.received import Received, receive
 from producers.writer.recovery import Recovered, Recovery
 from producers.writer.tail import TailUnavailableError
-from schemas.positions import TopicPartition
-from schemas.recorded import Record
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record
 
 BATCH_MAX = 500
 BATCH_BYTES_MAX = 8_000_000

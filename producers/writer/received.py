@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.messages import Command
-from schemas.partitioning import partition_of
-from schemas.recorded import CommandEnvelope, Record, UndecodableError, decode_command, header
+from schemas.log.messages import Command
+from schemas.log.partitioning import partition_of
+from schemas.log.recorded import CommandEnvelope, Record, UndecodableError, decode_command, header
 from schemas.topics import RECORD_BYTES_MAX
 
 COMMAND_ID_LENGTH_MAX = 200

@@ -24,9 +24,9 @@ from producers.writer.history import extend
 from producers.writer.journal import Journal
 from producers.writer.memory import Answer, Memory, Stream, Unreadable
 from producers.writer.tail import End, TailReader, TailUnavailableError
-from schemas.messages import Event
-from schemas.positions import Position, TopicPartition
-from schemas.recorded import (
+from schemas.log.messages import Event
+from schemas.log.positions import Position, TopicPartition
+from schemas.log.recorded import (
     Record,
     Recorded,
     Reply,

@@ -20,11 +20,11 @@ from typing import Any, Protocol
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from infra.kafka import MEMBER_METADATA_AGE_MS, committed_reader_config
+from infra.clients.kafka import MEMBER_METADATA_AGE_MS, committed_reader_config
 from infra.settings import Settings
 from producers.writer.tail import record_of
-from schemas import positions
-from schemas.recorded import Record
+from schemas.log import positions
+from schemas.log.recorded import Record
 
 RECORDS_MAX = 2_000  # in one poll
 IDLE_POLL_S = 0.1

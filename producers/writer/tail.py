@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from infra.kafka import committed_reader_config
+from infra.clients.kafka import committed_reader_config
 from infra.settings import Settings
-from schemas import positions
-from schemas.recorded import Record, header
+from schemas.log import positions
+from schemas.log.recorded import Record, header
 
 STALL_TIMEOUT_S = 15.0
 RECORDS_MAX = 2_000

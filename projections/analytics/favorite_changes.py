@@ -10,7 +10,7 @@ from typing import TypeAlias, assert_never
 from projections.analytics.days import DAYS_MAX, Analytics, clipped
 from projections.projection import ClickHouseTable, Projection
 from schemas.favorites import FavoriteAdded, FavoriteRemoved, FavoritesCleared
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 Heard: TypeAlias = FavoriteAdded | FavoriteRemoved | FavoritesCleared
 

@@ -7,7 +7,6 @@ from typing import Any, get_args
 
 from projections.projection import ClickHouseTable, Projection
 from projections.vehicle_columns import changed_columns, stated_columns
-from schemas.frozen import changed, frozen, names_of
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -19,8 +18,9 @@ from schemas.listings import (
     ListingUpdated,
     status_after,
 )
-from schemas.messages import Market
-from schemas.recorded import Recorded
+from schemas.log.frozen import changed, frozen, names_of
+from schemas.log.messages import Market
+from schemas.log.recorded import Recorded
 
 
 @frozen

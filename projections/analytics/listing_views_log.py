@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from projections.analytics.days import DAYS_MAX, Analytics, clipped
 from projections.projection import ClickHouseTable, Projection
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.tracking import ListingViewed
 
 KEPT_DAYS = 395  # thirteen months: this month and the same one last year

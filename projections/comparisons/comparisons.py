@@ -20,7 +20,7 @@ from schemas.comparisons import (
     ComparisonItemRemoved,
 )
 from schemas.identity import UserDeleted
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 Heard: TypeAlias = ComparisonItemAdded | ComparisonItemRemoved | ComparisonCleared | UserDeleted
 

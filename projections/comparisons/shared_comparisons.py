@@ -13,7 +13,7 @@ from projections.reads import Reads
 from projections.sharing import Shares
 from schemas.comparisons import COMPARED_MAX, ComparisonShared, ComparisonUnshared
 from schemas.identity import UserDeleted
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 Heard: TypeAlias = ComparisonShared | ComparisonUnshared | UserDeleted
 

@@ -16,7 +16,7 @@ from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
 from schemas.favorites import FavoriteAdded, FavoriteRemoved, FavoritesCleared
 from schemas.identity import UserDeleted
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 Heard: TypeAlias = FavoriteAdded | FavoriteRemoved | FavoritesCleared | UserDeleted
 

@@ -13,7 +13,7 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.identity.api_keys import ApiKeyEvent, ApiKeyIssued, ApiKeyRevoked
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)

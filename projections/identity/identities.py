@@ -15,7 +15,7 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.identity import IdentityClaimed, IdentityClaimEvent, IdentityReleased
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 LINKS_MAX = 100  # of one person; the rules allow fewer
 

@@ -20,7 +20,7 @@ from schemas.identity import (
     SessionsExpired,
     SessionStarted,
 )
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 Heard = (
     SessionStarted

@@ -33,8 +33,8 @@ from schemas.identity import (
     UserStatus,
     UserUnbanned,
 )
-from schemas.messages import Language, Market, Role
-from schemas.recorded import Recorded
+from schemas.log.messages import Language, Market, Role
+from schemas.log.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from schemas.identity import (
     TokenLapsed,
     TokenPurpose,
 )
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 Heard = (
     EmailVerificationRequested

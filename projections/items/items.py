@@ -18,7 +18,6 @@ from projections.image_columns import image_columns, with_images, with_variants,
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
-from schemas.frozen import changed, frozen
 from schemas.items import (
     ImageProcessing,
     ItemActivated,
@@ -36,7 +35,8 @@ from schemas.items import (
     ItemStatus,
     ItemUpdated,
 )
-from schemas.recorded import Recorded
+from schemas.log.frozen import changed, frozen
+from schemas.log.recorded import Recorded
 
 
 @frozen

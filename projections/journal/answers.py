@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from projections.reads import Reads
-from schemas.recorded import Reply, event_id_of, first_reply_of
+from schemas.log.recorded import Reply, event_id_of, first_reply_of
 
 _DECIDED = """
     SELECT command_id, stream_id, version, event_count, fingerprint, topic, partition,

@@ -17,7 +17,7 @@ from sqlalchemy import Index, MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
-from schemas.recorded import Recorded, Reply
+from schemas.log.recorded import Recorded, Reply
 
 
 @dataclass(frozen=True, slots=True)

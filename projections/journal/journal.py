@@ -21,8 +21,8 @@ from sqlalchemy import (
 )
 
 from projections.projection import PostgresTable, Projection
-from schemas.frozen import frozen
-from schemas.recorded import Recorded
+from schemas.log.frozen import frozen
+from schemas.log.recorded import Recorded
 from schemas.topics import CONTEXTS
 
 NAME = "journal"

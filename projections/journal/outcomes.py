@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Column, MetaData, Table, Text
 
 from projections.projection import PostgresTable, Projection
-from schemas.recorded import Recorded, Reply
+from schemas.log.recorded import Recorded, Reply
 
 NAME = "outcomes"
 VERSION = 1

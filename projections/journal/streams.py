@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from projections.reads import Reads
-from schemas.positions import Position
-from schemas.recorded import Recorded
+from schemas.log.positions import Position
+from schemas.log.recorded import Recorded
 from schemas.topics import EVENT_TYPES
 
 BATCH = 500

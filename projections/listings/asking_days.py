@@ -21,7 +21,6 @@ from sqlalchemy import Index, MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
-from schemas.frozen import changed, frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -36,9 +35,10 @@ from schemas.listings import (
     ListingUpdated,
     status_after,
 )
-from schemas.messages import Market
-from schemas.recorded import Recorded
-from schemas.vehicles import VehicleFacts
+from schemas.log.frozen import changed, frozen
+from schemas.log.messages import Market
+from schemas.log.recorded import Recorded
+from schemas.values.vehicles import VehicleFacts
 
 NOT_OFFERED = "not_on_offer"
 DAMAGED = "damaged"

@@ -16,7 +16,6 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
 from projections.vehicle_columns import changed_columns, stated_columns
-from schemas.frozen import changed, frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -30,8 +29,9 @@ from schemas.listings import (
     ListingUpdated,
     status_after,
 )
-from schemas.messages import Market
-from schemas.recorded import Recorded
+from schemas.log.frozen import changed, frozen
+from schemas.log.messages import Market
+from schemas.log.recorded import Recorded
 
 
 @frozen

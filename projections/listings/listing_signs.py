@@ -15,7 +15,6 @@ from projections.listings.duplicate_rules import signs_of, sketch_of
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
-from schemas.frozen import changed, frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -29,8 +28,9 @@ from schemas.listings import (
     ListingUpdated,
     status_after,
 )
-from schemas.recorded import Recorded
-from schemas.vehicles import VehicleFacts
+from schemas.log.frozen import changed, frozen
+from schemas.log.recorded import Recorded
+from schemas.values.vehicles import VehicleFacts
 
 ALIKE_MAX = 50  # of one listing
 

@@ -10,7 +10,7 @@ from sqlalchemy import MetaData, Table
 from projections.listings.listings_view import LISTINGS_VIEW
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.tracking import ListingViewed
 
 

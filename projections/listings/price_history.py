@@ -18,7 +18,6 @@ from projections.listings.price_stretches import EXACT_MAX, Low, Stretch, compac
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
-from schemas.frozen import changed, frozen
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -30,7 +29,8 @@ from schemas.listings import (
     ListingSold,
     ListingUnpublished,
 )
-from schemas.recorded import Recorded
+from schemas.log.frozen import changed, frozen
+from schemas.log.recorded import Recorded
 
 LOW_SPAN = timedelta(days=30)
 MICROSECOND = timedelta(microseconds=1)

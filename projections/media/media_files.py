@@ -15,6 +15,7 @@ from sqlalchemy import Index, MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
+from schemas.log.recorded import Recorded
 from schemas.media import (
     FailureReason,
     MediaBegun,
@@ -29,7 +30,6 @@ from schemas.media import (
     MediaType,
     MediaUploaded,
 )
-from schemas.recorded import Recorded
 
 
 class MediaStatus(StrEnum):

@@ -14,6 +14,7 @@ from sqlalchemy import Index, MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
+from schemas.log.recorded import Recorded
 from schemas.messaging import (
     ConversationHidden,
     ConversationOpened,
@@ -21,7 +22,6 @@ from schemas.messaging import (
     MessagesRead,
     MessagingEvent,
 )
-from schemas.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)

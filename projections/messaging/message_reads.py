@@ -9,8 +9,8 @@ from sqlalchemy import Index, MetaData, Table
 
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
+from schemas.log.recorded import Recorded
 from schemas.messaging import MessagesRead
-from schemas.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)

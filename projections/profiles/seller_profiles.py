@@ -14,8 +14,8 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.identity import UserDeleted
+from schemas.log.recorded import Recorded
 from schemas.profiles import SellerUpdated
-from schemas.recorded import Recorded
 from schemas.reviews import RatingEvent, ReviewCreated, ReviewDeleted, ReviewUpdated
 
 Heard: TypeAlias = SellerUpdated | RatingEvent | UserDeleted

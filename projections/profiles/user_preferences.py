@@ -10,9 +10,9 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.identity import UserDeleted
-from schemas.messages import Language
+from schemas.log.messages import Language
+from schemas.log.recorded import Recorded
 from schemas.profiles import PreferencesUpdated, Theme
-from schemas.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)

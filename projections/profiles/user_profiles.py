@@ -12,8 +12,8 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.identity import UserDeleted
+from schemas.log.recorded import Recorded
 from schemas.profiles import AvatarChanged, AvatarRemoved, ProfileEvent, ProfileUpdated
-from schemas.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True)

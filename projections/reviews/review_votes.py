@@ -18,7 +18,7 @@ from sqlalchemy import MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.reviews import ReviewVoted, ReviewVoteWithdrawn, Vote, VoteEvent
 
 

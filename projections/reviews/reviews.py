@@ -16,7 +16,7 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
 from schemas.listings import ListingSold
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.reviews import (
     ReviewCreated,
     ReviewDeleted,

@@ -12,7 +12,6 @@ from projections.listings.listing_images import image_changes
 from projections.projection import Projection, SearchIndex
 from projections.search.spelling import compact, folded, places, prose, spellings, wholes
 from projections.vehicle_columns import changed_columns, stated_columns
-from schemas.frozen import changed, frozen, names_of
 from schemas.listings import (
     ListingCreated,
     ListingDeleted,
@@ -23,10 +22,11 @@ from schemas.listings import (
     ListingUpdated,
     status_after,
 )
-from schemas.messages import Market
-from schemas.money import major_units
-from schemas.recorded import Recorded
-from schemas.vehicles import GeoPoint
+from schemas.log.frozen import changed, frozen, names_of
+from schemas.log.messages import Market
+from schemas.log.recorded import Recorded
+from schemas.values.money import major_units
+from schemas.values.vehicles import GeoPoint
 
 
 @frozen

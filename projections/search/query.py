@@ -22,8 +22,8 @@ from projections.search.spelling import (
     folded,
     slipped_names,
 )
-from schemas.frozen import names_of
 from schemas.listings import ListingStatus
+from schemas.log.frozen import names_of
 from schemas.search import Filters
 
 FACET_VALUES_MAX = 50

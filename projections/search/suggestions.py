@@ -12,7 +12,7 @@ from typing import Any
 from projections.search.query import LABELS_MAX, label_of
 from projections.search.spelling import Asked, asked, begun_names, slipped_names
 from schemas.listings import ListingStatus
-from schemas.messages import Market
+from schemas.log.messages import Market
 
 SUGGESTIONS_MAX = 10
 TEXT_LENGTH_MAX = 60

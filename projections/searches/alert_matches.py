@@ -15,7 +15,7 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
 from projections.searches.alert_views import SEARCH_ALERTS_VIEW
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.searches import (
     SEARCHES_MAX,
     AlertMatched,

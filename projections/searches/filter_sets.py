@@ -20,8 +20,8 @@ from projections.search.listing_search import INDEX as LISTINGS
 from projections.search.listing_search import ListingDocument
 from projections.search.query import FACETS, RANGES, fitting
 from projections.searches.canonical import filters_of
-from schemas.frozen import frozen
-from schemas.recorded import Recorded
+from schemas.log.frozen import frozen
+from schemas.log.recorded import Recorded
 from schemas.searches import SearchDeleted, SearchSaved
 
 Heard: TypeAlias = SearchSaved | SearchDeleted

@@ -21,13 +21,13 @@ from projections.search.listing_search import ListingDocument, key
 from projections.search.query import SEARCH_TIMEOUT, fitting
 from projections.searches.filter_sets import FIELDS
 from projections.searches.moments import Offered, after
-from schemas.frozen import changed, frozen
 from schemas.listings import ListingDeleted, ListingEvent, ListingStatus, seller_account
-from schemas.messages import Market
-from schemas.recorded import Recorded
+from schemas.log.frozen import changed, frozen
+from schemas.log.messages import Market
+from schemas.log.recorded import Recorded
 from schemas.search import Filters
 from schemas.searches import MatchReason
-from schemas.vehicles import GeoPoint
+from schemas.values.vehicles import GeoPoint
 
 LOOKED_BACK = timedelta(days=30)
 MOMENTS_MAX = 40  # of one listing, the last ones; a price that drops more often in a month is none

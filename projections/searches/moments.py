@@ -20,7 +20,7 @@ from typing import Any
 from projections.search import listing_search
 from projections.search.listing_search import ListingDocument
 from schemas.listings import ListingPriceChanged, ListingPublished, ListingShown, ListingStatus
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.searches import MatchReason
 
 DROP_PERCENT = 3

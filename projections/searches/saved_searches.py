@@ -16,7 +16,7 @@ from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from projections.searches.alert_views import SEARCH_ALERTS_VIEW
 from schemas.identity import UserDeleted
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.searches import (
     SEARCHES_MAX,
     AlertCreated,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from schemas.messages import Command, Event
-from schemas.recorded import Recorded
+from schemas.log.messages import Command, Event
+from schemas.log.recorded import Recorded
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from schemas.listings import (
     ListingSold,
     ListingUnpublished,
 )
+from schemas.log.messages import Command
+from schemas.log.recorded import Recorded
 from schemas.media import (
     MediaDeleted,
     MediaFailed,
@@ -34,8 +36,6 @@ from schemas.media import (
     MediaRetried,
     RetryDrawing,
 )
-from schemas.messages import Command
-from schemas.recorded import Recorded
 
 
 def _banned_until(recorded: Recorded[UserBanned | UserUnbanned | UserDeleted]) -> datetime | None:

@@ -13,7 +13,7 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
 from projections.wallet.wallets import change_of
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.wallet import WalletCredited, WalletDebited, WalletEvent, WalletRefunded
 
 

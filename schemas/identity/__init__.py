@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TypeAlias, get_args
 
-from schemas.contexts import Context
 from schemas.identity.api_keys import ApiKeyCommand, ApiKeyEvent
 from schemas.identity.claims import (
     ConfirmEmail,
@@ -101,6 +100,7 @@ from schemas.identity.values import (
     UserStatus,
     Version,
 )
+from schemas.log.contexts import Context
 
 IdentityCommand: TypeAlias = EmailClaimCommand | IdentityClaimCommand | UserCommand | SessionCommand
 IdentityEvent: TypeAlias = EmailClaimEvent | IdentityClaimEvent | UserEvent | SessionEvent

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from schemas.identity.values import Sealed, TokenHash
-from schemas.messages import Command, Event
+from schemas.log.messages import Command, Event
 
 OPERATIONS_MAX = 100
 KEYS_MAX = 20  # that open something for one person at a time

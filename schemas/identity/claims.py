@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.identity.values import LookupHash
-from schemas.messages import Command, Event
+from schemas.log.messages import Command, Event
 
 
 def email_claim_stream(email_hash: str) -> str:

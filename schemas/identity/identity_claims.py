@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime
 
 from schemas.identity.values import LookupHash, Provider
-from schemas.messages import Command, Event
+from schemas.log.messages import Command, Event
 
 
 def identity_claim_stream(subject_hash: str) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from schemas.identity.values import LookupHash, TokenHash, Version
-from schemas.messages import Command, Event
+from schemas.log.messages import Command, Event
 
 
 def session_stream(session_id: UUID | str) -> str:

@@ -16,7 +16,7 @@ from schemas.identity.values import (
     TokenHash,
     Version,
 )
-from schemas.messages import Command, Language, Market, Role
+from schemas.log.messages import Command, Language, Market, Role
 
 
 def user_stream(user_id: UUID | str) -> str:

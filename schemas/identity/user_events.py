@@ -15,7 +15,7 @@ from schemas.identity.values import (
     TokenPurpose,
     UserStatus,
 )
-from schemas.messages import Event, Language, Market, Role
+from schemas.log.messages import Event, Language, Market, Role
 
 
 class UserRegistered(Event):

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from schemas.texts import SEALED, Form, Line
+from schemas.values.texts import SEALED, Form, Line
 
-# AES-GCM in URL-safe base64, see infra.vault.
+# AES-GCM in URL-safe base64, see infra.vault.vault.
 Sealed = Annotated[str, StringConstraints(max_length=4_000), SEALED]
 LookupHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # HMAC-SHA-256
 TokenHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]  # SHA-256

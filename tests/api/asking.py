@@ -15,7 +15,7 @@ from fastapi import Request
 
 from api.entry import campus, routing
 from api.entry.auth import Caller
-from schemas.messages import Market, Role
+from schemas.log.messages import Market, Role
 from tests.api.alone import settings_of_nothing
 from tests.api.operations import DOCUMENT, Operation
 from tests.api.running import Mesh, api

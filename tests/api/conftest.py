@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from cli.prepare import prepare
+from cli.running.prepare import prepare
 from infra.settings import Settings
 from processors.reacting.commands import Commands, open_commands
 from tests.api.running import Mesh, Process, api, processes

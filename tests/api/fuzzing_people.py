@@ -13,13 +13,13 @@ from PIL import Image
 
 from api.entry.doors import ANYONE, SIGNED_IN, Access
 from schemas.identity import TokenPurpose
-from schemas.messages import Role
+from schemas.log.messages import Role
+from tests.api.acting.offering import Student, campus, student
+from tests.api.acting.things import made
 from tests.api.mailbox import NEW_PASSWORD, RESET, VERIFY, forget, mailed
 from tests.api.matrix import NOBODY, THINGS, Thing
-from tests.api.offering import Student, campus, student
 from tests.api.operations import DOOR_OF, OPERATIONS
 from tests.api.running import PASSWORD, Account, Mesh
-from tests.api.things import made
 
 # What each is called at the doors. Whoever is on a campus is a buyer there.
 ROLES: Final[Mapping[str, Role | None]] = {

@@ -16,8 +16,8 @@ from api.wire.changes import answer
 from api.wire.deadlines import NoAnswerInTimeError
 from api.wire.etags import expected_versions, json_response
 from api.wire.problems import StoreUnavailableError, WriteUnavailableError, refusal
-from schemas.messages import Fault
-from schemas.recorded import Reply
+from schemas.log.messages import Fault
+from schemas.log.recorded import Reply
 
 DOWN = "opensearch"
 SECRET = "a sentence that nobody may read"

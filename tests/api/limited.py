@@ -21,7 +21,7 @@ from api.entry.doors import ANYONE, FROM_ONE_ADDRESS, ITEMS, SIGNED_IN, Door
 from api.entry.routing import new_router
 from api.wire.problems import Problem
 from infra.settings import Settings
-from schemas.messages import Role
+from schemas.log.messages import Role
 from tests.api.running import Mesh, api
 from tests.stack import local_stack
 

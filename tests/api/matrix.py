@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.api.profiling import photo
+from tests.api.acting.profiling import photo
 
 NOBODY: Final = "anonymous"
 ROLES: Final = ("buyer", "seller", "dealer", "moderator", "admin", "ops")

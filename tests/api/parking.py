@@ -14,7 +14,7 @@ from processors.feeding.showing import show
 from processors.stores.opening import opened_stores, store_name
 from projections import PROJECTIONS
 from projections.projection import PostgresTable, Projection
-from schemas.positions import Position, parse_token
+from schemas.log.positions import Position, parse_token
 from tests.api.running import Mesh
 
 REASON = "CharacterNotInRepertoireError"

@@ -30,8 +30,8 @@ from cli.people import send_grant
 from infra.settings import Settings
 from projections.identity import users
 from projections.journal.journal import journal
-from schemas.messages import Role
-from schemas.positions import parse_token
+from schemas.log.messages import Role
+from schemas.log.positions import parse_token
 from tests.waiting import eventually, eventually_blocking
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ import uvicorn
 from socketio.exceptions import ConnectionError as RefusedError
 
 from api.messaging.realtime import Realtime
-from cli.processes import _uvicorn_config
+from cli.running.processes import _uvicorn_config
 from infra.settings import Settings
 from tests.waiting import eventually
 

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 import cli.effects
-from cli.prepare import prepare
+from cli.running.prepare import prepare
 from cli.status import mesh_status
 from infra.settings import Settings
 from processors.reacting import reader
@@ -23,7 +23,7 @@ from processors.reacting.parked import list_parked
 from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.reactor import run_reactor
 from schemas.identity import UserRegistered, user_stream
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from tests.api.running import PROCESSES, processes
 from tests.cli.commands import Mesh, commands_on
 from tests.processors.reacting.happening import registered

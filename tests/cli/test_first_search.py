@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from cli.stack import search_once
+from cli.running.stack import search_once
 from infra.stack.supervisor import UpError
 from infra.stack.view import View
 

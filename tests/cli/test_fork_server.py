@@ -18,14 +18,14 @@ from infra.stack.processes import PROCESSES
 from infra.stack.state import State
 from infra.stack.watch import Watch
 from tests.api.running import environment
-from tests.infra.killing import kill_hard
 from tests.infra.some_settings import some_settings
+from tests.infra.stack.killing import kill_hard
 from tests.waiting import eventually_blocking
 
 # A fork server with little to load, whose processes do what their first word says.
 SERVER = """
 import os, random, secrets, signal, sys, time
-import cli.fork_server, cli.main
+import cli.running.fork_server, cli.main
 import uuid_utils
 
 def act():
@@ -41,10 +41,10 @@ def act():
     else:
         time.sleep(60)
 
-cli.fork_server.LOADED = ()
+cli.running.fork_server.LOADED = ()
 cli.main.main = act
 {more}
-cli.fork_server.main()
+cli.running.fork_server.main()
 """
 
 
@@ -203,7 +203,7 @@ def test_nothing_runs_on_modules_that_have_changed(tmp_path: Path) -> None:
     module.write_text("")
     more = (
         f"sys.path.append({str(tmp_path)!r}); import changing, pathlib\n"
-        f"cli.fork_server._ROOT = pathlib.Path({str(tmp_path)!r})"
+        f"cli.running.fork_server._ROOT = pathlib.Path({str(tmp_path)!r})"
     )
     first, second = (daemon_in(tmp_path / name, "sleep") for name in "ab")
     with server(more) as forks:
@@ -245,15 +245,15 @@ def test_the_supervisor_starts_the_dead_by_a_fork(tmp_path: Path) -> None:
 # What runs a process, replaced by what tells which modules of ours were loaded for it alone.
 REPLACED = """
 import sys
-import cli.fork_server as server
+import cli.running.fork_server as server
 server.load()
 before, threads = set(sys.modules), len(__import__("os").listdir("/proc/self/task"))
-import cli.main, cli.processes, uvicorn
+import cli.main, cli.running.processes, uvicorn
 def told(*_, **__):
     new = set(sys.modules) - before
     print(threads, sorted(name for name in new if name.partition(".")[0] in {ours}))
 uvicorn.Server.run = told
-cli.processes.run_process = told
+cli.running.processes.run_process = told
 cli.main.main()
 """
 OURS = {"schemas", "producers", "processors", "projections", "api", "cli", "infra", "uvicorn"}

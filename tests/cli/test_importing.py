@@ -20,7 +20,7 @@ from cli.imports.translate import Translator
 from infra.settings import Settings
 from producers.listings.listings import listings
 from producers.writer.deciders import Rulebook
-from schemas.contexts import Context
+from schemas.log.contexts import Context
 from schemas.topics import CONTEXTS, EVENT_TYPES
 from tests.cli.imports.ads import EXAMPLES, SAMPLE_ADS
 from tests.cli.imports.reading import order

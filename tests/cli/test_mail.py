@@ -12,8 +12,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from cli import mail
-from infra.stack import mailbox as boxes
-from infra.stack.mailbox import Mailbox
+from infra.stack.servers import mailbox as boxes
+from infra.stack.servers.mailbox import Mailbox
 
 LINK = "http://127.0.0.1:8000/verify-email?token=abc"
 

@@ -14,7 +14,7 @@ import typer.main
 
 from cli.main import load
 from cli.outages import EXIT_TEMPFAIL, outage_line
-from cli.prepare import prepare
+from cli.running.prepare import prepare
 from infra.settings import Settings
 from tests.api.running import environment
 from tests.cli.forked import Ended, mesh

@@ -13,7 +13,7 @@ import cli.parked
 from cli.status import mesh_status
 from infra.settings import Settings
 from processors.stores.port import Generation
-from schemas.recorded import Record
+from schemas.log.recorded import Record
 from tests.cli.commands import Mesh, commands_on
 from tests.processors.pure import pure_fold
 from tests.processors.replay.shop import BY_NAME, Shop, append, keys_of, listings, shop

@@ -13,7 +13,7 @@ from click.testing import Result
 from typer import Typer
 from typer.testing import CliRunner
 
-from cli import probe
+from cli.running import probe
 
 HIT = "8c5f1e9a"
 GOOD = {

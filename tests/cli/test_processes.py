@@ -6,14 +6,16 @@ import gc
 
 import pytest
 
-import cli.processes
+import cli.running.processes
 from tests.infra.some_settings import some_settings
 
 
 def test_a_writer_runs_without_the_search_for_cycles(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[bool] = []
-    monkeypatch.setattr(cli.processes, "settings", some_settings)
-    monkeypatch.setattr(cli.processes, "run_process", lambda *_: searched.append(gc.isenabled()))
-    cli.processes.writer()
+    monkeypatch.setattr(cli.running.processes, "settings", some_settings)
+    monkeypatch.setattr(
+        cli.running.processes, "run_process", lambda *_: searched.append(gc.isenabled())
+    )
+    cli.running.processes.writer()
     assert searched == [False]
     assert gc.isenabled()

@@ -18,7 +18,7 @@ from infra.settings import Settings
 from infra.stack.state import State
 from processors.feeding.reading import open_log
 from processors.stores.port import Watermark
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from schemas.topics import TOPICS
 from tests.cli.commands import commands_on
 from tests.partitions import PARTITIONS

@@ -13,7 +13,7 @@ import typer.main
 
 from cli import main
 from cli.main import load
-from cli.stack import LOGGED
+from cli.running.stack import LOGGED
 from infra.settings import Settings
 from tests.cli.forked import mesh
 from tests.cli.test_outages import ADS, ANYBODY, MAPPING, NEEDS, paths
@@ -213,7 +213,7 @@ def test_an_output_that_was_never_open_is_no_failure(tmp_path) -> None:
 
 def test_every_client_of_kafka_is_started_where_it_is_closed_when_that_fails() -> None:
     apart = {
-        "infra/kafka.py",
+        "infra/clients/kafka.py",
         "api/backends/gateway.py",
         "api/backends/tracking.py",
     }  # these close it themselves

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 import cli.timers
-from cli.prepare import prepare
+from cli.running.prepare import prepare
 from infra.settings import Settings
 from projections.timers.timers import timers
 from schemas.identity import BanReason, UserBanned, user_stream

@@ -13,12 +13,12 @@ import pytest
 from pydantic import SecretStr
 
 import cli.vault
-from infra.kafka import ensure_topics
+from infra.clients.kafka import ensure_topics
 from infra.settings import Settings
-from infra.vault import Vault, Wrapping
+from infra.vault.vault import Vault, Wrapping
 from schemas.identity import PasswordChanged, UserDeleted
 from tests.cli.commands import Mesh, commands_on
-from tests.infra.vaults import VaultPlace, vault_place
+from tests.infra.vault.vaults import VaultPlace, vault_place
 from tests.stack import local_stack
 from tests.worlds import append_events
 

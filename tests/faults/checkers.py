@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.settings import Settings
-from schemas.recorded import Recorded, decode_event
+from schemas.log.recorded import Recorded, decode_event
 from schemas.topics import CONTEXTS, EVENT_TYPES
 from tests.partitions import PARTITIONS
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.listings import ListingPublished
-from schemas.positions import Position
-from schemas.recorded import Recorded
+from schemas.log.positions import Position
+from schemas.log.recorded import Recorded
 from tests.faults.checkers import Log, violations
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

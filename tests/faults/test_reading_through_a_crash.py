@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.kafka import ensure_topics
+from infra.clients.kafka import ensure_topics
 from infra.stack import daemons, supervisor
 from infra.stack.state import State
 from infra.stack.view import View

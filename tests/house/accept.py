@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from schemas.messages import Command, Event
-from schemas.recorded import CommandEnvelope, headers_of_event
+from schemas.log.messages import Command, Event
+from schemas.log.recorded import CommandEnvelope, headers_of_event
 from schemas.registry import kind_of
 from tests.house.examples import (
     COMMANDS,

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.house.claim_rules import is_test
+from tests.house.rules.claim_rules import is_test
 from tests.house.sources import ROOT, Function, Source, functions, sources
 
 ROWS_FILE = ROOT / "docs" / "asvs-rows.csv"

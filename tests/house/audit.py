@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tests.house.secret_rules import secrets, unpinned
+from tests.house.rules.secret_rules import secrets, unpinned
 from tests.house.sources import PACKAGES, ROOT, text_files
 
 LOCKS = ("requirements.lock", "infra/docker/requirements.lock")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from projections import PROJECTIONS
-from schemas.messages import Command, Event
-from schemas.recorded import Record, Recorded, Reply, decode_event
+from schemas.log.messages import Command, Event
+from schemas.log.recorded import Record, Recorded, Reply, decode_event
 from schemas.registry import kind_of
 from schemas.topics import CONTEXTS, EVENT_TYPES, topics_of
 from tests.house.sources import ROOT

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.house.claim_rules import names_of_tests
+from tests.house.rules.claim_rules import names_of_tests
 from tests.house.sources import ROOT, sources
 
 ROWS_FILE = ROOT / "docs" / "mission-rows.csv"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schemas.messages import Event
+from schemas.log.messages import Event
 
 Schema = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.house import audit
-from tests.house.secret_rules import secrets, unpinned
+from tests.house.rules.secret_rules import secrets, unpinned
 from tests.house.sources import PACKAGES, ROOT, text_files
 
 PLANTED = "import subprocess\n\nsubprocess.call(input(), shell=True)\n"

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pytest
 from pydantic import Field, StringConstraints, create_model
 
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.registry import kind_of
 from tests.house.accept import accept
 from tests.house.examples import ACCEPT, EVENTS, EXAMPLES, shape_file

@@ -8,7 +8,7 @@ import pytest
 from producers.writer.deciders import DECIDERS
 from projections import PROJECTIONS
 from projections.projection import Projection
-from schemas.messages import Event, category_of
+from schemas.log.messages import Event, category_of
 from schemas.topics import CONTEXTS, EVENT_TYPES
 from tests.house.accept import accept
 from tests.house.examples import (

@@ -24,7 +24,7 @@ DERIVED: Final = {
     "processors/reactions/mailing/alerts.py:alert_mail_id": "a mail's id, which opens nothing",
     "schemas/listings.py:seller_account": "nobody's id: whom one talks with about an imported listing",
     "schemas/messaging.py:conversation_id_of": "to others than its two no conversation exists",
-    "schemas/recorded.py:_namespace": "an event's id, which opens nothing",
+    "schemas/log/recorded.py:_namespace": "an event's id, which opens nothing",
     "schemas/reviews.py:review_id_of": "all read reviews",
     "schemas/reviews.py:vote_id_of": "a vote's id is asked of nobody: whoever asks gets their own",
     "schemas/searches.py:match_id_of": "a match's id is asked of nobody",

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.house.claim_rules import names_of_tests
 from tests.house.mission import (
     PAGE,
     Row,
@@ -15,6 +14,7 @@ from tests.house.mission import (
     today,
     unknown_ids,
 )
+from tests.house.rules.claim_rules import names_of_tests
 from tests.house.sources import Source, sources
 
 ROW = Row("LI-08", "Listings", "publish | show")

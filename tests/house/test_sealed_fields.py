@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 
 from api.identity.person_data import SEALED_FOR, sealed_texts
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from tests.house.examples import examples
 from tests.house.sources import PACKAGES, Source, sources
 

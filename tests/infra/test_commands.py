@@ -29,8 +29,8 @@ def test_the_table_of_commands_tells_what_each_module_registers(module: str) -> 
 def test_every_module_with_commands_is_in_the_table() -> None:
     folder = Path(cli.__file__).parent
     offering = {
-        f"cli.{file.stem}"
-        for file in folder.glob("*.py")
+        ".".join(["cli", *file.relative_to(folder).with_suffix("").parts])
+        for file in folder.rglob("*.py")
         if "def register(app: typer.Typer)" in file.read_text("utf-8")
     }
     assert offering == set(cli.MODULES)

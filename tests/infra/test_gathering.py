@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from infra.kafka import (
+from infra.clients.kafka import (
     QUIET_AFTER_S,
     QUIET_WAIT_MS,
     Gathering,
@@ -21,7 +21,7 @@ from infra.kafka import (
     ensure_topics,
 )
 from infra.settings import Settings
-from schemas.contexts import FOREVER_MS, Topic
+from schemas.log.contexts import FOREVER_MS, Topic
 from tests.waiting import eventually, let_pass
 
 GATHER_MS = 200

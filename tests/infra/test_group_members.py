@@ -9,8 +9,8 @@ import pytest
 from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer
 
+from infra.clients.kafka import committed_reader_config, ensure_topics
 from infra.group_members import GroupMembers
-from infra.kafka import committed_reader_config, ensure_topics
 from infra.settings import Settings
 from schemas.topics import CONTEXTS
 from tests.waiting import eventually

@@ -13,9 +13,9 @@ import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from cli.processes import _uvicorn_config
+from cli.running.processes import _uvicorn_config
 from infra.http_server import HEAD_BYTES_MAX, bounded_protocol
-from tests.infra.test_vault_keys import settings_with
+from tests.infra.vault.test_vault_keys import settings_with
 from tests.waiting import eventually, let_pass
 
 NGINX_KEEPS_S = 60  # its default for connections to those behind it

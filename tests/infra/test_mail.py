@@ -32,7 +32,7 @@ from infra.mail import (
     SmtpMailer,
 )
 from infra.settings import Settings, SettingsError, load_settings
-from infra.stack.mail import mailbox
+from infra.stack.servers.mail import mailbox
 from tests.outbox import SENDER, Outbox, text_of
 from tests.stack import local_stack, session_state
 

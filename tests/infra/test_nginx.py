@@ -13,7 +13,7 @@ import yaml
 from api.messaging.realtime import PACKET_BYTES_MAX, Realtime
 from api.wire.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX, ProblemBody
 from tests.infra.nginx import parsed
-from tests.infra.test_vault_keys import settings_with
+from tests.infra.vault.test_vault_keys import settings_with
 
 ROOT = Path(__file__).parents[2]
 HTTP = parsed(ROOT / "infra/nginx/nginx.conf").one("http")

@@ -10,10 +10,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from infra.stack.mail import mailbox
-from infra.stack.mailbox import SHOWN_MAX, Mail
+from infra.stack.servers.mail import mailbox
+from infra.stack.servers.mailbox import SHOWN_MAX, Mail
 from infra.stack.state import State
-from tests.api.selling import CAR
+from tests.api.acting.selling import CAR
 from tests.journeys.shop import Shop, taken
 from tests.waiting import eventually_blocking
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from schemas.messages import category_of, iso
-from schemas.recorded import Record, event_id_of
+from schemas.log.messages import category_of, iso
+from schemas.log.recorded import Record, event_id_of
 from schemas.topics import EVENT_TYPES, topics_of
 from tests.partitions import partition_of_stream
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from projections.projection import Projection
-from schemas.recorded import RawRecord, decode_event
+from schemas.log.recorded import RawRecord, decode_event
 from schemas.registry import kind_of
 from schemas.topics import EVENT_TYPES
 

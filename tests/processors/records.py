@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from schemas.listings import ListingCreated, ListingPublished, ListingUpdated, listing_stream
-from schemas.messages import Event, Market, iso
-from schemas.recorded import Record, event_id_of, value_of
-from schemas.vehicles import VehicleFields
+from schemas.log.messages import Event, Market, iso
+from schemas.log.recorded import Record, event_id_of, value_of
+from schemas.values.vehicles import VehicleFields
 
 TOPIC = "events.listings"
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

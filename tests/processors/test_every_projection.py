@@ -25,8 +25,8 @@ from processors.stores.port import Change, Generation, Session, Store, Watermark
 from processors.stores.rows import row_hash
 from projections import PROJECTIONS
 from projections.projection import Projection
-from schemas.positions import TopicPartition
-from schemas.recorded import Record, decode_event
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record, decode_event
 from schemas.registry import kind_of
 from schemas.topics import EVENT_TYPES
 from tests.processors.histories import interleaved, streams

@@ -25,7 +25,7 @@ from schemas.favorites import (
     WishlistShared,
     WishlistUnshared,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ID = UUID(int=1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from producers.decider import Decider, Rejected
-from schemas.messages import Command, Event
+from schemas.log.messages import Command, Event
 
 
 @dataclass(frozen=True)

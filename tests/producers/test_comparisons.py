@@ -17,7 +17,7 @@ from schemas.comparisons import (
     ComparisonShared,
     RemoveFromComparison,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.sharing import LASTS_MAX, LASTS_MIN, SHARES_MAX
 from tests.producers.comparing import (
     DAY,

@@ -39,8 +39,8 @@ from schemas.items import (
     StopWaitingForImages,
     UpdateItem,
 )
+from schemas.log.messages import Role
 from schemas.media import ImageVariants
-from schemas.messages import Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

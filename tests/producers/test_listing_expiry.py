@@ -25,8 +25,8 @@ from schemas.listings import (
     ShowListing,
     UnpublishListing,
 )
-from schemas.messages import Role
-from schemas.vehicles import VehicleFields
+from schemas.log.messages import Role
+from schemas.values.vehicles import VehicleFields
 from tests.producers.spec import Spec
 from tests.producers.test_listings import (
     ID,

@@ -29,9 +29,9 @@ from schemas.listings import (
     RemoveListingImage,
     ReorderListingImages,
 )
+from schemas.log.messages import Role
 from schemas.media import ImageVariants
-from schemas.messages import Role
-from schemas.vehicles import VehicleFields
+from schemas.values.vehicles import VehicleFields
 from tests.producers.spec import Spec
 from tests.producers.test_listings import (
     ID,

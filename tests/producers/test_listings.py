@@ -45,9 +45,9 @@ from schemas.listings import (
     UnpublishListing,
     UpdateListing,
 )
-from schemas.messages import Market, Role
+from schemas.log.messages import Market, Role
 from schemas.topics import EVENT_TYPES
-from schemas.vehicles import DistanceUnit, FuelType, Mileage, VehicleFacts, VehicleFields
+from schemas.values.vehicles import DistanceUnit, FuelType, Mileage, VehicleFacts, VehicleFields
 from tests.producers.spec import Spec
 
 ID = UUID("01980000-0000-7000-8000-000000000001")

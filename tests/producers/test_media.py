@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from producers.media import media
+from schemas.log.messages import Role
 from schemas.media import (
     BeginDrawing,
     DeleteMedia,
@@ -33,7 +34,6 @@ from schemas.media import (
     VariantName,
     media_folder,
 )
-from schemas.messages import Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from producers.messaging import conversations
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.messaging import (
     ConversationHidden,
     ConversationOpened,

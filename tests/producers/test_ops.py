@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from producers.ops import handlers
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.ops import (
     OpsCommand,
     ParkedRetryDecided,

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from producers.profiles import preferences, profiles, sellers
-from schemas.messages import Language, Role
+from schemas.log.messages import Language, Role
 from schemas.profiles import (
     Avatar,
     AvatarChanged,

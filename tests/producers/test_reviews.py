@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from producers.reviews.reviews import reviews
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.reviews import (
     CreateReview,
     DeleteReview,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from producers.decider import Rejected
 from producers.reviews.reviews import Answered, Silenced, Unanswered, Written, reviews
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.reviews import (
     RespondToReview,
     ReviewCreated,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from producers.decider import Rejected
 from producers.reviews.votes import Cast, votes
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.reviews import (
     ReviewVoted,
     ReviewVoteWithdrawn,

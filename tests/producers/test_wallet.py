@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from producers.wallet import wallets
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.wallet import CreditReason, WalletCommand, WalletDebited, WalletRefunded
 from tests.producers.spec import Spec
 from tests.producers.tokens import (

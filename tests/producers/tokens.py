@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from producers.decider import Rejected
 from producers.wallet import wallets
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.wallet import (
     CreditReason,
     DebitReason,

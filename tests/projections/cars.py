@@ -18,9 +18,9 @@ from schemas.listings import (
     ListingUnpublished,
     ListingUpdated,
 )
-from schemas.messages import Market
+from schemas.log.messages import Market
 from schemas.tracking import ListingViewed
-from schemas.vehicles import (
+from schemas.values.vehicles import (
     BodyType,
     Condition,
     Drivetrain,

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from projections.projection import Projection
-from schemas.messages import Event
-from schemas.positions import Position
-from schemas.recorded import Recorded, event_id_of, value_of
+from schemas.log.messages import Event
+from schemas.log.positions import Position
+from schemas.log.recorded import Recorded, event_id_of, value_of
 from schemas.topics import topics_of
 from tests.partitions import partition_of_stream
 

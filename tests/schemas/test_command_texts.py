@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.messages import Command
+from schemas.log.messages import Command
 from schemas.registry import kind_of
 from schemas.search import Filters
 from schemas.tracking import ViewListing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.emails import address_of, earlier_form, lookup_form
+from schemas.values.emails import address_of, earlier_form, lookup_form
 
 OTHERS = [
     ("straße@example.org", "strasse@example.org"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.vehicles import YEAR_MIN, Month
+from schemas.values.vehicles import YEAR_MIN, Month
 
 MONTHS: TypeAdapter[str] = TypeAdapter(Month)
 

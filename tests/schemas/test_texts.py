@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.texts import Form, Line, Lines, shown_of
+from schemas.values.texts import Form, Line, Lines, shown_of
 from tests.texts import NOT_IN_A_LINE, NOWHERE, UNSEEN, default_ignorable, with_inside
 
 TITLE: TypeAdapter[str] = TypeAdapter(Annotated[str, Line(160, 3)])

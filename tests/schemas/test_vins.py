@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from schemas.vins import check_digit_fits, is_north_american, maker_of, model_years_of
+from schemas.values.vins import check_digit_fits, is_north_american, maker_of, model_years_of
 
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 VINS = st.text(LETTERS, min_size=17, max_size=17)

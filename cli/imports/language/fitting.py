@@ -39,7 +39,7 @@ from cli.imports.language.rules import (
 from cli.imports.language.values import DATED, value_of
 from cli.imports.language.wording import told_of
 from cli.imports.outcomes import RefusedError
-from schemas.vehicles import GeoPoint, Mileage, VehicleFields
+from schemas.values.vehicles import GeoPoint, Mileage, VehicleFields
 
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

@@ -12,8 +12,8 @@ from cli.imports.language.conditions import Condition
 from cli.imports.language.made import Made
 from cli.imports.language.parts import NAME_LENGTH_MAX, Column, Part, Texts
 from cli.imports.language.rules import Rule, columns_of
-from schemas.messages import Market
-from schemas.texts import Form, Line, refusal, shows
+from schemas.log.messages import Market
+from schemas.values.texts import Form, Line, refusal, shows
 
 Code = Annotated[
     str,

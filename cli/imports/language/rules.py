@@ -30,7 +30,7 @@ from cli.imports.language.parts import (
 from cli.imports.language.strict_yaml import word_of
 from cli.imports.language.units import same_as, unit_of
 from cli.imports.outcomes import RefusedError
-from schemas.vehicles import YEAR_MAX, YEAR_MIN
+from schemas.values.vehicles import YEAR_MAX, YEAR_MIN
 
 
 class _FromColumn(Part):

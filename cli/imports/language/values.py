@@ -49,8 +49,8 @@ from cli.imports.language.rules import (
 )
 from cli.imports.language.units import KM_PER_MILE, KW_PER, SPELLINGS, is_sign_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError, Unread
-from schemas.money import minor_units
-from schemas.vehicles import YEAR_MAX, YEAR_MIN
+from schemas.values.money import minor_units
+from schemas.values.vehicles import YEAR_MAX, YEAR_MIN
 
 # A field that a date fills → how much of the date it holds.
 DATED = {

@@ -10,7 +10,7 @@ from api.entry.consistency import CaughtUp
 from api.wire.problems import StoreUnavailableError
 from infra.settings import Settings
 from projections.search.listing_search import listing_search
-from schemas.positions import Position
+from schemas.log.positions import Position
 
 _SEARCH = CaughtUp(listing_search)
 

@@ -19,8 +19,8 @@ from cli.imports.files.rows import Row
 from cli.imports.outcomes import Outcome, Refusal, of_writer
 from cli.imports.sending.report import Report
 from cli.imports.sending.window import Window
-from schemas.positions import Position, TopicPartition
-from schemas.recorded import CommandEnvelope, Reply
+from schemas.log.positions import Position, TopicPartition
+from schemas.log.recorded import CommandEnvelope, Reply
 
 # What the writer's reasons mean where it names no field.
 _MEANT: Final = {

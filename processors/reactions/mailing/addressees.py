@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from infra.vault import UnsealError
+from infra.vault.vault import UnsealError
 from processors.reacting.effects import EffectRefusedError, OutsideDownError, Tools
 from projections.identity import users
 from projections.profiles import user_preferences
 from projections.reads import Reads
 from schemas.identity import UserStatus
-from schemas.messages import Language
-from schemas.recorded import Recorded
+from schemas.log.messages import Language
+from schemas.log.recorded import Recorded
 
 UNREACHED = frozenset({UserStatus.BANNED, UserStatus.DELETED})
 

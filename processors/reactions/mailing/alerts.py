@@ -15,7 +15,7 @@ from typing import Any, cast
 from uuid import UUID, uuid5
 
 from infra.unsubscribing import Subscription, Unsubscribing
-from infra.vault import PersonKey, UnsealError
+from infra.vault.vault import PersonKey, UnsealError
 from processors.reacting.commands import following
 from processors.reacting.effects import Effect, OutsideDownError, Tools, effect_id_of
 from processors.reactions.digests import due_together
@@ -37,9 +37,8 @@ from projections.listings import listing_page
 from projections.reads import Reads
 from projections.searches import alert_matches, saved_searches
 from schemas.listings import ListingStatus
-from schemas.messages import Role
-from schemas.money import major_units
-from schemas.recorded import Recorded
+from schemas.log.messages import Role
+from schemas.log.recorded import Recorded
 from schemas.searches import (
     AlertMatched,
     DigestDue,
@@ -48,6 +47,7 @@ from schemas.searches import (
     MatchReason,
     match_stream,
 )
+from schemas.values.money import major_units
 
 ALERT, DIGEST = "alert", "digest"  # the mails
 LISTED_MAX = 20  # listings that a digest names; of the others it says how many they are

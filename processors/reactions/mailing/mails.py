@@ -9,9 +9,9 @@ from uuid import UUID
 
 import structlog
 
+from infra.credentials.one_time_tokens import OneTimeTokens
 from infra.mail import Message
 from infra.metrics import MAILS
-from infra.one_time_tokens import OneTimeTokens
 from infra.settings import Settings
 from processors.reacting.effects import Effect, Tools, effect_id_of
 from processors.reactions.mailing.addressees import Addressee, addressee, unsealed, wants_mails
@@ -22,7 +22,7 @@ from schemas.identity import (
     TokenPurpose,
     UserRegistered,
 )
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 
 WELCOME_WITHIN = timedelta(days=3)
 # Longer than any token lives: each event says itself when its token ends.

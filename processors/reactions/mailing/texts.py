@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from schemas.messages import Language
+from schemas.log.messages import Language
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAME_LENGTH_MAX = 60

@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 
 from processors.feeding.generations import one_at_a_time
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.registry import kind_of
 from schemas.searches import DigestDue
 

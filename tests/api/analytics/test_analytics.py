@@ -12,9 +12,9 @@ import pytest
 
 from api.analytics.routes import BROWSERS_MAX, ONE_VIEW_S
 from api.backends.networks import network_of
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.api.limited import from_address
 from tests.api.running import Mesh, api, problem
-from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 
 pytestmark = pytest.mark.usefixtures("all_readers")
 

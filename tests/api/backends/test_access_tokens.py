@@ -11,8 +11,8 @@ import pytest
 from api.backends import tokens as module
 from api.backends.tokens import Subject, TokenRefused, Tokens
 from schemas.identity import UserStatus
-from schemas.messages import Role
-from tests.infra.test_vault_keys import settings_with
+from schemas.log.messages import Role
+from tests.infra.vault.test_vault_keys import settings_with
 
 SOMEBODY = Subject(
     user_id=uuid4(),

@@ -20,12 +20,12 @@ from api.backends.database import Database
 from api.backends.denylist import OVERLAP, WHOLE, Cut, Denylist
 from api.backends.tokens import Claims
 from api.wire.problems import StoreUnavailableError
-from infra.redis import open_redis
+from infra.clients.redis import open_redis
 from infra.settings import Settings
 from projections.identity import sessions, users
 from schemas.identity import UserStatus
-from schemas.messages import Role
-from tests.infra.test_vault_keys import settings_with
+from schemas.log.messages import Role
+from tests.infra.vault.test_vault_keys import settings_with
 from tests.stack import local_stack
 from tests.waiting import eventually
 from tests.worlds import World, world

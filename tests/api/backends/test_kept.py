@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from api.backends import kept as module
 from api.backends.kept import Kept
 from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError, left
-from infra.redis import open_redis
+from infra.clients.redis import open_redis
 from infra.settings import Settings
 from tests.stack import local_stack
 from tests.waiting import eventually

@@ -17,7 +17,7 @@ from api.backends.listing_pasts import EVERY, STEP, Pasts
 from projections.journal import journal
 from projections.listings import listing_page
 from projections.listings.listing_page import ListingPage
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from tests.api.operations import DOOR_OF, OPERATIONS
 from tests.projections.cars import ID, STREAM, created, published, repriced
 from tests.projections.history import history

@@ -8,7 +8,7 @@ from api.backends.gateway import CommandGateway
 from api.backends.machines import WriteSide
 from infra.group_members import GroupMembers
 from schemas.topics import WRITERS
-from tests.infra.test_vault_keys import settings_with
+from tests.infra.vault.test_vault_keys import settings_with
 
 
 async def test_starting_ends_even_when_the_client_swallows_the_cancellation() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
+from tests.api.acting.selling import Seller, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, token_of
 
 COMPARE = "/api/compare"
 SHARES = f"{COMPARE}/share"

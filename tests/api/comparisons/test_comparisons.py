@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from schemas.comparisons import COMPARED_MAX
+from tests.api.acting.selling import Seller, path_of, reason_of, token_of
 from tests.api.comparisons.comparing import COMPARE, compare, compared, listed, share
 from tests.api.operations import NOBODYS
 from tests.api.running import Mesh, journal_kinds
-from tests.api.selling import Seller, path_of, reason_of, token_of
 from tests.waiting import eventually
 
 ANY = {"If-Match": "*"}

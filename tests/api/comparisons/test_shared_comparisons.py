@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from api.entry import sharing
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of
 from tests.api.comparisons.comparing import (
     COMPARE,
     SHARES,
@@ -26,7 +27,6 @@ from tests.api.comparisons.comparing import (
 from tests.api.conftest import Running
 from tests.api.gate.test_secrets import everything_in_kafka, everything_in_postgres
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, pointers_of, reason_of
 
 ANY = {"If-Match": "*"}
 ENDED = (410, "share_ended")

@@ -12,16 +12,16 @@ import pytest
 from pydantic import SecretStr
 
 from api.document.answer_headers import HEADERS, RATE_LIMIT_HEADERS
+from tests.api.acting.deeds import DEEDS, Shop
+from tests.api.acting.offering import campus, student
+from tests.api.acting.picturing import Uploader
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import Seller, path_of, token_of
+from tests.api.acting.things import made
 from tests.api.conftest import Running
-from tests.api.deeds import DEEDS, Shop
 from tests.api.matrix import DOORS, ROLES, THINGS
-from tests.api.offering import campus, student
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
-from tests.api.picturing import Uploader
-from tests.api.profiling import photo
 from tests.api.running import api, new_email
-from tests.api.selling import Seller, path_of, token_of
-from tests.api.things import made
 from tests.provider import Provider, provider_at_work
 from tests.waiting import eventually
 

@@ -16,7 +16,7 @@ from api.messaging.fanout import Fanout, Said
 from api.messaging.realtime import HANDLERS, PATH, Realtime
 from api.profiles.sight import People
 from api.wire.problems import Problem, ProblemBody
-from schemas.messages import Fault, Market, Role
+from schemas.log.messages import Fault, Market, Role
 from schemas.messaging import MarkRead, SendMessage
 from tests.api.alone import settings_of_nothing
 from tests.api.operations import DOCUMENT, OPERATIONS

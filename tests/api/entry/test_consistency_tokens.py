@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from api.wire.problems import WriteUnavailableError
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from tests.api.running import Mesh, problem
 from tests.waiting import eventually
 

@@ -20,8 +20,7 @@ from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation
 from projections.identity.users import users
 from projections.projection import Projection
-from tests.api.identity.test_leaving_at_once import had_their_effects
-from tests.api.refusing import (
+from tests.api.acting.refusing import (
     BEING_REPAIRED,
     COVERED,
     Documents,
@@ -30,8 +29,9 @@ from tests.api.refusing import (
     Rows,
     strict_index,
 )
+from tests.api.acting.selling import Seller, path_of, reason_of, token_of
+from tests.api.identity.test_leaving_at_once import had_their_effects
 from tests.api.running import PASSWORD, Account, Mesh, journalled, problem
-from tests.api.selling import Seller, path_of, reason_of, token_of
 from tests.cli.commands import Mesh as Command
 from tests.cli.commands import commands_on
 from tests.waiting import eventually

@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.deeds import DEEDS, NEVER_REPEATED, Shop, create_review
+from tests.api.acting.deeds import DEEDS, NEVER_REPEATED, Shop, create_review
+from tests.api.acting.selling import Seller
 from tests.api.operations import OPERATIONS
 from tests.api.parking import all_parked
 from tests.api.running import Mesh, held_back, problem
-from tests.api.selling import Seller
 
 # Without one of the two nobody knows with whom a buyer talks, and so which stream it is.
 KNOWN_BY = {"open_conversation": "conversations"}

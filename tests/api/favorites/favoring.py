@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.acting.selling import Seller, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, token_of
 
 FAVORITES = "/api/favorites"
 SHARES = f"{FAVORITES}/share"

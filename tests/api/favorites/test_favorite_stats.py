@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from schemas.favorites import favorites_stream
+from tests.api.acting.selling import Seller, pointers_of, reason_of
 from tests.api.favorites.favoring import FAVORITES, favorite, keep
 from tests.api.running import Mesh
-from tests.api.selling import Seller, pointers_of, reason_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")

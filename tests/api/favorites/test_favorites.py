@@ -11,6 +11,7 @@ import pytest
 
 from projections.favorites.favorites import favorites
 from schemas.favorites import favorites_stream
+from tests.api.acting.selling import Seller, path_of, reason_of, token_of
 from tests.api.favorites.favoring import (
     FAVORITES,
     asked_of_favorites,
@@ -21,7 +22,6 @@ from tests.api.favorites.favoring import (
 from tests.api.operations import NOBODYS
 from tests.api.parking import parked
 from tests.api.running import Mesh, journal_kinds
-from tests.api.selling import Seller, path_of, reason_of, token_of
 from tests.waiting import eventually
 
 ANY = {"If-Match": "*"}

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from api.entry import sharing
 from projections.favorites.favorites import favorites
 from projections.favorites.shared_wishlists import shared_wishlists
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of
 from tests.api.conftest import Running
 from tests.api.favorites.favoring import (
     FAVORITES,
@@ -25,7 +26,6 @@ from tests.api.favorites.favoring import (
 from tests.api.gate.test_secrets import everything_in_kafka, everything_in_postgres
 from tests.api.parking import parked
 from tests.api.running import Mesh, api
-from tests.api.selling import Seller, path_of, pointers_of, reason_of
 from tests.waiting import eventually
 
 ANY = {"If-Match": "*"}

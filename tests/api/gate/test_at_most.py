@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from schemas.identity.api_keys import KEYS_MAX
-from tests.api.deeds import Shop
-from tests.api.offering import LAPTOP, campus, student
-from tests.api.profiling import photo
+from tests.api.acting.deeds import Shop
+from tests.api.acting.offering import LAPTOP, campus, student
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import Seller, path_of, token_of
 from tests.api.running import PASSWORD, Mesh, new_email
-from tests.api.selling import Seller, path_of, token_of
 
 API = Path(__file__).parents[3] / "api"
 BURST = 60

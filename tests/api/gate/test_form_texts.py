@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from api.items.bodies import ITEM_ID
+from tests.api.acting.offering import LAPTOP
+from tests.api.acting.profiling import photo
 from tests.api.asking import ask, body_of, open_api, placed, places, pointer_of, pointers
-from tests.api.offering import LAPTOP
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
-from tests.api.profiling import photo
 from tests.api.running import Mesh
 from tests.texts import NOT_IN_A_LINE, NOWHERE, UNSEEN, with_inside
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.api.acting.selling import CAR, token_of
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
 from tests.api.running import Account, Mesh
-from tests.api.selling import CAR, token_of
 
 PAUSE_S = 20  # what the strings ask for; no answer takes that long by itself
 STRINGS = (

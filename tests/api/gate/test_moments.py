@@ -12,10 +12,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from api.wire.emitted import MomentParameter, json_of, moment
+from tests.api.acting.selling import Seller, path_of
 from tests.api.matrix import THINGS
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of
 from tests.house.sources import sources
 
 NOW = {"views", "favorites", "is_favorite"}  # what a past has none of

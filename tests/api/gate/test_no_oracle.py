@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.acting.selling import CAR, token_of
 from tests.api.gate.test_policy_matrix import headers_of, made
 from tests.api.matrix import THINGS
 from tests.api.operations import NOBODYS, OPERATIONS, Operation
 from tests.api.running import Account, Mesh
-from tests.api.selling import CAR, token_of
 
 STRANGERS = ("buyer", "dealer", None)
 UNSEEN = [each for each in OPERATIONS if each.has_id and THINGS[each.id].others == 404]

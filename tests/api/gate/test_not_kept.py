@@ -11,11 +11,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.api.acting.offering import Student, campus, student
+from tests.api.acting.selling import Seller, path_of, review, token_of
 from tests.api.favorites.favoring import FAVORITES, favorite
 from tests.api.gate.test_secrets import everything_in_redis
-from tests.api.offering import Student, campus, student
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, review, token_of
 
 COMPARE = "/api/compare"
 

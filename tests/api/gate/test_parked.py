@@ -13,10 +13,10 @@ from api.backends.withheld import BeingRepaired, refuse_parked
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.search.listing_search import listing_search
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
+from tests.api.acting.selling import Seller, path_of, reason_of, token_of
 from tests.api.parking import REASON, parked
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, reason_of, token_of
 from tests.waiting import eventually
 
 REPAIRED = (503, "being_repaired")

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.acting.profiling import path_to
+from tests.api.acting.things import made
 from tests.api.matrix import DOORS, LAST_DEEDS, NOBODY, ROLES, SIGNED_IN, THINGS, Thing
 from tests.api.operations import OPERATIONS, Operation
-from tests.api.profiling import path_to
 from tests.api.running import Account, Mesh
-from tests.api.things import made
 from tests.waiting import eventually
 
 SHUT = {"token_missing", "token_invalid", "session_ended", "role_not_allowed", "no_policy"}

@@ -15,12 +15,12 @@ from aiokafka import TopicPartition
 from redis.asyncio import Redis
 
 from api.backends.denylist import OVERLAP
-from infra.kafka import aio_consumer
+from infra.clients.kafka import aio_consumer
 from schemas.topics import TOPICS
+from tests.api.acting.profiling import Person, path_to, stranger_sees
+from tests.api.acting.selling import reason_of, token_of
 from tests.api.mailbox import look
-from tests.api.profiling import Person, path_to, stranger_sees
 from tests.api.running import Mesh, claims_of
-from tests.api.selling import reason_of, token_of
 from tests.waiting import eventually
 
 POLL_MS = 500

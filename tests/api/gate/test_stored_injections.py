@@ -13,20 +13,20 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.api.acting.deeds import DEEDS, Shop
+from tests.api.acting.offering import ITEMS, Student, campus, student
+from tests.api.acting.picturing import Uploader, image_of
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import CAR, Seller, path_of, token_of
+from tests.api.acting.talking import readable_talk
 from tests.api.asking import body_of, placed, places, pointer_of, pointers
-from tests.api.deeds import DEEDS, Shop
 from tests.api.gate.test_injections import INSIDE, STRINGS
-from tests.api.offering import ITEMS, Student, campus, student
 from tests.api.operations import OPERATIONS, Operation
-from tests.api.picturing import Uploader, image_of
-from tests.api.profiling import photo
 from tests.api.running import Mesh, new_email
-from tests.api.selling import CAR, Seller, path_of, token_of
-from tests.api.talking import readable_talk
 from tests.texts import leaves
 
 Path = tuple[str | int, ...]
-# How the document describes what may hold whatever a person writes: see schemas.texts.
+# How the document describes what may hold whatever a person writes: see schemas.values.texts.
 OF_PEOPLE = r"^[^\u0000-"
 # The same to the document, which does not list all that there are.
 CLOSED = {("issue_api_key", ("operations", 0))}

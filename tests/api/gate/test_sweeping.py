@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.reacting.commands import Commands, open_commands
 from processors.reactions import reactor, sweeping
@@ -16,8 +16,8 @@ from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.reactor import run_reactor
 from processors.reactions.sweeping import SWEEP, Swept, sweep
 from schemas.identity import session_stream, user_stream
+from tests.api.acting.offering import campus, student
 from tests.api.mailbox import VERIFY, look, mailed, refresh, verify
-from tests.api.offering import campus, student
 from tests.api.running import Account, Mesh, api, journal_kinds, journalled, problem
 from tests.waiting import eventually
 

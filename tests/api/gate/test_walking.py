@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from schemas.positions import format_token, parse_token
+from schemas.log.positions import format_token, parse_token
+from tests.api.acting.selling import Seller
 from tests.api.running import Mesh
-from tests.api.selling import Seller
 
 ROWS, AT_ONCE, PER_PAGE = 1_000, 100, 100
 

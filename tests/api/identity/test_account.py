@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.identity import user_stream
+from tests.api.acting.selling import token_of
 from tests.api.mailbox import (
     NEW_PASSWORD,
     RESET,
@@ -29,7 +30,6 @@ from tests.api.running import (
     new_email,
     problem,
 )
-from tests.api.selling import token_of
 from tests.waiting import eventually
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cli.people import send_grant
-from schemas.messages import Role
+from schemas.log.messages import Role
 from tests.api.gate.test_secrets import everything_in_kafka, everything_in_postgres
 from tests.api.running import Account, Mesh, api, held_back, journal_kinds, problem
 from tests.waiting import eventually, quick_once

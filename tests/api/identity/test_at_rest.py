@@ -9,8 +9,8 @@ import pytest
 
 from cli.erasing.files import search_files
 from cli.erasing.needles import Needles
+from tests.api.acting.selling import Seller, path_of
 from tests.api.running import Mesh, api, new_email
-from tests.api.selling import Seller, path_of
 from tests.stack import session_state
 
 STORES = ("kafka", "postgres")

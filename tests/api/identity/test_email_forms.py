@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from api.identity import registration
-from infra.stack.mail import mailbox
-from infra.stack.mailbox import SHOWN_MAX
+from infra.stack.servers.mail import mailbox
+from infra.stack.servers.mailbox import SHOWN_MAX
 from schemas.identity import RegisterUser
 from tests.api.running import Mesh, problem
 from tests.stack import session_state

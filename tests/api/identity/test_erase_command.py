@@ -21,13 +21,13 @@ from cli.erasing.log_records import search_records
 from cli.erasing.needles import Needles
 from cli.erasing.pictures import search_objects
 from cli.erasing.rows import search_clickhouse, search_postgres
-from infra.clickhouse import ClickHouse
-from infra.kafka import aio_producer
-from infra.objects import open_objects
-from infra.opensearch import open_opensearch
+from infra.clients.clickhouse import ClickHouse
+from infra.clients.kafka import aio_producer
+from infra.clients.objects import open_objects
+from infra.clients.opensearch import open_opensearch
 from infra.settings import Settings
+from tests.api.acting.selling import Seller, token_of
 from tests.api.running import Mesh, held_back
-from tests.api.selling import Seller, token_of
 from tests.cli.commands import Mesh as Command
 from tests.cli.commands import commands_on
 from tests.stack import session_state

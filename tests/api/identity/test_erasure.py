@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from tests.api.acting.selling import Seller, path_of, token_of
 from tests.api.running import Account, Mesh, journalled, problem
-from tests.api.selling import Seller, path_of, token_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")

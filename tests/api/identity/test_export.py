@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from api.identity.export import exported
+from tests.api.acting.selling import Seller, path_of, token_of
 from tests.api.running import PASSWORD, Account, Mesh, api, held_back, problem
-from tests.api.selling import Seller, path_of, token_of
 
 
 @pytest.fixture(scope="module")

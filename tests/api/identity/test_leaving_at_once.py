@@ -15,9 +15,9 @@ import pytest
 from processors.reacting.effects import Effect
 from processors.reacting.positions import Place, Positions
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
-from schemas.positions import Position, format_token, parse_token
+from schemas.log.positions import Position, format_token, parse_token
+from tests.api.acting.selling import Seller, path_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, token_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")

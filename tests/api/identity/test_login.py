@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from infra.passwords import Passwords
-from infra.vault import Vault
+from infra.credentials.passwords import Passwords
+from infra.vault.vault import Vault
 from tests.api.running import (
     PASSWORD,
     Mesh,

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from infra.mail import EFFECT_HEADER
-from infra.stack.mail import mailbox
-from infra.stack.mailbox import SHOWN_MAX, Mail
+from infra.stack.servers.mail import mailbox
+from infra.stack.servers.mailbox import SHOWN_MAX, Mail
 from tests.api.running import Mesh, new_email, problem
 from tests.stack import session_state
 from tests.waiting import eventually

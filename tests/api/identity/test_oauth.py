@@ -19,8 +19,8 @@ from pydantic import SecretStr
 from api.identity import oauth, oauth_state
 from projections.identity import identities, users
 from schemas.identity import DeleteUser
-from schemas.messages import Role
-from schemas.recorded import CommandEnvelope
+from schemas.log.messages import Role
+from schemas.log.recorded import CommandEnvelope
 from tests.api.conftest import Running
 from tests.api.running import Account, Mesh, api, new_email
 from tests.provider import Provider, provider_at_work

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from api.entry.commands import command_id_of
-from cli.prepare import prepare
+from cli.running.prepare import prepare
 from infra.settings import Settings
 from projections.identity import users
 from schemas.identity import RegisterUser, ReserveEmail, email_claim_stream, user_stream
-from schemas.messages import Market, Role
-from schemas.positions import parse_token
-from schemas.recorded import CommandEnvelope
+from schemas.log.messages import Market, Role
+from schemas.log.positions import parse_token
+from schemas.log.recorded import CommandEnvelope
 from tests.api.alone import settings_of_nothing
 from tests.api.running import (
     Mesh,

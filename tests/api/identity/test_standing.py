@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from api.identity.ending import cut_off
 from cli.people import send_grant
 from schemas.identity import DeactivateUser, user_stream
-from schemas.messages import Role
-from schemas.recorded import CommandEnvelope
+from schemas.log.messages import Role
+from schemas.log.recorded import CommandEnvelope
 from tests.api.mailbox import look, refresh
 from tests.api.running import Account, Mesh, api, claims_of, journalled, problem
 from tests.waiting import eventually

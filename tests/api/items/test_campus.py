@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.entry.campus import is_campus
+from tests.api.acting.offering import campus, student
 from tests.api.mailbox import look
-from tests.api.offering import campus, student
 from tests.api.running import PASSWORD, Mesh, api, new_email, problem
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from schemas.items import IMAGES_MAX
 from schemas.media import media_stream
-from tests.api.offering import Student, campus, student
-from tests.api.picturing import Uploader
-from tests.api.profiling import photo
+from tests.api.acting.offering import Student, campus, student
+from tests.api.acting.picturing import Uploader
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import pointers_of, reason_of
 from tests.api.running import Mesh, journalled
-from tests.api.selling import pointers_of, reason_of
 from tests.waiting import eventually
 
 PATH = "/api/images/process"

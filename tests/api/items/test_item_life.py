@@ -14,10 +14,10 @@ import pytest
 from processors.reacting.commands import Commands
 from processors.reacting.scheduler import send_due
 from schemas.items import ItemCreated, item_stream
+from tests.api.acting.offering import ITEMS, Student, campus, show, student
+from tests.api.acting.selling import reason_of, token_of
 from tests.api.conftest import Running
-from tests.api.offering import ITEMS, Student, campus, show, student
 from tests.api.running import Mesh, Process, journalled
-from tests.api.selling import reason_of, token_of
 from tests.waiting import eventually, quick_once
 
 MINUTE = timedelta(seconds=60)

@@ -10,12 +10,12 @@ import pytest
 
 from api.items.bodies import ItemAnswer
 from schemas.items import ItemCategory
+from tests.api.acting.offering import ITEMS, LAPTOP, Student, campus, student
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import Seller, pointers_of, reason_of, token_of
 from tests.api.limited import limited_api, named, redis_url, settings_on
-from tests.api.offering import ITEMS, LAPTOP, Student, campus, student
 from tests.api.operations import NOBODYS
-from tests.api.profiling import photo
 from tests.api.running import Mesh
-from tests.api.selling import Seller, pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
 UNKNOWN = f"{ITEMS}/{NOBODYS}"

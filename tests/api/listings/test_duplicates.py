@@ -11,9 +11,9 @@ import httpx
 import pytest
 from PIL import Image, ImageDraw
 
-from tests.api.picturing import Uploader, image_of
+from tests.api.acting.picturing import Uploader, image_of
+from tests.api.acting.selling import Seller, path_of, reason_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, reason_of, token_of
 from tests.waiting import eventually
 
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"

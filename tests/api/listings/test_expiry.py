@@ -10,11 +10,11 @@ import pytest
 from cli.sending import replies_to
 from projections.timers.timers import BY_NAME, timers
 from schemas.listings import listing_stream
-from schemas.messages import Role
-from schemas.positions import format_token
+from schemas.log.messages import Role
+from schemas.log.positions import format_token
+from tests.api.acting.selling import Seller, path_of, reason_of
+from tests.api.acting.talking import OPEN
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, reason_of
-from tests.api.talking import OPEN
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -27,8 +27,8 @@ from api.listings.feed_forms import (
 from api.wire.emitted import json_of
 from projections.listings.listing_page import ListingPage
 from schemas.listings import ListingStatus
-from schemas.messages import Market
-from schemas.vehicles import (
+from schemas.log.messages import Market
+from schemas.values.vehicles import (
     Availability,
     BodyType,
     Condition,
@@ -36,8 +36,8 @@ from schemas.vehicles import (
     FuelType,
     Transmission,
 )
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.projections.cars import SELLER, day
 
 # developers.facebook.com/docs/marketing-api/auto-ads/reference, "Supported Auto Inventory Catalog

@@ -21,8 +21,8 @@ from cli.imports.outcomes import Outcome
 from cli.imports.sending.report import Tally
 from cli.imports.sending.sending import Limits
 from schemas.listings import DeleteListing, UnpublishListing
-from schemas.messages import Market, Role
-from tests.api.offering import sent
+from schemas.log.messages import Market, Role
+from tests.api.acting.offering import sent
 from tests.api.running import Mesh
 from tests.waiting import eventually
 

@@ -22,10 +22,10 @@ from api.listings.fair_price import (
 )
 from api.wire.problems import WriteUnavailableError
 from projections.listings.asking_days import asking_days
-from schemas.positions import parse_token
+from schemas.log.positions import parse_token
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of
 from tests.api.parking import parked
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, pointers_of, reason_of
 from tests.waiting import eventually
 
 

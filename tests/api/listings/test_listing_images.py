@@ -11,10 +11,10 @@ import pytest
 
 from schemas.listings import IMAGES_MAX
 from schemas.media import ORIGINAL_BYTES_MAX
-from tests.api.picturing import File, Uploader, image_of, images_of
-from tests.api.profiling import photo
+from tests.api.acting.picturing import File, Uploader, image_of, images_of
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.api.running import Mesh, api
-from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -13,9 +13,9 @@ import pytest
 from api.listings.bodies import LISTING_ID, shown
 from projections.listings.listing_page import ListingPage
 from schemas.listings import ListingStatus
-from schemas.messages import Market
+from schemas.log.messages import Market
+from tests.api.acting.selling import CAR, Seller, path_of, pointers_of, reason_of, token_of
 from tests.api.running import Mesh, api, held_back
-from tests.api.selling import CAR, Seller, path_of, pointers_of, reason_of, token_of
 from tests.projections.cars import day
 
 UNKNOWN = f"/api/listings/{uuid4()}"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from api.listings.quality_rules import RULES, SCORE_MAX, quality_of
 from projections.listings.listing_page import ListingPage
 from schemas.listings import ListingStatus
-from schemas.messages import Market
-from tests.api.picturing import Uploader
-from tests.api.profiling import photo
+from schemas.log.messages import Market
+from tests.api.acting.picturing import Uploader
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import Seller, path_of, reason_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, reason_of, token_of
 from tests.projections.cars import SELLER, day
 from tests.waiting import eventually
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.api.picturing import Uploader
-from tests.api.profiling import photo
+from tests.api.acting.picturing import Uploader
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.waiting import eventually, quick_once
 
 pytestmark = pytest.mark.usefixtures("all_readers")

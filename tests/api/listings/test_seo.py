@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageFont
 
 from infra.social_cards import SIZE, first_writable, social_card, writable
+from tests.api.acting.selling import CAR, Seller, path_of, reason_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import CAR, Seller, path_of, reason_of, token_of
 
 METADATA = "/api/functions/seo-metadata"
 IMAGE = f"{METADATA}/image"

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from api.listings.vin_check import warnings_about
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 
 LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
 RIGHT = "1HGCM82633A004352"

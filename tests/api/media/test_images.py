@@ -18,11 +18,11 @@ from api.wire.problems import IMAGES_BYTES_MAX, IMAGES_MAX
 from processors.feeding.reading import open_log
 from schemas.media import ORIGINAL_BYTES_MAX
 from schemas.topics import TOPICS
-from tests.api.offering import Student, campus, student
-from tests.api.picturing import Uploader, image_of, images_of
-from tests.api.profiling import photo
+from tests.api.acting.offering import Student, campus, student
+from tests.api.acting.picturing import Uploader, image_of, images_of
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import pointers_of, reason_of, token_of
 from tests.api.running import Mesh, api, journal_kinds, journalled
-from tests.api.selling import pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
 EXE = b"MZ\x90\x00" + bytes(600)

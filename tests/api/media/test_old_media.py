@@ -7,19 +7,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from infra.postgres import open_pool
+from infra.clients.postgres import open_pool
 from processors.reacting.commands import open_commands
 from processors.reactions.reactor import JOBS
 from processors.reactions.sweeping import OLD_MEDIA, Cleaned, clean_media
 from schemas.items import AddItemImages, item_stream
 from schemas.listings import listing_stream
+from schemas.log.messages import Role
 from schemas.media import MediaType, UploadMedia, media_folder, media_stream
-from schemas.messages import Role
-from tests.api.offering import campus, sent, student
-from tests.api.picturing import Uploader, image_of
-from tests.api.profiling import photo
+from tests.api.acting.offering import campus, sent, student
+from tests.api.acting.picturing import Uploader, image_of
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import Seller, token_of
 from tests.api.running import Mesh, journal_kinds, journalled
-from tests.api.selling import Seller, token_of
 from tests.waiting import eventually
 
 DRAWN = ["media.uploaded", "media.begun", "media.processed"]

@@ -15,10 +15,10 @@ from api.entry.pictures import FOREVER
 from api.media import resizing
 from api.media.resizing import PATH, SIZES
 from infra.pictures import PictureFormat, PicturesBusyError
-from tests.api.picturing import Uploader
-from tests.api.profiling import photo
+from tests.api.acting.picturing import Uploader
+from tests.api.acting.profiling import photo
+from tests.api.acting.selling import pointers_of, reason_of
 from tests.api.running import Mesh
-from tests.api.selling import pointers_of, reason_of
 from tests.waiting import eventually
 
 FORMATS = {"webp": "WEBP", "jpeg": "JPEG", "avif": "AVIF"}

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from schemas.messaging import conversation_id_of
+from tests.api.acting.selling import pointers_of, reason_of, token_of
+from tests.api.acting.talking import OPEN, Talk, Talker, talk, talker
 from tests.api.running import Mesh, journal_kinds
-from tests.api.selling import pointers_of, reason_of, token_of
-from tests.api.talking import OPEN, Talk, Talker, talk, talker
 from tests.waiting import eventually
 
 

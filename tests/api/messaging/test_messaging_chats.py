@@ -12,10 +12,10 @@ import pytest
 
 from api.messaging.events import HISTORY_MAX
 from schemas.messaging import conversation_id_of
+from tests.api.acting.selling import token_of
+from tests.api.acting.talking import Talk, Talker, talk, talker
 from tests.api.running import Mesh, journalled
-from tests.api.selling import token_of
 from tests.api.sockets import Device, Devices, Replicas, served
-from tests.api.talking import Talk, Talker, talk, talker
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,15 @@ import pytest
 from cli.seller_account import SourceError, register_source
 from projections.identity import users
 from schemas.listings import CreateListing, seller_account
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.messaging import conversation_id_of
-from schemas.vehicles import VehicleFields
+from schemas.values.vehicles import VehicleFields
+from tests.api.acting.offering import ITEMS, Student, campus, sent, student
+from tests.api.acting.selling import CAR, Seller, reason_of, token_of
+from tests.api.acting.talking import OPEN, Talker, talker
 from tests.api.mailbox import NEW_PASSWORD, RESET, forget, mailed, reset
-from tests.api.offering import ITEMS, Student, campus, sent, student
 from tests.api.running import Account, Mesh, new_email
-from tests.api.selling import CAR, Seller, reason_of, token_of
 from tests.api.sockets import Devices, Replicas
-from tests.api.talking import OPEN, Talker, talker
 from tests.waiting import eventually
 
 SOURCE = "import:some-dealer"

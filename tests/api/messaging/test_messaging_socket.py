@@ -15,10 +15,10 @@ import pytest
 from api.backends.tokens import Subject, Tokens
 from api.messaging.realtime import PACKET_BYTES_MAX
 from schemas.identity import UserStatus
-from schemas.messages import Role
+from schemas.log.messages import Role
+from tests.api.acting.talking import Talk, Talker, talk, talker
 from tests.api.running import Account, Mesh, claims_of
 from tests.api.sockets import ANSWER_S, FRONTEND, refusal_of
-from tests.api.talking import Talk, Talker, talk, talker
 from tests.waiting import eventually, quick_once
 
 

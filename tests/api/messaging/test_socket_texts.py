@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.api.acting.talking import Talk, readable_talk
 from tests.api.running import Mesh
-from tests.api.talking import Talk, readable_talk
 from tests.texts import NOWHERE, UNSEEN, with_inside
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.api.acting.selling import Seller, path_of
 from tests.api.running import Account, Mesh, new_email, problem
-from tests.api.selling import Seller, path_of
 from tests.waiting import eventually
 
 

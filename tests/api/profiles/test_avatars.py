@@ -15,11 +15,11 @@ from PIL import Image
 
 from api.entry.pictures import FOREVER
 from api.wire.problems import UPLOAD_BYTES_MAX
-from infra.objects import Objects
+from infra.clients.objects import Objects
 from infra.pictures import PicturesBusyError
-from tests.api.profiling import Person, path_to, person_of, photo, stranger_sees
+from tests.api.acting.profiling import Person, path_to, person_of, photo, stranger_sees
+from tests.api.acting.selling import pointers_of, reason_of
 from tests.api.running import Mesh, api, journalled
-from tests.api.selling import pointers_of, reason_of
 from tests.s3 import s3_server
 from tests.waiting import eventually
 

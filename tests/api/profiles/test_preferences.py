@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.profiling import Person, path_to
+from tests.api.acting.profiling import Person, path_to
+from tests.api.acting.selling import pointers_of, reason_of
 from tests.api.running import Mesh
-from tests.api.selling import pointers_of, reason_of
 
 DEFAULTS = {
     "language": "en",

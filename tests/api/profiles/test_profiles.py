@@ -12,10 +12,10 @@ from api.entry.auth import ANONYMOUS, Caller
 from api.profiles.sight import visible
 from api.wire.problems import Problem
 from schemas.identity import UserStatus
-from schemas.messages import Role
-from tests.api.profiling import Person, path_to, stranger_sees
+from schemas.log.messages import Role
+from tests.api.acting.profiling import Person, path_to, stranger_sees
+from tests.api.acting.selling import pointers_of, reason_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
 PHONE = "+94 77 123 4567"

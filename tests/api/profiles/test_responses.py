@@ -10,8 +10,8 @@ import pytest
 
 from projections.messaging.conversations import RESPONSES_MIN, Responses, responses_of
 from schemas.messaging import conversation_stream
+from tests.api.acting.talking import Talk, Talker, talk, talker
 from tests.api.running import Mesh
-from tests.api.talking import Talk, Talker, talk, talker
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from processors.feeding.reading import open_log
 from producers.listings.listings import listings
 from producers.listings.states import Active
 from schemas.listings import ListingCreated, ListingEvent, ListingSold
-from schemas.recorded import decode_event
+from schemas.log.recorded import decode_event
 from schemas.reviews import ReviewCreated, ReviewDeleted, ReviewUpdated
 from schemas.topics import EVENT_TYPES
 from schemas.tracking import ListingViewed
-from tests.api.profiling import Person, path_to, person_of
+from tests.api.acting.profiling import Person, path_to, person_of
+from tests.api.acting.selling import path_of, reason_of, review
 from tests.api.running import Mesh
-from tests.api.selling import path_of, reason_of, review
 
 
 async def counted_over_the_log(mesh: Mesh, seller_id: str) -> dict[str, int]:

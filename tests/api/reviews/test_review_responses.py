@@ -8,10 +8,10 @@ import httpx
 import orjson
 import pytest
 
-from infra.vault import Vault
-from tests.api.reviewing import THANKS, items, path, person, respond, shown, written
+from infra.vault.vault import Vault
+from tests.api.acting.reviewing import THANKS, items, path, person, respond, shown, written
+from tests.api.acting.selling import Seller, pointers_of, reason_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, pointers_of, reason_of
 from tests.waiting import eventually
 
 

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from infra.vault import UnsealError, Vault
+from infra.vault.vault import UnsealError, Vault
 from schemas.reviews import vote_id_of
-from tests.api.reviewing import path, person, shown, vote, written
+from tests.api.acting.reviewing import path, person, shown, vote, written
+from tests.api.acting.selling import Seller, pointers_of, reason_of, token_of
 from tests.api.running import Mesh, journalled
-from tests.api.selling import Seller, pointers_of, reason_of, token_of
 from tests.waiting import eventually
 
 

@@ -9,10 +9,10 @@ import httpx
 import orjson
 import pytest
 
-from infra.vault import Vault
-from tests.api.reviewing import items, path, written
+from infra.vault.vault import Vault
+from tests.api.acting.reviewing import items, path, written
+from tests.api.acting.selling import Seller, pointers_of, reason_of, review, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, pointers_of, reason_of, review, token_of
 
 ANY = {"If-Match": "*"}
 

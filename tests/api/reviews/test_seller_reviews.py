@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from schemas.positions import format_token, parse_token
+from schemas.log.positions import format_token, parse_token
 from schemas.reviews import review_id_of
-from tests.api.reviewing import items, path, person, shown, vote, written
+from tests.api.acting.reviewing import items, path, person, shown, vote, written
+from tests.api.acting.selling import Seller, path_of, pointers_of, reason_of, token_of
 from tests.api.running import Mesh
-from tests.api.selling import Seller, path_of, pointers_of, reason_of, token_of
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from infra.stack.mail import mailbox
-from infra.stack.mailbox import SHOWN_MAX, Mail
+from infra.stack.servers.mail import mailbox
+from infra.stack.servers.mailbox import SHOWN_MAX, Mail
 from projections.journal.streams import events_of
-from schemas.positions import Position, parse_token
+from schemas.log.positions import Position, parse_token
 from schemas.searches import match_id_of, match_stream
+from tests.api.acting.selling import Seller, token_of
 from tests.api.mailbox import VERIFY, mailed, verify
 from tests.api.running import Mesh
-from tests.api.selling import Seller, token_of
 from tests.stack import session_state
 from tests.waiting import eventually
 

@@ -16,8 +16,9 @@ from processors.reacting.scheduler import run_due
 from processors.reactions.digests import DIGESTS
 from projections.journal.streams import events_of
 from projections.searches import alert_matches
-from schemas.positions import Position
+from schemas.log.positions import Position
 from schemas.searches import DigestDue, Frequency, searches_stream
+from tests.api.acting.selling import Seller
 from tests.api.running import Mesh
 from tests.api.searches.searching import (
     ALERTS,
@@ -33,7 +34,6 @@ from tests.api.searches.searching import (
     until_mailed,
     until_matched,
 )
-from tests.api.selling import Seller
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.api.acting.selling import Seller, path_of
 from tests.api.mailbox import VERIFY, mailed, verify
 from tests.api.running import Mesh
 from tests.api.searches.searching import (
@@ -27,7 +28,6 @@ from tests.api.searches.searching import (
     until_reason,
     until_told,
 )
-from tests.api.selling import Seller, path_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")

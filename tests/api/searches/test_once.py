@@ -17,8 +17,9 @@ from processors.reactions.mailing.alerts import ALERT_MAILS
 from processors.reactions.reactor import open_tools
 from projections.journal.streams import events_of
 from schemas.listings import listing_stream
-from schemas.recorded import CommandEnvelope
+from schemas.log.recorded import CommandEnvelope
 from schemas.searches import AlertCreated, match_id_of, match_stream, searches_stream
+from tests.api.acting.selling import Seller
 from tests.api.running import Mesh, journal_kinds, journalled
 from tests.api.searches.searching import (
     ALERTS,
@@ -34,7 +35,6 @@ from tests.api.searches.searching import (
     until_past,
     until_told,
 )
-from tests.api.selling import Seller
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")

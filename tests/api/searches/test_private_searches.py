@@ -14,8 +14,9 @@ from cli.erasing.known import MESSAGE_LENGTH_MAX, known_by
 from cli.erasing.log_records import search_records
 from cli.erasing.needles import Needles
 from cli.erasing.rows import search_postgres
-from infra.opensearch import alias_of
+from infra.clients.opensearch import alias_of
 from projections.searches.filter_sets import filter_sets
+from tests.api.acting.selling import Seller
 from tests.api.running import Mesh
 from tests.api.searches.searching import (
     SAVED,
@@ -27,7 +28,6 @@ from tests.api.searches.searching import (
     until_matched,
     until_past,
 )
-from tests.api.selling import Seller
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from schemas.searches import SEARCHES_MAX
+from tests.api.acting.selling import Seller, pointers_of, reason_of
 from tests.api.running import Mesh, journal_kinds
 from tests.api.searches.searching import ALERTS, SAVED, alert, listed, save
-from tests.api.selling import Seller, pointers_of, reason_of
 
 FILTERS = {"make": ["Porsche", "BMW"], "price_max": 90_000, "q": "sunroof"}
 

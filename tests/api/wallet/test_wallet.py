@@ -13,9 +13,9 @@ import pytest
 from processors.reactions.reactor import REACTIONS
 from projections.wallet import wallets
 from schemas.identity import UserRegistered
-from schemas.messages import Market
-from schemas.positions import format_token
-from schemas.recorded import CommandEnvelope, Recorded, Reply
+from schemas.log.messages import Market
+from schemas.log.positions import format_token
+from schemas.log.recorded import CommandEnvelope, Recorded, Reply
 from schemas.wallet import WalletCommand
 from tests.api.items.test_campus import campus_email
 from tests.api.running import Mesh, problem

@@ -13,9 +13,9 @@ import pytest
 
 from api.entry.doors import Door
 from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError, left, waiting_for_the_client
+from tests.api.acting.profiling import photo
 from tests.api.alone import settings_of_nothing
 from tests.api.operations import DOOR_OF, OPERATIONS, Operation
-from tests.api.profiling import photo
 from tests.api.running import Mesh, api
 
 SLACK_S = 4.0  # for a machine that many share

@@ -14,8 +14,8 @@ from cli.imports.language.mapping_file import parse_mapping
 from cli.imports.outcomes import Refusal
 from cli.imports.translate import Order, Translator
 from schemas.listings import CreateListing
-from schemas.messages import Market
-from schemas.recorded import CommandEnvelope
+from schemas.log.messages import Market
+from schemas.log.recorded import CommandEnvelope
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.imports.outcomes import Refusal, RefusedBy
-from schemas.recorded import CommandEnvelope
+from schemas.log.recorded import CommandEnvelope
 from tests.cli.imports.ads import ADS, EXAMPLES, ROOT, SAMPLE_ADS, Ads, full_file, missing
 from tests.cli.imports.reading import fields, file_translated
 

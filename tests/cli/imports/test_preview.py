@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cli.imports.outcomes import Outcome
 from cli.imports.preview import Shown, table_of
-from schemas.vehicles import VehicleFields
+from schemas.values.vehicles import VehicleFields
 
 
 def shown(**fields: object) -> list[str]:

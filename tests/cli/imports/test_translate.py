@@ -11,8 +11,8 @@ from cli.imports.files.rows import Row
 from cli.imports.outcomes import Refusal, RefusedBy
 from cli.imports.translate import Translator, missing_columns
 from schemas.listings import CreateListing
-from schemas.messages import Market, Role
-from schemas.recorded import CommandEnvelope
+from schemas.log.messages import Market, Role
+from schemas.log.recorded import CommandEnvelope
 from tests.cli.imports.reading import NOON, fields, one, order, rows_of, rule, small, translated
 
 

@@ -16,8 +16,8 @@ from producers.decider import Rejected
 from producers.listings.listings import listings
 from projections.listings.listing_page import ListingPage, fold
 from schemas.listings import DeleteListing, ListingStatus, MarkSold, UnpublishListing
-from schemas.messages import Role
-from schemas.recorded import CommandEnvelope, Recorded
+from schemas.log.messages import Role
+from schemas.log.recorded import CommandEnvelope, Recorded
 from tests.cli.imports.reading import NOON, order, rule
 
 MAPPING = rule(

@@ -22,9 +22,9 @@ from processors.stores.certain import certainty_of
 from processors.stores.port import Generation, Store
 from projections import PROJECTIONS
 from projections.projection import Projection
-from schemas.positions import TopicPartition
-from schemas.recorded import Record
-from schemas.vehicles import PRICE_MINOR_MAX
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record
+from schemas.values.vehicles import PRICE_MINOR_MAX
 from tests.processors.histories import interleaved, streams
 from tests.processors.pure import pure_fold
 from tests.processors.records import record, stream, titled

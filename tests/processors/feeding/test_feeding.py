@@ -13,15 +13,15 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from infra.kafka import ensure_topics
+from infra.clients.kafka import ensure_topics
 from processors.feeding import feeder as module
 from processors.feeding.feeder import Feeder
 from processors.feeding.generations import GenerationStatus, move_generations, register_building
 from processors.feeding.reading import Stretch, open_log
 from processors.stores.port import Generation, Store, Watermark
 from projections.projection import Projection
-from schemas.positions import TopicPartition
-from schemas.recorded import RawRecord
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import RawRecord
 from tests.partitions import PARTITIONS
 from tests.processors.pure import pure_fold
 from tests.processors.records import titled

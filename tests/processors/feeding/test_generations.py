@@ -21,7 +21,7 @@ from processors.feeding.generations import (
     replay_due,
 )
 from processors.stores.port import Generation, Store, Watermark
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from tests.processors.stores.public import public_keys
 from tests.processors.tally import Fold, tally
 from tests.worlds import World

@@ -19,8 +19,8 @@ import pytest_asyncio
 
 from api.entry.consistency import CaughtUp
 from api.wire.problems import StoreUnavailableError
-from infra.clickhouse import ClickHouse
-from infra.opensearch import alias_of
+from infra.clients.clickhouse import ClickHouse
+from infra.clients.opensearch import alias_of
 from infra.settings import Settings
 from projections import PROJECTIONS
 from projections.analytics.listing_facts import listing_facts
@@ -32,8 +32,8 @@ from schemas.listings import (
     ListingShown,
     listing_stream,
 )
-from schemas.messages import Event
-from schemas.positions import Position
+from schemas.log.messages import Event
+from schemas.log.positions import Position
 from tests.api.running import Mesh, api
 from tests.processors.feeding.test_worker import ends, equal_to_the_pure_fold, process
 from tests.processors.records import NOW, titled

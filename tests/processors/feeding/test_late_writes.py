@@ -18,8 +18,8 @@ from processors.feeding.recorded_stream import Guard, read_batch
 from processors.feeding.runner import Runner
 from processors.stores.port import ConflictError, Generation, Session, Store
 from projections.projection import Projection
-from schemas.positions import TopicPartition
-from schemas.recorded import Record
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record
 from tests.processors.pure import pure_fold
 from tests.processors.records import record
 from tests.processors.tally import Tally, tally

@@ -14,9 +14,9 @@ from processors.feeding.parking import STREAMS_MIN, Failed, Parking, TooManyPark
 from processors.feeding.recorded_stream import Guard, read_batch
 from processors.feeding.runner import Runner
 from processors.stores.port import Generation, Store
-from schemas.positions import TopicPartition
-from schemas.recorded import Record
-from schemas.vehicles import PRICE_MINOR_MAX
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record
+from schemas.values.vehicles import PRICE_MINOR_MAX
 from tests.processors.records import record, stream, titled
 from tests.processors.tally import POISON, Fold, Tally, tally
 from tests.worlds import World

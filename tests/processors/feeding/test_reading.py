@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 
-from infra.kafka import ensure_topics
+from infra.clients.kafka import ensure_topics
 from infra.settings import Settings
 from processors.feeding.reading import (
     Batch,
@@ -17,8 +17,8 @@ from processors.feeding.reading import (
     kind_of_record,
     open_log,
 )
-from schemas.positions import Position, TopicPartition
-from schemas.recorded import Record
+from schemas.log.positions import Position, TopicPartition
+from schemas.log.recorded import Record
 from tests.processors.replay.shop import append, append_aborted, listings
 
 TOPIC = "events.listings"

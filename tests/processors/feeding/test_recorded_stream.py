@@ -12,8 +12,8 @@ from processors.feeding.recorded_stream import (
     read_batch,
 )
 from processors.stores.port import Watermark
-from schemas.positions import TopicPartition
-from schemas.recorded import Record, UndecodableError
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record, UndecodableError
 from tests.processors.records import NOW, record, stream
 
 PLACE = TopicPartition("events.listings", 0)

@@ -25,8 +25,8 @@ from processors.stores.port import (
     Store,
     StoreUnavailableError,
 )
-from schemas.positions import TopicPartition
-from schemas.recorded import Record
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record
 from tests.processors.records import published, record, stream
 from tests.processors.tally import POISON, Fold, Tally, tally
 from tests.waiting import eventually

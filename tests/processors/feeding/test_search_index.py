@@ -15,8 +15,8 @@ from processors.feeding.recorded_stream import Guard, read_batch
 from processors.feeding.runner import Runner
 from processors.stores.port import Generation, Store
 from projections.search.listing_search import ListingDocument, listing_search
-from schemas.positions import TopicPartition
-from schemas.recorded import Record
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record
 from tests.processors.records import listing_id, record
 from tests.worlds import World
 

@@ -15,9 +15,9 @@ from processors.feeding.recorded_stream import Guard, read_batch
 from processors.feeding.runner import Runner
 from processors.feeding.showing import renew_views, show
 from processors.stores.port import Connection, Store
-from schemas.positions import TopicPartition
-from schemas.recorded import Record
-from schemas.vehicles import PRICE_MINOR_MAX
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record
+from schemas.values.vehicles import PRICE_MINOR_MAX
 from tests.processors.records import record, stream, titled
 from tests.processors.stores.public import public_keys
 from tests.processors.tally import POISON, Fold, tally

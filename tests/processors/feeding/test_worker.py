@@ -21,7 +21,7 @@ from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from infra.kafka import client_config, transactional_config
+from infra.clients.kafka import client_config, transactional_config
 from infra.settings import Settings
 from processors.feeding.generations import GenerationStatus, move_generations, register_building
 from processors.feeding.groups import GROUPS
@@ -35,8 +35,8 @@ from projections import PROJECTIONS
 from projections.listings.listing_page import listing_page
 from projections.projection import Projection
 from schemas.listings import ListingCreated
-from schemas.positions import TopicPartition
-from schemas.recorded import value_of
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import value_of
 from tests.partitions import partition_of_stream
 from tests.processors.pure import pure_fold
 from tests.processors.records import published, record, titled

@@ -20,7 +20,7 @@ from processors.reacting.positions import Place, Positions
 from schemas.identity import (
     UserRegistered,
 )
-from schemas.recorded import Record, Recorded
+from schemas.log.recorded import Record, Recorded
 from tests.worlds import World
 
 Run = Callable[[Recorded[Any], Tools], Awaitable[None]]

@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from infra.kafka import aio_producer, ensure_topics
+from infra.clients.kafka import aio_producer, ensure_topics
 from processors.reacting import lanes, reader
-from schemas.contexts import Topic
+from schemas.log.contexts import Topic
 from tests.processors.reacting.topic_bench import Bench
 from tests.worlds import World
 

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from schemas.identity import UserRegistered, user_stream
-from schemas.messages import Language, Market, Role
-from schemas.recorded import CommandEnvelope, Record, headers_of_event, value_of
+from schemas.log.messages import Language, Market, Role
+from schemas.log.recorded import CommandEnvelope, Record, headers_of_event, value_of
 from tests.partitions import partition_of_stream
 
 

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from confluent_kafka import KafkaError, KafkaException
 
-from infra.kafka import aio_consumer
+from infra.clients.kafka import aio_consumer
 from infra.metrics import HANDLED
 from processors.feeding import reading
 from processors.feeding.reading import Stretch

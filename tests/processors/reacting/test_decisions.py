@@ -24,8 +24,8 @@ from schemas.identity import (
     UserUnbanned,
     user_stream,
 )
-from schemas.positions import Position
-from schemas.recorded import Recorded
+from schemas.log.positions import Position
+from schemas.log.recorded import Recorded
 from tests.processors.reacting.at_work import (
     Log,
     decide,

@@ -15,7 +15,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError
-from infra.vault import VaultUnavailableError
+from infra.vault.vault import VaultUnavailableError
 from processors.reacting import lanes
 from processors.reacting.effects import (
     EffectRefusedError,
@@ -32,7 +32,7 @@ from schemas.identity import (
     UserRegistered,
     user_stream,
 )
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from tests.processors.reacting.at_work import (
     Log,
     failing,

@@ -26,7 +26,7 @@ from processors.reacting.positions import Place, Positions
 from processors.reacting.reader import Reader
 from processors.reactions.reactor import open_tools, run_reactor
 from schemas.identity import DeleteUser, user_stream
-from schemas.messages import Role
+from schemas.log.messages import Role
 from tests.partitions import partition_of_stream
 from tests.processors.reacting.happening import other_partition, record_of, same_partition
 from tests.processors.reacting.topic_bench import Bench, Elsewhere, running

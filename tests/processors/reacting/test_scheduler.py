@@ -19,7 +19,7 @@ from processors.reacting import scheduler
 from processors.reacting.calendar import CalendarJob
 from processors.reacting.scheduler import forget_sent, keep_scheduling, run_due, send_due
 from projections.timers.timers import timers
-from schemas.recorded import CommandEnvelope
+from schemas.log.recorded import CommandEnvelope
 from tests.waiting import eventually
 from tests.worlds import World, world
 

@@ -28,8 +28,8 @@ from processors.reacting.parked import (
 from processors.reacting.positions import Place, Positions
 from processors.reactions.reactor import run_reactor
 from schemas.identity import UserRegistered, user_stream
-from schemas.positions import Position
-from schemas.recorded import Recorded, event_id_of
+from schemas.log.positions import Position
+from schemas.log.recorded import Recorded, event_id_of
 from tests.partitions import partition_of_stream
 from tests.processors.reacting.happening import record_of
 from tests.worlds import World

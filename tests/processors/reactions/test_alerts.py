@@ -12,7 +12,7 @@ import pytest
 from opensearchpy import ConnectionError as NotConnectedError
 
 from infra.settings import Settings
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from processors.reacting.effects import EffectRefusedError, OutsideDownError
 from processors.reacting.handlers import Begins
 from processors.reactions import alerts
@@ -25,8 +25,8 @@ from schemas.listings import (
     ListingPublished,
     ListingShown,
 )
-from schemas.messages import Event
-from schemas.recorded import CommandEnvelope, Recorded
+from schemas.log.messages import Event
+from schemas.log.recorded import CommandEnvelope, Recorded
 from schemas.searches import AlertCreated, Channel, Frequency, searches_stream
 from tests.producers.searches.looking import FILTERS, alert, search
 from tests.projections.cars import ID, STREAM, created, day

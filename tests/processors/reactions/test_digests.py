@@ -12,7 +12,7 @@ import pytest
 
 from processors.reactions import digests
 from processors.reactions.digests import DIGESTS, due_together
-from schemas.recorded import CommandEnvelope
+from schemas.log.recorded import CommandEnvelope
 from schemas.searches import Frequency
 
 TUESDAY = datetime(2026, 3, 3, 3, 30, tzinfo=UTC)  # nine in Colombo

@@ -18,11 +18,11 @@ from processors.stores.port import Generation, Store
 from projections import PROJECTIONS
 from projections.projection import Projection
 from schemas.listings import ListingCreated, ListingDeleted, ListingUpdated
-from schemas.positions import TopicPartition
-from schemas.recorded import Record, decode_event
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import Record, decode_event
 from schemas.registry import kind_of
 from schemas.topics import EVENT_TYPES
-from schemas.vehicles import PRICE_MINOR_MAX
+from schemas.values.vehicles import PRICE_MINOR_MAX
 from tests.processors.histories import interleaved, streams
 from tests.processors.pure import pure_fold
 from tests.processors.records import NOW, listing_id, record, stream, titled

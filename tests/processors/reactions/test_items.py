@@ -23,6 +23,7 @@ from schemas.items import (
     RemoveItemImage,
     item_stream,
 )
+from schemas.log.messages import Command, Event, Role
 from schemas.media import (
     DeleteMedia,
     FailureReason,
@@ -35,7 +36,6 @@ from schemas.media import (
     media_folder,
     media_stream,
 )
-from schemas.messages import Command, Event, Role
 from tests.producers.test_items import created
 from tests.projections.history import recorded
 

@@ -17,8 +17,8 @@ from schemas.listings import (
     RemoveListingImage,
     listing_stream,
 )
+from schemas.log.messages import Command, Event, Role
 from schemas.media import DeleteMedia, ImageVariants, MediaDeleted, VariantName, media_stream
-from schemas.messages import Command, Event, Role
 from tests.processors.reactions.test_items import MEDIA, NOW, OTHER, OWNER, failed, key, processed
 from tests.projections.history import recorded
 

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from structlog.testing import capture_logs
 
-from infra.objects import Objects, open_objects
+from infra.clients.objects import Objects, open_objects
 from infra.pictures import Pictures
 from infra.settings import Settings
 from processors.reacting.effects import OutsideDownError
@@ -27,6 +27,7 @@ from processors.reactions.media import BEGIN, BOXES, NAME, PROCESS_MEDIA
 from processors.reactions.reactor import EFFECTS, PICTURES_AT_ONCE
 from producers.media import media as decider
 from projections.timers.timers import BY_NAME, timers
+from schemas.log.messages import Command, Event, Role
 from schemas.media import (
     BeginDrawing,
     FailureReason,
@@ -41,7 +42,6 @@ from schemas.media import (
     media_folder,
     media_stream,
 )
-from schemas.messages import Command, Event, Role
 from tests.infra.some_settings import some_settings
 from tests.projections.history import BEGINNING, history, recorded, rows_of
 from tests.waiting import eventually

@@ -11,14 +11,14 @@ from uuid import UUID
 
 import pytest
 
-from infra.objects import Objects, open_objects
+from infra.clients.objects import Objects, open_objects
 from infra.settings import Settings
 from processors.reacting.effects import OutsideDownError
 from processors.reactions.pictures import DROP_PICTURES
 from processors.reactions.reactor import EFFECTS
 from schemas.identity import UserDeleted, user_stream
+from schemas.log.messages import Event
 from schemas.media import media_folder
-from schemas.messages import Event
 from schemas.profiles import Avatar, AvatarChanged, AvatarRemoved, profile_stream
 from tests.infra.some_settings import some_settings
 from tests.projections.history import BEGINNING, recorded

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from infra.kafka import aio_consumer, aio_producer, ensure_topics
+from infra.clients.kafka import aio_consumer, aio_producer, ensure_topics
 from infra.metrics import HANDLED
 from infra.settings import Settings
 from processors import replay
@@ -27,7 +27,6 @@ from processors.reacting.reactions import Reaction
 from processors.reactions.identity import confirm_email
 from processors.reactions.reactor import REACTIONS, run_reactor
 from processors.reactions.wallet import grant_signup_tokens
-from schemas.contexts import Topic
 from schemas.identity import (
     IdentityCommand,
     RegisterUser,
@@ -35,8 +34,9 @@ from schemas.identity import (
     email_claim_stream,
     user_stream,
 )
-from schemas.messages import Command, Language, Market, Role
-from schemas.recorded import (
+from schemas.log.contexts import Topic
+from schemas.log.messages import Command, Language, Market, Role
+from schemas.log.recorded import (
     CommandEnvelope,
     Recorded,
     decode_command,

@@ -21,7 +21,7 @@ from schemas.listings import (
     ShowListing,
     listing_stream,
 )
-from schemas.messages import Command, Event, Role
+from schemas.log.messages import Command, Event, Role
 from tests.projections.history import recorded
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

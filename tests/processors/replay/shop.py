@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from confluent_kafka import Producer
 
-from infra.kafka import ensure_topics
-from infra.postgres import open_pool
+from infra.clients.kafka import ensure_topics
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.generations import (
     GenerationStatus,
@@ -29,7 +29,7 @@ from processors.stores.opening import opened_stores, store_name
 from processors.stores.port import Generation, Store
 from projections import PROJECTIONS
 from projections.projection import Projection
-from schemas.recorded import Record
+from schemas.log.recorded import Record
 from tests.processors.histories import streams
 from tests.worlds import World, world
 

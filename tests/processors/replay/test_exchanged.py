@@ -14,11 +14,11 @@ import pytest_asyncio
 from starlette.requests import Request
 
 from api.entry.consistency import CaughtUp
-from infra.opensearch import alias_of, open_opensearch
+from infra.clients.opensearch import alias_of, open_opensearch
 from infra.settings import Settings
 from processors.replay import builds, engine
 from processors.stores.port import Generation
-from schemas.positions import Position, format_token
+from schemas.log.positions import Position, format_token
 from tests.api.running import Mesh, api
 from tests.processors.records import listing_id, stream, titled
 from tests.processors.replay.shop import BY_NAME, Shop, shop

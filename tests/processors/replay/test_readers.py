@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text
 
-from infra.clickhouse import ClickHouse
-from infra.opensearch import alias_of, open_opensearch
+from infra.clients.clickhouse import ClickHouse
+from infra.clients.opensearch import alias_of, open_opensearch
 from processors.replay import builds, engine, switching
 from processors.stores.port import StoreUnavailableError
 from projections.projection import PostgresTable

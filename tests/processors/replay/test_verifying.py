@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from infra.clickhouse import ClickHouse
+from infra.clients.clickhouse import ClickHouse
 from infra.settings import Settings
 from processors.replay.comparison import Difference, Verdict
 from processors.replay.limits import Limits
@@ -18,7 +18,7 @@ from processors.replay.verification import verify
 from processors.stores.port import Change, Generation, Held
 from projections.analytics.listing_views_log import KEPT_DAYS, listing_views_log
 from schemas.listings import listing_stream
-from schemas.messages import Market
+from schemas.log.messages import Market
 from tests.processors.replay.shop import (
     ONE_OF_EACH_STORE,
     Shop,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infra.clickhouse import ClickHouse
-from infra.opensearch import alias_of, open_opensearch
+from infra.clients.clickhouse import ClickHouse
+from infra.clients.opensearch import alias_of, open_opensearch
 from tests.worlds import World
 
 

@@ -27,7 +27,7 @@ from processors.stores.port import (
     Watermarks,
 )
 from processors.stores.rows import row_hash
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from tests.processors.stores.public import public_keys
 from tests.processors.stores.subjects import Row, generation, row
 from tests.worlds import World, world

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from processors.stores.rows import plain_row, row_hash, row_of
-from schemas.vehicles import GeoPoint
+from schemas.values.vehicles import GeoPoint
 
 SOMEBODY, SOMEWHERE = UUID(int=1), GeoPoint(lat=1, lon=2)
 

@@ -16,7 +16,7 @@ from schemas.identity import (
     UserRegistered,
     UserStatus,
 )
-from schemas.messages import Language, Market, Role
+from schemas.log.messages import Language, Market, Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 
 from producers.identity.api_keys import api_keys
 from schemas.identity.api_keys import ApiKeyIssued, ApiKeyRevoked, IssueApiKey, RevokeApiKey
-from schemas.messages import Role
+from schemas.log.messages import Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

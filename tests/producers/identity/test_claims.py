@@ -20,7 +20,7 @@ from schemas.identity import (
     ReleaseEmail,
     ReserveEmail,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

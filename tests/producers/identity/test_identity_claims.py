@@ -25,8 +25,8 @@ from schemas.identity import (
     ReleaseIdentity,
     UnlinkIdentity,
 )
-from schemas.messages import Market, Role
-from schemas.recorded import Recorded
+from schemas.log.messages import Market, Role
+from schemas.log.recorded import Recorded
 from tests.producers.identity.people import HASH, ID, PROOF, SELF, SYSTEM, registered, verified
 from tests.producers.identity.people import deleted as user_deleted
 from tests.producers.identity.people import spec as people

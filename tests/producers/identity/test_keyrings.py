@@ -15,7 +15,7 @@ from schemas.identity.api_keys import (
     IssueApiKey,
     RevokeApiKey,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

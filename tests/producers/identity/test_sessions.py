@@ -25,7 +25,7 @@ from schemas.identity import (
     StartSession,
     SweepSessions,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -25,7 +25,7 @@ from schemas.identity import (
     UserStatus,
     UserUnbanned,
 )
-from schemas.messages import Role
+from schemas.log.messages import Role
 from tests.producers.identity.people import (
     ADMIN,
     ID,

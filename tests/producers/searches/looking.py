@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.searches import (
     AlertCreated,
     AlertDeleted,

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from producers.searches.matches import matches
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.searches import MatchReason
 from tests.producers.searches.looking import (
     delete_match,

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from producers.searches.searches import searches
-from schemas.messages import Role
+from schemas.log.messages import Role
 from schemas.searches import SEARCHES_MAX, Frequency
 from tests.producers.searches.looking import (
     DAY,

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 from producers.decider import Decider, Rejected
 from producers.writer.deciders import Rulebook
-from schemas.contexts import Context
-from schemas.messages import Command, Event, Fault, Role
-from schemas.recorded import CommandEnvelope, Reply
+from schemas.log.contexts import Context
+from schemas.log.messages import Command, Event, Fault, Role
+from schemas.log.recorded import CommandEnvelope, Reply
 from schemas.registry import Registry
 
 

@@ -11,7 +11,7 @@ from infra.settings import Settings
 from infra.stack import supervisor
 from infra.stack.state import State
 from infra.stack.view import View
-from tests.infra.killing import kill_hard
+from tests.infra.stack.killing import kill_hard
 
 SERVERS = frozenset({"kafka", "postgres"})
 

@@ -16,16 +16,16 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from pydantic import SecretStr
 
-from infra.kafka import aio_consumer, aio_producer, client_config, ensure_topics
-from infra.postgres import open_pool
+from infra.clients.kafka import aio_consumer, aio_producer, client_config, ensure_topics
+from infra.clients.postgres import open_pool
 from infra.settings import Settings
 from processors.feeding.generations import create_system_schema, ensure_generations
 from producers.writer.deciders import Rulebook
 from producers.writer.main import run_writer
 from projections.journal.journal import journal
 from projections.journal.outcomes import outcomes
-from schemas.partitioning import partition_of
-from schemas.recorded import (
+from schemas.log.partitioning import partition_of
+from schemas.log.recorded import (
     CommandEnvelope,
     Headers,
     Recorded,

@@ -23,7 +23,7 @@ from producers.writer.append import (
 )
 from producers.writer.done import DoneWith, first_undone
 from producers.writer.tail import TailReader
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from tests.producers.writer.room import Room, room
 from tests.waiting import eventually
 

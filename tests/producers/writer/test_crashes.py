@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from infra.settings import Settings
-from schemas.recorded import CommandEnvelope
+from schemas.log.recorded import CommandEnvelope
 from tests.producers.writer import child
 from tests.producers.writer.boxes import envelope, open_box, put_in
 from tests.producers.writer.room import Room, room

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from producers.writer.deciders import DECIDERS, RULEBOOKS
-from schemas.messages import Command, category_of
+from schemas.log.messages import Command, category_of
 from schemas.topics import CONTEXTS
 
 COMMANDS = [command for context in CONTEXTS for command in context.commands]

@@ -10,7 +10,7 @@ import uuid_utils
 from producers.writer.knowledge import answerable, remembered
 from producers.writer.memory import Answer, Effect, Folded, Memory
 from producers.writer.received import Received, receive
-from schemas.recorded import CommandEnvelope, Record, Reply, headers_of_command, value_of
+from schemas.log.recorded import CommandEnvelope, Record, Reply, headers_of_command, value_of
 from tests.partitions import PARTITIONS, partition_of_stream
 from tests.producers.writer.boxes import Opened, envelope, put_in, rulebook
 

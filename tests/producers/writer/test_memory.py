@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from producers.writer.memory import CLOCK_SKEW, Answer, Effect, Folded, Memory, Partial
-from schemas.positions import Position
-from schemas.recorded import Reply
+from schemas.log.positions import Position
+from schemas.log.recorded import Reply
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CACHED_MAX = 3

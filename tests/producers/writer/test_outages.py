@@ -14,12 +14,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from confluent_kafka import Consumer
 
-from infra.kafka import aio_consumer, membership, start_client
+from infra.clients.kafka import aio_consumer, membership, start_client
 from infra.settings import Settings
 from infra.stack.state import State
 from producers.writer.append import AppendUnknownError, KafkaAppender
 from producers.writer.source import member_config
-from schemas.positions import TopicPartition
+from schemas.log.positions import TopicPartition
 from tests.producers.writer.boxes import envelope, open_box, put_in
 from tests.producers.writer.own_stack import bring_up, kill, own_stack
 from tests.producers.writer.room import Room, room

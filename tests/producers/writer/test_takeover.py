@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
-from infra.kafka import client_config, ensure_topics
+from infra.clients.kafka import client_config, ensure_topics
 from infra.settings import Settings
 from producers.writer import recovery
 from producers.writer.done import HEADER, TopicIds
@@ -23,8 +23,8 @@ from producers.writer.memory import Memory
 from producers.writer.recovery import Recovery
 from producers.writer.source import SourceFailedError, member_config
 from producers.writer.tail import End, TailReader, TailUnavailableError
-from schemas.positions import TopicPartition
-from schemas.recorded import headers_of_event, value_of
+from schemas.log.positions import TopicPartition
+from schemas.log.recorded import headers_of_event, value_of
 from tests.partitions import partition_of_stream
 from tests.producers.writer.boxes import (
     BoxOpened,

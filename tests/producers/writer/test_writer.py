@@ -11,8 +11,8 @@ from weakref import ref
 import pytest
 
 import producers.writer.main
-from schemas.partitioning import partition_of
-from schemas.recorded import Reply, event_id_of, header, headers_of_command, value_of
+from schemas.log.partitioning import partition_of
+from schemas.log.recorded import Reply, event_id_of, header, headers_of_command, value_of
 from schemas.topics import RECORD_BYTES_MAX
 from tests.partitions import PARTITIONS, partition_of_stream
 from tests.producers.writer.boxes import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from projections.analytics.listing_facts import ListingFacts, listing_facts
 from schemas.listings import ListingStatus
-from schemas.messages import Market
-from schemas.vehicles import VehicleFields
+from schemas.log.messages import Market
+from schemas.values.vehicles import VehicleFields
 from tests.projections.cars import (
     ID,
     SELLER,

@@ -26,7 +26,7 @@ from projections.projection import Projection
 from schemas.comparisons import ComparisonShared, ComparisonUnshared, comparison_stream
 from schemas.identity import UserDeleted
 from schemas.listings import ListingStatus
-from schemas.messages import Market
+from schemas.log.messages import Market
 from tests.producers.comparing import (
     ID,
     NOW,

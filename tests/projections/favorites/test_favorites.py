@@ -21,7 +21,7 @@ from projections.favorites import favorites as queries
 from projections.favorites.favorites import COUNT, Favorites, favorites
 from schemas.favorites import CONTEXT, FavoritesEvent, favorites_stream
 from schemas.identity import UserDeleted
-from schemas.recorded import CommandEnvelope, Record, headers_of_event, value_of
+from schemas.log.recorded import CommandEnvelope, Record, headers_of_event, value_of
 from tests.partitions import partition_of_stream
 from tests.processors.test_every_projection import Live
 from tests.producers.keeping import (

@@ -21,7 +21,7 @@ from schemas.identity import (
     UserStatus,
     UserUnbanned,
 )
-from schemas.messages import Language, Market, Role
+from schemas.log.messages import Language, Market, Role
 from tests.projections.history import BEGINNING, history, rows_of
 
 USER = UUID(int=2)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from projections.journal.audit import audit
-from schemas.recorded import Recorded, Reply
+from schemas.log.recorded import Recorded, Reply
 from tests.projections.history import recorded
 
 REFUSED = Reply(

@@ -11,7 +11,7 @@ from infra.settings import Settings
 from processors.stores.port import Change, Generation, Held
 from processors.stores.postgres import open_postgres_store
 from projections.journal.journal import journal
-from schemas.recorded import decode_event
+from schemas.log.recorded import decode_event
 from schemas.topics import CONTEXTS, EVENT_TYPES
 from tests.processors.records import record, stream
 from tests.projections.history import recorded

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from projections.journal.outcomes import Row, outcomes
-from schemas.recorded import Recorded, Reply, value_of
+from schemas.log.recorded import Recorded, Reply, value_of
 from tests.projections.history import recorded
 
 

@@ -29,9 +29,9 @@ from projections.listings.asking_days import (
     offers_like,
 )
 from schemas.listings import ListingCreated, ListingPublished
-from schemas.messages import Event, Market
-from schemas.recorded import Recorded
-from schemas.vehicles import Mileage, VehicleFields
+from schemas.log.messages import Event, Market
+from schemas.log.recorded import Recorded
+from schemas.values.vehicles import Mileage, VehicleFields
 from tests.projections.cars import (
     FULL,
     ID,

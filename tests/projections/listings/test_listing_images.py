@@ -19,8 +19,8 @@ from schemas.listings import (
     ListingImagesAdded,
     ListingImagesReordered,
 )
+from schemas.log.messages import Event
 from schemas.media import ImageVariants
-from schemas.messages import Event
 from tests.projections.cars import ID, STREAM, created, day, deleted, published
 from tests.projections.history import history, rows_of
 

@@ -8,8 +8,8 @@ import pytest
 
 from projections.listings.listing_page import ListingPage, listing_page
 from schemas.listings import ListingStatus
-from schemas.messages import Event
-from schemas.vehicles import DistanceUnit, Mileage, VehicleFields
+from schemas.log.messages import Event
+from schemas.values.vehicles import DistanceUnit, Mileage, VehicleFields
 from tests.projections.cars import (
     FULL,
     ID,

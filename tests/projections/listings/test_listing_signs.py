@@ -31,9 +31,9 @@ from schemas.listings import (
     ListingImageRemoved,
     ListingImagesAdded,
 )
+from schemas.log.messages import Event
 from schemas.media import ImageVariants
-from schemas.messages import Event
-from schemas.vehicles import Mileage, VehicleFields
+from schemas.values.vehicles import Mileage, VehicleFields
 from tests.projections.cars import (
     ID,
     STREAM,

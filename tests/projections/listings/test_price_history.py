@@ -22,8 +22,8 @@ from projections.listings.price_history import (
     public_prices,
 )
 from projections.listings.price_stretches import EXACT_MAX, MERGED_MAX, Low, Stretch, lowest
-from schemas.messages import Event
-from schemas.vehicles import VehicleFields
+from schemas.log.messages import Event
+from schemas.values.vehicles import VehicleFields
 from tests.projections.cars import (
     STREAM,
     created,

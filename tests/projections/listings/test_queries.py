@@ -21,7 +21,7 @@ from projections.listings.price_history import by_listing, price_history
 from projections.projection import Projection
 from projections.reads import Slice
 from schemas.listings import ListingStatus
-from schemas.messages import Market
+from schemas.log.messages import Market
 from tests.projections.cars import SELLER, STREAM, created, day, published, repriced
 from tests.projections.history import history, rows_of
 from tests.worlds import world

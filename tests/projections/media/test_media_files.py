@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from projections.media.media_files import MediaFile, MediaStatus, media_files
+from schemas.log.messages import Event
 from schemas.media import (
     FailureReason,
     MediaBegun,
@@ -23,7 +24,6 @@ from schemas.media import (
     media_folder,
     media_stream,
 )
-from schemas.messages import Event
 from tests.projections.history import BEGINNING, history, rows_of
 
 LATER = BEGINNING + timedelta(days=7)

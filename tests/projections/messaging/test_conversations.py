@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from projections.messaging.conversations import Conversation, conversations
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.messaging import conversation_stream
 from tests.projections.history import BEGINNING, history, rows_of
 from tests.projections.messaging.talks import (

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from projections.profiles.seller_profiles import SellerProfile, seller_profiles
 from schemas.identity import UserDeleted, user_stream
-from schemas.messages import Event
+from schemas.log.messages import Event
+from schemas.log.recorded import Recorded
 from schemas.profiles import SealedText, SellerTexts, SellerUpdated, seller_stream
-from schemas.recorded import Recorded
 from schemas.reviews import ReviewCreated, ReviewDeleted, ReviewTexts, ReviewUpdated, review_stream
 from tests.projections.history import BEGINNING, history, recorded, rows_of
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from projections.profiles.user_preferences import UserPreferences, user_preferences
 from schemas.identity import UserDeleted, user_stream
-from schemas.messages import Language
+from schemas.log.messages import Language
 from schemas.profiles import PreferenceChoices, PreferencesUpdated, Theme, preferences_stream
 from tests.projections.history import BEGINNING, history, recorded, rows_of
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from projections.profiles.user_profiles import UserProfile, user_profiles
 from schemas.identity import UserDeleted, user_stream
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.profiles import (
     Avatar,
     AvatarChanged,

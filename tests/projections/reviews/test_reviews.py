@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from projections.reviews.reviews import Review, reviews
 from schemas.listings import ListingSold, listing_stream
-from schemas.recorded import Recorded
+from schemas.log.recorded import Recorded
 from schemas.reviews import (
     ReviewVoted,
     ReviewVoteWithdrawn,

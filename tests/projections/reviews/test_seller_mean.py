@@ -18,7 +18,7 @@ from producers.writer.deciders import DECIDERS
 from projections.profiles.seller_profiles import seller_profiles
 from projections.projection import Projection
 from projections.reviews.reviews import reviews
-from schemas.messages import Command, Role, category_of
+from schemas.log.messages import Command, Role, category_of
 from schemas.reviews import (
     CreateReview,
     DeleteReview,

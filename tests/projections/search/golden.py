@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from schemas.listings import ListingSold
-from schemas.messages import Event
-from schemas.vehicles import GeoPoint, Mileage, VehicleFields
+from schemas.log.messages import Event
+from schemas.values.vehicles import GeoPoint, Mileage, VehicleFields
 from tests.projections.cars import created, day, published
 
 COLOMBO = GeoPoint(lat=6.927, lon=79.861)

@@ -16,7 +16,7 @@ from processors.stores.rows import plain_row
 from projections.search.listing_search import INDEX, ListingDocument, listing_search
 from projections.search.query import Sort, search_body
 from schemas.listings import listing_stream
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.search import Filters
 from tests.projections.history import history, rows_of
 

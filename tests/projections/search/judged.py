@@ -18,9 +18,9 @@ from uuid import UUID
 from cli.imports.outcomes import RefusedError
 from cli.imports.translate import fields_of
 from projections.search.query import Sort
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.search import Filters
-from schemas.vehicles import GeoPoint, VehicleFields
+from schemas.values.vehicles import GeoPoint, VehicleFields
 from tests.cli.imports.ads import Ads
 from tests.projections.cars import created, published
 from tests.projections.search.index import SearchedIndex

@@ -13,9 +13,9 @@ from uuid import UUID
 from projections.search.listing_search import ListingDocument
 from projections.search.query import FACETS, KEYS, LABELS
 from schemas.listings import ListingSold, ListingUnpublished
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.search import Filters
-from schemas.vehicles import (
+from schemas.values.vehicles import (
     BodyType,
     Condition,
     FuelType,

@@ -12,7 +12,7 @@ import pytest
 from infra.settings import Settings
 from projections.search.query import Sort
 from projections.search.suggestions import suggestions_body, suggestions_of
-from schemas.messages import Market
+from schemas.log.messages import Market
 from schemas.search import Filters
 from tests.projections.search.golden import GOLDEN, catalogue, name_of
 from tests.projections.search.index import SearchedIndex, index_of

@@ -12,7 +12,7 @@ import pytest
 
 from infra.settings import Settings
 from projections.search.suggestions import suggestions_body
-from schemas.messages import Market
+from schemas.log.messages import Market
 from tests.cli.imports.ads import ADS, Ads
 from tests.projections.search.index import SearchedIndex, index_of
 from tests.projections.search.judged import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from projections.search.listing_search import ListingDocument, listing_search
 from schemas.listings import ListingStatus
-from schemas.messages import Event
-from schemas.vehicles import GeoPoint, VehicleFields
+from schemas.log.messages import Event
+from schemas.values.vehicles import GeoPoint, VehicleFields
 from tests.projections.cars import (
     FULL,
     ID,

@@ -20,7 +20,7 @@ from projections.search.query import (
 from projections.search.spelling import compact
 from projections.search.suggestions import suggestions_of
 from schemas.search import Filters
-from schemas.vehicles import FuelType
+from schemas.values.vehicles import FuelType
 
 
 def body(sort: Sort = Sort.NEWEST, **filters: Any) -> dict[str, Any]:

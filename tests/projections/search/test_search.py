@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from infra.settings import Settings
 from projections.search.listing_search import ListingDocument
 from projections.search.query import FACET_VALUES_MAX, Sort, facets_of
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.search import Filters
-from schemas.vehicles import BodyType, Condition, FuelType, Transmission, VehicleFields
+from schemas.values.vehicles import BodyType, Condition, FuelType, Transmission, VehicleFields
 from tests.projections.cars import created, published
 from tests.projections.search.index import SearchedIndex, index_of
 from tests.projections.search.many_ads import (

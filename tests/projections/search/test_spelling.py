@@ -14,9 +14,9 @@ from infra.settings import Settings
 from projections.search.query import Sort, search_body
 from projections.search.spelling import compact, folded, spellings, words
 from projections.search.suggestions import suggestions_body, suggestions_of
-from schemas.messages import Market
+from schemas.log.messages import Market
 from schemas.search import Filters
-from schemas.vehicles import Mileage, VehicleFields
+from schemas.values.vehicles import Mileage, VehicleFields
 from tests.projections.cars import created, published
 from tests.projections.search import names
 from tests.projections.search.index import SearchedIndex, index_of

@@ -15,9 +15,9 @@ from projections.search.spelling import begun_names, compact, folded, slipped_na
 from projections.search.suggestions import suggestions_body, suggestions_of
 from projections.search.vocabulary import PLACES, lines
 from projections.searches.words import Words
-from schemas.messages import Market
+from schemas.log.messages import Market
 from schemas.search import Filters
-from schemas.vehicles import Mileage, VehicleFields
+from schemas.values.vehicles import Mileage, VehicleFields
 from tests.projections.cars import created, published
 from tests.projections.search.index import SearchedIndex, index_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from schemas.search import Filters
-from schemas.vehicles import BodyType, Condition, FuelType, Transmission
+from schemas.values.vehicles import BodyType, Condition, FuelType, Transmission
 from tests.projections.search.many_ads import CITIES, FEATURES, MODELS
 
 TEXTS = ("golf", "Gol", "bmw m3", "skoda", "diesel", "tow bar", "price call", "m", "911 sport",

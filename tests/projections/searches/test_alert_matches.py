@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from projections.searches.alert_matches import AlertMatch, alert_matches
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.searches import Frequency, MatchReason, match_id_of, match_stream
 from tests.producers.searches.looking import LISTING, NOW, alert, match_deleted, matched, notified
 from tests.projections.history import history, rows_of

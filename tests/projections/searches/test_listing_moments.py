@@ -34,10 +34,10 @@ from schemas.listings import (
     listing_stream,
     seller_account,
 )
-from schemas.messages import Event
-from schemas.recorded import Recorded
+from schemas.log.messages import Event
+from schemas.log.recorded import Recorded
 from schemas.search import Filters
-from schemas.vehicles import VehicleFields
+from schemas.values.vehicles import VehicleFields
 from tests.projections.cars import SELLER, STREAM, created, day, published, repriced, updated
 from tests.projections.history import history, rows_of
 from tests.projections.search.many_ads import some_ads, wanted

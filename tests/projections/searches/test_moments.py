@@ -17,9 +17,9 @@ from schemas.listings import (
     ListingUnpublished,
     ListingUpdated,
 )
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.searches import MatchReason
-from schemas.vehicles import VehicleFields
+from schemas.values.vehicles import VehicleFields
 from tests.projections.cars import ID, STREAM, created, day
 from tests.projections.history import history
 

@@ -23,9 +23,9 @@ from projections.searches.canonical import (
 from projections.searches.rest import fits_rest
 from projections.searches.words import Words
 from schemas.listings import ListingStatus, listing_stream
-from schemas.messages import Market
+from schemas.log.messages import Market
 from schemas.search import RADIUS_KM_MAX, Filters
-from schemas.vehicles import GeoPoint
+from schemas.values.vehicles import GeoPoint
 from tests.producers.searches.looking import NOW
 from tests.projections.history import history, rows_of
 from tests.projections.search.many_ads import distance_km, some_ads, wanted

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from projections.searches.saved_searches import SavedSearches, saved_searches
 from schemas.identity import UserDeleted
-from schemas.messages import Event
+from schemas.log.messages import Event
 from schemas.searches import Frequency, searches_stream
 from tests.producers.searches.looking import (
     ID,

@@ -16,6 +16,7 @@ from schemas.identity import (
     UserUnbanned,
     user_stream,
 )
+from schemas.log.messages import Event, Role
 from schemas.media import (
     FailureReason,
     MediaDeleted,
@@ -28,7 +29,6 @@ from schemas.media import (
     media_folder,
     media_stream,
 )
-from schemas.messages import Event, Role
 from tests.projections.cars import (
     STREAM as CAR_STREAM,
 )

@@ -22,7 +22,7 @@ from cli.imports.files.table import open_table
 from cli.imports.language.mapping import FileShape
 from cli.imports.language.mapping_file import MappingError, parse_mapping
 from cli.imports.outcomes import Refusal
-from schemas.recorded import CommandEnvelope
+from schemas.log.recorded import CommandEnvelope
 from tests.cli.imports.ads import ROOT
 from tests.cli.imports.reading import SMALL, fields, file_translated
 

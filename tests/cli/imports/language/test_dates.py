@@ -7,7 +7,7 @@ import pytest
 from cli.imports.cells import TypedDate
 from cli.imports.language.mapping_file import MappingError
 from cli.imports.outcomes import Refusal
-from schemas.recorded import CommandEnvelope
+from schemas.log.recorded import CommandEnvelope
 from tests.cli.imports.reading import fields, one, rule
 
 

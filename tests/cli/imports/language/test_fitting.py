@@ -9,8 +9,8 @@ import pytest
 from cli.imports.language.fitting import FIELDS, RULE_KINDS, Kind, fault_of
 from cli.imports.language.mapping_file import MappingError, parse_mapping
 from cli.imports.language.rules import RULES
-from schemas.recorded import CommandEnvelope
-from schemas.vehicles import VehicleFields
+from schemas.log.recorded import CommandEnvelope
+from schemas.values.vehicles import VehicleFields
 from tests.cli.imports.reading import fields, one, rule
 
 # A value of each field, as a cell or a mapping writes it.

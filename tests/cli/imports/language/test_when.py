@@ -10,7 +10,7 @@ from cli.imports.cells import TypedNumber
 from cli.imports.language.mapping_file import MappingError
 from cli.imports.language.units import SPELLINGS
 from cli.imports.outcomes import Refusal
-from schemas.recorded import CommandEnvelope
+from schemas.log.recorded import CommandEnvelope
 from tests.cli.imports.reading import fields, one, rule
 
 MILEAGE = (

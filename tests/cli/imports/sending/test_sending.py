@@ -20,9 +20,9 @@ from cli.imports.outcomes import Outcome, Refusal, RefusedBy
 from cli.imports.sending.report import Tally
 from cli.imports.sending.sending import Limits, NoAnswerError, Sender
 from cli.imports.translate import Translator
-from schemas.messages import Fault
-from schemas.positions import Position
-from schemas.recorded import CommandEnvelope, Reply
+from schemas.log.messages import Fault
+from schemas.log.positions import Position
+from schemas.log.recorded import CommandEnvelope, Reply
 from tests.cli.imports.reading import order, small
 from tests.waiting import let_pass
 

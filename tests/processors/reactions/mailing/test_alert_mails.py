@@ -11,15 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from processors.reacting.effects import OutsideDownError, effect_id_of
 from processors.reactions.mailing import alerts, told
 from processors.reactions.mailing.addressees import Addressee
 from processors.reactions.mailing.alerts import send_alert, send_digest
 from processors.reactions.mailing.told import Post, Told
-from schemas.messages import Event, Language
-from schemas.positions import Position
-from schemas.recorded import CommandEnvelope, Recorded
+from schemas.log.messages import Event, Language
+from schemas.log.positions import Position
+from schemas.log.recorded import CommandEnvelope, Recorded
 from schemas.registry import kind_of
 from schemas.searches import AlertMatched, DigestDue, Frequency, MatchReason
 from tests.infra.test_mail import settings_with

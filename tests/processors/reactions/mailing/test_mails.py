@@ -11,10 +11,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from infra.credentials.one_time_tokens import OneTimeTokens
 from infra.mail import EFFECT_HEADER
-from infra.one_time_tokens import OneTimeTokens
 from infra.settings import Settings
-from infra.vault import PersonKey
+from infra.vault.vault import PersonKey
 from processors.reacting.effects import EffectRefusedError, OutsideDownError, Tools, effect_id_of
 from processors.reactions.mailing.mails import MAILING, reset_password, verify_email, welcome
 from projections.profiles.user_preferences import UserPreferences
@@ -26,9 +26,9 @@ from schemas.identity import (
     UserStatus,
     user_stream,
 )
-from schemas.messages import Event, Language, Market, Role
-from schemas.positions import Position
-from schemas.recorded import Recorded
+from schemas.log.messages import Event, Language, Market, Role
+from schemas.log.positions import Position
+from schemas.log.recorded import Recorded
 from tests.infra.test_mail import settings_with
 from tests.outbox import Outbox, text_of
 

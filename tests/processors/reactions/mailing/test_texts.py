@@ -11,7 +11,7 @@ from jinja2.exceptions import SecurityError
 
 from processors.reactions.mailing import texts
 from processors.reactions.mailing.texts import TEMPLATES, greeted, told, write
-from schemas.messages import Language
+from schemas.log.messages import Language
 from schemas.searches import MatchReason
 
 LINK = "https://market.example.org/verify-email#token=abc_-"

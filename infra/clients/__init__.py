@@ -1,0 +1,1 @@
+"""The servers, as their clients see them."""

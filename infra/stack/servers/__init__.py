@@ -1,0 +1,1 @@
+"""The servers of a local mesh, and how each is started."""

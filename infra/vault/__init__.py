@@ -1,0 +1,1 @@
+"""Personal data, and the keys without which nobody reads it."""

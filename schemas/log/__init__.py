@@ -1,0 +1,1 @@
+"""What a record of the log is, whatever it says."""
