@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import httpx
@@ -347,13 +347,19 @@ async def test_ID_13_a_read_with_the_writes_token_sees_the_write(mesh: Mesh) -> 
         assert (await mesh.client.get("/api/auth/session", headers=headers)).status_code == 200
 
 
-async def test_a_token_from_the_future_is_503_with_retry_after(mesh: Mesh) -> None:
+async def test_a_token_that_is_waited_for_in_vain_is_503_with_retry_after(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
     account = await mesh.account()
-    token = "events.identity:0:999999999"
+    token = {"Consistency-Token": "events.identity:0:999999999"}
+
+    async def away(_: object) -> NoReturn:
+        raise WriteUnavailableError
+
     async with api(mesh.settings.model_copy(update={"read_wait_s": 0.2})) as hasty:
-        answer = await hasty.client.get(
-            "/api/auth/session", headers={**account.headers, "Consistency-Token": token}
-        )
+        # Or it is told that the log has no such place.
+        monkeypatch.setattr(hasty.machines.writes, "ends_of", away)
+        answer = await hasty.client.get("/api/auth/session", headers={**account.headers, **token})
     assert problem(answer) == (503, "store_unavailable")
     assert answer.headers["Retry-After"] == "1"
 
