@@ -25,7 +25,7 @@ from processors.reactions.reactor import run_reactor
 from schemas.identity import UserRegistered, user_stream
 from schemas.log.recorded import Recorded
 from tests.api.running import PROCESSES, processes
-from tests.cli.commands import Mesh, commands_on
+from tests.cli.harness.commands import Mesh, commands_on
 from tests.processors.reacting.happening import registered
 from tests.waiting import eventually
 from tests.worlds import World, append_events, world

@@ -17,7 +17,7 @@ from cli.outages import EXIT_TEMPFAIL, outage_line
 from cli.running.prepare import prepare
 from infra.settings import Settings
 from tests.api.running import environment
-from tests.cli.forked import Ended, mesh
+from tests.cli.harness.forked import Ended, mesh
 from tests.worlds import world
 
 ANYBODY = "0b7c1f6e-5d2a-4e0e-9a53-b1f7c0d5a111"

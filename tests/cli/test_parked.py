@@ -14,7 +14,7 @@ from cli.status import mesh_status
 from infra.settings import Settings
 from processors.stores.port import Generation
 from schemas.log.recorded import Record
-from tests.cli.commands import Mesh, commands_on
+from tests.cli.harness.commands import Mesh, commands_on
 from tests.processors.pure import pure_fold
 from tests.processors.replay.shop import BY_NAME, Shop, append, keys_of, listings, shop
 

@@ -15,7 +15,7 @@ from infra.settings import Settings
 from processors.feeding.generations import GenerationStatus, Registered
 from processors.replay.locks import only_replay
 from processors.stores.port import Change, Held
-from tests.cli.commands import Mesh, commands_on
+from tests.cli.harness.commands import Mesh, commands_on
 from tests.processors.replay.shop import Shop, append, listings, shop
 
 

@@ -20,7 +20,7 @@ from processors.feeding.reading import open_log
 from processors.stores.port import Watermark
 from schemas.log.positions import TopicPartition
 from schemas.topics import TOPICS
-from tests.cli.commands import commands_on
+from tests.cli.harness.commands import commands_on
 from tests.partitions import PARTITIONS
 from tests.processors.replay.shop import BY_NAME, Shop, append, listings, shop
 

@@ -15,7 +15,7 @@ from cli import main
 from cli.main import load
 from cli.running.stack import LOGGED
 from infra.settings import Settings
-from tests.cli.forked import mesh
+from tests.cli.harness.forked import mesh
 from tests.cli.test_outages import ADS, ANYBODY, MAPPING, NEEDS, paths
 from tests.house.sources import ROOT
 

@@ -16,7 +16,7 @@ from infra.settings import Settings
 from projections.timers.timers import timers
 from schemas.identity import BanReason, UserBanned, user_stream
 from tests.api.running import processes
-from tests.cli.commands import Mesh, commands_on
+from tests.cli.harness.commands import Mesh, commands_on
 from tests.processors.reacting.happening import registered
 from tests.waiting import eventually
 from tests.worlds import World, append_events, world

@@ -17,7 +17,7 @@ from infra.clients.kafka import ensure_topics
 from infra.settings import Settings
 from infra.vault.vault import Vault, Wrapping
 from schemas.identity import PasswordChanged, UserDeleted
-from tests.cli.commands import Mesh, commands_on
+from tests.cli.harness.commands import Mesh, commands_on
 from tests.infra.vault.vaults import VaultPlace, vault_place
 from tests.stack import local_stack
 from tests.worlds import append_events

@@ -32,8 +32,8 @@ from tests.api.acting.refusing import (
 from tests.api.acting.selling import Seller, path_of, reason_of, token_of
 from tests.api.identity.test_leaving_at_once import had_their_effects
 from tests.api.running import PASSWORD, Account, Mesh, journalled, problem
-from tests.cli.commands import Mesh as Command
-from tests.cli.commands import commands_on
+from tests.cli.harness.commands import Mesh as Command
+from tests.cli.harness.commands import commands_on
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("all_readers")

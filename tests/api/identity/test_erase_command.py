@@ -28,8 +28,8 @@ from infra.clients.opensearch import open_opensearch
 from infra.settings import Settings
 from tests.api.acting.selling import Seller, token_of
 from tests.api.running import Mesh, held_back
-from tests.cli.commands import Mesh as Command
-from tests.cli.commands import commands_on
+from tests.cli.harness.commands import Mesh as Command
+from tests.cli.harness.commands import commands_on
 from tests.stack import session_state
 
 pytestmark = pytest.mark.usefixtures("all_readers")

@@ -22,7 +22,7 @@ from processors.replay.switching import SwitchRefusedError
 from processors.replay.verification import verify
 from processors.stores.port import Generation
 from projections.projection import Projection
-from tests.cli.commands import commands_on
+from tests.cli.harness.commands import commands_on
 from tests.processors.replay.shop import (
     BY_NAME,
     ONE_OF_EACH_STORE,

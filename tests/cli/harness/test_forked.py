@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from typing import Any
 
-from tests.cli.forked import mesh
+from tests.cli.harness.forked import mesh
 
 
 async def test_each_of_many_commands_at_once_is_told_how_it_ended(

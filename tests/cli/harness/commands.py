@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
+import structlog
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from infra.settings import Settings
 
@@ -30,6 +31,18 @@ def commands_on(settings: Settings, monkeypatch: pytest.MonkeyPatch, *modules: o
         module.register(app)  # type: ignore[attr-defined]
 
     async def run(*words: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, list(words))
+        return await asyncio.to_thread(_alone, app, words)
 
     return run
+
+
+def _alone(app: typer.Typer, words: Sequence[str]) -> Result:
+    """What one command says, and nothing that others in this process log meanwhile: the runner
+    takes the standard output of all of them.
+    """
+    before = structlog.get_config()["logger_factory"]
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        return CliRunner().invoke(app, list(words))
+    finally:
+        structlog.configure(logger_factory=before)
