@@ -15,6 +15,7 @@ import pytest
 from infra.settings import Settings
 from processors.stores.rows import plain_row, row_of
 from projections.search import listing_search
+from projections.search.listing_search import ListingDocument
 from projections.searches.listing_moments import (
     LOOKED_BACK,
     MOMENTS_MAX,
@@ -95,19 +96,24 @@ def log() -> list[list[Recorded]]:
     return [history(listing_stream(listing_id), *life) for listing_id, life in lives()]
 
 
-def by_hand(events: list[list[Recorded]], filters: Filters) -> LookedBack:
-    """Every event of every listing, one after another; no rule of ours but the words in the
-    mission: new, a price lower by 3 % than when it was last news, on offer again; each once.
-    """
+News = list[tuple[str, ListingDocument]]  # of one listing: why it is told, and what it is then
+
+
+def by_hand(news: list[News], filters: Filters) -> LookedBack:
+    """What is told of every listing to whoever looks for this; each reason once."""
     found: Counter[str] = Counter()
-    for life in events:
-        found.update(set(_reasons(life, filters)))
+    for told in news:
+        found.update({reason for reason, document in told if wanted([document], filters)})
     return LookedBack(found["new"], found["drop"], found["back"])
 
 
-def _reasons(life: list[Recorded], filters: Filters) -> Iterator[str]:
+def news_of(life: list[Recorded]) -> News:
+    """Of every event of a listing, one after another; no rule of ours but the words in the
+    mission: new, a price lower by 3 % than when it was last news, on offer again.
+    """
+    told: News = []
     if isinstance(life[-1].event, ListingDeleted | ListingHidden):
-        return
+        return told
     document, news = None, None
     for each in life:
         was = document
@@ -115,12 +121,13 @@ def _reasons(life: list[Recorded], filters: Filters) -> Iterator[str]:
         assert document is not None
         if document.status is not ListingStatus.ACTIVE or document.price_minor is None:
             continue
-        told = news
-        reason = _why(each.event, was is not None and was.status == "active", told, document)
-        if reason or (told and told[1] != document.currency):
+        before = news
+        reason = _why(each.event, was is not None and was.status == "active", before, document)
+        if reason or (before and before[1] != document.currency):
             news = (document.price_minor, document.currency)
-        if reason and each.recorded_at >= SINCE and wanted([document], filters):
-            yield reason
+        if reason and each.recorded_at >= SINCE:
+            told.append((reason, document))
+    return told
 
 
 def _why(event: Event, was_active: bool, told, document) -> str:
@@ -161,10 +168,10 @@ def counted(index: httpx.Client, filters: Filters, user_id: str = STRANGER) -> L
 
 
 def test_SE_04_BY_04_a_look_back_equals_a_count_over_the_log(index: httpx.Client) -> None:
-    events, total = log(), Counter[str]()
+    news, total = [news_of(life) for life in log()], Counter[str]()
     for filters in (each for each in some_filters(200) if each.q in BY_HAND):
         found = counted(index, filters)
-        assert found == by_hand(events, filters), filters
+        assert found == by_hand(news, filters), filters
         total += Counter(vars(found))
     assert min(total[name] for name in ("new", "price_drops", "back_on_market")) > 100
 

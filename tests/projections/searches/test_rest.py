@@ -49,7 +49,7 @@ def ads() -> list[ListingDocument]:
 def searches() -> Iterator[Filters]:
     """Some with a place anywhere around, and with makes and models that can't be told."""
     chance = random.Random(11)
-    for filters in some_filters(600):
+    for filters in some_filters(200):
         more: dict[str, Any] = {}
         if chance.random() < 0.4:
             more |= {"lat": chance.uniform(5.5, 8), "lon": chance.uniform(79.5, 81.5)}
