@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -17,6 +18,9 @@ from tests.stack import local_stack, stop_started
 # What `make up` left in this folder are the settings of another mesh.
 _nowhere = tempfile.TemporaryDirectory(prefix="mesh-nowhere-")
 os.environ["MESH_STATE"] = _nowhere.name
+
+# Who ends a run ends its servers, too: the default would leave them behind.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 # On a shared machine the time that one example takes says nothing about it.
 hypothesis_settings.register_profile(

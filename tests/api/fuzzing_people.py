@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from typing import Any, Final
 
@@ -175,6 +175,19 @@ class Shop:
         login = login_of(self.people["seller"])
         bodies = {"change_password": {"new_password": [NEW_PASSWORD]}}
         return Run(LEAVING, sorted(LAST_DEEDS), login, self.guest, bodies=bodies, fresh=True)
+
+
+def shared_out(runs: Sequence[Run]) -> list[Run]:
+    """Each operation asked as one role alone: of those for whom there is something that it may be
+    about, the one that has the least to ask.
+    """
+    shares: dict[str, list[str]] = {each.role: [] for each in runs}
+    for operation_id in sorted({name for each in runs for name in each.operations}):
+        able = [each for each in runs if operation_id in each.operations]
+        having = [each for each in able if operation_id in each.paths]
+        least = min(having or able, key=lambda each: len(shares[each.role]))
+        shares[least.role].append(operation_id)
+    return [replace(each, operations=shares[each.role]) for each in runs]
 
 
 OTHERS: Final = "others"
