@@ -95,7 +95,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-async def test_no_spelling_of_our_own_network_is_asked(spelling: str) -> None:
+async def test_V1_3_6_no_spelling_of_our_own_network_is_asked(spelling: str) -> None:
     async with tripwire() as wire:
         fetcher = Fetcher(ports=frozenset({wire.port, 80, 443}))
         with pytest.raises((AddressRefusedError, FetchFailedError)):
@@ -171,7 +171,7 @@ class Names:
         return self.answers[min(self.asked, len(self.answers)) - 1]
 
 
-async def test_a_name_that_means_another_address_a_moment_later_is_asked_once(
+async def test_V1_3_6_a_name_that_means_another_address_a_moment_later_is_asked_once(
     network: Network,
 ) -> None:
     names = Names([PUBLIC], ["127.0.0.1"])
@@ -252,7 +252,7 @@ async def test_no_proxy_of_the_environment_is_asked(monkeypatch: pytest.MonkeyPa
         "file:///etc/passwd",
     ],
 )
-async def test_a_redirect_to_us_is_not_followed(status: str, target: str) -> None:
+async def test_V1_3_6_V15_3_2_a_redirect_to_us_is_not_followed(status: str, target: str) -> None:
     async with tripwire() as wire:
         location = f"Location: {target.format(port=wire.port)}"
         async with web(answering(status, location)) as host:
@@ -278,7 +278,7 @@ async def test_a_few_redirects_are_followed() -> None:
     assert await redirecting(REDIRECTS_MAX) == b"here"
 
 
-async def test_more_redirects_than_a_few_are_not() -> None:
+async def test_V15_3_2_more_redirects_than_a_few_are_not_followed() -> None:
     with pytest.raises(FetchRefusedError):
         await redirecting(REDIRECTS_MAX + 1)
 

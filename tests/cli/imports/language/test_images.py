@@ -87,7 +87,7 @@ def test_more_pictures_than_a_listing_may_have_refuse_the_row_or_the_first_are_t
         ("{}", "images.columns"),
         ("{columns: []}", "images.columns"),
         ("{columns: [p, p]}", "names a column twice"),
-        ("{columns: p, seperator: '|'}", "images.seperator"),
+        ("{columns: p, sep: '|'}", "images.sep"),
         ("{columns: p, separator: ''}", "images.separator"),
         ("{columns: p, more: some}", "images.more"),
         (f"{{columns: [{', '.join(f'p{each}' for each in range(16))}]}}", "images.columns"),
