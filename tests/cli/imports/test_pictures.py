@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from cli.imports.checking import check_import
 from cli.imports.files.rows import Row
-from cli.imports.job import _listing
+from cli.imports.job import Job, _listing
 from cli.imports.outcomes import Outcome, Refusal
 from cli.imports.pictures import Over, Pictures, picture_id_of
 from cli.imports.translate import Translator
@@ -16,7 +19,7 @@ from cli.imports.updating import Updater
 from infra.vault.vault import PersonKey
 from producers.media import media
 from schemas.listings import MarkSold, SetListingImages, seller_account
-from schemas.log.messages import Role
+from schemas.log.messages import Market, Role
 from schemas.log.recorded import CommandEnvelope
 from schemas.media import FailureReason, FetchMedia, RecordFailed
 from tests.cli.imports.reading import NOON, order, small
@@ -177,7 +180,6 @@ def test_a_picture_that_never_can_be_had_is_not_asked_for_again(shop: Gallery) -
 
 
 def _without(page: Any, key: str) -> Any:
-    from dataclasses import replace
 
     return replace(page, image_ids=tuple(each for each in page.image_ids if each != key))
 
@@ -202,3 +204,17 @@ def test_the_last_command_of_a_row_is_about_its_listing(shop: Gallery) -> None:
     """By it the report tells which listing a row has become."""
     for sent in (commands_of(shop.found[0]), shop.run(C, A)):
         assert isinstance(sent[-1].command, SetListingImages)
+
+
+def test_a_check_shows_what_would_be_fetched_and_fetches_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "cars.csv"
+    names = [*CELLS, "p"]
+    rows = [{**CELLS, "id": "1", "p": f"{B} {A}"}, {**CELLS, "id": "2", "p": "car.jpg"}]
+    lines = [",".join(names), *(",".join(row[name] for name in names) for row in rows)]
+    file.write_text("\n".join((*lines, "")), "utf-8")
+    checked = check_import(Job(file, MAPPING, Market.EXOTICS, SELLER, anyway=True), show=2)
+    assert [each.images for each in checked.shown] == [(B, A), ()]
+    assert [each.as_json("acceptable").get("images") for each in checked.shown] == [[B, A], None]
+    refusal = checked.shown[1].outcome.refusal
+    assert refusal is not None
+    assert refusal.reason == "not_an_address"
