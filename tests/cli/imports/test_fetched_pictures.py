@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from click.testing import Result
 from PIL import Image
 
 import cli.pictures
@@ -86,6 +88,12 @@ class Shop:
 
     async def imported(self, source: str, *rows: Sequence[str], update: bool = False) -> Any:
         """The summary of an import of cars, each a list of its pictures."""
+        done = await self.run(source, *rows, more=["--update"] if update else [])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    async def run(self, source: str, *rows: Sequence[str], more: Sequence[str]) -> Result:
+        """An import, however it ends."""
         lines = ["id,make,model,year,price,km,first,others"]
         for number, names in enumerate(rows):
             first, *others = [*map(self.dealer.at, names), ""]
@@ -96,9 +104,7 @@ class Shop:
         mapping.write_text(MAPPING.replace("SOURCE", source), "utf-8")
         report = self.folder / f"{source}.jsonl"
         words = ["import", str(file), "--mapping", str(mapping), "--report", str(report), "--json"]
-        done = await self.mesh(*words, *(["--update"] if update else []))
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
+        return await self.mesh(*words, *more)
 
     async def shows(self, source: str, *colors: Sequence[str]) -> bool:
         """Whether the listings of a source show these pictures, drawn, in this order."""
@@ -199,6 +205,17 @@ async def test_an_update_follows_the_file(shop: Shop) -> None:
     await eventually(lambda: deleted(shop, "change"))
     await shop.imported("change", ["green", "blue", "red"], update=True)
     await eventually(lambda: shop.shows("change", ["green", "blue", "red"]))
+
+
+async def test_a_persons_pictures_are_theirs_and_of_nobody_there_are_none(shop: Shop) -> None:
+    person = uuid4()
+    nobody = await shop.run("person", ["red"], more=["--seller", str(person)])
+    assert (nobody.exit_code, "has no account" in nobody.output) == (2, True)
+    await Vault(shop.made.pool, shop.made.settings).new_person(person, "ab" * 32)
+    done = await shop.run("person", ["red"], more=["--seller", str(person)])
+    assert done.exit_code == 0, done.output
+    owner = "SELECT user_id FROM reads.media_files WHERE user_id = $1 AND status = 'processed'"
+    assert await eventually(lambda: shop.made.pool.fetchval(owner, str(person))) == str(person)
 
 
 async def deleted(shop: Shop, source: str) -> bool:
