@@ -17,7 +17,7 @@ import typer
 from cli.ids import an_id
 from cli.imports.checking import ACCEPTED, Checked, check_import
 from cli.imports.files.rows import TableError
-from cli.imports.job import Job, LooksWrongError, Summary, run_import
+from cli.imports.job import Job, LooksWrongError, NoAccountError, Summary, run_import
 from cli.imports.language.mapping_file import MappingError, load_mapping
 from cli.imports.preview import table_of
 from cli.imports.sending.report_place import (
@@ -129,7 +129,7 @@ def _telling_what_ends_it() -> Iterator[None]:
     """Whatever ends an import early is told without a traceback, and by the exit code."""
     try:
         yield
-    except (MappingError, TableError) as error:
+    except (MappingError, TableError, NoAccountError) as error:
         _end(str(error), EXIT_USAGE)
     except LooksWrongError as error:
         cure = "Nothing was sent. Mend the mapping, or say --anyway."

@@ -46,6 +46,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.running.probe": ("probe",),
     "cli.people": ("grant-role",),
     "cli.seller_account": ("seller-account",),
+    "cli.pictures": ("pictures",),
     "cli.parked": ("parked",),
     "cli.effects": ("effects",),
     "cli.timers": ("timers",),

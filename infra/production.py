@@ -41,6 +41,11 @@ def faults(settings: Settings) -> Iterator[Fault]:
         yield "LOG_LEVEL", "is debug: use info"
     if settings.access_token_s > ACCESS_TOKEN_S_MAX:
         yield "ACCESS_TOKEN_S", "is more than 7 days: a lost token would open for too long"
+    if settings.fetch_allowed:
+        yield (
+            "FETCH_ALLOWED",
+            "names hosts of our own network: whoever lists pictures would reach them",
+        )
     for name in type(settings).model_fields:
         if name.startswith("limit_") and getattr(settings, name) == "off":
             yield name.upper(), "is off: name a limit"

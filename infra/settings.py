@@ -28,6 +28,9 @@ LIMIT_FORM = r"^(off|[1-9]\d{0,5} per ([1-9]\d{0,3} )?(second|minute|hour|day)s?
 # How mail domains are listed: `cs.uni.edu,*.ac.lk`.
 _DOMAIN = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*"
 DOMAINS_FORM = rf"^({_DOMAIN}(, ?{_DOMAIN})*)?$"
+# How hosts are listed: `127.0.0.1:8080,pictures.test:80`.
+_HOST = r"[a-z0-9.:-]+:\d{1,5}"
+HOSTS_FORM = rf"^({_HOST}(, ?{_HOST})*)?$"
 
 
 class SettingsError(Exception):
@@ -197,6 +200,11 @@ class Settings(BaseSettings):
     storage_per_person_mb: int = Field(
         default=5_120, ge=1, description="MiB of pictures, as sent, that one person may have"
     )
+    fetch_allowed: str = Field(
+        default="",
+        pattern=HOSTS_FORM,
+        description="hosts of our own network that pictures may be fetched from: host:port[,host:port]",
+    )
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
     session_timeout_ms: int = Field(
         default=10_000,
@@ -229,6 +237,11 @@ class Settings(BaseSettings):
             message = "SMTP_SECURITY must be starttls or tls: mails hold links that are secrets"
             raise ValueError(message)
         return self
+
+    @property
+    def fetch_exempt(self) -> frozenset[str]:
+        """The hosts of FETCH_ALLOWED, each with its port."""
+        return frozenset(filter(None, self.fetch_allowed.replace(" ", "").split(",")))
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -18,6 +18,7 @@ from schemas.media import (
     DeleteMedia,
     DeleteUnused,
     FailureReason,
+    FetchMedia,
     KeepMedia,
     MarkUnused,
     MediaBegun,
@@ -31,7 +32,9 @@ from schemas.media import (
     MediaPutOff,
     MediaRetried,
     MediaUploaded,
+    MediaWanted,
     RecordFailed,
+    RecordFetched,
     RecordProcessed,
     RecordTryFailed,
     RetryDrawing,
@@ -40,12 +43,27 @@ from schemas.media import (
 )
 
 PAUSE_FIRST = timedelta(seconds=2)  # doubled after each try
+# Between tries to fetch: whoever keeps the picture may be down for a while.
+FETCH_PAUSES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=2))
 UNUSED_WAIT = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Unknown:
     """Nothing has happened yet."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The original is to be fetched; the try of this number is under way, or went wrong and the next
+    waits for its time.
+    """
+
+    owner_id: UUID
+    subject: str | None
+    address_sealed: str
+    attempt: int
+    put_off: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +121,7 @@ class Deleted:
     owner_id: UUID
 
 
-Unfinished: TypeAlias = Waiting | Drawing | PutOff
+Unfinished: TypeAlias = Wanted | Waiting | Drawing | PutOff
 Media: TypeAlias = Unknown | Unfinished | Processed | Failed | Deleted
 
 
@@ -112,6 +130,8 @@ def decide(command: MediaCommand, media: Media) -> Sequence[MediaEvent]:
     match command:
         case UploadMedia():
             return upload(command, media)
+        case FetchMedia() | RecordFetched():
+            return fetch(command, media)
         case BeginDrawing():
             return begin(command, media)
         case RecordTryFailed():
@@ -151,6 +171,48 @@ def upload(command: UploadMedia, media: Media) -> Sequence[MediaEvent]:
     ]
 
 
+def fetch(command: FetchMedia | RecordFetched, media: Media) -> Sequence[MediaEvent]:
+    """An original of one's own, from elsewhere. Once it is here, it is an upload like any other."""
+    if isinstance(command, RecordFetched):
+        return record_fetched(command, media)
+    if not isinstance(media, Unknown):
+        raise Rejected("media_exists")
+    if command.asked_by != str(command.owner_id):
+        raise Rejected("not_owner", 403)
+    wanted = Wanted(command.owner_id, command.subject, command.address_sealed, 1)
+    return [_wanted(command, wanted)]
+
+
+def _wanted(command: FetchMedia | RetryDrawing, media: Wanted) -> MediaWanted:
+    return MediaWanted(
+        media_id=command.media_id,
+        owner_id=media.owner_id,
+        subject=media.subject,
+        address_sealed=media.address_sealed,
+        attempt=media.attempt,
+        wanted_at=command.asked_at,
+    )
+
+
+def record_fetched(command: RecordFetched, media: Media) -> Sequence[MediaEvent]:
+    """What is over, or fetched already, stays so."""
+    _require_ours(command, media)
+    if not isinstance(media, Wanted):
+        return []
+    _refuse_elsewhere([command.original], media.owner_id, command.media_id)
+    return [
+        MediaUploaded(
+            media_id=command.media_id,
+            owner_id=media.owner_id,
+            subject=media.subject,
+            media_type=command.media_type,
+            size=command.size,
+            original=command.original,
+            uploaded_at=command.asked_at,
+        )
+    ]
+
+
 def begin(command: BeginDrawing, media: Media) -> Sequence[MediaEvent]:
     """The try that is waited for, once."""
     _require_ours(command, media)
@@ -170,10 +232,15 @@ def begin(command: BeginDrawing, media: Media) -> Sequence[MediaEvent]:
 def record_try_failed(command: RecordTryFailed, media: Media) -> Sequence[MediaEvent]:
     """Another try is made after a pause; after the last one it has failed."""
     _require_ours(command, media)
-    if not isinstance(media, Waiting | Drawing) or media.attempt != command.attempt:
-        return []
-    if command.attempt >= TRIES_MAX:
-        return [_failed(command, media, FailureReason.GAVE_UP)]
+    match media:
+        case Wanted(put_off=False) if media.attempt == command.attempt:
+            last, reason = len(FETCH_PAUSES) + 1, FailureReason.NOT_FETCHED
+        case Waiting() | Drawing() if media.attempt == command.attempt:
+            last, reason = TRIES_MAX, FailureReason.GAVE_UP
+        case _:
+            return []
+    if command.attempt >= last:
+        return [_failed(command, media, reason)]
     return [
         MediaPutOff(
             media_id=command.media_id,
@@ -181,14 +248,23 @@ def record_try_failed(command: RecordTryFailed, media: Media) -> Sequence[MediaE
             subject=media.subject,
             attempt=command.attempt,
             put_off_at=command.asked_at,
-            until=command.asked_at + PAUSE_FIRST * 2 ** (command.attempt - 1),
+            until=command.asked_at + _pause(media),
         )
     ]
+
+
+def _pause(media: Wanted | Waiting | Drawing) -> timedelta:
+    if isinstance(media, Wanted):
+        return FETCH_PAUSES[media.attempt - 1]
+    pause: timedelta = PAUSE_FIRST * 2 ** (media.attempt - 1)
+    return pause
 
 
 def retry(command: RetryDrawing, media: Media) -> Sequence[MediaEvent]:
     """Only what was put off."""
     _require_ours(command, media)
+    if isinstance(media, Wanted) and media.put_off:
+        return [_wanted(command, replace(media, attempt=media.attempt + 1))]
     if not isinstance(media, PutOff):
         return []
     return [
@@ -209,7 +285,7 @@ def record_processed(command: RecordProcessed, media: Media) -> Sequence[MediaEv
     match media:
         case Unknown():
             raise Rejected("media_unknown", 404)
-        case Processed() | Deleted():
+        case Wanted() | Processed() | Deleted():
             return []
         case Waiting() | Drawing() | PutOff() | Failed():
             keys = [each.key for each in command.variants]
@@ -235,7 +311,7 @@ def record_failed(command: RecordFailed, media: Media) -> Sequence[MediaEvent]:
             raise Rejected("media_unknown", 404)
         case Processed() | Failed() | Deleted():
             return []
-        case Waiting() | Drawing() | PutOff():
+        case Wanted() | Waiting() | Drawing() | PutOff():
             return [_failed(command, media, command.reason)]
         case _:
             assert_never(media)
@@ -258,7 +334,7 @@ def delete(command: DeleteMedia, media: Media) -> Sequence[MediaEvent]:
     match media:
         case Unknown():
             raise Rejected("media_unknown", 404)
-        case Waiting() | Drawing() | PutOff() | Processed() | Failed() | Deleted():
+        case Wanted() | Waiting() | Drawing() | PutOff() | Processed() | Failed() | Deleted():
             own = command.asked_by == str(media.owner_id)
             if not own and command.asked_role is not Role.SYSTEM:
                 # Others may not even learn that there is one.
@@ -302,14 +378,12 @@ def tidy(command: MarkUnused | KeepMedia | DeleteUnused, media: Media) -> Sequen
 def evolve(media: Media, event: MediaEvent) -> Media:
     """The upload after the event."""
     match event:
-        case MediaUploaded(owner_id=owner_id, subject=subject, original=original):
-            return Waiting(owner_id, subject, original, 1)
+        case MediaWanted() | MediaUploaded() | MediaRetried():
+            return _waiting(event)
         case MediaBegun():
             return _now(Drawing, media, event)
         case MediaPutOff():
             return _now(PutOff, media, event)
-        case MediaRetried(owner_id=owner_id, subject=subject, original=original):
-            return Waiting(owner_id, subject, original, event.attempt)
         case MediaProcessed(owner_id=owner_id, subject=subject):
             return Processed(owner_id, subject)
         case MediaFailed(owner_id=owner_id, subject=subject):
@@ -324,7 +398,22 @@ def evolve(media: Media, event: MediaEvent) -> Media:
             assert_never(event)
 
 
+def _waiting(event: MediaWanted | MediaUploaded | MediaRetried) -> Wanted | Waiting:
+    owner_id, subject = event.owner_id, event.subject
+    match event:
+        case MediaWanted(address_sealed=address_sealed, attempt=attempt):
+            return Wanted(owner_id, subject, address_sealed, attempt)
+        case MediaUploaded(original=original):
+            return Waiting(owner_id, subject, original, 1)
+        case MediaRetried(original=original, attempt=attempt):
+            return Waiting(owner_id, subject, original, attempt)
+        case _:
+            assert_never(event)
+
+
 def _now(state: type[Drawing | PutOff], media: Media, event: MediaBegun | MediaPutOff) -> Media:
+    if isinstance(media, Wanted) and state is PutOff:
+        return replace(media, put_off=True)
     if not isinstance(media, Waiting | Drawing | PutOff):
         return media
     return state(event.owner_id, event.subject, media.original, event.attempt)

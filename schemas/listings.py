@@ -130,6 +130,13 @@ class ReorderListingImages(_ListingCommand):
     media_ids: Annotated[tuple[UUID, ...], Field(max_length=IMAGES_MAX)]
 
 
+class SetListingImages(_ListingCommand):
+    """Show these uploads, which are for this listing, in this order, and no others."""
+
+    kind: Literal["listing.set_images"] = "listing.set_images"
+    media_ids: Annotated[tuple[UUID, ...], Field(max_length=IMAGES_MAX)]
+
+
 class RemoveListingImage(_ListingCommand):
     """Show this image no more."""
 
@@ -176,6 +183,7 @@ ListingCommand: TypeAlias = (
     | DeleteListing
     | AddListingImages
     | ReorderListingImages
+    | SetListingImages
     | RemoveListingImage
     | DrawListingImage
     | FailListingImage

@@ -56,9 +56,11 @@ class FailureReason(StrEnum):
     """Why there are no variants of an upload."""
 
     UNREADABLE = "unreadable"  # its bytes are no picture that can be drawn
-    TOO_LARGE = "too_large"  # it has more pixels than are drawn
+    TOO_LARGE = "too_large"  # it has more pixels than are drawn, or more bytes than are taken
     ORIGINAL_MISSING = "original_missing"  # the object store has lost it
     GAVE_UP = "gave_up"  # every attempt failed for reasons of ours
+    ADDRESS_REFUSED = "address_refused"  # it leads to where nothing is fetched from
+    NOT_FETCHED = "not_fetched"  # it could not be had from its address, at any try
 
 
 class Variant(BaseModel):
@@ -140,6 +142,24 @@ class UploadMedia(_MediaCommand):
     filename_sealed: Sealed | None = None
 
 
+class FetchMedia(_MediaCommand):
+    """Fetch an original from an address and take it into the books."""
+
+    kind: Literal["media.fetch"] = "media.fetch"
+    owner_id: UUID
+    address_sealed: Sealed
+    subject: Subject | None = None
+
+
+class RecordFetched(_MediaCommand):
+    """The original has been fetched, and is in the object store."""
+
+    kind: Literal["media.record_fetched"] = "media.record_fetched"
+    media_type: MediaType
+    size: Annotated[int, Field(ge=1, le=ORIGINAL_BYTES_MAX)]
+    original: OriginalKey
+
+
 class BeginDrawing(_MediaCommand):
     """A try is under way."""
 
@@ -200,6 +220,8 @@ class DeleteUnused(_MediaCommand):
 
 MediaCommand: TypeAlias = (
     UploadMedia
+    | FetchMedia
+    | RecordFetched
     | BeginDrawing
     | RecordTryFailed
     | RetryDrawing
@@ -218,6 +240,17 @@ class _MediaEvent(Event):
     media_id: UUID
     owner_id: UUID
     subject: Subject | None = None
+
+
+class MediaWanted(_MediaEvent):
+    """Somebody's original lies at an address and waits to be fetched; `attempt` is the number of the
+    try that is to come.
+    """
+
+    kind: Literal["media.wanted"] = "media.wanted"
+    address_sealed: str
+    attempt: int
+    wanted_at: AwareDatetime
 
 
 class MediaUploaded(_MediaEvent):
@@ -296,7 +329,8 @@ class MediaDeleted(_MediaEvent):
 
 
 MediaEvent: TypeAlias = (
-    MediaUploaded
+    MediaWanted
+    | MediaUploaded
     | MediaBegun
     | MediaPutOff
     | MediaRetried

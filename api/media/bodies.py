@@ -59,9 +59,11 @@ class QueueAnswer(BaseModel):
 
 FAILURES = {
     FailureReason.UNREADABLE: "It is no picture that can be read: send a JPEG, PNG or WebP",
-    FailureReason.TOO_LARGE: "It has too many pixels: make it smaller and send it again",
+    FailureReason.TOO_LARGE: "It has too many pixels or bytes: make it smaller and send it again",
     FailureReason.ORIGINAL_MISSING: "It was lost here: send it again",
     FailureReason.GAVE_UP: "It could not be drawn here: send it again",
+    FailureReason.ADDRESS_REFUSED: "Its address leads to where nothing is fetched from: send the file",
+    FailureReason.NOT_FETCHED: "It could not be had from its address: send the file",
 }
 
 SENT: dict[str, Any] = {

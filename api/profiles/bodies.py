@@ -79,7 +79,17 @@ PREFERENCES = {
     "show_phone": True,
     "show_email": False,
 }
-STATS = {"id": USER_ID, "listings": 7, "active": 3, "sold": 2, "views": 1480, "reviews": 4}
+STATS = {
+    "id": USER_ID,
+    "listings": 7,
+    "active": 3,
+    "sold": 2,
+    "views": 1480,
+    "favorites": 12,
+    "reviews": 4,
+    "response_rate": 0.93,
+    "response_minutes": 42,
+}
 
 
 class ProfileChanges(Body):
@@ -190,8 +200,9 @@ class PreferencesAnswer(BaseModel):
 
 
 class StatsAnswer(BaseModel):
-    """A person's figures: listings created ever, on offer now, sold ever, views of all, and the
-    reviews that stand about them.
+    """A person's figures: listings created ever, on offer now, sold ever, views of all, by how many
+    each is kept in mind now, all together, the reviews that stand about the person, and how they answer
+    those who ask, as on a seller's page.
     """
 
     id: UUID
@@ -199,4 +210,7 @@ class StatsAnswer(BaseModel):
     active: int
     sold: int
     views: int
+    favorites: int
     reviews: int
+    response_rate: float | None
+    response_minutes: int | None

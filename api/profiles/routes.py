@@ -48,6 +48,7 @@ from api.wire.forms import cleared, stated
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import ok
 from infra.vault.vault import PersonKey
+from projections.favorites.favorites import favorites
 from projections.identity.users import users
 from projections.listings.listing_page import listing_page
 from projections.listings.listing_views import listing_views
@@ -66,7 +67,9 @@ from schemas.profiles import (
 ONE = "/api/users/{user_id:uuid}"
 PROFILES = CaughtUp(users, user_profiles.user_profiles, user_preferences)
 SELLER_PROFILES = CaughtUp(users, seller_profiles.seller_profiles, conversations.conversations)
-FIGURES = CaughtUp(users, listing_page, listing_views, reviews)
+FIGURES = CaughtUp(
+    users, listing_page, listing_views, favorites, reviews, conversations.conversations
+)
 
 _WRITE_PROBLEMS = problem_responses(400, 401, 403, 409, 410, 412, 415, 428)
 
@@ -148,13 +151,11 @@ async def read_seller(user_id: UUID, request: Request, mesh: Mesh, caller: Maybe
         raise Problem(404, "not_a_seller", "This person does not sell")
     key = await key_of(mesh, user_id)
     own = is_own(caller, user_id)
-    responses = await conversations.responses_of(mesh.postgres, row["key"], datetime.now(UTC))
     body = {
         "id": row["key"],
         "business_name": _text(key, row, "business_name"),
         **{name: row[name] for name in ("rating", "review_count", "verified", "created_at")},
-        "response_rate": responses.rate,
-        "response_minutes": _minutes(responses.median_s),
+        **await _responses(mesh, user_id),
     }
     if own:
         body["version"] = row["version"]
@@ -206,7 +207,7 @@ async def read_user_stats(
     await FIGURES.wait(request)
     visible(await seller_profiles.by_id(mesh.postgres, str(user_id)), user_id, caller)
     found = await user_stats.of_seller(mesh.postgres, str(user_id))
-    return versioned({"id": user_id, **asdict(found)}, None)
+    return versioned({"id": user_id, **asdict(found), **await _responses(mesh, user_id)}, None)
 
 
 async def own_key(mesh: Machines, caller: Caller, user_id: UUID) -> PersonKey:
@@ -220,6 +221,12 @@ def _sealed(key: PersonKey, stated: Mapping[str, str]) -> dict[str, SealedText]:
         name: SealedText(text=key.seal(name, text), mark=key.mark(name, text))
         for name, text in stated.items()
     }
+
+
+async def _responses(mesh: Machines, user_id: UUID) -> dict[str, float | int | None]:
+    """How a seller answers those who ask."""
+    found = await conversations.responses_of(mesh.postgres, str(user_id), datetime.now(UTC))
+    return {"response_rate": found.rate, "response_minutes": _minutes(found.median_s)}
 
 
 def _minutes(seconds: float | None) -> int | None:

@@ -54,7 +54,7 @@ def check_import(job: Job, show: int = 0) -> Checked:
             outcome = _outcome(row.number, row.line, found)
             note(outcome)
             if tally.read <= show:
-                shown.append(Shown(outcome, _fields(found)))
+                shown.append(Shown(outcome, _fields(found), translator.addresses))
     return Checked(tally, suspicions, shown)
 
 

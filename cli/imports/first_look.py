@@ -59,7 +59,12 @@ def suspicions(path: Path, mapping: Mapping) -> list[str]:
     found = [*_unfilled(mapping), *_in_disguise(path, mapping.file.encoding)]
     with open_table(path, mapping.file) as table:
         rows = list(_first(iter(table)))
-    return [*found, *_unreadable(rows, path, mapping), *_columns(rows, mapping)]
+    return [
+        *found,
+        *_unreadable(rows, path, mapping),
+        *_columns(rows, mapping),
+        *_addresses(rows, mapping),
+    ]
 
 
 def _unfilled(mapping: Mapping) -> Iterator[str]:
@@ -110,9 +115,28 @@ def _unreadable(rows: list[Row], path: Path, mapping: Mapping) -> Iterator[str]:
     yield f"{len(bad)} of the first {len(rows)} rows can't be read: {bad[0].detail}. {hint}".strip()
 
 
-def _columns(rows: list[Row], mapping: Mapping) -> Iterator[str]:
+def _readable(rows: list[Row], mapping: Mapping) -> list[Cells]:
     made = [with_made(mapping.columns, row.cells) for row in rows if row.refusal is None]
-    readable = [cells for cells, refusal in made if refusal is None]
+    return [cells for cells, refusal in made if refusal is None]
+
+
+def _addresses(rows: list[Row], mapping: Mapping) -> Iterator[str]:
+    """What looks wrong about the columns of pictures: most rows that have some would be refused."""
+    if (images := mapping.images) is None:
+        return
+    with_some, why = 0, list[str]()
+    for cells in _readable(rows, mapping):
+        try:
+            with_some += bool(images.addresses(cells))
+        except RefusedError as error:
+            why.append(error.refusal.detail)
+    if len(why) > with_some:
+        counted = f"{len(why)} of the first {len(why) + with_some} rows with pictures"
+        yield f"{counted} would be refused for them, as {why[0]}"
+
+
+def _columns(rows: list[Row], mapping: Mapping) -> Iterator[str]:
+    readable = _readable(rows, mapping)
     numbers = (
         (name, leaf)
         for name, rule in mapping.fields.items()

@@ -6,14 +6,14 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import uuid_utils
 
@@ -27,17 +27,23 @@ from cli.imports.files.rows import Row, Rows, TableError
 from cli.imports.files.table import count_lines, open_table
 from cli.imports.first_look import suspicions
 from cli.imports.language.mapping import Mapping
-from cli.imports.outcomes import Outcome
+from cli.imports.outcomes import Outcome, Refusal
+from cli.imports.pictures import Over, Pictures, over_of
 from cli.imports.sending.progress import Progress, showing_progress
 from cli.imports.sending.report import Report, Tally, open_report
 from cli.imports.sending.searchable import wait_until_searchable
-from cli.imports.sending.sending import Limits, NoAnswerError, Sender
+from cli.imports.sending.sending import Limits, NoAnswerError, Sender, Translate, Translated
 from cli.imports.translate import Order, Translator, missing_columns
 from cli.imports.updating import Updater, listings_of
+from infra.clients.postgres import open_pool
 from infra.process import run_command
 from infra.settings import Settings
+from infra.vault.vault import PersonErasedError, Vault, VaultUnavailableError
+from schemas.listings import seller_account
 from schemas.log.messages import Market
 from schemas.log.positions import format_token
+
+T = TypeVar("T")
 
 _START_RETRY_S = 0.5
 
@@ -55,6 +61,10 @@ class Job:
     limit: int | None = None  # only so many rows
     anyway: bool = False  # though most of the file looks wrong
     update: bool = False  # change what is there, and withdraw what the file lacks
+
+
+class NoAccountError(Exception):
+    """Whose listings they shall be has no account that pictures could belong to."""
 
 
 class LooksWrongError(Exception):
@@ -147,8 +157,9 @@ async def _import(
     async with _gateway(settings, limits) as gateway:
         sender = Sender(gateway.send, noted, limits)
         rows, translator = islice(table, job.limit), Translator(order)
-        updater = await _updater(settings, job, translator) if job.update else None
-        translate = updater.translate if updater is not None else translator.translate
+        pictures = await _pictures(settings, job, order) if job.mapping.images else None
+        updater = await _updater(settings, job, translator, pictures) if job.update else None
+        translate = updater.translate if updater is not None else _listing(translator, pictures)
         noted.tally.read = await sender.run(rows, translate)
         held_back = None
         if updater is not None:
@@ -164,12 +175,55 @@ async def _import(
     return Summary(noted.tally, seconds, report, token, searchable_s, changes, held_back)
 
 
-async def _updater(settings: Settings, job: Job, translator: Translator) -> Updater:
+def _listing(translator: Translator, pictures: Pictures | None) -> Translate:
+    """A row's translation where nothing is looked at that is there already."""
+
+    def translate(row: Row) -> Translated:
+        found = translator.translate(row)
+        if isinstance(found, Refusal) or pictures is None or translator.listing_id is None:
+            return found
+        return (found, *pictures.of_new(translator.listing_id, translator.addresses))
+
+    return translate
+
+
+async def _pictures(settings: Settings, job: Job, order: Order) -> Pictures:
+    """In the name of whose account they are fetched; raises NoAccountError, NoAnswerError."""
+    account = seller_account(job.seller_id)
+    is_person = str(account) == job.seller_id
+    try:
+        async with await open_pool(settings, size_min=0, size_max=1) as pool:
+            vault = Vault(pool, settings)
+            # A source has an account's id whether or not anybody has registered it.
+            key = await (vault.person(account) if is_person else vault.new_person(account, ""))
+        over = (
+            await _read(settings, lambda reads: over_of(reads, account)) if job.update else Over()
+        )
+    except PersonErasedError:
+        key = None
+    except VaultUnavailableError as error:
+        message = "the vault can't be reached"
+        raise NoAnswerError(message) from error
+    if key is None:
+        message = f"{job.seller_id} has no account, and pictures belong to one"
+        raise NoAccountError(message)
+    return Pictures(order, key, over)
+
+
+async def _updater(
+    settings: Settings, job: Job, translator: Translator, pictures: Pictures | None
+) -> Updater:
     """With what is there of this seller; raises NoAnswerError."""
+    known = await _read(settings, lambda reads: listings_of(reads, job.seller_id))
+    return Updater(translator, known, pictures)
+
+
+async def _read(settings: Settings, ask: Callable[[Database], Awaitable[T]]) -> T:
+    """What a read model tells; raises NoAnswerError."""
     database = Database(settings)
     await database.open()
     try:
-        return Updater(translator, await listings_of(database, job.seller_id))
+        return await ask(database)
     except StoreUnavailableError as error:
         message = "what is listed can't be read"
         raise NoAnswerError(message) from error

@@ -31,6 +31,8 @@ class Unread(StrEnum):
     NOT_A_PLACE = "not_a_place"
     NOT_A_DATE = "not_a_date"
     NO_MATCH = "no_match"
+    NOT_AN_ADDRESS = "not_an_address"
+    TOO_MANY_IMAGES = "too_many_images"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Shown:
 
     outcome: Outcome
     fields: VehicleFields | None
+    images: tuple[str, ...] = ()  # the addresses of its pictures, in their order
 
     def as_json(self, accepted: str) -> dict[str, Any]:
         """The row as `--json` prints it, with every field that it states."""
@@ -33,6 +34,8 @@ class Shown:
             "listing_id": outcome.listing_id,
             "fields": self.fields and self.fields.model_dump(mode="json", exclude_none=True),
         }
+        if self.images:
+            told["images"] = list(self.images)
         if refusal is not None:
             told |= {"refused_by": refusal.by.value, "reason": refusal.reason}
             told |= {"column": refusal.column, "detail": printable(refusal.detail)}
@@ -40,7 +43,9 @@ class Shown:
 
 
 def table_of(rows: list[Shown]) -> list[str]:
-    """A line for each row, under a heading; a refused row has its reason below."""
+    """A line for each row, under a heading; below it its pictures' addresses, or of a refused row the
+    reason.
+    """
     if not rows:
         return []
     lines = [dict(zip(COLUMNS, COLUMNS, strict=True)), *(_cells(each) for each in rows)]
@@ -48,6 +53,7 @@ def table_of(rows: list[Shown]) -> list[str]:
     told = [_line(lines[0], widths)]
     for cells, row in zip(lines[1:], rows, strict=True):
         told.append(_line(cells, widths))
+        told += [f"    picture: {printable(each)}" for each in row.images]
         if (refusal := row.outcome.refusal) is not None:
             why = printable(f"refused by {refusal.by}: {refusal.reason}: {refusal.detail}")
             told.append(f"    {why if len(why) <= DETAIL_MAX else why[:DETAIL_MAX] + '…'}")

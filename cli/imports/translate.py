@@ -24,10 +24,17 @@ from cli.imports.language.rules import TemplateRule, chosen, columns_of
 from cli.imports.language.values import compose, value_of
 from cli.imports.language.wording import told_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError
-from schemas.listings import CreateListing, PublishListing, UnpublishListing, UpdateListing
+from schemas.listings import (
+    CreateListing,
+    PublishListing,
+    SetListingImages,
+    UnpublishListing,
+    UpdateListing,
+)
 from schemas.log.messages import Market, Role
 from schemas.log.recorded import CommandEnvelope
 from schemas.log.recorded import value_of as json_of
+from schemas.media import FetchMedia
 from schemas.values.vehicles import VehicleFields
 
 _NAMESPACE = UUID("6f0f4d0b-3f5f-5c1c-9a7e-2f7c1d9d8a11")  # of imported listings, for ever
@@ -38,7 +45,14 @@ _NAMING = frozenset(("jsonl", "xml"))  # formats whose rows name their cells the
 _NO_DEADLINE = datetime(9999, 12, 31, tzinfo=UTC)
 
 
-ListingOrder: TypeAlias = CreateListing | UpdateListing | PublishListing | UnpublishListing
+ImportCommand: TypeAlias = (
+    CreateListing
+    | UpdateListing
+    | PublishListing
+    | UnpublishListing
+    | SetListingImages
+    | FetchMedia
+)
 
 
 @dataclass(frozen=True)
@@ -61,11 +75,12 @@ class Translator:
 
     order: Order
     listing_id: UUID | None = None  # of the row that came last; None where it couldn't be read
+    addresses: tuple[str, ...] = ()  # of its pictures
     _seen: Counter[bytes] = field(default_factory=Counter)
 
     def translate(self, row: Row) -> CommandEnvelope | Refusal:
         """The command for a row, or why there is none."""
-        self.listing_id = None
+        self.listing_id, self.addresses = None, ()
         if row.refusal is not None:
             return row.refusal
         self.listing_id = listing_id = self._listing_id(row.cells)
@@ -74,6 +89,8 @@ class Translator:
         try:
             _reject(mapping, cells, unmade)
             fields = fields_of(mapping, cells)
+            if mapping.images is not None:
+                self.addresses = mapping.images.addresses(cells)
         except RefusedError as error:
             return error.refusal
         return self._envelope(listing_id, fields)
@@ -99,12 +116,15 @@ class Translator:
         )
         # Not the time: the same row asked for tomorrow is the same request.
         content = f"{order.seller_id}{_SEPARATOR}{order.market}".encode() + json_of(fields)
+        if self.addresses:
+            content += _SEPARATOR.join(("", *self.addresses)).encode()
         return enveloped(order, command, content)
 
 
-def enveloped(order: Order, command: ListingOrder, content: bytes) -> CommandEnvelope:
-    """The command on its way; its id follows from its listing and from what is asked."""
-    command_id = str(uuid5(command.listing_id, sha256(content).hexdigest()))
+def enveloped(order: Order, command: ImportCommand, content: bytes) -> CommandEnvelope:
+    """The command on its way; its id follows from what it is about and from what is asked."""
+    about = UUID(command.stream_id.partition("/")[2])
+    command_id = str(uuid5(about, sha256(content).hexdigest()))
     return CommandEnvelope(
         command=command,
         command_id=command_id,

@@ -16,6 +16,7 @@ from uuid import UUID
 from api.backends.database import Database
 from cli.imports.files.rows import Row
 from cli.imports.outcomes import Outcome, Refusal, RefusedBy
+from cli.imports.pictures import Pictures
 from cli.imports.sending.sending import Translated
 from cli.imports.translate import Translator, enveloped
 from projections.vehicle_columns import changed_columns, stated_columns
@@ -79,6 +80,7 @@ class Updater:
 
     translator: Translator
     known: Known
+    pictures: Pictures | None = None  # None where the mapping says nothing of any
     counts: Counter[str] = field(default_factory=Counter)
     _met: set[str] = field(default_factory=set)
     _unread: int = 0
@@ -95,7 +97,7 @@ class Updater:
         row_there = self.known.get(str(self.translator.listing_id))
         if row_there is None:
             self.counts["created"] += 1
-            return found
+            return (found, *self._of_new())
         assert isinstance(found.command, CreateListing)
         changes = self._changes(found.command, row_there)
         return changes or Outcome(row.number, row.line, str(self.translator.listing_id))
@@ -110,6 +112,7 @@ class Updater:
             return Refusal(RefusedBy.WRITER, reason, _MEANT[reason])
         update = self._update(wanted.fields, there)
         changes = [self._enveloped(update, there)] if update is not None else []
+        changes += self._repicturing(there)
         if status is ListingStatus.DRAFT and there["returns"]:
             publish = PublishListing(**self._asked(there))
             changes.append(self._enveloped(publish, there))
@@ -133,6 +136,20 @@ class Updater:
         if not clear and all(_same(there[name], value) for name, value in wanted.items()):
             return None
         return UpdateListing(**self._asked(there), fields=fields, clear=clear)
+
+    def _of_new(self) -> tuple[CommandEnvelope, ...]:
+        found = self.translator
+        if self.pictures is None or found.listing_id is None:
+            return ()
+        return self.pictures.of_new(found.listing_id, found.addresses)
+
+    def _repicturing(self, there: Mapping[str, Any]) -> tuple[CommandEnvelope, ...]:
+        if self.pictures is None:
+            return ()
+        listing_id, addresses = UUID(there["key"]), self.translator.addresses
+        return self.pictures.of_known(
+            listing_id, addresses, there["image_ids"], int(there["version"])
+        )
 
     def missing(self) -> list[str]:
         """The ids of listings on offer that no row of the file stands for."""

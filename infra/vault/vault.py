@@ -216,7 +216,8 @@ class Vault:
 
     async def new_person(self, user_id: UUID, email_hash: str) -> PersonKey:
         """A data key for somebody new; the existing one when this is a repeat. Raises
-        PersonErasedError for an id that has been erased.
+        PersonErasedError for an id that has been erased. Without a hash it is for whoever has no
+        e-mail yet, and is given the first that there is.
         """
         fresh = self.wrapping.wrap(os.urandom(KEY_BYTES), person_owner(user_id))
         async with self._connection() as connection:
@@ -224,7 +225,8 @@ class Vault:
                 "INSERT INTO vault.people (user_id, email_hash, wrapped_key, master_key_id)"
                 " SELECT $1, $2, $3, $4"
                 " WHERE NOT EXISTS (SELECT FROM vault.erased WHERE user_id = $1)"
-                " ON CONFLICT (user_id) DO UPDATE SET email_hash = vault.people.email_hash"
+                " ON CONFLICT (user_id) DO UPDATE SET email_hash ="
+                " coalesce(nullif(vault.people.email_hash, ''), excluded.email_hash)"
                 " RETURNING user_id, wrapped_key, master_key_id",
                 user_id,
                 email_hash,

@@ -40,6 +40,7 @@ from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.digests import DIGESTS
 from processors.reactions.ended_alerts import DELETE_MATCHES
 from processors.reactions.erasure import DESTROY_KEY
+from processors.reactions.fetching import FETCH_MEDIA
 from processors.reactions.items import WITHDRAW_ITEMS
 from processors.reactions.mailing.alerts import ALERT_MAILS
 from processors.reactions.mailing.mails import MAILING
@@ -68,6 +69,7 @@ EFFECTS: tuple[Effect, ...] = (
     SETTLE_SELLER,
     SETTLE_LISTING,
     PROCESS_MEDIA,
+    FETCH_MEDIA,
     WITHDRAW_ITEMS,
     MATCH_ALERTS,
     MATCH_NEW_ALERT,

@@ -27,6 +27,7 @@ from schemas.listings import (
     RemoveListingImage,
     RenewListing,
     ReorderListingImages,
+    SetListingImages,
 )
 from schemas.log.messages import Fault, Role
 from schemas.media import ImageVariants
@@ -36,6 +37,7 @@ EARLY_MAX = 60
 ImageCommand: TypeAlias = (
     AddListingImages
     | ReorderListingImages
+    | SetListingImages
     | RemoveListingImage
     | DrawListingImage
     | FailListingImage
@@ -56,6 +58,8 @@ def decide(command: ImageCommand, listing: Listing) -> Sequence[ListingEvent]:
             return add(command, listing)
         case ReorderListingImages():
             return reorder(command, listing)
+        case SetListingImages():
+            return put(command, listing)
         case RemoveListingImage():
             return remove(command, listing)
         case DrawListingImage() | FailListingImage():
@@ -99,6 +103,30 @@ def reorder(command: ReorderListingImages, listing: Listing) -> Sequence[Listing
             reordered_at=command.asked_at,
         )
     ]
+
+
+def put(command: SetListingImages, listing: Listing) -> Sequence[ListingEvent]:
+    """Those that are not wanted go, those that are missing come, and all stand as asked for. What is
+    known to have failed is not missed.
+    """
+    found = _on_hand(command, listing)
+    if command.asked_by != found.seller_id:
+        raise Rejected("not_owner", 403)  # as with those that are added
+    about = {"listing_id": command.listing_id}
+    known = [each.media_id for each in found.images]
+    wanted = [each for each in dict.fromkeys(command.media_ids) if not _is_lost(each, found)]
+    gone = [each for each in known if each not in wanted]
+    new = [each for each in wanted if each not in known]
+    images = tuple(ListingImage(media_id=each, variants=found.early.get(each)) for each in new)
+    at = command.asked_at
+    events: list[ListingEvent] = [
+        ListingImageRemoved(media_id=each, removed_at=at, **about) for each in gone
+    ]
+    if images:
+        events.append(ListingImagesAdded(images=images, added_at=at, **about))
+    if [*(each for each in known if each in wanted), *new] != wanted:
+        events.append(ListingImagesReordered(media_ids=tuple(wanted), reordered_at=at, **about))
+    return events
 
 
 def remove(command: RemoveListingImage, listing: Listing) -> Sequence[ListingEvent]:
@@ -170,7 +198,8 @@ def too_few(
 
 
 def _on_hand(
-    command: AddListingImages | ReorderListingImages | RemoveListingImage, listing: Listing
+    command: AddListingImages | ReorderListingImages | SetListingImages | RemoveListingImage,
+    listing: Listing,
 ) -> Existing:
     """The listing, if it is not sold and whoever asks may change it."""
     found = changeable(command, listing)

@@ -29,6 +29,7 @@ from schemas.media import (
     MediaRetried,
     MediaType,
     MediaUploaded,
+    MediaWanted,
 )
 
 
@@ -43,8 +44,9 @@ class MediaStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """An upload. Keys are those of the object store; sides are in pixels, sizes in bytes. `drawing`:
-    a try to draw it is under way. `delete_at`: nothing shows it, and it goes then.
+    """An upload, or what is to be fetched from an address. Keys are those of the object store; sides are
+    in pixels, sizes in bytes. `drawing`: a try to draw it is under way. `delete_at`: nothing shows it,
+    and it goes then.
 
     The n-th entries of the `variant_…` columns tell of one variant, the smallest first. Of a
     deleted upload only whose it was is left: a link to it may still be opened.
@@ -58,6 +60,7 @@ class MediaFile:
     drawing: bool = False
     subject: str | None = None
     filename_sealed: str | None = None
+    address_sealed: str | None = None
     type: MediaType | None = None
     size: int | None = None
     original: str | None = None
@@ -79,8 +82,10 @@ def fold(row: MediaFile | None, recorded: Recorded[MediaEvent]) -> MediaFile | N
     """The upload after the event."""
     event, version = recorded.event, recorded.version
     match event:
+        case MediaWanted():
+            return _wanted(row, event, version)
         case MediaUploaded():
-            return _uploaded(event, version)
+            return _uploaded(row, event, version)
         case MediaBegun() | MediaPutOff() | MediaRetried():
             return row and replace(row, version=version, **_underway(event))
         case MediaProcessed():
@@ -106,15 +111,30 @@ def fold(row: MediaFile | None, recorded: Recorded[MediaEvent]) -> MediaFile | N
             assert_never(event)
 
 
-def _uploaded(event: MediaUploaded, version: int) -> MediaFile:
+def _wanted(row: MediaFile | None, event: MediaWanted, version: int) -> MediaFile:
+    if row is not None:
+        return replace(row, version=version, updated_at=event.wanted_at)
     return MediaFile(
         user_id=str(event.owner_id),
         status=MediaStatus.PROCESSING,
-        created_at=event.uploaded_at,
+        created_at=event.wanted_at,
+        updated_at=event.wanted_at,
+        version=version,
+        subject=event.subject,
+        address_sealed=event.address_sealed,
+    )
+
+
+def _uploaded(row: MediaFile | None, event: MediaUploaded, version: int) -> MediaFile:
+    return MediaFile(
+        user_id=str(event.owner_id),
+        status=MediaStatus.PROCESSING,
+        created_at=event.uploaded_at if row is None else row.created_at,
         updated_at=event.uploaded_at,
         version=version,
         subject=event.subject,
         filename_sealed=event.filename_sealed,
+        address_sealed=None if row is None else row.address_sealed,
         type=event.media_type,
         size=event.size,
         original=event.original,
@@ -166,7 +186,7 @@ IMAGE_VARIANTS_VIEW = """
 
 media_files = Projection(
     name="media_files",
-    version=3,
+    version=4,
     hears=get_args(MediaEvent),
     key=key,
     fold=fold,

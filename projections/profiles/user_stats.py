@@ -1,5 +1,5 @@
-"""What a person has done, in figures: counted when asked, from what is kept of listings and
-reviews.
+"""What a person has done, in figures: counted when asked, from what is kept of listings, favourites
+and reviews.
 """
 
 from __future__ import annotations
@@ -11,20 +11,24 @@ from projections.reads import Reads
 
 @dataclass(frozen=True, slots=True)
 class UserStats:
-    """Listings created ever, on offer now and sold ever; views of all of them together;
-    and the reviews that stand about them.
+    """Listings created ever, on offer now and sold ever; views of all of them together; how often
+    one of them is kept in mind; and the reviews that stand about the person.
     """
 
     listings: int
     active: int
     sold: int
     views: int
+    favorites: int
     reviews: int
 
 
 _OF_SELLER = """
     SELECT count(*) AS listings, count(*) FILTER (WHERE status = 'active') AS active,
            count(sold_at) AS sold, coalesce(sum(views), 0)::bigint AS views,
+           (SELECT count(*) FROM reads.listing_page AS own
+            JOIN reads.favorites AS kept ON kept.listing_ids @> ARRAY[own.key]
+            WHERE own.seller_id = $1) AS favorites,
            (SELECT count(*) FROM reads.reviews WHERE seller_id = $1 AND NOT deleted) AS reviews
     FROM reads.listing_page LEFT JOIN reads.listing_views USING (key)
     WHERE seller_id = $1

@@ -34,6 +34,7 @@ from schemas.media import (
     MediaProcessed,
     MediaPutOff,
     MediaRetried,
+    MediaWanted,
     RetryDrawing,
 )
 
@@ -71,7 +72,9 @@ def _expire(stream_id: str, asked: Mapping[str, Any]) -> Command:
 
 
 def _drawn_again(
-    recorded: Recorded[MediaPutOff | MediaRetried | MediaProcessed | MediaFailed | MediaDeleted],
+    recorded: Recorded[
+        MediaPutOff | MediaWanted | MediaRetried | MediaProcessed | MediaFailed | MediaDeleted
+    ],
 ) -> datetime | None:
     event = recorded.event
     return event.until if isinstance(event, MediaPutOff) else None
@@ -81,7 +84,7 @@ def _retry(stream_id: str, asked: Mapping[str, Any]) -> Command:
     return RetryDrawing(media_id=UUID(stream_id.partition("/")[2]), **asked)
 
 
-DRAWN = (MediaPutOff, MediaRetried, MediaProcessed, MediaFailed, MediaDeleted)
+DRAWN = (MediaPutOff, MediaWanted, MediaRetried, MediaProcessed, MediaFailed, MediaDeleted)
 OFFERED = (
     ListingPublished,
     ListingRenewed,

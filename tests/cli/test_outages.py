@@ -47,6 +47,7 @@ NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ),
     ("grant-role", "nobody@example.org", "admin"): ("Postgres",),
     ("seller-account", "import:x", "x@example.org", "--name", "X"): ("Postgres", "Kafka"),
+    ("pictures", "import:x"): ("Postgres",),
     ("parked", "list"): ("Postgres",),
     ("parked", "retry"): ("Postgres",),
     ("parked", "skip", "listing/x", "listing_page"): ("Postgres",),

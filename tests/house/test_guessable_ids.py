@@ -14,6 +14,7 @@ FOLDERS = ("api", "cli", "infra", "processors", "producers", "projections", "sch
 DERIVED: Final = {
     "api/entry/commands.py:new_id": "from a command's id, which is random or a keyed hash",
     "api/identity/credentials.py:request_reset": "nobody's id; an e-mail's hash is keyed",
+    "cli/imports/pictures.py:picture_id_of": "a picture is seen with its listing; its files' names are keyed",
     "cli/imports/translate.py:enveloped": "a command's id, which opens nothing",
     "cli/imports/translate.py:listing_id_of": "a listing's id: it is seen by its status alone",
     "processors/reacting/commands.py:following": "a command's id, which opens nothing",

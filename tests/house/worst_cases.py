@@ -71,7 +71,7 @@ WORK: dict[str, str] = {
     "read_price_insight": "the listings that ever were of one make, model, currency and three years, "
     "by an index; of those that were there on the day an entry a day on which it changed, others are "
     "passed over; what takes 5 s is ended (503); 50 are shown (test_asking_days)",
-    "read_user_stats": "four counts by an index",
+    "read_user_stats": "counts by an index, one for each of the person's listings, and the last 1,000 conversations",
     "read_favorite_stats": "a page of one's listings, of each at most 366 days; every change of all "
     "favourites is looked at, in ClickHouse within 10 s",
     "read_listing_figures": "at most 366 days of one listing, counted in ClickHouse within 10 s",

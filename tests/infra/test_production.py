@@ -68,6 +68,7 @@ UNFIT: dict[str, dict[str, Any]] = {
     "LIMIT_AUTH": {"limit_auth": "off"},
     "ARGON2_MEMORY_KIB": {"argon2_memory_kib": 8_192},
     "ARGON2_PASSES": {"argon2_passes": 1},
+    "FETCH_ALLOWED": {"fetch_allowed": "127.0.0.1:8080"},
 }
 
 

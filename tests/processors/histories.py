@@ -38,6 +38,7 @@ _FIRST = (
     "session.started",
     "email_claim.reserved",
     "media.uploaded",
+    "media.wanted",
     "conversation.opened",
     "review.created",
     "review.voted",

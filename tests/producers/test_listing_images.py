@@ -28,6 +28,7 @@ from schemas.listings import (
     PublishListing,
     RemoveListingImage,
     ReorderListingImages,
+    SetListingImages,
 )
 from schemas.log.messages import Role
 from schemas.media import ImageVariants
@@ -53,6 +54,10 @@ FIRST, SECOND = (
 )
 spec = Spec(listings)
 draft = spec.given(created)
+
+
+def put(*media_ids: UUID, **who) -> SetListingImages:
+    return SetListingImages(**asked(**who), media_ids=media_ids)
 
 
 def add(*media_ids: UUID, **who) -> AddListingImages:
@@ -207,6 +212,36 @@ def test_LI_11_a_listing_knows_of_few_uploads_that_it_does_not_show() -> None:
     assert list(listing.early) == many[-EARLY_MAX:]
 
 
+def test_LI_12_images_are_put_as_a_whole_and_only_what_differs_is_a_fact() -> None:
+    draft.when(put(ONE, TWO)).then(added(ONE, TWO))
+    draft.when(put()).then()
+    shown = draft.given(added(ONE, TWO))
+    shown.when(put(ONE, TWO)).then()
+    shown.when(put(TWO, ONE, TWO)).then(reordered(TWO, ONE))
+    shown.when(put(TWO)).then(removed(ONE))
+    shown.when(put(ONE, TWO, THREE)).then(added(THREE))
+    shown.when(put(THREE, TWO)).then(removed(ONE), added(THREE), reordered(THREE, TWO))
+    shown.when(put()).then(removed(ONE), removed(TWO))
+
+
+def test_LI_12_what_was_drawn_before_it_was_put_is_shown_and_what_has_failed_is_not() -> None:
+    early = draft.given(drawn(ONE), failed(TWO))
+    early.when(put(TWO, ONE)).then(
+        ListingImagesAdded(
+            listing_id=ID, images=(ListingImage(media_id=ONE, variants=FIRST),), added_at=NOW
+        )
+    )
+    draft.given(added(ONE, TWO), failed(TWO)).when(put(TWO, ONE)).then()
+
+
+def test_LI_12_images_are_put_by_the_seller_alone_and_while_it_is_not_sold() -> None:
+    draft.when(put(ONE, by="somebody")).refused("listing_unknown", 404)
+    for role in (Role.MODERATOR, Role.ADMIN, Role.SYSTEM):
+        draft.when(put(ONE, by="somebody", role=role)).refused("not_owner", 403)
+    spec.given(created, published, sold).when(put(ONE)).refused("listing_sold")
+    spec.when(put(ONE)).refused("listing_unknown", 404)
+
+
 ids = st.sampled_from([UUID(int=number) for number in range(1, 6)])
 commands = st.one_of(
     st.builds(lambda some: add(*some), st.lists(ids, min_size=1, max_size=4)),
@@ -256,6 +291,25 @@ def test_LI_17_no_sequence_leaves_an_image_twice_or_a_failed_one_shown(given_com
         assert [each.media_id for each in listing.images] == shown
         assert [each.variants for each in listing.images] == [known.get(each) for each in shown]
         assert listing.seller_id == OWNER
+
+
+@settings(max_examples=200)
+@given(st.lists(commands, max_size=12), st.lists(ids, max_size=5))
+def test_LI_12_after_whatever_came_before_those_that_were_put_are_shown(before, wanted) -> None:
+    listing: Listing = listings.evolve(Unlisted(), created)
+    for command in [*before, put(*wanted)]:
+        try:
+            events = listings.decide(command, listing)
+        except Rejected:
+            continue
+        for event in events:
+            listing = listings.evolve(listing, event)
+    assert isinstance(listing, Draft)
+    lost = {each for each, what in listing.early.items() if what is None}
+    assert [each.media_id for each in listing.images] == [
+        each for each in dict.fromkeys(wanted) if each not in lost
+    ]
+    assert list(listings.decide(put(*wanted), listing)) == []
 
 
 def test_LI_08_without_enough_images_a_listing_is_not_published() -> None:

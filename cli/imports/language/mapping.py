@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cli.imports.language.conditions import Condition
+from cli.imports.language.images import Images
 from cli.imports.language.made import Made
 from cli.imports.language.parts import NAME_LENGTH_MAX, Column, Part, Texts
 from cli.imports.language.rules import Rule, columns_of
@@ -164,6 +165,7 @@ class Mapping(Part):
     columns: Annotated[tuple[Made, ...], Field(max_length=MADE_MAX)] = ()
     reject: Annotated[tuple[RejectRule, ...], Field(max_length=REJECTS_MAX)] = ()
     fields: Annotated[dict[str, Rule], Field(min_length=1)]
+    images: Images | None = None
 
     @property
     def seller_id(self) -> str:
@@ -180,6 +182,8 @@ class Mapping(Part):
         used |= {rule.column: f"reject.{place}.column" for place, rule in enumerate(self.reject)}
         for name, rule in self.fields.items():
             used |= dict.fromkeys(columns_of(rule), f"fields.{name}")
+        if self.images is not None:
+            used |= dict.fromkeys(self.images.columns, "images.columns")
         own = self.columns_made()
         return {column: place for column, place in used.items() if column not in own}
 

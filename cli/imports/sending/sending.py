@@ -102,7 +102,7 @@ class Sender:
                     break
         finally:
             self._window.leave((time.monotonic() - began) / len(commands))
-        self.report.write(_outcome(row, envelope, reply))
+        self.report.write(_outcome(row, commands[-1], reply))
 
     def _remember(self, position: Position) -> None:
         known = self.latest.get(position.topic_partition)
@@ -123,8 +123,9 @@ class Sender:
             pause = min(pause * 2, self.limits.pause_max_s)
 
 
-def _outcome(row: Row, envelope: CommandEnvelope, reply: Reply) -> Outcome:
-    listing_id = envelope.command.stream_id.partition("/")[2]
+def _outcome(row: Row, last: CommandEnvelope, reply: Reply) -> Outcome:
+    """What became of a row; the last of its commands is about the listing itself."""
+    listing_id = last.command.stream_id.partition("/")[2]
     if reply.outcome == "accepted":
         return Outcome(row.number, row.line, listing_id)
     refused = of_writer(reply.reason, reply.faults, _MEANT.get(reply.reason, ""))

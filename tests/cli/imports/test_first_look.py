@@ -6,7 +6,7 @@ import pytest
 
 from cli.imports.first_look import suspicions
 from tests.cli.imports.ads import ADS, EXAMPLES, Ads
-from tests.cli.imports.reading import rule
+from tests.cli.imports.reading import rule, small
 
 WHOLE = (
     "{{title: {{as: template, template: '{{make}} {{year}}'}}, make: {{as: text, column: make}},"
@@ -53,6 +53,20 @@ def test_a_few_cells_that_cannot_be_read_are_no_reason_to_stop(tmp_path: Path) -
 def test_another_column_is_not_blamed(tmp_path: Path) -> None:
     (told,) = looked_at(tmp_path, ["950", "1,200"], km="145.000")
     assert "column 'km'" in told
+
+
+@pytest.mark.parametrize(("wrong", "right", "told"), [(2, 1, True), (1, 1, False), (0, 2, False)])
+def test_columns_that_mostly_hold_no_addresses_are_told(
+    tmp_path: Path, wrong: int, right: int, told: bool
+) -> None:
+    file = tmp_path / "ads.csv"
+    cells = ["golf.jpg"] * wrong + ["https://pictures.example/1.jpg"] * right + [""] * 9
+    file.write_text("".join(["make,price,km,p\n", *(f"VW,950,50,{each}\n" for each in cells)]))
+    images = small(images="{columns: p}").images
+    found = suspicions(file, rule(WHOLE.format("")).model_copy(update={"images": images}))
+    assert [each.startswith("2 of the first 3 rows with pictures") for each in found] == [
+        told
+    ] * told
 
 
 def test_only_the_beginning_of_a_long_file_is_looked_at(tmp_path: Path) -> None:

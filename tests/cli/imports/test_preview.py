@@ -25,5 +25,16 @@ def test_an_amount_is_shown_as_its_currency_is_written() -> None:
     assert lines == ["0.05 EUR", "5 JPY", "0.005 KWD", "5 minor units"]
 
 
+def test_what_would_be_fetched_is_shown_in_its_order() -> None:
+    addresses = ("https://b.example/2.jpg", "https://a.example/\x1b[31m1.jpg")
+    row = Shown(Outcome(1, 2, "id"), VehicleFields.model_construct(title="Golf"), addresses)
+    assert table_of([row])[2:] == [
+        "    picture: https://b.example/2.jpg",
+        r"    picture: https://a.example/\x1b[31m1.jpg",
+    ]
+    assert row.as_json("acceptable")["images"] == list(addresses)
+    assert "images" not in Shown(row.outcome, row.fields).as_json("acceptable")
+
+
 def test_without_rows_there_is_no_table() -> None:
     assert table_of([]) == []

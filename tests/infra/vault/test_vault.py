@@ -50,6 +50,18 @@ async def test_a_person_keeps_the_key_they_got_first(vault: Vault) -> None:
     assert found.unseal("name", first.seal("name", "Anna")) == "Anna"
 
 
+async def test_who_has_no_email_yet_gets_the_first_there_is_and_keeps_key_and_email(
+    vault: Vault,
+) -> None:
+    user_id, (first, second) = uuid4(), (uuid4().hex * 2, uuid4().hex * 2)
+    before = await vault.new_person(user_id, "")
+    for email_hash in (first, second, ""):
+        later = await vault.new_person(user_id, email_hash)
+        assert later.unseal("address", before.seal("address", "a")) == "a"
+    assert await vault.people_with_email(first) == [user_id]
+    assert await vault.people_with_email(second) == []
+
+
 async def test_every_person_has_a_key_of_their_own(vault: Vault) -> None:
     anna, ben = await vault.new_person(uuid4(), HASH), await vault.new_person(uuid4(), HASH)
     with pytest.raises(UnsealError):

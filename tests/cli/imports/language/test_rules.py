@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cli.imports.cells import TypedNumber
+from cli.imports.language.images import Images
 from cli.imports.language.made import MADE
 from cli.imports.language.mapping import FileShape, Mapping, RejectRule
 from cli.imports.language.rules import RULES, Part
@@ -169,7 +170,7 @@ def test_every_rule_and_each_of_its_options_is_explained(kind: str) -> None:
     assert [name for name in sorted(names) if f"`{name}" not in DOCS] == []
 
 
-@pytest.mark.parametrize("part", [Mapping, FileShape, RejectRule])
+@pytest.mark.parametrize("part", [Mapping, FileShape, RejectRule, Images])
 def test_every_part_of_a_mapping_is_explained(part: type[Part]) -> None:
     told = [f"`{name}" in DOCS or f"\n{name}:" in DOCS for name in part.model_fields]
     assert all(told), part.model_fields
