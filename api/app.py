@@ -33,7 +33,7 @@ from api.listings import routes as listings
 from api.listings import search
 from api.listings import seo as listing_seo
 from api.listings import vins as listing_vins
-from api.media import resizing
+from api.media import resizing, streaming, videos
 from api.media import routes as images
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
@@ -62,6 +62,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     preferences.router,
     wallet.router,
     images.router,
+    videos.router,
+    streaming.router,
     resizing.router,
     api_keys.router,
     listing_past.router,

@@ -195,7 +195,9 @@ class Settings(BaseSettings):
         default=0, ge=0, le=15, description="images without which a listing is not published"
     )
     storage_per_person_mb: int = Field(
-        default=5_120, ge=1, description="MiB of pictures, as sent, that one person may have"
+        default=5_120,
+        ge=1,
+        description="MiB of pictures and videos, as sent, that one person may have",
     )
     metrics_port: int = Field(default=0, ge=0, le=65535, description="0: no metrics server")
     session_timeout_ms: int = Field(

@@ -30,6 +30,7 @@ from schemas.media import (
     MediaProcessed,
     MediaPutOff,
     MediaRetried,
+    MediaType,
     MediaUploaded,
     RecordFailed,
     RecordProcessed,
@@ -55,6 +56,7 @@ class Waiting:
     owner_id: UUID
     subject: str | None
     original: str
+    media_type: MediaType
     attempt: int
 
 
@@ -65,6 +67,7 @@ class Drawing:
     owner_id: UUID
     subject: str | None
     original: str
+    media_type: MediaType
     attempt: int
 
 
@@ -75,6 +78,7 @@ class PutOff:
     owner_id: UUID
     subject: str | None
     original: str
+    media_type: MediaType
     attempt: int
 
 
@@ -198,6 +202,7 @@ def retry(command: RetryDrawing, media: Media) -> Sequence[MediaEvent]:
             subject=media.subject,
             attempt=media.attempt + 1,
             original=media.original,
+            media_type=media.media_type,
             retried_at=command.asked_at,
         )
     ]
@@ -213,6 +218,8 @@ def record_processed(command: RecordProcessed, media: Media) -> Sequence[MediaEv
             return []
         case Waiting() | Drawing() | PutOff() | Failed():
             keys = [each.key for each in command.variants]
+            if command.video is not None:
+                keys.append(command.video.file)
             _refuse_elsewhere(keys, media.owner_id, command.media_id)
             return [
                 MediaProcessed(
@@ -220,6 +227,7 @@ def record_processed(command: RecordProcessed, media: Media) -> Sequence[MediaEv
                     owner_id=media.owner_id,
                     subject=media.subject,
                     variants=command.variants,
+                    video=command.video,
                     processed_at=command.asked_at,
                 )
             ]
@@ -303,13 +311,13 @@ def evolve(media: Media, event: MediaEvent) -> Media:
     """The upload after the event."""
     match event:
         case MediaUploaded(owner_id=owner_id, subject=subject, original=original):
-            return Waiting(owner_id, subject, original, 1)
+            return Waiting(owner_id, subject, original, event.media_type, 1)
         case MediaBegun():
             return _now(Drawing, media, event)
         case MediaPutOff():
             return _now(PutOff, media, event)
-        case MediaRetried(owner_id=owner_id, subject=subject, original=original):
-            return Waiting(owner_id, subject, original, event.attempt)
+        case MediaRetried():
+            return _now(Waiting, media, event)
         case MediaProcessed(owner_id=owner_id, subject=subject):
             return Processed(owner_id, subject)
         case MediaFailed(owner_id=owner_id, subject=subject):
@@ -324,10 +332,13 @@ def evolve(media: Media, event: MediaEvent) -> Media:
             assert_never(event)
 
 
-def _now(state: type[Drawing | PutOff], media: Media, event: MediaBegun | MediaPutOff) -> Media:
+def _now(
+    state: type[Unfinished], media: Media, event: MediaBegun | MediaPutOff | MediaRetried
+) -> Media:
     if not isinstance(media, Waiting | Drawing | PutOff):
         return media
-    return state(event.owner_id, event.subject, media.original, event.attempt)
+    told = event.owner_id, event.subject, media.original, media.media_type
+    return state(*told, event.attempt)
 
 
 def _marked(media: Media, delete_at: datetime | None) -> Media:

@@ -26,6 +26,7 @@ from api.wire.problems import (
     BODY_BYTES_MAX,
     IMAGES_BYTES_MAX,
     UPLOAD_BYTES_MAX,
+    VIDEO_FORM_BYTES_MAX,
     Problem,
     http_problem_response,
     problem_response,
@@ -48,6 +49,7 @@ _UPLOADS = (
         ),
         IMAGES_BYTES_MAX,
     ),
+    (re.compile(r"POST /api/media/videos"), VIDEO_FORM_BYTES_MAX),
 )
 # As the router takes them, in any case and with hyphens or without, but not as we write them.
 _OTHER_ID = re.compile(

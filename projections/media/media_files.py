@@ -29,6 +29,7 @@ from schemas.media import (
     MediaRetried,
     MediaType,
     MediaUploaded,
+    Video,
 )
 
 
@@ -47,7 +48,8 @@ class MediaFile:
     a try to draw it is under way. `delete_at`: nothing shows it, and it goes then.
 
     The n-th entries of the `variant_…` columns tell of one variant, the smallest first. Of a
-    deleted upload only whose it was is left: a link to it may still be opened.
+    deleted upload only whose it was is left: a link to it may still be opened. `video_…`: of a video,
+    whose variants are those of a picture of it; the n-th entries tell of one segment.
     """
 
     user_id: str
@@ -68,6 +70,15 @@ class MediaFile:
     variant_widths: tuple[int, ...] = ()
     variant_heights: tuple[int, ...] = ()
     variant_sizes: tuple[int, ...] = ()
+    video_key: str | None = None
+    video_width: int | None = None
+    video_height: int | None = None
+    video_size: int | None = None
+    video_sound: bool | None = None
+    video_init: int | None = None
+    video_begins: tuple[int, ...] = ()
+    video_sizes: tuple[int, ...] = ()
+    video_ms: tuple[int, ...] = ()
 
 
 def key(recorded: Recorded[MediaEvent]) -> str:
@@ -144,12 +155,32 @@ def _variants(event: MediaProcessed) -> dict[str, Any]:
         "variant_widths": tuple(each.width for each in drawn),
         "variant_heights": tuple(each.height for each in drawn),
         "variant_sizes": tuple(each.size for each in drawn),
+        **_video(event.video),
+    }
+
+
+def _video(video: Video | None) -> dict[str, Any]:
+    if video is None:
+        return {}
+    return {
+        "video_key": video.file,
+        "video_width": video.width,
+        "video_height": video.height,
+        "video_size": video.size,
+        "video_sound": video.sound,
+        "video_init": video.init,
+        "video_begins": tuple(each.begins for each in video.segments),
+        "video_sizes": tuple(each.size for each in video.segments),
+        "video_ms": tuple(each.duration_ms for each in video.segments),
     }
 
 
 table = Table("media_files", MetaData(), *columns_of(MediaFile))
 Index("media_of_person", table.c.user_id, table.c.key)
 Index("media_to_delete", table.c.key, postgresql_where=table.c.delete_at.isnot(None))
+Index(
+    "videos_by_subject", table.c.subject, table.c.key, postgresql_where=table.c.type == "video/mp4"
+)
 Index("media_by_status", table.c.status, table.c.drawing)
 
 IMAGE_VARIANTS_VIEW = """
@@ -166,7 +197,7 @@ IMAGE_VARIANTS_VIEW = """
 
 media_files = Projection(
     name="media_files",
-    version=3,
+    version=4,
     hears=get_args(MediaEvent),
     key=key,
     fold=fold,
@@ -213,11 +244,28 @@ async def queue(reads: Reads) -> Mapping[str, int]:
     return dict(row or {})
 
 
-# What an upload is for, by its subject: each kind of thing that shows pictures has a row here. What
-# has no row, because it waits to be mended or is not read yet, is taken to show it.
+_VIDEOS = """
+    SELECT * FROM reads.media_files
+    WHERE subject = $1 AND type = 'video/mp4' AND (status = 'processed' OR user_id = $2)
+    ORDER BY created_at DESC, key LIMIT $3
+"""
+
+
+async def videos_of(
+    reads: Reads, subject: str, owner_id: str, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """The videos of a thing that can be shown, and their owner's own however far they are."""
+    return await reads.fetch(_VIDEOS, subject, owner_id, limit)
+
+
+# What an upload is for, by its subject: each kind of thing that shows pictures has a row here, and a
+# listing shows each of its videos that can be. What has no row, because it waits to be mended or is not
+# read yet, is taken to show it.
 _THING = """
     LEFT JOIN LATERAL (
-        SELECT status = 'deleted' OR NOT file.key = ANY(image_ids) AS without
+        SELECT status = 'deleted' OR NOT (
+            file.key = ANY(image_ids) OR (file.type = 'video/mp4' AND file.status = 'processed')
+        ) AS without
         FROM reads.listing_page
         WHERE file.subject LIKE 'listing/%' AND key = split_part(file.subject, '/', 2)
         UNION ALL

@@ -20,7 +20,12 @@ from producers.identity.credentials import IDENTITIES_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.items import IMAGES_MAX
-from schemas.media import ORIGINAL_BYTES_MAX
+from schemas.media import (
+    ORIGINAL_BYTES_MAX,
+    VIDEO_BYTES_MAX,
+    VIDEO_SECONDS_MAX,
+    VIDEO_SIDE_MAX,
+)
 from schemas.messaging import CONTENT_LENGTH_MAX
 from schemas.reviews import RESPONSE_LENGTH_MAX
 from schemas.searches import SEARCHES_MAX
@@ -62,6 +67,9 @@ AMOUNTS: Final = {
     "identities of one person at providers": IDENTITIES_MAX,
     "images of an item": IMAGES_MAX,
     "bytes of an image": ORIGINAL_BYTES_MAX,
+    "bytes of a video": VIDEO_BYTES_MAX,
+    "seconds of a video": VIDEO_SECONDS_MAX,
+    "pixels of a video, either way": VIDEO_SIDE_MAX,
     "bytes of any other body": BODY_BYTES_MAX,
     "bytes of a socket's packet": PACKET_BYTES_MAX,
     "conversations that one socket listens to": CHATS_MAX,
