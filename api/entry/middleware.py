@@ -45,7 +45,8 @@ _UPLOADS = (
     (re.compile(r"POST /api/users/[0-9A-Fa-f-]{36}/avatar"), UPLOAD_BYTES_MAX),
     (
         re.compile(
-            r"POST /api/((media/)?images|images/process|items|listings/[0-9A-Fa-f-]{32,36}/images)"
+            r"POST /api/((media/)?images|images/process|items"
+            r"|listings/[0-9A-Fa-f-]{32,36}/(images|spin))"
         ),
         IMAGES_BYTES_MAX,
     ),

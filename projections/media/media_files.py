@@ -264,10 +264,11 @@ async def videos_of(
 _THING = """
     LEFT JOIN LATERAL (
         SELECT status = 'deleted' OR NOT (
-            file.key = ANY(image_ids) OR (file.type = 'video/mp4' AND file.status = 'processed')
+            file.key = ANY(page.image_ids) OR file.key = ANY(coalesce(spin.image_ids, '{}'))
+            OR (file.type = 'video/mp4' AND file.status = 'processed')
         ) AS without
-        FROM reads.listing_page
-        WHERE file.subject LIKE 'listing/%' AND key = split_part(file.subject, '/', 2)
+        FROM reads.listing_page AS page LEFT JOIN reads.listing_spins AS spin ON spin.key = page.key
+        WHERE file.subject LIKE 'listing/%' AND page.key = split_part(file.subject, '/', 2)
         UNION ALL
         SELECT status = 'deleted' OR NOT file.key = ANY(image_ids)
         FROM reads.items

@@ -96,6 +96,9 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "add_listing_images": SIGNED_IN,
     "reorder_listing_images": SIGNED_IN,
     "remove_listing_image": SIGNED_IN,
+    "set_listing_spin": SIGNED_IN,
+    "read_listing_spin": EVERYONE,
+    "remove_listing_spin": SIGNED_IN,
     "list_listings": EVERYONE,
     "list_my_listings": SIGNED_IN,
     "read_listing": EVERYONE,
@@ -267,6 +270,7 @@ _NAME = {"json": {"business_name": "Perera Motors"}, **_ANY_VERSION}
 _PREFER = {"json": {"theme": "dark"}, **_ANY_VERSION}
 _RATE = {"json": {"rating": 2}, **_ANY_VERSION}
 _PICTURES = {"files": [("images", ("a.png", photo()))]}
+_FRAMES = {"files": [("frames", ("a.png", photo()))] * 12}
 _RESPOND = {"json": {"content": "Thank you. Drive it well."}}
 _VOTE = {"json": {"vote": "helpful"}}
 _PICTURE = {"files": {"avatar": ("me.png", photo())}}
@@ -293,6 +297,9 @@ THINGS: Final[Mapping[str, Thing]] = {
     "add_listing_images": Thing("draft", others=404, staff=NO_STAFF, ask=_PICTURES),
     "reorder_listing_images": Thing("draft", others=404, ask={"json": {"order": []}}),
     "remove_listing_image": Thing("listing image", others=404),
+    "set_listing_spin": Thing("draft", others=404, staff=NO_STAFF, ask=_FRAMES),
+    "read_listing_spin": Thing("spin", others=404),
+    "remove_listing_spin": Thing("draft", others=404),
     "read_item": _item(),
     "replace_item_fields": _item(ask=_CHANGE),
     "update_item": _item(ask=_CHANGE),

@@ -85,6 +85,8 @@ WORK: dict[str, str] = {
         ("stream_video", "read_video_file"),
         "one file of the object store of at most 128 MiB, 512 KiB of it in memory, as fast as it is taken"),
     "read_video_playlist": f"{ROW} of at most 64 segments",
+    "set_listing_spin": "at most 48 files of 2 MiB, one in memory at a time; a command a file and one more; drawn elsewhere, later",
+    "read_listing_spin": f"{ROW} of at most 48 frames",
     "list_listing_videos": "the newest 10 videos of one listing by an index",
     "upload_video": "one file of 100 MiB, 10 in memory, hashed in a thread; a command; looked at elsewhere, later, by "
     "a process with bounds: 20 s, 1 GiB, one at a time",
@@ -126,7 +128,7 @@ WORK: dict[str, str] = {
          "replace_preferences", "remove_avatar", "delete_media", "issue_api_key",
          "revoke_api_key", "create_listing", "update_listing", "replace_listing_fields",
          "delete_listing", "publish_listing", "renew_listing", "unpublish_listing",
-         "mark_listing_sold", "reorder_listing_images", "remove_listing_image",
+         "mark_listing_sold", "reorder_listing_images", "remove_listing_image", "remove_listing_spin",
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",

@@ -9,14 +9,12 @@ from uuid import uuid4
 
 import httpx
 
-from tests.api.acting import search_deeds
-from tests.api.acting.filming import VIDEOS
+from tests.api.acting import media_deeds, search_deeds
 from tests.api.acting.offering import LAPTOP, campus, student
 from tests.api.acting.profiling import photo
 from tests.api.acting.selling import CAR, Seller, path_of, review, token_of
 from tests.api.mailbox import NEW_PASSWORD, RESET, VERIFY, mailed
 from tests.api.running import PASSWORD, Mesh, new_email
-from tests.clips import clip
 from tests.waiting import eventually
 
 ANY: Final = {"If-Match": "*"}
@@ -276,13 +274,6 @@ def upload(path: str) -> Builder:
     return build
 
 
-async def upload_video(shop: Shop) -> Deed:
-    seller = await shop.person()
-    listing = await seller.offer()
-    form = {"data": {"listing_id": listing.json()["id"]}, "files": {"video": clip(1)}}
-    return shop.deed(seller, "POST", VIDEOS, headers=token_of(listing), **form)
-
-
 async def add_listing_images(shop: Shop) -> Deed:
     seller = await shop.person()
     listing = await seller.offer()
@@ -464,7 +455,6 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "remove_avatar": of_oneself("DELETE", "/avatar"),
     "upload_images": upload("/api/images"),
     "upload_media_images": upload("/api/media/images"),
-    "upload_video": upload_video,
     "delete_media": delete_media,
     "issue_api_key": issue_api_key,
     "revoke_api_key": revoke_api_key,
@@ -487,6 +477,7 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "share_wishlist": share_wishlist,
     "unshare_wishlist": unshare_wishlist,
     **search_deeds.DEEDS,
+    **media_deeds.DEEDS,
     "respond_to_review": to_review("POST", "/response", json=RESPONSE),
     "replace_review_response": to_review("PUT", "/response", done=True, json=RESPONSE),
     "withdraw_review_response": to_review("DELETE", "/response", done=True),

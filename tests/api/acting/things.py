@@ -13,6 +13,7 @@ from tests.api.acting.picturing import Uploader, image_of
 from tests.api.acting.profiling import path_to, photo
 from tests.api.acting.selling import CAR, Seller, review, token_of
 from tests.api.acting.talking import Talker, talk, talker
+from tests.api.acting.turning import Turner
 from tests.api.operations import NOBODYS
 from tests.api.running import Account, Mesh, claims_of
 
@@ -57,6 +58,14 @@ async def variant(mesh: Mesh, owner: Account) -> str:
     """The part of a variant's address that is its own."""
     found = await Uploader(mesh, owner).processed(photo())
     return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
+
+
+async def spin(mesh: Mesh, owner: Account) -> str:
+    """A draft with a view all around it, drawn."""
+    turner = Turner(mesh, owner)
+    draft = await turner.create()
+    await turner.turned(draft, 12)
+    return str(draft.json()["id"])
 
 
 async def video(mesh: Mesh, owner: Account) -> str:
@@ -180,6 +189,7 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "avatar": avatar,
     "image": image,
     "variant": variant,
+    "spin": spin,
     "video": video,
     "video file": video_file,
     "conversation": partial(said, kind="conversation"),
