@@ -89,8 +89,8 @@ async def upload_video(
     2,160 pixels, with AAC for its sound or none. Soon after it can be played, or `GET` of its `url` tells
     why not. Where it was taken and by what is left out of what others see.
     """
-    key = await key_of(mesh, UUID(caller.user_id))
     async with _sent(request) as (listing_id, file):
+        key = await key_of(mesh, UUID(caller.user_id))
         against = await _against(request, listing_id, caller)
         media_id, reply = await _taken(mesh, sending.about(listing_id), key, file, against)
     url = f"/api/media/videos/{media_id}"

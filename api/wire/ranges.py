@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Header
 
 from api.wire.problems import Problem
+from api.wire.successes import headers_told
 
 _ONE = re.compile(r"bytes[ \t]*=[ \t]*(?:([0-9]{1,18})-([0-9]{1,18})?|-([0-9]{1,18}))[ \t]*")
 RANGE: Final = "bytes=0-1048575"
@@ -47,23 +48,11 @@ def _asked(range: _Range = None, if_range: _IfRange = None) -> Asked:  # noqa: A
 
 
 WantedPart = Annotated[Asked, Depends(_asked)]
-_HEADERS: Final[Mapping[str, Any]] = {
+_ETAG: Final[Mapping[str, Any]] = {
     "ETag": {
         "description": "The hash of the file's bytes",
         "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'},
         "example": f'"{"0" * 64}"',
-    },
-    "Accept-Ranges": {
-        "description": "That parts can be asked for",
-        "schema": {"type": "string", "const": "bytes"},
-        "example": "bytes",
-    },
-}
-_CONTENT_RANGE: Final[Mapping[str, Any]] = {
-    "Content-Range": {
-        "description": "Which of how many bytes these are",
-        "schema": {"type": "string", "pattern": "^bytes ([0-9]+-[0-9]+|\\*)/[0-9]+$"},
-        "example": "bytes 0-1048575/5242880",
     }
 }
 
@@ -108,13 +97,13 @@ def part_of(asked: Asked, size: int, tag: str) -> Part | None:
 def told_of(media_type: str) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of an operation that answers with a file of this type, or a part of it."""
     content = {media_type: {"example": "(bytes)"}}
-    headers = dict(_HEADERS)
+    headers = {**_ETAG, **headers_told(["Accept-Ranges"])}
     return {
         200: {"description": "The whole file", "content": content, "headers": headers},
         206: {
             "description": "The part that was asked for",
             "content": content,
-            "headers": {**headers, **_CONTENT_RANGE},
+            "headers": {**headers, **headers_told(["Content-Range"])},
         },
-        304: {"description": "Unchanged since the ETag sent as If-None-Match"},
+        304: {"description": "Unchanged since the ETag sent as If-None-Match", "headers": _ETAG},
     }
