@@ -32,8 +32,9 @@ from api.listings import quality as listing_quality
 from api.listings import routes as listings
 from api.listings import search
 from api.listings import seo as listing_seo
+from api.listings import spins as listing_spins
 from api.listings import vins as listing_vins
-from api.media import resizing
+from api.media import resizing, streaming, videos
 from api.media import routes as images
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
@@ -62,10 +63,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     preferences.router,
     wallet.router,
     images.router,
+    videos.router,
+    streaming.router,
     resizing.router,
     api_keys.router,
     listing_past.router,
     listing_images.router,
+    listing_spins.router,
     listing_quality.router,
     listing_insight.router,
     listing_vins.router,

@@ -198,7 +198,9 @@ class Settings(BaseSettings):
         default=0, ge=0, le=15, description="images without which a listing is not published"
     )
     storage_per_person_mb: int = Field(
-        default=5_120, ge=1, description="MiB of pictures, as sent, that one person may have"
+        default=5_120,
+        ge=1,
+        description="MiB of pictures and videos, as sent, that one person may have",
     )
     fetch_allowed: str = Field(
         default="",

@@ -4,10 +4,10 @@ bounds, and its owner may take it away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 from uuid import UUID
 
 from producers.decider import Decider, Rejected
@@ -31,6 +31,7 @@ from schemas.media import (
     MediaProcessed,
     MediaPutOff,
     MediaRetried,
+    MediaType,
     MediaUploaded,
     MediaWanted,
     RecordFailed,
@@ -73,6 +74,7 @@ class Waiting:
     owner_id: UUID
     subject: str | None
     original: str
+    media_type: MediaType
     attempt: int
 
 
@@ -83,6 +85,7 @@ class Drawing:
     owner_id: UUID
     subject: str | None
     original: str
+    media_type: MediaType
     attempt: int
 
 
@@ -93,6 +96,7 @@ class PutOff:
     owner_id: UUID
     subject: str | None
     original: str
+    media_type: MediaType
     attempt: int
 
 
@@ -274,6 +278,7 @@ def retry(command: RetryDrawing, media: Media) -> Sequence[MediaEvent]:
             subject=media.subject,
             attempt=media.attempt + 1,
             original=media.original,
+            media_type=media.media_type,
             retried_at=command.asked_at,
         )
     ]
@@ -289,6 +294,8 @@ def record_processed(command: RecordProcessed, media: Media) -> Sequence[MediaEv
             return []
         case Waiting() | Drawing() | PutOff() | Failed():
             keys = [each.key for each in command.variants]
+            if command.video is not None:
+                keys.append(command.video.file)
             _refuse_elsewhere(keys, media.owner_id, command.media_id)
             return [
                 MediaProcessed(
@@ -296,6 +303,7 @@ def record_processed(command: RecordProcessed, media: Media) -> Sequence[MediaEv
                     owner_id=media.owner_id,
                     subject=media.subject,
                     variants=command.variants,
+                    video=command.video,
                     processed_at=command.asked_at,
                 )
             ]
@@ -378,12 +386,12 @@ def tidy(command: MarkUnused | KeepMedia | DeleteUnused, media: Media) -> Sequen
 def evolve(media: Media, event: MediaEvent) -> Media:
     """The upload after the event."""
     match event:
-        case MediaWanted() | MediaUploaded() | MediaRetried():
-            return _waiting(event)
-        case MediaBegun():
-            return _now(Drawing, media, event)
-        case MediaPutOff():
-            return _now(PutOff, media, event)
+        case MediaWanted(owner_id=owner_id, subject=subject, address_sealed=address_sealed):
+            return Wanted(owner_id, subject, address_sealed, event.attempt)
+        case MediaUploaded(owner_id=owner_id, subject=subject, original=original):
+            return Waiting(owner_id, subject, original, event.media_type, 1)
+        case MediaBegun() | MediaPutOff() | MediaRetried():
+            return _now(media, event)
         case MediaProcessed(owner_id=owner_id, subject=subject):
             return Processed(owner_id, subject)
         case MediaFailed(owner_id=owner_id, subject=subject):
@@ -398,25 +406,20 @@ def evolve(media: Media, event: MediaEvent) -> Media:
             assert_never(event)
 
 
-def _waiting(event: MediaWanted | MediaUploaded | MediaRetried) -> Wanted | Waiting:
-    owner_id, subject = event.owner_id, event.subject
-    match event:
-        case MediaWanted(address_sealed=address_sealed, attempt=attempt):
-            return Wanted(owner_id, subject, address_sealed, attempt)
-        case MediaUploaded(original=original):
-            return Waiting(owner_id, subject, original, 1)
-        case MediaRetried(original=original, attempt=attempt):
-            return Waiting(owner_id, subject, original, attempt)
-        case _:
-            assert_never(event)
+_AFTER: Final[Mapping[type[MediaEvent], type[Waiting | Drawing | PutOff]]] = {
+    MediaBegun: Drawing,
+    MediaPutOff: PutOff,
+    MediaRetried: Waiting,
+}
 
 
-def _now(state: type[Drawing | PutOff], media: Media, event: MediaBegun | MediaPutOff) -> Media:
-    if isinstance(media, Wanted) and state is PutOff:
+def _now(media: Media, event: MediaBegun | MediaPutOff | MediaRetried) -> Media:
+    if isinstance(media, Wanted) and isinstance(event, MediaPutOff):
         return replace(media, put_off=True)
     if not isinstance(media, Waiting | Drawing | PutOff):
         return media
-    return state(event.owner_id, event.subject, media.original, event.attempt)
+    told = event.owner_id, event.subject, media.original, media.media_type
+    return _AFTER[type(event)](*told, event.attempt)
 
 
 def _marked(media: Media, delete_at: datetime | None) -> Media:

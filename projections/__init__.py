@@ -23,6 +23,7 @@ from projections.journal.outcomes import outcomes
 from projections.listings.asking_days import asking_days
 from projections.listings.listing_page import listing_page
 from projections.listings.listing_signs import listing_signs
+from projections.listings.listing_spins import listing_spins
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
 from projections.media.media_files import media_files
@@ -50,6 +51,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     outcomes,
     audit,
     listing_page,
+    listing_spins,
     listing_views,
     price_history,
     asking_days,

@@ -35,6 +35,7 @@ def listing_stream(listing_id: UUID | str) -> str:
 
 
 IMAGES_MAX = 15
+FRAMES_MIN, FRAMES_MAX = 12, 48  # of a view all around
 ImagesMin = Annotated[int, Field(ge=0, le=IMAGES_MAX)]  # without so many it is not for everyone
 
 
@@ -160,6 +161,19 @@ class FailListingImage(_ListingCommand):
     media_id: UUID
 
 
+class SetListingSpin(_ListingCommand):
+    """Show these uploads, which are for this listing, as a view all around it, in this order."""
+
+    kind: Literal["listing.set_spin"] = "listing.set_spin"
+    media_ids: Annotated[tuple[UUID, ...], Field(min_length=FRAMES_MIN, max_length=FRAMES_MAX)]
+
+
+class RemoveListingSpin(_ListingCommand):
+    """Show no view all around it any more."""
+
+    kind: Literal["listing.remove_spin"] = "listing.remove_spin"
+
+
 class HideListing(_ListingCommand):
     """Show the listing to nobody while its seller is away."""
 
@@ -185,6 +199,8 @@ ListingCommand: TypeAlias = (
     | ReorderListingImages
     | SetListingImages
     | RemoveListingImage
+    | SetListingSpin
+    | RemoveListingSpin
     | DrawListingImage
     | FailListingImage
     | HideListing
@@ -334,6 +350,23 @@ class ListingImageFailed(_ListingEvent):
     failed_at: AwareDatetime
 
 
+class ListingSpinSet(_ListingEvent):
+    """It has this view all around, in this order. With what it had before go `previous`, its uploads."""
+
+    kind: Literal["listing.spin_set"] = "listing.spin_set"
+    frames: Annotated[tuple[ListingImage, ...], Field(min_length=1)]
+    previous: tuple[UUID, ...] = ()
+    set_at: AwareDatetime
+
+
+class ListingSpinRemoved(_ListingEvent):
+    """It has no view all around any more. With it go `frames`, its uploads."""
+
+    kind: Literal["listing.spin_removed"] = "listing.spin_removed"
+    frames: tuple[UUID, ...]
+    removed_at: AwareDatetime
+
+
 class ListingHidden(_ListingEvent):
     """Nobody sees it, for its seller is away."""
 
@@ -365,6 +398,8 @@ ListingEvent: TypeAlias = (
     | ListingImageRemoved
     | ListingImageDrawn
     | ListingImageFailed
+    | ListingSpinSet
+    | ListingSpinRemoved
 )
 
 

@@ -1,4 +1,5 @@
-"""Media: pictures that people upload, and the variants that are drawn of them.
+"""Media: pictures and videos that people upload, and what is made of them: of a picture variants,
+of a video a file that is written anew and the variants of a picture of it.
 
 The log holds where the bytes lie in the object store, never the bytes. What a client called its
 file is text about a person, so it is sealed with the owner's key.
@@ -11,14 +12,25 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeAlias, get_args
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from schemas.identity import Sealed
 from schemas.log.contexts import Context
 from schemas.log.messages import Command, Event, category_of
 from schemas.values.texts import Form
 
-ORIGINAL_BYTES_MAX = 10 * 1024 * 1024
+ORIGINAL_BYTES_MAX = 10 * 1024 * 1024  # of a picture
+VIDEO_BYTES_MAX = 100 * 1024 * 1024
+VIDEO_SECONDS_MAX = 120
+VIDEO_SIDE_MAX = 3_840  # in pixels, either way
+SEGMENTS_MAX = 64
 TRIES_MAX = 3  # to draw a picture
 
 # media/<owner>/<media>/…: everything of one person in one folder, everything of one upload in
@@ -27,6 +39,7 @@ TRIES_MAX = 3  # to draw a picture
 _FOLDER = r"^media/[0-9a-f-]{36}/[0-9a-f-]{36}/"
 OriginalKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"original-[0-9a-f]{64}$")]
 VariantKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"[0-9a-f]{64}\.webp$")]
+VideoKey = Annotated[str, StringConstraints(pattern=_FOLDER + r"video/[0-9a-f]{64}\.mp4$")]
 KEY_FORM = Form(r"^[a-z0-9/._-]+$", "is no key of the object store")
 ObjectKey = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 # Which of 8 x 8 places of a picture are lighter than those beside them: pictures that look alike
@@ -42,6 +55,7 @@ class MediaType(StrEnum):
     JPEG = "image/jpeg"
     PNG = "image/png"
     WEBP = "image/webp"
+    MP4 = "video/mp4"
 
 
 class VariantName(StrEnum):
@@ -55,8 +69,11 @@ class VariantName(StrEnum):
 class FailureReason(StrEnum):
     """Why there are no variants of an upload."""
 
-    UNREADABLE = "unreadable"  # its bytes are no picture that can be drawn
+    UNREADABLE = "unreadable"  # its bytes are no picture that can be drawn, or no video
     TOO_LARGE = "too_large"  # it has more pixels than are drawn, or more bytes than are taken
+    TOO_LONG = "too_long"  # it lasts longer than a video may
+    NO_VIDEO = "no_video"  # nothing in it can be seen
+    CODEC_UNKNOWN = "codec_unknown"  # not every browser can show it
     ORIGINAL_MISSING = "original_missing"  # the object store has lost it
     GAVE_UP = "gave_up"  # every attempt failed for reasons of ours
     ADDRESS_REFUSED = "address_refused"  # it leads to where nothing is fetched from
@@ -76,6 +93,32 @@ class Variant(BaseModel):
     height: Annotated[int, Field(ge=1)]
     size: Annotated[int, Field(ge=1)]
     look: Look | None = None
+
+
+class Segment(BaseModel):
+    """A part of a video's file that can be played by itself after what the file begins with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    begins: Annotated[int, Field(ge=1, description="bytes from the file's beginning")]
+    size: Annotated[int, Field(ge=1, description="bytes")]
+    duration_ms: Annotated[int, Field(ge=0)]
+
+
+class Video(BaseModel):
+    """A video, written anew: where its file lies, its sides in pixels as it is seen, its bytes, those that
+    it begins with (`init`), and what follows them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: VideoKey
+    width: Annotated[int, Field(ge=1, le=VIDEO_SIDE_MAX)]
+    height: Annotated[int, Field(ge=1, le=VIDEO_SIDE_MAX)]
+    size: Annotated[int, Field(ge=1)]
+    sound: bool
+    init: Annotated[int, Field(ge=1)]
+    segments: Annotated[tuple[Segment, ...], Field(min_length=1, max_length=SEGMENTS_MAX)]
 
 
 class ImageVariants(BaseModel):
@@ -136,10 +179,17 @@ class UploadMedia(_MediaCommand):
     kind: Literal["media.upload"] = "media.upload"
     owner_id: UUID
     media_type: MediaType
-    size: Annotated[int, Field(ge=1, le=ORIGINAL_BYTES_MAX)]
+    size: Annotated[int, Field(ge=1, le=VIDEO_BYTES_MAX)]
     original: OriginalKey
     subject: Subject | None = None
     filename_sealed: Sealed | None = None
+
+    @model_validator(mode="after")
+    def _not_too_large(self) -> Self:
+        if self.media_type is not MediaType.MP4 and self.size > ORIGINAL_BYTES_MAX:
+            message = f"a picture has at most {ORIGINAL_BYTES_MAX} bytes"
+            raise ValueError(message)
+        return self
 
 
 class FetchMedia(_MediaCommand):
@@ -181,10 +231,11 @@ class RetryDrawing(_MediaCommand):
 
 
 class RecordProcessed(_MediaCommand):
-    """The variants are in the object store."""
+    """The variants are in the object store; of a video, its file is, too."""
 
     kind: Literal["media.record_processed"] = "media.record_processed"
     variants: Variants
+    video: Video | None = None
 
 
 class RecordFailed(_MediaCommand):
@@ -287,14 +338,16 @@ class MediaRetried(_MediaEvent):
     kind: Literal["media.retried"] = "media.retried"
     attempt: int
     original: OriginalKey
+    media_type: MediaType | None = None  # not told of what came before there were videos
     retried_at: AwareDatetime
 
 
 class MediaProcessed(_MediaEvent):
-    """Every variant can be shown."""
+    """Every variant can be shown; of a video, which they are a picture of, its file can be, too."""
 
     kind: Literal["media.processed"] = "media.processed"
     variants: Variants
+    video: Video | None = None
     processed_at: AwareDatetime
 
 

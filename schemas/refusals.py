@@ -65,6 +65,8 @@ REFUSALS: Final = {
     ),
     "until_past": "It must end at a time to come",
     # Listings, items and their pictures.
+    "frame_missing": "A frame can't be shown, so there is no view all around: send all of them again",
+    "frame_twice": "A view all around shows each frame once, and none of the listing's images",
     "image_unknown": "This listing has no picture with this id",
     "item_deleted": "This item has been deleted",
     "item_exists": "There is an item with this id already",

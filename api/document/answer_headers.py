@@ -45,6 +45,16 @@ HEADERS: Final[Mapping[str, dict[str, Any]]] = {
         "schema": {"type": "string"},
         "example": '</api/listings?limit=20&cursor=WyJhIl0.c2ln>; rel="next"',
     },
+    "Accept-Ranges": {
+        "description": "That parts of it can be asked for",
+        "schema": {"type": "string", "const": "bytes"},
+        "example": "bytes",
+    },
+    "Content-Range": {
+        "description": "Which of how many bytes these are",
+        "schema": {"type": "string", "pattern": r"^bytes ([0-9]+-[0-9]+|\*)/[0-9]+$"},
+        "example": "bytes 0-1048575/5242880",
+    },
     "X-Robots-Tag": {
         "description": "That no search engine is to keep what a link shows",
         "schema": {"type": "string"},

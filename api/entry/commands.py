@@ -20,7 +20,7 @@ from base64 import b64decode
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import IO, Annotated, Any, TypeVar
 from uuid import UUID, uuid5
 
 import orjson
@@ -117,6 +117,15 @@ class CommandSender:
         machines = self.way.machines
         salt = keyed(machines.settings, f"secret of a repeat\n{whose}")
         return await machines.passwords.digest(secret, salt)
+
+    def about(self, thing_id: UUID) -> CommandSender:
+        """The same about this thing, which a form names: with another one a key stands for another
+        request, as where the address names the thing.
+        """
+        way = replace(self.way, path=f"{self.way.path}/{thing_id}")
+        scope = way.scope(self.caller.user_id)
+        command_id = command_id_for(way.machines.settings, self.key, scope)
+        return replace(self, way=way, command_id=command_id)
 
     def fresh(self) -> CommandSender:
         """For what is never repeated by key, since its answer holds a secret: tokens."""
@@ -238,6 +247,15 @@ def fingerprint_of(settings: Settings, method: str, path: str, body: bytes) -> s
     return hmac.new(
         key, b"\n".join((method.encode(), path.encode(), body)), hashlib.sha256
     ).hexdigest()
+
+
+def fingerprint_of_file(settings: Settings, method: str, path: str, file: IO[bytes]) -> str:
+    """The same of a body that is too large to be held at once; the file is read to its end."""
+    key = b64decode(settings.lookup_key.get_secret_value())
+    digest = hmac.new(key, b"\n".join((method.encode(), path.encode(), b"")), hashlib.sha256)
+    while block := file.read(1024 * 1024):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def keyed(settings: Settings, text: str) -> bytes:

@@ -26,6 +26,7 @@ from api.wire.problems import (
     BODY_BYTES_MAX,
     IMAGES_BYTES_MAX,
     UPLOAD_BYTES_MAX,
+    VIDEO_FORM_BYTES_MAX,
     Problem,
     http_problem_response,
     problem_response,
@@ -44,10 +45,12 @@ _UPLOADS = (
     (re.compile(r"POST /api/users/[0-9A-Fa-f-]{36}/avatar"), UPLOAD_BYTES_MAX),
     (
         re.compile(
-            r"POST /api/((media/)?images|images/process|items|listings/[0-9A-Fa-f-]{32,36}/images)"
+            r"POST /api/((media/)?images|images/process|items"
+            r"|listings/[0-9A-Fa-f-]{32,36}/(images|spin))"
         ),
         IMAGES_BYTES_MAX,
     ),
+    (re.compile(r"POST /api/media/videos"), VIDEO_FORM_BYTES_MAX),
 )
 # As the router takes them, in any case and with hyphens or without, but not as we write them.
 _OTHER_ID = re.compile(

@@ -83,24 +83,36 @@ async def shown(mesh: Machines, key: str) -> Response:
 
 def answer_of(settings: Settings, data: bytes, name: str, media_type: str) -> Response:
     """A picture at an address that never shows another one."""
-    headers = {"Cache-Control": FOREVER, "Content-Disposition": f'inline; filename="{name}"'}
-    if urlsplit(settings.pictures_url).netloc:
-        # Of a CDN's on another site: a browser shows there what says that it may be.
-        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    headers = {"Content-Disposition": f'inline; filename="{name}"', **forever(settings)}
     return Response(data, headers=headers, media_type=media_type)
 
 
-def form_of(field: str, files_max: int = 1, ids: Mapping[str, str] | None = None) -> dict[str, Any]:
+def forever(settings: Settings) -> dict[str, str]:
+    """What is said to caches and browsers at an address that never shows anything else."""
+    headers = {"Cache-Control": FOREVER}
+    if urlsplit(settings.pictures_url).netloc:
+        # Of a CDN's on another site: a browser shows there what says that it may be.
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return headers
+
+
+def form_of(
+    field: str,
+    files_max: int = 1,
+    ids: Mapping[str, str] | None = None,
+    *,
+    bytes_of: str = "a JPEG, PNG or WebP",
+) -> dict[str, Any]:
     """The OpenAPI description of a form with so many files under this name, and with these ids, given
     with an example of each.
     """
     file: dict[str, Any] = {"type": "string", "format": "binary"}
-    example: Any = "(the bytes of a JPEG, PNG or WebP)"
+    example: Any = f"(the bytes of {bytes_of})"
     if files_max > 1:
         file = {"type": "array", "items": file, "minItems": 1, "maxItems": files_max}
         example = [example]
     ids = ids or {}
-    about = {"type": "string", "format": "uuid", "description": "of what they are pictures"}
+    about = {"type": "string", "format": "uuid", "description": "of what they show"}
     schema = {
         "type": "object",
         "required": [*ids, field],

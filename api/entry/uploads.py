@@ -109,13 +109,13 @@ async def take_image(
         size=len(data),
         original=original,
         subject=aim.subject,
-        filename_sealed=_sealed_name(key, file.filename),
+        filename_sealed=sealed_name(key, file.filename),
         **sending.asked,
     )
     sending = replace(sending, fingerprint=fingerprint)
-    full = None if aim.against else await _storage_full(mesh, key.user_id, len(data))
+    full = None if aim.against else await storage_full(mesh, key.user_id, len(data))
     against = aim.against or full
-    if against is None and not await _is_kept(mesh, sending, step):
+    if against is None and not await is_kept(mesh, sending, step):
         await mesh.objects.put(original, data)
     try:
         reply = await sending.send(command, step=step, unless=against)
@@ -126,18 +126,18 @@ async def take_image(
     return Taken(media_id, reply)
 
 
-async def _storage_full(mesh: Machines, owner_id: UUID, size: int) -> Problem | None:
+async def storage_full(mesh: Machines, owner_id: UUID, size: int) -> Problem | None:
     """Why so many bytes more are too many. What was sent a moment ago may not be counted yet:
     that is no more than is taken in five minutes.
     """
     most = mesh.settings.storage_per_person_mb
     if await media_files.bytes_of(mesh.postgres, str(owner_id)) + size <= most << 20:
         return None
-    detail = f"would be more than the {most} MiB of pictures that one person may have: delete some"
+    detail = f"would be more than the {most} MiB of pictures and videos that one person may have: delete some"
     return Problem(409, "storage_full", detail)
 
 
-async def _is_kept(mesh: Machines, sending: CommandSender, step: str) -> bool:
+async def is_kept(mesh: Machines, sending: CommandSender, step: str) -> bool:
     """Whether this is a repeat of what is in the books: its bytes may be gone for good by now,
     and nobody would take them away a second time.
     """
@@ -176,7 +176,8 @@ def refused_all(found: Sequence[Taken | Refused]) -> Problem:
     return Problem(422, "no_image_taken", "None of the files can be taken", faults=faults)
 
 
-def _sealed_name(key: PersonKey, filename: str | None) -> str | None:
+def sealed_name(key: PersonKey, filename: str | None) -> str | None:
+    """What a client calls its file, sealed."""
     # A browser names files as their disks do: what can't be told of it is left out.
     shown = shown_of(filename or "", FILENAME_LENGTH_MAX)
     return key.seal("filename", shown) if shown else None

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, Literal, NoReturn
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from api.backends.machines import Mesh
 from api.backends.rate_limits import Limit, spend
 from api.entry.auth import SignedIn
 from api.entry.campus import CampusPerson, FromCampus
-from api.entry.commands import CommandSender, SendingFiles, command_id_for
+from api.entry.commands import CommandSender, SendingFiles
 from api.entry.consistency import CaughtUp
 from api.entry.doors import ITEMS, SIGNED_IN, Door
 from api.entry.pictures import form_of, sent_form
@@ -105,7 +104,7 @@ async def process_images(
     async with _sent(request) as (item_id, files):
         key = await key_of(mesh, UUID(caller.user_id))
         await spend(mesh.rate_limits, request, "images", len(files))
-        sending = _about(sending, item_id)
+        sending = sending.about(item_id)
         against = campus.against or await _against(request, campus, item_id)
         subject = item_stream(item_id)
         found: list[Taken | Refused] = []
@@ -162,16 +161,6 @@ def _item_id(form: FormData) -> UUID:
 
 def _refuse(field: str, detail: str) -> NoReturn:
     raise invalid([Fault(pointer=f"/{field}", detail=detail)])
-
-
-def _about(sending: CommandSender, item_id: UUID) -> CommandSender:
-    """The same about this item: with another one a key stands for another request, as where the
-    address names the thing.
-    """
-    way = replace(sending.way, path=f"{sending.way.path}/{item_id}")
-    scope = way.scope(sending.caller.user_id)
-    command_id = command_id_for(way.machines.settings, sending.key, scope)
-    return replace(sending, way=way, command_id=command_id)
 
 
 async def _against(request: Request, campus: CampusPerson, item_id: UUID) -> Problem | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.entry.uploads import FileError, SentImage
 from api.media.resizing import PATH, ResizedAnswer
-from schemas.media import FailureReason, MediaType
+from schemas.media import VIDEO_SECONDS_MAX, VIDEO_SIDE_MAX, FailureReason, MediaType
 
 _ID = "01980000-0000-7000-8000-000000000005"
 _OWNER = "01980000-0000-7000-8000-000000000001"
@@ -47,6 +48,50 @@ class ImageAnswer(BaseModel):
     version: int | None = None
 
 
+class SentVideo(BaseModel):
+    """A video that was taken; `url` tells how far it has come."""
+
+    id: str
+    status: Literal["processing"]
+    url: str
+
+
+class VideoSentAnswer(BaseModel):
+    """It was taken."""
+
+    success: Literal[True]
+    video: SentVideo
+
+
+class VideoAnswer(BaseModel):
+    """A video of a listing. `poster` is a picture of its first seconds in three sizes; `stream` is the
+    file, of which parts can be asked for, `playlist` the same for players of HLS. All of them are empty
+    until it is processed. `failure`, `filename`, `size` and `version` are for its owner only.
+    """
+
+    id: str
+    listing_id: UUID
+    status: Literal["processing", "processed", "failed"]
+    poster: dict[str, ShownVariant]
+    stream: str | None
+    playlist: str | None
+    width: int | None
+    height: int | None
+    duration_ms: int | None
+    sound: bool | None
+    created_at: AwareDatetime
+    failure: FileError | None = None
+    filename: str | None = None
+    size: int | None = Field(default=None, description="bytes, as it was sent")
+    version: int | None = None
+
+
+class VideosAnswer(BaseModel):
+    """The newest videos of a listing."""
+
+    items: list[VideoAnswer]
+
+
 class QueueAnswer(BaseModel):
     """The queue of uploads; those that wait for another try are among `waiting`."""
 
@@ -64,6 +109,17 @@ FAILURES = {
     FailureReason.GAVE_UP: "It could not be drawn here: send it again",
     FailureReason.ADDRESS_REFUSED: "Its address leads to where nothing is fetched from: send the file",
     FailureReason.NOT_FETCHED: "It could not be had from its address: send the file",
+}
+VIDEO_FAILURES = {
+    **FAILURES,
+    FailureReason.UNREADABLE: "It is no video that can be read whole: send an MP4",
+    FailureReason.TOO_LARGE: f"It has more than {VIDEO_SIDE_MAX:,} pixels a side, or more than"
+    " 3,840 by 2,160 in all: make it smaller and send it again",
+    FailureReason.TOO_LONG: f"It lasts longer than {VIDEO_SECONDS_MAX} s: shorten it",
+    FailureReason.NO_VIDEO: "There is nothing in it to be seen: send a video",
+    FailureReason.CODEC_UNKNOWN: "Not every browser can show it: send H.264 (8 bits, 4:2:0), with AAC"
+    " for its sound",
+    FailureReason.GAVE_UP: "It could not be made ready here: send it again",
 }
 
 SENT: dict[str, Any] = {
@@ -119,3 +175,26 @@ QUEUE: dict[str, Any] = {
     "completed": 5,
     "failed": 1,
 }
+VIDEO_SENT: dict[str, Any] = {
+    "success": True,
+    "video": {"id": _ID, "status": "processing", "url": f"/api/media/videos/{_ID}"},
+}
+LISTING_ID = "01980000-0000-7000-8000-000000000001"
+VIDEO: dict[str, Any] = {
+    "id": _ID,
+    "listing_id": LISTING_ID,
+    "status": "processed",
+    "poster": IMAGE["variants"],
+    "stream": f"/api/media/{_ID}/stream",
+    "playlist": f"/api/media/{_ID}/playlist.m3u8",
+    "width": 1920,
+    "height": 1080,
+    "duration_ms": 42_000,
+    "sound": True,
+    "created_at": "2026-03-01T12:00:00Z",
+    "failure": None,
+    "filename": "round-the-car.mp4",
+    "size": 34_000_000,
+    "version": 3,
+}
+VIDEOS: dict[str, Any] = {"items": [VIDEO]}

@@ -61,7 +61,7 @@ def json_response(
     """The body as JSON with its ETag, or 304 when the client has this version already."""
     tag = f'"{version}"'
     known = request.headers.get("if-none-match")
-    if known is not None and _names(known, tag):
+    if known is not None and names(known, tag):
         return Response(status_code=304, headers={"ETag": tag, "Cache-Control": cache_control})
     return whole_response(body, version, cache_control=cache_control)
 
@@ -79,6 +79,6 @@ def versioned(body: Mapping[str, Any], version: int | None) -> Response:
     return private_json(body, headers={} if version is None else {"ETag": etag_of(version)})
 
 
-def _names(known: str, tag: str) -> bool:
-    """Weak comparison, as RFC 9110 asks for If-None-Match."""
+def names(known: str, tag: str) -> bool:
+    """Whether an If-None-Match is for this tag, compared weakly, as RFC 9110 asks."""
     return any(each.strip().removeprefix("W/") in (tag, "*") for each in known.split(","))

@@ -30,7 +30,7 @@ from infra.pictures import PicturesBusyError
 from infra.vault.vault import PersonErasedError, VaultUnavailableError
 from schemas.log.messages import Fault
 from schemas.log.recorded import Reply
-from schemas.media import ORIGINAL_BYTES_MAX
+from schemas.media import ORIGINAL_BYTES_MAX, VIDEO_BYTES_MAX
 from schemas.refusals import told_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,6 +39,7 @@ BODY_BYTES_MAX = 1024 * 1024
 UPLOAD_BYTES_MAX = 5 * 1024 * 1024 + 4096  # a picture and the form around it
 IMAGES_MAX = 10  # in one form
 IMAGES_BYTES_MAX = IMAGES_MAX * (ORIGINAL_BYTES_MAX + 1024 * 1024)
+VIDEO_FORM_BYTES_MAX = VIDEO_BYTES_MAX + 64 * 1024  # a video and the form around it
 _KEPT_OUT = frozenset({401, 403, 429})
 _READING = frozenset({"GET", "HEAD"})
 FAULTS_MAX = 50  # one answer never lists more; the rest shows after these are mended
@@ -126,6 +127,7 @@ _EXAMPLES: dict[int, tuple[str, str]] = {
     412: ("version_mismatch", "It has changed since you read it: read again, then repeat"),
     413: ("body_too_large", "The body is larger than this path takes"),
     415: ("media_type", "Send `Content-Type: application/json`"),
+    416: ("range_not_satisfiable", "There are 1000 bytes: ask for some of these"),
     422: ("invalid", "1 field is not as it should be"),
     428: ("if_match_required", "Send `If-Match` with the ETag that you last read"),
     429: ("rate_limited", "At most 10 in 900 s: wait, then repeat"),

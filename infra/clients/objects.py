@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import BaseError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 2
 ANSWER_TIMEOUT_S = 5
 DELETE_TIMEOUT_S = 30  # of a whole folder
+FILE_TIMEOUT_S = 30  # of a whole file, in parts that each have the other bounds
+PART_BYTES = 5 * 1024 * 1024  # the least that S3 takes
 _BOUNDS: ClientConfig = {
     "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
     "timeout": timedelta(seconds=ANSWER_TIMEOUT_S),
@@ -60,6 +63,44 @@ class Objects:
                 return bytes(await found.bytes_async())
             except FileNotFoundError:
                 return None
+
+    async def put_file(self, key: str, file: IO[bytes]) -> None:
+        """The same of a file's bytes from where it stands, of which few are in memory at once."""
+        async with _answering(FILE_TIMEOUT_S):
+            await obstore.put_async(
+                self._store, key, file, chunk_size=PART_BYTES, max_concurrency=2
+            )
+
+    async def fetch(self, key: str, into: Path) -> bool:
+        """Write the bytes under a key into a file, of which few are in memory at once; False when
+        there are none.
+        """
+        async with _answering(FILE_TIMEOUT_S):
+            try:
+                found = await obstore.get_async(self._store, key)
+            except FileNotFoundError:
+                return False
+            with into.open("wb") as file:
+                async for part in found.stream(min_chunk_size=1024 * 1024):
+                    file.write(part)
+        return True
+
+    async def size(self, key: str) -> int | None:
+        """How many bytes are under a key; None when there is nothing."""
+        async with _answering(ANSWER_TIMEOUT_S):
+            try:
+                return int((await obstore.head_async(self._store, key))["size"])
+            except FileNotFoundError:
+                return None
+
+    async def part(self, key: str, begins: int, ends: int) -> bytes | None:
+        """The bytes from one place to before another; None when there is nothing under the key."""
+        async with _answering(ANSWER_TIMEOUT_S):
+            try:
+                found = await obstore.get_range_async(self._store, key, start=begins, end=ends)
+            except FileNotFoundError:
+                return None
+            return bytes(found)
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Take objects away; those that are not there are no fault."""

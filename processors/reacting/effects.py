@@ -25,6 +25,7 @@ from infra.mail import Mailer
 from infra.pictures import Pictures
 from infra.settings import Settings
 from infra.vault.vault import Vault
+from infra.videos import Videos
 from processors.reacting.commands import Commands
 from processors.reacting.handlers import Handler
 from schemas.log.recorded import Recorded
@@ -51,6 +52,7 @@ class Tools:
     mailer: Mailer
     commands: Commands
     pictures: Pictures
+    videos: Videos
     opensearch: AsyncOpenSearch
 
 

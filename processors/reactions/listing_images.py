@@ -10,6 +10,8 @@ from schemas.listings import (
     FailListingImage,
     ListingDeleted,
     ListingImageRemoved,
+    ListingSpinRemoved,
+    ListingSpinSet,
     RemoveListingImage,
 )
 from schemas.log.messages import Command
@@ -47,16 +49,25 @@ def show_listing_image(
 
 
 def delete_listing_images(
-    recorded: Recorded[ListingDeleted | ListingImageRemoved],
+    recorded: Recorded[ListingDeleted | ListingImageRemoved | ListingSpinSet | ListingSpinRemoved],
 ) -> Sequence[Command]:
-    """With a listing its pictures go, and a picture with its place in it."""
-    event = recorded.event
-    gone = event.images if isinstance(event, ListingDeleted) else (event.media_id,)
+    """With a listing its pictures go, a picture with its place in it, and frames with their view."""
+    match recorded.event:
+        case ListingDeleted(images=gone) | ListingSpinSet(previous=gone):
+            pass
+        case ListingSpinRemoved(frames=gone):
+            pass
+        case ListingImageRemoved(media_id=media_id):
+            gone = (media_id,)
     told = asked("delete_listing_images", recorded)
     return [DeleteMedia(media_id=media_id, **told) for media_id in gone]
 
 
 REACTIONS: tuple[Reaction, ...] = (
     Reaction("show_listing_image", (MediaProcessed, MediaFailed, MediaDeleted), show_listing_image),
-    Reaction("delete_listing_images", (ListingDeleted, ListingImageRemoved), delete_listing_images),
+    Reaction(
+        "delete_listing_images",
+        (ListingDeleted, ListingImageRemoved, ListingSpinSet, ListingSpinRemoved),
+        delete_listing_images,
+    ),
 )

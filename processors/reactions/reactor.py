@@ -23,6 +23,7 @@ from infra.pictures import Pictures
 from infra.process import announce_ready, stopped_within
 from infra.settings import Settings
 from infra.vault.vault import Vault
+from infra.videos import Videos
 from processors.reacting.beginnings import begin
 from processors.reacting.calendar import CalendarJob
 from processors.reacting.commands import Commands, open_commands
@@ -48,6 +49,7 @@ from processors.reactions.media import PROCESS_MEDIA
 from processors.reactions.pictures import DROP_PICTURES
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
 from processors.reactions.sweeping import OLD_MEDIA, SWEEP
+from processors.reactions.videos import PROCESS_VIDEOS
 
 RETRY_S = 0.5
 PICTURES_AT_ONCE = 3
@@ -70,6 +72,7 @@ EFFECTS: tuple[Effect, ...] = (
     SETTLE_LISTING,
     PROCESS_MEDIA,
     FETCH_MEDIA,
+    PROCESS_VIDEOS,
     WITHDRAW_ITEMS,
     MATCH_ALERTS,
     MATCH_NEW_ALERT,
@@ -123,6 +126,7 @@ async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[To
                 mailer=SmtpMailer(settings),
                 commands=commands,
                 pictures=pictures,
+                videos=Videos(),
                 opensearch=opensearch,
             )
     finally:

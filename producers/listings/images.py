@@ -23,11 +23,15 @@ from schemas.listings import (
     ListingImageRemoved,
     ListingImagesAdded,
     ListingImagesReordered,
+    ListingSpinRemoved,
+    ListingSpinSet,
     PublishListing,
     RemoveListingImage,
+    RemoveListingSpin,
     RenewListing,
     ReorderListingImages,
     SetListingImages,
+    SetListingSpin,
 )
 from schemas.log.messages import Fault, Role
 from schemas.media import ImageVariants
@@ -39,6 +43,8 @@ ImageCommand: TypeAlias = (
     | ReorderListingImages
     | SetListingImages
     | RemoveListingImage
+    | SetListingSpin
+    | RemoveListingSpin
     | DrawListingImage
     | FailListingImage
 )
@@ -48,6 +54,8 @@ ImageEvent: TypeAlias = (
     | ListingImageRemoved
     | ListingImageDrawn
     | ListingImageFailed
+    | ListingSpinSet
+    | ListingSpinRemoved
 )
 
 
@@ -62,6 +70,8 @@ def decide(command: ImageCommand, listing: Listing) -> Sequence[ListingEvent]:
             return put(command, listing)
         case RemoveListingImage():
             return remove(command, listing)
+        case SetListingSpin() | RemoveListingSpin():
+            return turn(command, listing)
         case DrawListingImage() | FailListingImage():
             return note(command, listing)
         case _:
@@ -151,6 +161,37 @@ def remove(command: RemoveListingImage, listing: Listing) -> Sequence[ListingEve
     ]
 
 
+def turn(command: SetListingSpin | RemoveListingSpin, listing: Listing) -> Sequence[ListingEvent]:
+    """The view all around it: another one, or none. One of whose frames it is known that it can't be
+    shown is none, and neither is one that shows a frame twice.
+    """
+    found = _on_hand(command, listing)
+    if isinstance(command, RemoveListingSpin):
+        if not found.spin:
+            return []
+        frames = tuple(each.media_id for each in found.spin)
+        return [
+            ListingSpinRemoved(
+                listing_id=command.listing_id, frames=frames, removed_at=command.asked_at
+            )
+        ]
+    if command.asked_by != found.seller_id:
+        raise Rejected("not_owner", 403)  # as of images
+    wanted, known = command.media_ids, _known(found)
+    if any(_is_lost(each, found) for each in wanted):
+        raise Rejected("frame_missing")
+    if len(set(wanted)) < len(wanted) or {each.media_id for each in found.images} & {*wanted}:
+        raise Rejected("frame_twice")
+    return [
+        ListingSpinSet(
+            listing_id=command.listing_id,
+            frames=tuple(ListingImage(media_id=each, variants=known.get(each)) for each in wanted),
+            previous=tuple(each.media_id for each in found.spin if each.media_id not in wanted),
+            set_at=command.asked_at,
+        )
+    ]
+
+
 def note(command: DrawListingImage | FailListingImage, listing: Listing) -> Sequence[ListingEvent]:
     """What has become of an upload for this listing, where nothing is known of it yet. One that was
     drawn may be drawn otherwise; one that is lost stays so.
@@ -198,7 +239,12 @@ def too_few(
 
 
 def _on_hand(
-    command: AddListingImages | ReorderListingImages | SetListingImages | RemoveListingImage,
+    command: AddListingImages
+    | ReorderListingImages
+    | SetListingImages
+    | RemoveListingImage
+    | SetListingSpin
+    | RemoveListingSpin,
     listing: Listing,
 ) -> Existing:
     """The listing, if it is not sold and whoever asks may change it."""
@@ -209,7 +255,8 @@ def _on_hand(
 
 
 def _known(listing: Existing) -> dict[UUID, ImageVariants | None]:
-    return {**listing.early, **{each.media_id: each.variants for each in listing.images}}
+    shown = (*listing.images, *listing.spin)
+    return {**listing.early, **{each.media_id: each.variants for each in shown}}
 
 
 def evolve(listing: Existing, event: ImageEvent) -> Existing:
@@ -231,17 +278,30 @@ def evolve(listing: Existing, event: ImageEvent) -> Existing:
         case ListingImageFailed(media_id=media_id):
             left = _without(listing.images, media_id)
             return replace(listing, images=left, early=_early(listing, media_id, None))
+        case ListingSpinSet(frames=frames):
+            taken = {each.media_id for each in frames}
+            early = {each: drawn for each, drawn in listing.early.items() if each not in taken}
+            return replace(listing, spin=frames, early=early)
+        case ListingSpinRemoved():
+            return replace(listing, spin=())
         case _:
             assert_never(event)
 
 
 def _drawn(listing: Existing, image: ListingImage) -> Existing:
-    if any(each.media_id == image.media_id for each in listing.images):
-        images = tuple(
-            image if each.media_id == image.media_id else each for each in listing.images
-        )
-        return replace(listing, images=images)
+    if _has(listing.images, image.media_id):
+        return replace(listing, images=_with(listing.images, image))
+    if _has(listing.spin, image.media_id):
+        return replace(listing, spin=_with(listing.spin, image))
     return replace(listing, early=_early(listing, image.media_id, image.variants))
+
+
+def _has(images: tuple[ListingImage, ...], media_id: UUID) -> bool:
+    return any(each.media_id == media_id for each in images)
+
+
+def _with(images: tuple[ListingImage, ...], drawn: ListingImage) -> tuple[ListingImage, ...]:
+    return tuple(drawn if each.media_id == drawn.media_id else each for each in images)
 
 
 def _early(

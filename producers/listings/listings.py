@@ -223,7 +223,7 @@ def delete(command: DeleteListing, listing: Listing) -> Sequence[ListingEvent]:
     return [
         ListingDeleted(
             listing_id=command.listing_id,
-            images=(*(each.media_id for each in found.images), *found.early),
+            images=(*(each.media_id for each in (*found.images, *found.spin)), *found.early),
             deleted_at=command.asked_at,
         )
     ]

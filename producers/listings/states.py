@@ -25,13 +25,15 @@ class Unlisted:
 @dataclass(frozen=True)
 class _Listed:
     """What every listing has that exists. `early`: uploads for it that are none of its images yet,
-    with what was drawn of them, or None where that failed: whoever draws may be quicker.
+    with what was drawn of them, or None where that failed: whoever draws may be quicker. `spin`: the
+    frames of a view all around it.
     """
 
     seller_id: str
     fields: VehicleFacts
     images: tuple[ListingImage, ...] = ()
     early: Mapping[UUID, ImageVariants | None] = field(default_factory=dict)
+    spin: tuple[ListingImage, ...] = ()
 
     @property
     def kept(self) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from schemas.media import (
     MediaType,
     MediaUploaded,
     MediaWanted,
+    Video,
 )
 
 
@@ -49,7 +50,8 @@ class MediaFile:
     and it goes then.
 
     The n-th entries of the `variant_…` columns tell of one variant, the smallest first. Of a
-    deleted upload only whose it was is left: a link to it may still be opened.
+    deleted upload only whose it was is left: a link to it may still be opened. `video_…`: of a video,
+    whose variants are those of a picture of it; the n-th entries tell of one segment.
     """
 
     user_id: str
@@ -71,6 +73,15 @@ class MediaFile:
     variant_widths: tuple[int, ...] = ()
     variant_heights: tuple[int, ...] = ()
     variant_sizes: tuple[int, ...] = ()
+    video_key: str | None = None
+    video_width: int | None = None
+    video_height: int | None = None
+    video_size: int | None = None
+    video_sound: bool | None = None
+    video_init: int | None = None
+    video_begins: tuple[int, ...] = ()
+    video_sizes: tuple[int, ...] = ()
+    video_ms: tuple[int, ...] = ()
 
 
 def key(recorded: Recorded[MediaEvent]) -> str:
@@ -164,12 +175,32 @@ def _variants(event: MediaProcessed) -> dict[str, Any]:
         "variant_widths": tuple(each.width for each in drawn),
         "variant_heights": tuple(each.height for each in drawn),
         "variant_sizes": tuple(each.size for each in drawn),
+        **_video(event.video),
+    }
+
+
+def _video(video: Video | None) -> dict[str, Any]:
+    if video is None:
+        return {}
+    return {
+        "video_key": video.file,
+        "video_width": video.width,
+        "video_height": video.height,
+        "video_size": video.size,
+        "video_sound": video.sound,
+        "video_init": video.init,
+        "video_begins": tuple(each.begins for each in video.segments),
+        "video_sizes": tuple(each.size for each in video.segments),
+        "video_ms": tuple(each.duration_ms for each in video.segments),
     }
 
 
 table = Table("media_files", MetaData(), *columns_of(MediaFile))
 Index("media_of_person", table.c.user_id, table.c.key)
 Index("media_to_delete", table.c.key, postgresql_where=table.c.delete_at.isnot(None))
+Index(
+    "videos_by_subject", table.c.subject, table.c.key, postgresql_where=table.c.type == "video/mp4"
+)
 Index("media_by_status", table.c.status, table.c.drawing)
 
 IMAGE_VARIANTS_VIEW = """
@@ -233,13 +264,31 @@ async def queue(reads: Reads) -> Mapping[str, int]:
     return dict(row or {})
 
 
-# What an upload is for, by its subject: each kind of thing that shows pictures has a row here. What
-# has no row, because it waits to be mended or is not read yet, is taken to show it.
+_VIDEOS = """
+    SELECT * FROM reads.media_files
+    WHERE subject = $1 AND type = 'video/mp4' AND (status = 'processed' OR user_id = $2)
+    ORDER BY created_at DESC, key LIMIT $3
+"""
+
+
+async def videos_of(
+    reads: Reads, subject: str, owner_id: str, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """The videos of a thing that can be shown, and their owner's own however far they are."""
+    return await reads.fetch(_VIDEOS, subject, owner_id, limit)
+
+
+# What an upload is for, by its subject: each kind of thing that shows pictures has a row here, and a
+# listing shows each of its videos that can be. What has no row, because it waits to be mended or is not
+# read yet, is taken to show it.
 _THING = """
     LEFT JOIN LATERAL (
-        SELECT status = 'deleted' OR NOT file.key = ANY(image_ids) AS without
-        FROM reads.listing_page
-        WHERE file.subject LIKE 'listing/%' AND key = split_part(file.subject, '/', 2)
+        SELECT status = 'deleted' OR NOT (
+            file.key = ANY(page.image_ids) OR file.key = ANY(coalesce(spin.image_ids, '{}'))
+            OR (file.type = 'video/mp4' AND file.status = 'processed')
+        ) AS without
+        FROM reads.listing_page AS page LEFT JOIN reads.listing_spins AS spin ON spin.key = page.key
+        WHERE file.subject LIKE 'listing/%' AND page.key = split_part(file.subject, '/', 2)
         UNION ALL
         SELECT status = 'deleted' OR NOT file.key = ANY(image_ids)
         FROM reads.items

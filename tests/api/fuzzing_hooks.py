@@ -181,7 +181,12 @@ def credentials(operation_id: str) -> dict[str, str]:
 
 def pictures(body: dict[str, Any]) -> dict[str, Any]:
     picture = b64decode(RUN["picture"])
-    files = {"images": [picture], "avatar": picture}
+    files = {
+        "images": [picture],
+        "avatar": picture,
+        "frames": [picture] * 12,
+        "video": b"\0\0\0\x18ftypisom and no more",
+    }
     return {name: files[name] for name in body if name in files}
 
 

@@ -75,6 +75,12 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "read_image_queue": frozenset({"admin", "ops"}),
     "read_variant": EVERYONE,
     "delete_media": SIGNED_IN,
+    "upload_video": SIGNED_IN,
+    "read_video": EVERYONE,
+    "list_listing_videos": EVERYONE,
+    "stream_video": EVERYONE,
+    "read_video_playlist": EVERYONE,
+    "read_video_file": EVERYONE,
     "read_audit": ADMINS,
     "issue_api_key": SIGNED_IN,
     "list_api_keys": SIGNED_IN,
@@ -90,6 +96,9 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "add_listing_images": SIGNED_IN,
     "reorder_listing_images": SIGNED_IN,
     "remove_listing_image": SIGNED_IN,
+    "set_listing_spin": SIGNED_IN,
+    "read_listing_spin": EVERYONE,
+    "remove_listing_spin": SIGNED_IN,
     "list_listings": EVERYONE,
     "list_my_listings": SIGNED_IN,
     "read_listing": EVERYONE,
@@ -261,6 +270,7 @@ _NAME = {"json": {"business_name": "Perera Motors"}, **_ANY_VERSION}
 _PREFER = {"json": {"theme": "dark"}, **_ANY_VERSION}
 _RATE = {"json": {"rating": 2}, **_ANY_VERSION}
 _PICTURES = {"files": [("images", ("a.png", photo()))]}
+_FRAMES = {"files": [("frames", ("a.png", photo()))] * 12}
 _RESPOND = {"json": {"content": "Thank you. Drive it well."}}
 _VOTE = {"json": {"vote": "helpful"}}
 _PICTURE = {"files": {"avatar": ("me.png", photo())}}
@@ -287,6 +297,9 @@ THINGS: Final[Mapping[str, Thing]] = {
     "add_listing_images": Thing("draft", others=404, staff=NO_STAFF, ask=_PICTURES),
     "reorder_listing_images": Thing("draft", others=404, ask={"json": {"order": []}}),
     "remove_listing_image": Thing("listing image", others=404),
+    "set_listing_spin": Thing("draft", others=404, staff=NO_STAFF, ask=_FRAMES),
+    "read_listing_spin": Thing("spin", others=404),
+    "remove_listing_spin": Thing("draft", others=404),
     "read_item": _item(),
     "replace_item_fields": _item(ask=_CHANGE),
     "update_item": _item(ask=_CHANGE),
@@ -345,6 +358,11 @@ THINGS: Final[Mapping[str, Thing]] = {
     "read_image": Thing("image", others=404, owners=SIGNED_IN),
     "read_variant": Thing("variant", others=0, owners=SIGNED_IN),
     "delete_media": Thing("image", others=404, owners=SIGNED_IN, staff=NO_STAFF),
+    "read_video": Thing("video", others=404),
+    "list_listing_videos": Thing("draft", others=404),
+    "stream_video": Thing("video", others=404),
+    "read_video_playlist": Thing("video", others=404),
+    "read_video_file": Thing("video file", others=0),
     "read_messages": _talk(),
     "read_chat_messages": _talk(),
     "send_message": _talk(ask={"json": {"content": "Is it still there?"}}),

@@ -13,7 +13,7 @@ from tests.api.alone import settings_of_nothing
 
 METHODS = ("get", "put", "post", "patch", "delete")
 NOBODYS = str(UUID(int=0x01980000_0000_7000_8000_00000000FFFF))
-NO_FILE = f"{'0' * 64}.webp"
+NO_FILE, NO_VIDEO = f"{'0' * 64}.webp", f"{'0' * 64}.mp4"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Operation:
     def path(self) -> str:
         """Its path about a thing that there is not."""
         names = re.findall(r"\{(\w+)\}", self.template)
-        return self.path_of("/".join(NO_FILE if name == "name" else NOBODYS for name in names))
+        file = NO_VIDEO if "/video/" in self.template else NO_FILE
+        return self.path_of("/".join(file if name == "name" else NOBODYS for name in names))
 
     def path_of(self, thing_id: str) -> str:
         """Its path about this thing. Where a path has several ids, so has the thing: `a/b`."""

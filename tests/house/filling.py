@@ -80,7 +80,8 @@ def _fill(schema: dict[str, Any], name: str, least: bool) -> Any:
         case {"type": "array", "prefixItems": places}:
             return [_fill(place, name, least) for place in places]
         case {"type": "array", "items": items}:
-            return [] if least and not schema.get("minItems") else [_fill(items, name, least)]
+            count = max(schema.get("minItems", 0), 0 if least else 1)
+            return [_fill(items, name, least)] * count
         case {"type": "string"}:
             return _text(schema, name)
         case {"type": "integer" | "number"}:

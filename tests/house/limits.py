@@ -12,6 +12,7 @@ from api.backends.rate_limits import POLICIES, By, WithoutRedis
 from api.entry.paging import DEPTH_MAX, LIMIT_MAX
 from api.identity.api_keys import KEYS_MAX
 from api.identity.export import EVENTS_MAX
+from api.listings.spins import FRAME_BYTES_MAX
 from api.messaging.events import CHATS_MAX
 from api.messaging.realtime import PACKET_BYTES_MAX
 from api.wire.problems import BODY_BYTES_MAX
@@ -20,7 +21,13 @@ from producers.identity.credentials import IDENTITIES_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.items import IMAGES_MAX
-from schemas.media import ORIGINAL_BYTES_MAX
+from schemas.listings import FRAMES_MAX
+from schemas.media import (
+    ORIGINAL_BYTES_MAX,
+    VIDEO_BYTES_MAX,
+    VIDEO_SECONDS_MAX,
+    VIDEO_SIDE_MAX,
+)
 from schemas.messaging import CONTENT_LENGTH_MAX
 from schemas.reviews import RESPONSE_LENGTH_MAX
 from schemas.searches import SEARCHES_MAX
@@ -62,6 +69,11 @@ AMOUNTS: Final = {
     "identities of one person at providers": IDENTITIES_MAX,
     "images of an item": IMAGES_MAX,
     "bytes of an image": ORIGINAL_BYTES_MAX,
+    "frames of a view all around a listing": FRAMES_MAX,
+    "bytes of such a frame": FRAME_BYTES_MAX,
+    "bytes of a video": VIDEO_BYTES_MAX,
+    "seconds of a video": VIDEO_SECONDS_MAX,
+    "pixels of a video, either way": VIDEO_SIDE_MAX,
     "bytes of any other body": BODY_BYTES_MAX,
     "bytes of a socket's packet": PACKET_BYTES_MAX,
     "conversations that one socket listens to": CHATS_MAX,

@@ -10,6 +10,7 @@ from tests.house.worst_cases import COMMAND, MEMORY, PAGE, ROW, WORK, page
 # Kept from nobody: leaving, and what is read from one row or from memory.
 UNLIMITED = {"log_out", "log_out_everywhere", "health_startup", "health_ready", "view_listing", "read_listing",
              "read_listing_prices", "read_avatar", "read_variant", "resize_image", "list_identities",
+             "stream_video", "read_video_file", "read_video_playlist", "read_listing_spin", "list_listing_videos",
              "list_sessions", "list_api_keys"}  # fmt: skip
 
 

@@ -11,7 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from api.wire.problems import BODY_BYTES_MAX, IMAGES_BYTES_MAX, UPLOAD_BYTES_MAX
+from api.wire.problems import (
+    BODY_BYTES_MAX,
+    IMAGES_BYTES_MAX,
+    UPLOAD_BYTES_MAX,
+    VIDEO_FORM_BYTES_MAX,
+)
 from tests.api.operations import DOOR_OF, OPERATIONS, Operation
 from tests.house.sources import ROOT
 
@@ -46,7 +51,7 @@ WORK: dict[str, str] = {
     "health_ready": "one cheap question to each store, all at once, each with a time-out",
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
-         "read_seller", "read_review", "read_review_vote", "read_image", "read_item",
+         "read_seller", "read_review", "read_review_vote", "read_image", "read_video", "read_item",
          "read_favorite", "read_listing_quality", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
         ROW),
     "resize_image": f"{ROW}; one picture of at most 1200 by 900 pixels drawn in a thread, at most 8 waiting (503 "
@@ -76,6 +81,15 @@ WORK: dict[str, str] = {
     "favourites is looked at, in ClickHouse within 10 s",
     "read_listing_figures": "at most 366 days of one listing, counted in ClickHouse within 10 s",
     **dict.fromkeys(("read_avatar", "read_variant"), "one file of the object store, in pieces"),
+    **dict.fromkeys(
+        ("stream_video", "read_video_file"),
+        "one file of the object store of at most 128 MiB, 512 KiB of it in memory, as fast as it is taken"),
+    "read_video_playlist": f"{ROW} of at most 64 segments",
+    "set_listing_spin": "at most 48 files of 2 MiB, one in memory at a time; a command a file and one more; drawn elsewhere, later",
+    "read_listing_spin": f"{ROW} of at most 48 frames",
+    "list_listing_videos": "the newest 10 videos of one listing by an index",
+    "upload_video": "one file of 100 MiB, 10 in memory, hashed in a thread; a command; looked at elsewhere, later, by "
+    "a process with bounds: 20 s, 1 GiB, one at a time",
     **dict.fromkeys(
         ("list_listings", "list_my_listings", "list_items", "list_wallet_entries",
          "read_audit"), LIST),
@@ -114,7 +128,7 @@ WORK: dict[str, str] = {
          "replace_preferences", "remove_avatar", "delete_media", "issue_api_key",
          "revoke_api_key", "create_listing", "update_listing", "replace_listing_fields",
          "delete_listing", "publish_listing", "renew_listing", "unpublish_listing",
-         "mark_listing_sold", "reorder_listing_images", "remove_listing_image",
+         "mark_listing_sold", "reorder_listing_images", "remove_listing_image", "remove_listing_spin",
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
@@ -176,7 +190,8 @@ def _body_bytes(operation: Operation) -> int:
     content = operation.document["requestBody"]["content"]
     if "multipart/form-data" not in content:
         return BODY_BYTES_MAX
-    return UPLOAD_BYTES_MAX if operation.id == "upload_avatar" else IMAGES_BYTES_MAX
+    own = {"upload_avatar": UPLOAD_BYTES_MAX, "upload_video": VIDEO_FORM_BYTES_MAX}
+    return own.get(operation.id, IMAGES_BYTES_MAX)
 
 
 def _limit(operation: Operation) -> str:

@@ -5,10 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from producers.media import media
 from schemas.log.messages import Role
 from schemas.media import (
+    ORIGINAL_BYTES_MAX,
+    VIDEO_BYTES_MAX,
     BeginDrawing,
     DeleteMedia,
     DeleteUnused,
@@ -29,9 +32,11 @@ from schemas.media import (
     RecordProcessed,
     RecordTryFailed,
     RetryDrawing,
+    Segment,
     UploadMedia,
     Variant,
     VariantName,
+    Video,
     media_folder,
 )
 from tests.producers.spec import Spec
@@ -59,13 +64,30 @@ def variants(owner: UUID = OWNER) -> tuple[Variant, ...]:
     )
 
 
-def upload(by: dict[str, Any] = OWN, original: str = ORIGINAL) -> UploadMedia:
+def video(owner: UUID = OWNER) -> Video:
+    return Video(
+        file=f"{media_folder(owner, ID)}/video/{'c' * 64}.mp4",
+        width=320,
+        height=240,
+        size=900,
+        sound=True,
+        init=100,
+        segments=(Segment(begins=110, size=700, duration_ms=4_000),),
+    )
+
+
+def upload(
+    by: dict[str, Any] = OWN,
+    original: str = ORIGINAL,
+    media_type: MediaType = MediaType.PNG,
+    size: int = 500,
+) -> UploadMedia:
     return UploadMedia(
         media_id=ID,
         owner_id=OWNER,
         subject=ITEM,
-        media_type=MediaType.PNG,
-        size=500,
+        media_type=media_type,
+        size=size,
         original=original,
         filename_sealed="1sealed",
         **by,
@@ -101,8 +123,10 @@ def put_off(attempt: int, seconds: int) -> MediaPutOff:
     return MediaPutOff(attempt=attempt, put_off_at=NOW, until=until, **SAID)
 
 
-def retried(attempt: int) -> MediaRetried:
-    return MediaRetried(attempt=attempt, original=ORIGINAL, retried_at=NOW, **SAID)
+def retried(attempt: int, media_type: MediaType | None = MediaType.PNG) -> MediaRetried:
+    return MediaRetried(
+        attempt=attempt, original=ORIGINAL, media_type=media_type, retried_at=NOW, **SAID
+    )
 
 
 def delete(by: dict[str, Any] = OWN) -> DeleteMedia:
@@ -151,6 +175,36 @@ def test_ME_03_what_was_drawn_is_told_with_whose_it_is_and_what_for() -> None:
 
 def test_ME_03_variants_lie_in_their_own_folder() -> None:
     spec.given(UPLOADED).when(processed(owner=OTHER)).refused("not_owner", 403)
+
+
+def test_ME_06_a_video_may_be_larger_than_a_picture_within_bounds() -> None:
+    large = ORIGINAL_BYTES_MAX + 1
+    (event,) = spec.when(upload(media_type=MediaType.MP4, size=VIDEO_BYTES_MAX)).decided()
+    assert (event.media_type, event.size) == (MediaType.MP4, VIDEO_BYTES_MAX)
+    for media_type, size in ((MediaType.PNG, large), (MediaType.MP4, VIDEO_BYTES_MAX + 1)):
+        with pytest.raises(ValidationError):
+            upload(media_type=media_type, size=size)
+
+
+def test_ME_06_what_is_tried_again_is_known_to_be_a_video() -> None:
+    sent = UPLOADED.model_copy(update={"media_type": MediaType.MP4})
+    again = retried(2, MediaType.MP4)
+    spec.given(sent, begun(1), put_off(1, 2)).when(retry()).then(again)
+    last = put_off(2, 4)
+    # Before there were videos this was not told.
+    unsaid = retried(2, None)
+    spec.given(UPLOADED, put_off(1, 2), unsaid, last).when(retry()).then(retried(3))
+
+
+def test_ME_08_a_video_is_told_with_where_it_lies() -> None:
+    event = PROCESSED.model_copy(update={"video": video()})
+    command = processed().model_copy(update={"video": video()})
+    spec.given(UPLOADED).when(command).then(event)
+
+
+def test_ME_08_a_video_lies_in_its_own_folder() -> None:
+    command = processed().model_copy(update={"video": video(OTHER)})
+    spec.given(UPLOADED).when(command).refused("not_owner", 403)
 
 
 def test_ME_14_a_failure_is_told_once() -> None:

@@ -8,10 +8,12 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from infra.unsubscribing import Subscription, Unsubscribing
+from tests.api.acting.filming import Filmer
 from tests.api.acting.picturing import Uploader, image_of
 from tests.api.acting.profiling import path_to, photo
 from tests.api.acting.selling import CAR, Seller, review, token_of
 from tests.api.acting.talking import Talker, talk, talker
+from tests.api.acting.turning import Turner
 from tests.api.operations import NOBODYS
 from tests.api.running import Account, Mesh, claims_of
 
@@ -56,6 +58,27 @@ async def variant(mesh: Mesh, owner: Account) -> str:
     """The part of a variant's address that is its own."""
     found = await Uploader(mesh, owner).processed(photo())
     return str(found["variants"]["large"]["url"].removeprefix("/api/media/"))
+
+
+async def spin(mesh: Mesh, owner: Account) -> str:
+    """A draft with a view all around it, drawn."""
+    turner = Turner(mesh, owner)
+    draft = await turner.create()
+    await turner.turned(draft, 12)
+    return str(draft.json()["id"])
+
+
+async def video(mesh: Mesh, owner: Account) -> str:
+    """A video of a draft, ready."""
+    filmer = Filmer(mesh, owner)
+    return str((await filmer.filmed(await filmer.create()))["id"])
+
+
+async def video_file(mesh: Mesh, owner: Account) -> str:
+    """The parts of a video file's address that are its own."""
+    filmer, video_id = Filmer(mesh, owner), await video(mesh, owner)
+    (key,) = [each for each in filmer.kept(video_id) if "/video/" in each]
+    return key.removeprefix("media/").replace("/video/", "/")
 
 
 async def api_key(mesh: Mesh, owner: Account) -> str:
@@ -166,6 +189,9 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "avatar": avatar,
     "image": image,
     "variant": variant,
+    "spin": spin,
+    "video": video,
+    "video file": video_file,
     "conversation": partial(said, kind="conversation"),
     "message": partial(said, kind="message"),
     "share": partial(shared, name="id"),

@@ -15,12 +15,18 @@ from tests.api.acting.profiling import photo
 from tests.api.asking import ask, body_of, open_api, placed, places, pointer_of, pointers
 from tests.api.operations import DOCUMENT, OPERATIONS, Operation
 from tests.api.running import Mesh
+from tests.clips import clip
 from tests.texts import NOT_IN_A_LINE, NOWHERE, UNSEEN, with_inside
 
 FORM = "multipart/form-data"
 # What a form writes in bytes has no half characters.
 IN_BYTES = {name: each for name, each in NOWHERE.items() if not "\ud800" <= each <= "\udfff"}
-EXAMPLES = {"create_item": LAPTOP, "process_images": {"itemId": ITEM_ID}}
+EXAMPLES = {
+    "create_item": LAPTOP,
+    "process_images": {"itemId": ITEM_ID},
+    "upload_video": {"listing_id": ITEM_ID},
+}
+FILES = {"upload_video": {"video": ("a.mp4", clip(1))}}
 # Line breaks are theirs, and they may be empty.
 OF_SEVERAL_LINES = {"description", "bio", "content"}
 
@@ -54,7 +60,8 @@ async def alone() -> AsyncIterator[Mesh]:
 
 async def refused_in_form(mesh: Mesh, operation: Operation, name: str, text: str) -> None:
     fields = {**EXAMPLES[operation.id], name: text}
-    answer = await ask(mesh, operation, data=fields, files=[("images", ("a.png", photo()))])
+    files = FILES.get(operation.id, {"images": ("a.png", photo())})
+    answer = await ask(mesh, operation, data=fields, files=files)
     assert answer.status_code == 422, f"{text!a}: {answer.status_code} {answer.text}"
     assert pointers(answer) == {f"/{name}"}
 

@@ -15,6 +15,7 @@ from schemas.items import AddItemImages, item_stream
 from schemas.listings import listing_stream
 from schemas.log.messages import Role
 from schemas.media import MediaType, UploadMedia, media_folder, media_stream
+from tests.api.acting.filming import Filmer
 from tests.api.acting.offering import campus, sent, student
 from tests.api.acting.picturing import Uploader, image_of
 from tests.api.acting.profiling import photo
@@ -92,6 +93,20 @@ async def test_CR_05_what_a_listing_or_an_item_shows_stays(mesh: Mesh, person: U
     for each in (image_id, of_item["id"]):
         kinds = await journal_kinds(mesh, media_stream(each))
         assert kinds == DRAWN
+
+
+async def test_CR_05_a_video_of_a_listing_stays_and_one_that_failed_goes(mesh: Mesh) -> None:
+    filmer = Filmer(mesh, await mesh.account("seller"))
+    listing = await filmer.offer()
+    video = await filmer.filmed(listing)
+    sent = await filmer.film(listing.json()["id"], b"\0\0\0\x18ftypisom and no more")
+    failed = await filmer.until_ready(sent, "failed")
+    now = datetime.now(UTC)
+    await clean(mesh, now + 2 * DAY)
+    await eventually(lambda: marked(mesh, failed["id"]))
+    await clean(mesh, now + 10 * DAY)
+    await journalled(mesh, media_stream(failed["id"]), "media.deleted")
+    assert await journal_kinds(mesh, media_stream(video["id"])) == DRAWN
 
 
 async def shown_by_listing(mesh: Mesh, listing_id: str, image_id: str) -> bool:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import pytest
 
 import infra.clients.objects
-from infra.clients.objects import ANSWER_TIMEOUT_S, Objects, ObjectsUnavailableError, open_objects
+from infra.clients.objects import (
+    ANSWER_TIMEOUT_S,
+    PART_BYTES,
+    Objects,
+    ObjectsUnavailableError,
+    open_objects,
+)
 from infra.settings import Settings, SettingsError, load_settings
 from tests.infra.some_settings import some_settings
 from tests.s3 import S3, s3_server, s3_settings
@@ -115,6 +125,37 @@ async def test_PR_14_everything_is_every_object_and_its_bytes(objects: Objects) 
     assert {key: data async for key, data in objects.everything()} == kept
 
 
+@pytest.mark.parametrize("size", [0, 1_000, 2 * PART_BYTES + 7])
+async def test_ME_06_a_file_goes_in_and_comes_out_whole(
+    objects: Objects, tmp_path: Path, size: int
+) -> None:
+    data = random.Random(size).randbytes(size)
+    # What a form's file lies in: in memory while it is small.
+    with SpooledTemporaryFile(max_size=100_000) as file:
+        file.write(data)
+        file.seek(0)
+        await objects.put_file(KEY, file)
+    assert await objects.size(KEY) == size
+    assert await objects.fetch(KEY, tmp_path / "out") is True
+    assert (tmp_path / "out").read_bytes() == data
+
+
+async def test_ME_08_a_part_is_got_without_the_rest(objects: Objects) -> None:
+    data = bytes(range(256)) * 1_000
+    await objects.put(KEY, data)
+    for begins, ends in ((0, 1), (10, 300), (255_999, 256_000)):
+        assert await objects.part(KEY, begins, ends) == data[begins:ends]
+
+
+async def test_ME_08_of_what_was_never_put_there_is_no_part(
+    objects: Objects, tmp_path: Path
+) -> None:
+    assert await objects.part(KEY, 0, 1) is None
+    assert await objects.size(KEY) is None
+    assert await objects.fetch(KEY, tmp_path / "out") is False
+    assert not (tmp_path / "out").exists()
+
+
 async def test_PR_14_folders_of_one_bucket_do_not_see_each_other(s3: S3) -> None:
     stated = s3.settings(s3.new_bucket())
     ours = open_objects(some_settings(**stated))
@@ -140,10 +181,14 @@ CALLS: list[Callable[[Objects], Any]] = [
     lambda objects: objects.delete([KEY]),
     lambda objects: objects.delete_folder("avatars"),
     _first_of_everything,
+    lambda objects: objects.put_file(KEY, BytesIO(b"x")),
+    lambda objects: objects.fetch(KEY, Path(os.devnull)),
+    lambda objects: objects.size(KEY),
+    lambda objects: objects.part(KEY, 0, 1),
 ]
 
 
-NAMES = ["put", "get", "delete", "delete folder", "everything"]
+NAMES = ["put", "get", "delete", "delete folder", "everything", "file", "fetch", "size", "part"]
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +222,7 @@ def silent() -> Iterator[str]:
 async def test_PR_14_an_s3_that_never_answers_is_given_up(
     silent: str, call: Callable[[Objects], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for bound in ("ANSWER_TIMEOUT_S", "DELETE_TIMEOUT_S"):
+    for bound in ("ANSWER_TIMEOUT_S", "DELETE_TIMEOUT_S", "FILE_TIMEOUT_S"):
         monkeypatch.setattr(infra.clients.objects, bound, 0.3)
     objects = open_objects(some_settings(**s3_settings(silent, "pictures")))
     began = time.monotonic()

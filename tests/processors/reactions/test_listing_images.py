@@ -13,7 +13,10 @@ from schemas.listings import (
     DrawListingImage,
     FailListingImage,
     ListingDeleted,
+    ListingImage,
     ListingImageRemoved,
+    ListingSpinRemoved,
+    ListingSpinSet,
     RemoveListingImage,
     listing_stream,
 )
@@ -70,3 +73,14 @@ def test_LI_03_with_a_listing_all_its_pictures_go() -> None:
     event = ListingDeleted(listing_id=LISTING, images=(MEDIA, OTHER), deleted_at=NOW)
     assert [each.media_id for each in asked(event, SUBJECT)] == [MEDIA, OTHER]  # type: ignore[attr-defined]
     assert asked(ListingDeleted(listing_id=LISTING, deleted_at=NOW), SUBJECT) == []
+
+
+def test_ME_09_with_a_view_its_frames_go() -> None:
+    event = ListingSpinRemoved(listing_id=LISTING, frames=(MEDIA, OTHER), removed_at=NOW)
+    assert [each.media_id for each in asked(event, SUBJECT)] == [MEDIA, OTHER]  # type: ignore[attr-defined]
+
+
+def test_ME_09_frames_that_another_view_has_replaced_go() -> None:
+    frames = (ListingImage(media_id=MEDIA),)
+    event = ListingSpinSet(listing_id=LISTING, frames=frames, previous=(OTHER,), set_at=NOW)
+    assert [each.media_id for each in asked(event, SUBJECT)] == [OTHER]  # type: ignore[attr-defined]

@@ -251,7 +251,7 @@ async def life(stand: Stand) -> list[Event]:
         commands: list[Command] = []
         if heard < len(log):
             event, heard = log[heard], heard + 1
-            if isinstance(event, PROCESS_MEDIA.hears):
+            if isinstance(event, PROCESS_MEDIA.hears):  # what those of videos hear, too
                 stand.begun, stand.sent = [], []
                 await stand.hear(event)
                 commands = [*stand.begun, *stand.sent]

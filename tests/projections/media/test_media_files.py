@@ -19,8 +19,10 @@ from schemas.media import (
     MediaRetried,
     MediaType,
     MediaUploaded,
+    Segment,
     Variant,
     VariantName,
+    Video,
     media_folder,
     media_stream,
 )
@@ -75,6 +77,27 @@ def test_ME_10_an_upload_is_a_row_with_its_file() -> None:
     assert (row.filename_sealed, row.original) == ("1sealed", UPLOADED.original)
     assert (row.status, row.created_at, row.version) == ("processing", BEGINNING, 1)
     assert row.variant_keys == ()
+
+
+def test_ME_08_the_row_of_a_video_says_where_its_segments_are() -> None:
+    video = Video(
+        file=f"{FOLDER}/video/{'c' * 64}.mp4",
+        width=320,
+        height=240,
+        size=900,
+        sound=False,
+        init=100,
+        segments=(
+            Segment(begins=110, size=400, duration_ms=4_000),
+            Segment(begins=510, size=300, duration_ms=1_500),
+        ),
+    )
+    row = after(UPLOADED, PROCESSED.model_copy(update={"video": video}))
+    told = (row.video_key, row.video_width, row.video_height, row.video_size, row.video_sound)
+    assert told == (video.file, 320, 240, 900, False)
+    assert (row.video_init, row.video_begins, row.video_sizes) == (100, (110, 510), (400, 300))
+    assert row.video_ms == (4_000, 1_500)
+    assert after(UPLOADED, PROCESSED).video_key is None
 
 
 def test_ME_11_the_row_names_what_was_drawn() -> None:

@@ -135,6 +135,7 @@ def tools(person: Person, outbox: Any, **settings: Any) -> Tools:
         mailer=outbox,
         commands=None,  # type: ignore[arg-type]  # mails send none
         pictures=None,  # type: ignore[arg-type]  # nor draw any
+        videos=None,  # type: ignore[arg-type]  # of either kind
         opensearch=None,  # type: ignore[arg-type]  # nor search
     )
 

@@ -29,7 +29,7 @@ from infra.pictures import (
 )
 from tests.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SIDES = (512, 128)
 RED, BLUE = (200, 30, 30), (30, 30, 200)
 GPS = {1: "N", 2: (6.0, 55.0, 37.0), 3: "E", 4: (79.0, 51.0, 43.0)}

@@ -15,7 +15,7 @@ from infra.pictures import (
     webp_key,
 )
 from processors.reactions.media import BOXES
-from tests.infra.test_pictures import (
+from tests.infra.drawing.test_pictures import (
     BLUE,
     EXE,
     GPS,
