@@ -250,7 +250,7 @@ async def test_whoever_registers_a_source_reads_what_was_written_to_it(
 
 
 async def test_a_source_is_registered_once(mesh, registered) -> None:
-    with pytest.raises(SourceError, match="already_registered"):
+    with pytest.raises(SourceError, match="is registered already"):
         await register_source(mesh.settings, registered.source, new_email(), "Another")
 
 
