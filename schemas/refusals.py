@@ -10,7 +10,7 @@ from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.identity.api_keys import KEYS_MAX
 from schemas.searches import SEARCHES_MAX
-from schemas.sharing import SHARES_MAX
+from schemas.sharing import LINK_HOURS_MAX, SHARES_MAX
 
 REFUSALS: Final = {
     # Whoever asks.
@@ -30,12 +30,12 @@ REFUSALS: Final = {
         "This Idempotency-Key was sent with something else before: send a new one"
     ),
     "invalid_field": "Something is not as it should be: see errors",
+    "too_large": "There is more in it than one record holds: send less",
+    "version_mismatch": "It has changed since you read it: read it again, then repeat",
     # What never should be: a fault of ours, which operators see.
     "command_failed": "This could not be decided for a fault of ours: nothing was done",
     "stream_unreadable": "What it is about waits to be mended: nothing was done",
     "undecodable_command": "This could not be read by the writer: nothing was done",
-    "too_large": "There is more in it than one record holds: send less",
-    "version_mismatch": "It has changed since you read it: read it again, then repeat",
     # Registration, sessions and keys.
     "already_registered": "This person is registered already: log in",
     "api_key_exists": "There is a key with this id already",
@@ -73,7 +73,7 @@ REFUSALS: Final = {
     "item_unknown": "There is no such item",
     "listing_deleted": "This listing has been deleted",
     "listing_exists": "There is a listing with this id already",
-    "listing_hidden": "This listing was hidden by the staff: nothing of it can be changed",
+    "listing_hidden": "This listing is hidden for now, for its seller is away or barred",
     "listing_not_active": "Only a published listing takes this: publish it first",
     "listing_sold": "This listing is sold: nothing of it can be changed",
     "listing_unknown": "There is no such listing",
@@ -104,11 +104,11 @@ REFUSALS: Final = {
     "search_unknown": "You have no such search",
     "searches_full": f"You have saved {SEARCHES_MAX} searches, and nobody has more: delete one first",
     "share_exists": "There is a link with this id already",
-    "share_time_invalid": "A link can't last as long, or as short, as that",
+    "share_time_invalid": f"A link lasts from one hour to {LINK_HOURS_MAX} hours",
     "share_unknown": "You have no such link",
     "shares_full": f"You have {SHARES_MAX} open links, and nobody has more: revoke one first",
     # Tokens.
-    "balance_too_low": "There are not enough tokens: buy some first",
+    "balance_too_low": "There are not enough tokens in this wallet",
     "credit_exists": "Something else was credited under this reference: use another",
     "debit_exists": "Something else was debited under this reference: use another",
     "debit_refunded": "Another amount was refunded of this debit already",

@@ -117,21 +117,25 @@ def one_line(ended: Ended, server: str) -> None:
     assert "run" in told[0].lower()
 
 
-@pytest.mark.parametrize(("words", "server"), CASES, ids=lambda each: str(each)[:40])
-async def test_a_server_that_is_away_is_one_line_and_75(settings, words, server, tmp_path) -> None:
-    one_line(await without(settings, server, "127.0.0.1:1", words, tmp_path), server)
+async def all_without(settings: Settings, place: str, folder: Path) -> None:
+    """Several at once: each of them waits, for as long as it is patient."""
+    ended = await asyncio.gather(
+        *(without(settings, server, place, words, folder) for words, server in CASES)
+    )
+    for (_, server), each in zip(CASES, ended, strict=True):
+        one_line(each, server)
+
+
+@pytest.mark.timeout(300)
+async def test_a_server_that_is_away_is_one_line_and_75(settings, tmp_path) -> None:
+    await all_without(settings, "127.0.0.1:1", tmp_path)
 
 
 @pytest.mark.timeout(300)
 async def test_a_server_that_hangs_is_one_line_and_75(stack, frozen, tmp_path) -> None:
     async with world(stack) as fresh:  # where no build has begun
         await prepare(fresh.settings)
-        # All at once: each of them waits, for as long as it is patient.
-        ended = await asyncio.gather(
-            *(without(fresh.settings, server, frozen, words, tmp_path) for words, server in CASES)
-        )
-    for (_, server), each in zip(CASES, ended, strict=True):
-        one_line(each, server)
+        await all_without(fresh.settings, frozen, tmp_path)
 
 
 def test_a_full_disk_and_a_forbidden_file_are_named_with_their_cure() -> None:
