@@ -9,6 +9,8 @@ from aiokafka.errors import for_code
 
 from infra.settings import Settings
 
+_TIMES_OVERDUE = 2  # of the time that it has: to ask, and to close its client
+
 
 class GroupMembers:
     """How many members one group has. Whoever asks while the broker is being asked is told the
@@ -19,6 +21,7 @@ class GroupMembers:
         self._bootstrap = settings.kafka_bootstrap
         self._group = group
         self._asking: asyncio.Task[int] | None = None
+        self._overdue_at = 0.0
 
     async def count(self, timeout_s: float) -> int:
         """One that hangs counts until its session lapses, one with a name of its own (`INSTANCE`)
@@ -27,9 +30,15 @@ class GroupMembers:
         Raises KafkaError or TimeoutError when the broker does not say so within `timeout_s`
         seconds.
         """
-        if self._asking is None or self._asking.done():
+        now = asyncio.get_running_loop().time()
+        if self._asking is None or self._asking.done() or now > self._overdue_at:
+            if self._asking is not None:
+                # Kafka's client swallows some cancellations, and a question that never ends must
+                # not be the last one that is asked.
+                self._asking.cancel()
             self._asking = asyncio.create_task(self._count(timeout_s))
             self._asking.add_done_callback(_noted)
+            self._overdue_at = now + _TIMES_OVERDUE * timeout_s
         return await asyncio.shield(self._asking)
 
     async def _count(self, timeout_s: float) -> int:

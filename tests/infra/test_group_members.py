@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from uuid import uuid4
 
 import pytest
@@ -53,3 +54,29 @@ async def test_a_broker_that_is_away_is_an_error_for_all_who_ask(kafka_settings:
     found = await asyncio.gather(*(members.count(0.3) for _ in range(3)), return_exceptions=True)
     assert len(found) == 3
     assert all(isinstance(each, KafkaError | TimeoutError) for each in found)
+
+
+async def test_a_question_that_never_ends_is_asked_anew(
+    kafka_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka's client may never come to the end of closing when its broker died meanwhile."""
+    members, hung = GroupMembers(kafka_settings, "nobody"), asyncio.Event()
+    count = members._count
+
+    async def for_ever(_timeout_s: float) -> int:
+        hung.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(members, "_count", for_ever)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(members.count(0.5), 0.5)
+    assert hung.is_set()
+    monkeypatch.setattr(members, "_count", count)
+
+    async def answered() -> bool:
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(members.count(0.5), 0.5) == 0
+        return False
+
+    await eventually(answered, 20)
