@@ -8,7 +8,9 @@ process exits; the supervisor starts it again.
 
 from __future__ import annotations
 
+import json
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,7 +100,18 @@ def _by_file(path: Path) -> Callable[[], None]:
 
 def _by_http(port: int) -> Callable[[], None]:
     def ready() -> None:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2):
-            return
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=2):
+                return
+        except urllib.error.HTTPError as refused:
+            raise NotReadyError(_detail(refused)) from refused
 
     return ready
+
+
+def _detail(refused: urllib.error.HTTPError) -> str:
+    """What the API says is down, where it says so."""
+    try:
+        return str(json.load(refused)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{refused.code} {refused.reason}"
