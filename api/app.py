@@ -38,6 +38,8 @@ from api.media import resizing, streaming, videos
 from api.media import routes as images
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
+from api.notifications import preferences as notification_preferences
+from api.notifications import routes as notifications
 from api.ops import audit, health, meta
 from api.profiles import avatars, preferences
 from api.profiles import routes as profiles
@@ -77,6 +79,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing_seo.router,
     listing_duplicates.router,
     messaging.router,
+    notifications.router,
+    notification_preferences.router,
     items.router,
     item_images.router,
     reviews.router,

@@ -30,6 +30,9 @@ from projections.media.media_files import media_files
 from projections.messaging.conversations import conversations
 from projections.messaging.message_reads import message_reads
 from projections.messaging.messages import messages
+from projections.notifications.inboxes import inboxes
+from projections.notifications.notification_batches import notification_batches
+from projections.notifications.notifications import notifications
 from projections.profiles.seller_profiles import seller_profiles
 from projections.profiles.user_preferences import user_preferences
 from projections.profiles.user_profiles import user_profiles
@@ -73,6 +76,9 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     conversations,
     messages,
     message_reads,
+    notifications,
+    notification_batches,
+    inboxes,
     items,
     reviews,
     favorites,

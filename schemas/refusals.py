@@ -107,6 +107,9 @@ REFUSALS: Final = {
     "share_time_invalid": f"A link lasts from one hour to {LINK_HOURS_MAX} hours",
     "share_unknown": "You have no such link",
     "shares_full": f"You have {SHARES_MAX} open links, and nobody has more: revoke one first",
+    # Notifications.
+    "notification_unknown": "You have no such notification",
+    "read_apart_full": "Too many of yours are read behind unread ones: mark these as read first",
     # Tokens.
     "balance_too_low": "There are not enough tokens in this wallet",
     "credit_exists": "Something else was credited under this reference: use another",

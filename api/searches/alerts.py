@@ -26,8 +26,9 @@ from api.searches.bodies import (
 )
 from api.searches.shown import alert_shown
 from api.wire.changes import answer, changed
+from api.wire.links import STOP_PAGE, STOP_PAGE_HEADERS
 from api.wire.problems import Problem, problem_responses
-from api.wire.successes import CREATED, NO_STORE, ok, private_json
+from api.wire.successes import CREATED, ok, private_json
 from infra.unsubscribing import PATH, Subscription, Unsubscribing
 from projections.searches import alert_matches, saved_searches
 from schemas.log.messages import Role
@@ -39,23 +40,6 @@ ALERTS = CaughtUp(saved_searches.saved_searches, alert_matches.alert_matches)
 LINK_HOLDER = Caller(user_id="unsubscribe", role=Role.SYSTEM)  # the link says whose mails
 
 _CHANGED = {"id": ALERT_ID, "version": 2}
-_PAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Stop these mails</title></head>
-<body>
-<h1>Stop these mails</h1>
-<form method="post"><button>Unsubscribe</button></form>
-</body>
-</html>
-"""
-_PAGE_HEADERS = {
-    **NO_STORE,
-    "Content-Security-Policy": (
-        "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",  # the address is what gives the right
-}
 Token = Annotated[
     str, Path(description="What stands in the mail's link", examples=["q1nJ0X…"], max_length=200)
 ]
@@ -172,7 +156,7 @@ async def show_unsubscribe(token: Token, mesh: Mesh) -> Response:
     link.
     """
     _meant(mesh, token)
-    return Response(_PAGE, headers=_PAGE_HEADERS, media_type="text/html")
+    return Response(STOP_PAGE, headers=STOP_PAGE_HEADERS, media_type="text/html")
 
 
 @router.post(

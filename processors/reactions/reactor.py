@@ -35,18 +35,27 @@ from processors.reacting.positions import UNBUILT, Positions
 from processors.reacting.reactions import Reaction
 from processors.reacting.reader import Handlers, Reader
 from processors.reacting.scheduler import keep_scheduling
-from processors.reactions import favorites, identity, item_images, listing_images, searches, wallet
-from processors.reactions.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
+from processors.reactions import (
+    favorites,
+    identity,
+    item_images,
+    listing_images,
+    notifications,
+    wallet,
+)
 from processors.reactions.decisions import MARK_PARKED
-from processors.reactions.digests import DIGESTS
-from processors.reactions.ended_alerts import DELETE_MATCHES
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.fetching import FETCH_MEDIA
 from processors.reactions.items import WITHDRAW_ITEMS
 from processors.reactions.mailing.alerts import ALERT_MAILS
 from processors.reactions.mailing.mails import MAILING
+from processors.reactions.mailing.notifications import SEND_NOTIFICATIONS
 from processors.reactions.media import PROCESS_MEDIA
 from processors.reactions.pictures import DROP_PICTURES
+from processors.reactions.searches import searches
+from processors.reactions.searches.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
+from processors.reactions.searches.digests import DIGESTS
+from processors.reactions.searches.ended_alerts import DELETE_MATCHES
 from processors.reactions.standing import SETTLE_LISTING, SETTLE_SELLER
 from processors.reactions.sweeping import OLD_MEDIA, SWEEP
 from processors.reactions.videos import PROCESS_VIDEOS
@@ -62,6 +71,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *listing_images.REACTIONS,
     *searches.REACTIONS,
     *favorites.REACTIONS,
+    *notifications.REACTIONS,
 )
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (
@@ -78,6 +88,8 @@ EFFECTS: tuple[Effect, ...] = (
     MATCH_NEW_ALERT,
     DELETE_MATCHES,
     *ALERT_MAILS,
+    notifications.TELL_OF_RESPONSE,
+    SEND_NOTIFICATIONS,
     MARK_PARKED,
 )
 # Every calendar job.

@@ -19,6 +19,7 @@ from producers.items import items
 from producers.listings.listings import listings
 from producers.media import media
 from producers.messaging import conversations
+from producers.notifications.notifications import notifications
 from producers.ops import handlers
 from producers.profiles import preferences, profiles, sellers
 from producers.reviews.reviews import reviews
@@ -53,6 +54,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "comparison": comparisons,
     "searches": searches,
     "alert_match": matches,
+    "notifications": notifications,
     "handler": handlers,
 }
 

@@ -32,12 +32,18 @@ _VERSION_AT = """
     )
     SELECT low AS version FROM halved WHERE low = high
 """
+_PLACE = "SELECT stream_id, version, recorded_at FROM reads.journal WHERE key = $1"
 _REACHES = "SELECT version FROM reads.journal WHERE stream_id = $1 AND version = $2"
 
 
 async def reaches(reads: Reads, stream_id: str, version: int) -> Mapping[str, Any] | None:
     """Something once the journal has this version of the stream."""
     return await reads.fetchrow(_REACHES, stream_id, version)
+
+
+async def place_of(reads: Reads, event_id: str) -> Mapping[str, Any] | None:
+    """In which stream an event is, as which version, and since when; None: it is not known yet."""
+    return await reads.fetchrow(_PLACE, event_id)
 
 
 async def events_of(

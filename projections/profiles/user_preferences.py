@@ -34,6 +34,10 @@ class UserPreferences:
     show_phone: bool = False
     show_email: bool = False
 
+    def enabled(self, channel: str) -> bool:
+        """Whether they want to be told by this channel at all: `email`, `sms` or `push`."""
+        return self.notifications and bool(getattr(self, f"{channel}_notifications"))
+
 
 def key(recorded: Recorded[PreferencesUpdated | UserDeleted]) -> str:
     """The person's id."""
@@ -54,6 +58,15 @@ def fold(
     return replace(row, version=recorded.version, **event.choices.stated())
 
 
+# The source design's table (NO-12). `notifications` stands above the switches of the channels.
+NOTIFICATION_PREFERENCES_VIEW = """
+    CREATE OR REPLACE VIEW reads.notification_preferences AS
+    SELECT key AS id, user_id, notifications AND email_notifications AS email_enabled,
+           notifications AND sms_notifications AS sms_enabled,
+           notifications AND push_notifications AS push_enabled
+    FROM {view}
+"""
+
 user_preferences = Projection(
     name="user_preferences",
     version=1,
@@ -62,7 +75,10 @@ user_preferences = Projection(
     fold=fold,
     erased_by=(UserDeleted,),
     row=UserPreferences,
-    target=PostgresTable(Table("user_preferences", MetaData(), *columns_of(UserPreferences))),
+    target=PostgresTable(
+        Table("user_preferences", MetaData(), *columns_of(UserPreferences)),
+        extras=(NOTIFICATION_PREFERENCES_VIEW,),
+    ),
 )
 
 _NAMES = [each.name for each in fields(UserPreferences)]

@@ -37,6 +37,14 @@ from schemas.media import (
     MediaWanted,
     RetryDrawing,
 )
+from schemas.notifications import (
+    NotificationDue,
+    NotificationPutOff,
+    NotificationRequested,
+    NotificationsClosed,
+    NotificationWithheld,
+    SendDueBatches,
+)
 
 
 def _banned_until(recorded: Recorded[UserBanned | UserUnbanned | UserDeleted]) -> datetime | None:
@@ -84,6 +92,22 @@ def _retry(stream_id: str, asked: Mapping[str, Any]) -> Command:
     return RetryDrawing(media_id=UUID(stream_id.partition("/")[2]), **asked)
 
 
+def _batch_due(
+    recorded: Recorded[
+        NotificationRequested
+        | NotificationDue
+        | NotificationPutOff
+        | NotificationWithheld
+        | NotificationsClosed
+    ],
+) -> datetime | None:
+    return recorded.event.wakes_at
+
+
+def _send_due(stream_id: str, asked: Mapping[str, Any]) -> Command:
+    return SendDueBatches(user_id=UUID(stream_id.partition("/")[2]), **asked)
+
+
 DRAWN = (MediaPutOff, MediaWanted, MediaRetried, MediaProcessed, MediaFailed, MediaDeleted)
 OFFERED = (
     ListingPublished,
@@ -93,6 +117,13 @@ OFFERED = (
     ListingSold,
     ListingDeleted,
 )
+GATHERED = (
+    NotificationRequested,
+    NotificationDue,
+    NotificationPutOff,
+    NotificationWithheld,
+    NotificationsClosed,
+)
 
 # Every timer. A new one is listed here and nowhere else, with the read model's version raised: what
 # is in the log already sets it by a replay.
@@ -101,6 +132,7 @@ TIMERS: tuple[Timer, ...] = (
     Timer("item_images", (ItemCreated, ItemActivated, ItemDeleted), _images_until, _stop_waiting),
     Timer("expire_listing", OFFERED, _offered_until, _expire),
     Timer("retry_media", DRAWN, _drawn_again, _retry),
+    Timer("send_notifications", GATHERED, _batch_due, _send_due),
 )
 BY_NAME: Mapping[str, Timer] = {each.name: each for each in TIMERS}
 
@@ -146,14 +178,14 @@ Index("due", table.c.due_at, table.c.key)
 
 timers: Projection[Timers] = Projection(
     name="timers",
-    version=3,
+    version=4,
     hears=tuple(dict.fromkeys(event for timer in TIMERS for event in timer.hears)),
     key=key,
     fold=fold,
     row=Timers,
     target=PostgresTable(table),
     rows_of=lambda stream_id: (stream_id,),
-    erased_by=(UserDeleted, ItemDeleted, ListingDeleted, MediaDeleted),
+    erased_by=(UserDeleted, ItemDeleted, ListingDeleted, MediaDeleted, NotificationsClosed),
 )
 
 # Only streams whose first timer is due can have one that is. `mesh.timers_sent` says which commands

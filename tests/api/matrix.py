@@ -141,6 +141,16 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "list_seller_reviews": EVERYONE,
     "read_seller_stats": EVERYONE,
     "list_listing_reviews": EVERYONE,
+    "list_notifications": SIGNED_IN,
+    "count_unread_notifications": SIGNED_IN,
+    "read_notification": SIGNED_IN,
+    "explain_notification": SIGNED_IN,
+    "mark_notification_read": SIGNED_IN,
+    "mark_notifications_read": SIGNED_IN,
+    "read_notification_preferences": SIGNED_IN,
+    "update_notification_preferences": SIGNED_IN,
+    "show_unsubscribe_type": EVERYONE,  # whoever has the link of a mail
+    "unsubscribe_type": EVERYONE,
     "list_favorites": SIGNED_IN,
     "clear_favorites": SIGNED_IN,
     "add_favorite": SIGNED_IN,
@@ -253,6 +263,11 @@ def _search(kind: str = "saved search", **more: Any) -> Thing:
     return Thing(kind, others=404, owners=SIGNED_IN, staff=NO_STAFF, **more)
 
 
+def _notification() -> Thing:
+    """What somebody is told of is to nobody else there."""
+    return Thing("notification", others=404, owners=SIGNED_IN, staff=NO_STAFF)
+
+
 def _review(**more: Any) -> Thing:
     """For all to read; only whoever wrote it changes it."""
     return Thing("review", owners=SIGNED_IN, **{"others": 403, "staff": NO_STAFF, **more})
@@ -323,6 +338,11 @@ THINGS: Final[Mapping[str, Thing]] = {
     "read_favorite": Thing("draft", others=0, staff=NO_STAFF, none=0),
     "unshare_wishlist": Thing("share", others=404, owners=SIGNED_IN, staff=NO_STAFF),
     "read_shared_wishlist": Thing("shared", others=0, owners=SIGNED_IN),
+    "read_notification": _notification(),
+    "explain_notification": _notification(),
+    "mark_notification_read": _notification(),
+    "show_unsubscribe_type": Thing("link of a type", others=0, owners=SIGNED_IN),
+    "unsubscribe_type": Thing("link of a type", others=0, owners=SIGNED_IN),
     "read_saved_search": _search(),
     "delete_saved_search": _search(),
     "list_search_matches": _search(),

@@ -53,6 +53,8 @@ _OWN_CATEGORY = {
     "wishlist": "favorites",
     "search": "searches",
     "searches": "searches",
+    "notification": "notifications",
+    "notifications": "notifications",
     "alert": "searches",
     "digest": "searches",
 }

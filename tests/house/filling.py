@@ -37,6 +37,8 @@ WORDS = {
     "email_domain": "cs.uni.example",
     "provider": "google",
     "handler": "welcome_mail",
+    "zone": "Asia/Colombo",
+    "cause_kind": "message.sent",
     "topic": "events.identity",
     "reference": f"item/{uuid5(NAMESPACE_DNS, 'item_id')}",
 }

@@ -52,7 +52,8 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
          "read_seller", "read_review", "read_review_vote", "read_image", "read_video", "read_item",
-         "read_favorite", "read_listing_quality", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
+         "read_favorite", "read_listing_quality", "count_unread_notifications",
+         "read_notification_preferences", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
         ROW),
     "resize_image": f"{ROW}; one picture of at most 1200 by 900 pixels drawn in a thread, at most 8 waiting (503 "
     "beyond), once for each of 18 signed addresses of it and counted as a search; then kept",
@@ -93,6 +94,11 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("list_listings", "list_my_listings", "list_items", "list_wallet_entries",
          "read_audit"), LIST),
+    "list_notifications": f"{LIST}; of each at most three batches by their keys; unsealed with their "
+    "senders' keys, one query for all",
+    "read_notification": ROW,
+    "explain_notification": f"{ROW}; its event by its id",
+    "show_unsubscribe_type": MEMORY,
     "list_favorites": f"{LIST} of the at most 1,000 in one row; each looked up by its key",
     "read_shared_wishlist": "one link by an index; then as `list_favorites`",
     **dict.fromkeys(
@@ -133,7 +139,8 @@ WORK: dict[str, str] = {
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
          "remove_favorite", "clear_favorites", "save_search", "delete_saved_search",
-         "create_alert", "update_alert", "delete_alert", "unsubscribe", "share_wishlist", "unshare_wishlist",
+         "create_alert", "update_alert", "delete_alert", "unsubscribe", "unsubscribe_type",
+         "mark_notification_read", "mark_notifications_read", "share_wishlist", "unshare_wishlist",
          "respond_to_review",
          "replace_review_response", "withdraw_review_response", "vote_on_review",
          "withdraw_review_vote",
@@ -141,7 +148,7 @@ WORK: dict[str, str] = {
          "share_comparison", "unshare_comparison",
          "refresh_session",
          "verify_email", "unlink_identity"), COMMAND),
-    **dict.fromkeys(("resend_verification", "delete_user"), COMMANDS),
+    **dict.fromkeys(("resend_verification", "delete_user", "update_notification_preferences"), COMMANDS),
     **dict.fromkeys(
         ("register_user", "log_in", "forgot_password", "reset_password", "change_password"),
         PASSWORD),

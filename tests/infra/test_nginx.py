@@ -151,7 +151,15 @@ def test_only_pictures_may_be_larger_and_so_large_as_the_api_takes_them() -> Non
         assert not [each for each in places if re.search(each.words[1], path)]
 
 
-@pytest.mark.parametrize("of", ["favorites/shared", "compare/shared", "search/alerts/unsubscribe"])
+@pytest.mark.parametrize(
+    "of",
+    [
+        "favorites/shared",
+        "compare/shared",
+        "search/alerts/unsubscribe",
+        "notifications/unsubscribe",
+    ],
+)
 def test_FA_10_no_log_of_nginx_holds_the_address_of_what_is_shared(of: str) -> None:
     """It writes whole request lines where it logs errors, and those of refused ones as errors."""
     assert HTTP.value("access_log") == "off"

@@ -44,6 +44,7 @@ _FIRST = (
     "review.voted",
     "search.saved",
     "alert.matched",
+    "notification.requested",
 )
 
 

@@ -15,6 +15,7 @@ from projections.reads import Reads
 from schemas.identity import UserStatus
 from schemas.log.messages import Language
 from schemas.log.recorded import Recorded
+from schemas.notifications import Withheld
 
 UNREACHED = frozenset({UserStatus.BANNED, UserStatus.DELETED})
 
@@ -83,17 +84,26 @@ async def addressee(tools: Tools, recorded: Recorded[Any], user_id: UUID) -> Add
     )
 
 
-async def reader_of_alerts(tools: Tools, user_id: UUID) -> Addressee | None:
-    """Somebody who gets mails of what their searches find: they are there, have proved their
-    e-mail, so that nobody fills a stranger's mailbox, and want mails. None: not now.
+async def reader(tools: Tools, user_id: UUID) -> Addressee | Withheld:
+    """Somebody who gets mails that they did not ask for: they are there, have proved their e-mail,
+    so that nobody fills a stranger's mailbox, and want mails. Or why they get none now.
     """
     row = await users.by_id(cast("Reads", tools.postgres), str(user_id))
     if row is None or UserStatus(row["status"]) is not UserStatus.ACTIVE:
-        return None
-    if not row["email_verified"] or not await wants_mails(tools, user_id):
-        return None
+        return Withheld.GONE
+    if not row["email_verified"]:
+        return Withheld.NO_ADDRESS
+    if not await wants_mails(tools, user_id):
+        return Withheld.OFF
     language = Language(row["language"])
-    return await unsealed(tools, user_id, row["email_sealed"], row["name_sealed"], language)
+    found = await unsealed(tools, user_id, row["email_sealed"], row["name_sealed"], language)
+    return Withheld.GONE if found is None else found
+
+
+async def reader_of_alerts(tools: Tools, user_id: UUID) -> Addressee | None:
+    """Somebody who gets mails of what their searches find; None: not now."""
+    found = await reader(tools, user_id)
+    return None if isinstance(found, Withheld) else found
 
 
 async def wants_mails(tools: Tools, user_id: UUID) -> bool:
@@ -101,7 +111,7 @@ async def wants_mails(tools: Tools, user_id: UUID) -> bool:
     the link for another password, are sent whatever they chose.
     """
     found = await user_preferences.by_id(cast("Reads", tools.postgres), str(user_id))
-    return found.notifications and found.email_notifications
+    return found.enabled("email")
 
 
 def _told_by(row: Mapping[str, Any] | None, recorded: Recorded[Any]) -> bool:

@@ -18,9 +18,9 @@ from infra.unsubscribing import Subscription, Unsubscribing
 from infra.vault.vault import PersonKey, UnsealError
 from processors.reacting.commands import following
 from processors.reacting.effects import Effect, OutsideDownError, Tools, effect_id_of
-from processors.reactions.digests import due_together
 from processors.reactions.mailing.addressees import Addressee, reader_of_alerts
 from processors.reactions.mailing.mails import drop, send
+from processors.reactions.mailing.pages import listing_url, page_url, title_of
 from processors.reactions.mailing.texts import told as shown
 from processors.reactions.mailing.told import (
     Post,
@@ -32,6 +32,7 @@ from processors.reactions.mailing.told import (
     told_by,
     told_version,
 )
+from processors.reactions.searches.digests import due_together
 from processors.reactions.withheld_rows import until_read
 from projections.listings import listing_page
 from projections.reads import Reads
@@ -57,7 +58,7 @@ PAGE = 500
 # Mails at once that somebody gets in an hour. What is found beyond them waits: a daily digest takes
 # it along, and who has none finds it in the list of what the search has found.
 INSTANT_MAX = 20
-TITLE_LENGTH_MAX, NAME_LENGTH_MAX = 80, 60
+NAME_LENGTH_MAX = 60
 # News is none any more after that: whoever was away that long is told by their list.
 ALERT_WITHIN = timedelta(days=2)
 DIGEST_WITHIN = timedelta(days=7)
@@ -94,7 +95,7 @@ async def send_alert(recorded: Recorded[AlertMatched], tools: Tools) -> None:
         cast("Reads", tools.postgres), str(event.user_id), recorded.event
     )
     names = [_name(key, sealed) for sealed in (alert["name_sealed"], *_names_of(rows))]
-    link = _listing_url(tools, event.listing_id)
+    link = listing_url(tools, event.listing_id)
     await _send(
         tools,
         recorded,
@@ -103,7 +104,7 @@ async def send_alert(recorded: Recorded[AlertMatched], tools: Tools) -> None:
         Subscription(event.user_id, event.alert_id),
         links=[link],
         link=link,
-        title=_title(page),
+        title=title_of(page),
         price=_price(event.price_minor, event.currency),
         reason=event.reason.value,
         search=", ".join([name for name in dict.fromkeys(names) if name][:NAMES_MAX]),
@@ -224,10 +225,10 @@ def _by_listing(
         listing_id = row["listing_id"]
         if listing_id not in found:
             found[listing_id] = _Listing(
-                title=_title(row),
+                title=title_of(row),
                 price=_price(row["price_minor"], row["currency"]),
                 reason=MatchReason(row["reason"]),
-                link=_listing_url(tools, listing_id),
+                link=listing_url(tools, listing_id),
             )
         name = _name(key, row["name_sealed"])
         if name and name not in found[listing_id].searches:
@@ -246,7 +247,7 @@ async def _send(
     **values: Any,
 ) -> None:
     unsubscribe = Unsubscribing(tools.settings).url(subscription)
-    manage = _page_url(tools, "saved-searches", "api/search/saved")
+    manage = page_url(tools, "saved-searches", "api/search/saved")
     await send(
         tools,
         recorded,
@@ -285,12 +286,6 @@ async def _note(
     )
 
 
-def _title(row: Mapping[str, Any]) -> str:
-    """What a listing is called; where its title would be made a link of, what it is."""
-    named = [str(row[name]) for name in ("year", "make", "model") if row[name] is not None]
-    return shown(row["title"] or "", TITLE_LENGTH_MAX) or shown(" ".join(named), TITLE_LENGTH_MAX)
-
-
 def _name(key: PersonKey, sealed: str | None) -> str:
     try:
         return shown(key.unseal("search_name", sealed), NAME_LENGTH_MAX) if sealed else ""
@@ -300,18 +295,6 @@ def _name(key: PersonKey, sealed: str | None) -> str:
 
 def _price(price_minor: int, currency: str) -> str:
     return f"{currency} {major_units(price_minor, currency):,}"
-
-
-def _listing_url(tools: Tools, listing_id: UUID | str) -> str:
-    return _page_url(tools, f"listings/{listing_id}", f"api/listings/{listing_id}")
-
-
-def _page_url(tools: Tools, page: str, path: str) -> str:
-    """A page of the frontend; without one the API's own address."""
-    settings = tools.settings
-    if settings.frontend_url:
-        return f"{settings.frontend_url.rstrip('/')}/{page}"
-    return f"{settings.public_url.rstrip('/')}/{path}"
 
 
 ALERT_MAILS: tuple[Effect, ...] = (

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
-from infra.unsubscribing import Subscription, Unsubscribing
+from infra.unsubscribing import Subscription, TypeLinks, Unsubscribing
+from schemas.notifications import Channel, NotificationType
 from tests.api.acting.filming import Filmer
+from tests.api.acting.notified import answered
 from tests.api.acting.picturing import Uploader, image_of
 from tests.api.acting.profiling import path_to, photo
 from tests.api.acting.selling import CAR, Seller, review, token_of
@@ -168,6 +170,20 @@ async def searched(mesh: Mesh, owner: Account, kind: str) -> str:
     return str((saved if kind == "saved search" else alert).json()["id"])
 
 
+async def notification(mesh: Mesh, owner: Account) -> str:
+    """What they are told of an answer."""
+    _, told = await answered(mesh, owner)
+    return str(told["id"])
+
+
+async def link_of_type(mesh: Mesh, owner: Account) -> str:
+    """The link that stops mails of messages."""
+    url = TypeLinks(mesh.settings).url(
+        UUID(owner.user_id), NotificationType.MESSAGES, Channel.EMAIL
+    )
+    return url.rpartition("/")[2]
+
+
 async def known(_mesh: Mesh, _owner: Account, thing_id: str) -> str:
     """Something that nobody makes."""
     return thing_id
@@ -201,6 +217,8 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "saved search": partial(searched, kind="saved search"),
     "alert": partial(searched, kind="alert"),
     "unsubscribe link": partial(searched, kind="link"),
+    "notification": notification,
+    "link of a type": link_of_type,
     "review": reviewed,
     "review of one": partial(spoken_of, responded=False),
     "response": partial(spoken_of, responded=True),

@@ -188,6 +188,8 @@ LINKS = {
     ("read_shared_comparison", "token"),
     ("show_unsubscribe", "token"),
     ("unsubscribe", "token"),
+    ("show_unsubscribe_type", "token"),
+    ("unsubscribe_type", "token"),
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from processors.reacting.calendar import CalendarJob
 from processors.reacting.commands import Commands
 from processors.reacting.scheduler import run_due
-from processors.reactions.digests import DIGESTS
+from processors.reactions.searches.digests import DIGESTS
 from projections.journal.streams import events_of
 from projections.searches import alert_matches
 from schemas.log.positions import Position

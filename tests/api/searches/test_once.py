@@ -12,9 +12,9 @@ from opensearchpy import ConnectionError as NotConnectedError
 
 from processors.reacting.commands import open_commands
 from processors.reacting.effects import OutsideDownError, Tools
-from processors.reactions.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
 from processors.reactions.mailing.alerts import ALERT_MAILS
 from processors.reactions.reactor import open_tools
+from processors.reactions.searches.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
 from projections.journal.streams import events_of
 from schemas.listings import listing_stream
 from schemas.log.recorded import CommandEnvelope

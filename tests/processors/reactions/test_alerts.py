@@ -15,8 +15,8 @@ from infra.settings import Settings
 from infra.vault.vault import PersonKey
 from processors.reacting.effects import EffectRefusedError, OutsideDownError
 from processors.reacting.handlers import Begins
-from processors.reactions import alerts
 from processors.reactions.reactor import EFFECTS
+from processors.reactions.searches import alerts
 from projections.journal import journal
 from projections.listings.listing_page import listing_page
 from schemas.listings import (

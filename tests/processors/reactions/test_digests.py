@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from processors.reactions import digests
-from processors.reactions.digests import DIGESTS, due_together
+from processors.reactions.searches import digests
+from processors.reactions.searches.digests import DIGESTS, due_together
 from schemas.log.recorded import CommandEnvelope
 from schemas.searches import Frequency
 

@@ -1,0 +1,143 @@
+"""What people are told of: which event leads to which notification to whom.
+
+Nobody is told of what happened before there were notifications.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from processors.reacting.effects import Effect, Tools
+from processors.reacting.handlers import Begins
+from processors.reacting.reactions import Reaction, asked
+from processors.reactions.withheld_rows import until_read
+from projections.reads import Reads
+from projections.reviews import reviews
+from schemas.identity import UserDeleted
+from schemas.listings import seller_account
+from schemas.log.messages import Command
+from schemas.log.recorded import Recorded
+from schemas.messaging import MessageSent, MessagesRead
+from schemas.notifications import (
+    About,
+    CloseNotifications,
+    DismissMessages,
+    NotificationType,
+    RequestNotification,
+    notification_id_of,
+)
+from schemas.reviews import ReviewCreated, ReviewResponded
+from schemas.searches import AlertMatched, Frequency
+
+TOLD_WITHIN = timedelta(days=14)  # what is older is news no more
+
+
+def tell_of_message(recorded: Recorded[MessageSent]) -> Sequence[Command]:
+    """Whoever is written to."""
+    event = recorded.event
+    about = About(
+        conversation_id=event.conversation_id,
+        sender_id=event.sender_id,
+        sender_number=event.sender_number,
+    )
+    return [_request("tell_of_message", recorded, event.recipient_id, _MESSAGES, about)]
+
+
+def dismiss_messages(recorded: Recorded[MessagesRead]) -> Sequence[Command]:
+    """Whoever has read a message needs not be told of it."""
+    event = recorded.event
+    return [
+        DismissMessages(
+            user_id=event.reader_id,
+            conversation_id=event.conversation_id,
+            up_to=event.up_to,
+            **asked("dismiss_messages", recorded),
+        )
+    ]
+
+
+def tell_of_review(recorded: Recorded[ReviewCreated]) -> Sequence[Command]:
+    """Whose listing is reviewed."""
+    event = recorded.event
+    about = About(
+        review_id=event.review_id, listing_id=event.listing_id, sender_id=event.reviewer_id
+    )
+    return [_request("tell_of_review", recorded, event.seller_id, _REVIEWS, about)]
+
+
+def tell_of_match(recorded: Recorded[AlertMatched]) -> Sequence[Command]:
+    """Whose search has found something of which they want to know at once. The alert's own mails
+    are sent by themselves (processors.reactions.mailing.alerts).
+    """
+    event = recorded.event
+    if event.frequency is not Frequency.INSTANT:
+        return []
+    about = About(listing_id=event.listing_id, alert_id=event.alert_id, search_id=event.search_id)
+    return [_request("tell_of_match", recorded, event.user_id, _SEARCH_ALERTS, about)]
+
+
+def close_notifications(recorded: Recorded[UserDeleted]) -> Sequence[Command]:
+    """Whoever has left is told of nothing."""
+    user_id = recorded.event.user_id
+    return [CloseNotifications(user_id=user_id, **asked("close_notifications", recorded))]
+
+
+async def tell_of_response(recorded: Recorded[ReviewResponded], tools: Tools) -> None:
+    """Whose review is answered. The event does not say who that is: the review does."""
+    event = recorded.event
+    await until_read(tools, reviews.reviews, recorded)
+    row = await reviews.by_id(cast("Reads", tools.postgres), str(event.review_id))
+    if row is None or row["reviewer_id"] is None:
+        return
+    about = About(
+        review_id=event.review_id,
+        listing_id=row["listing_id"],
+        sender_id=seller_account(str(event.seller_id)),
+    )
+    name, reviewer_id = "tell_of_response", UUID(row["reviewer_id"])
+    await tools.commands.send(
+        name, recorded, [_request(name, recorded, reviewer_id, _REVIEWS, about)]
+    )
+
+
+_MESSAGES, _REVIEWS = NotificationType.MESSAGES, NotificationType.REVIEWS
+_SEARCH_ALERTS = NotificationType.SEARCH_ALERTS
+
+
+def _request(
+    reaction: str, recorded: Recorded[Any], user_id: UUID, kind: NotificationType, about: About
+) -> RequestNotification:
+    return RequestNotification(
+        user_id=user_id,
+        notification_id=notification_id_of(recorded.event_id, user_id),
+        type=kind,
+        cause_kind=recorded.kind,
+        cause_id=UUID(recorded.event_id),
+        about=about,
+        **asked(reaction, recorded),
+    )
+
+
+def _reaction(name: str, event: type[Any], react: Any) -> Reaction:
+    return Reaction(name, (event,), react, begins=Begins.FIRST_SEEN, in_order=False)
+
+
+REACTIONS: tuple[Reaction, ...] = (
+    _reaction("tell_of_message", MessageSent, tell_of_message),
+    _reaction("dismiss_messages", MessagesRead, dismiss_messages),
+    _reaction("tell_of_review", ReviewCreated, tell_of_review),
+    _reaction("tell_of_match", AlertMatched, tell_of_match),
+    _reaction("close_notifications", UserDeleted, close_notifications),
+)
+TELL_OF_RESPONSE = Effect(
+    "tell_of_response",
+    (ReviewResponded,),
+    tell_of_response,
+    TOLD_WITHIN,
+    repeatable=True,
+    begins=Begins.FIRST_SEEN,
+    in_order=False,
+)
