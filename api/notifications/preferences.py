@@ -70,9 +70,9 @@ async def read_notification_preferences(request: Request, mesh: Mesh, caller: Si
     await CHOSEN.wait(request)
     inbox = await inboxes.by_id(mesh.postgres, caller.user_id)
     chosen = await user_preferences.by_id(mesh.postgres, caller.user_id)
-    types: dict[NotificationType, dict[Channel, Pace]] = {}
+    types: dict[str, dict[str, Pace]] = {}
     for (kind, channel), pace in inbox.paces.items():
-        types.setdefault(kind, {})[channel] = pace
+        types.setdefault(kind.value, {})[channel.value] = pace
     quiet = None
     if inbox.quiet_begin is not None and inbox.quiet_end is not None:
         quiet = {"begin": clock_time(inbox.quiet_begin), "end": clock_time(inbox.quiet_end)}

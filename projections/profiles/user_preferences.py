@@ -69,7 +69,7 @@ NOTIFICATION_PREFERENCES_VIEW = """
 
 user_preferences = Projection(
     name="user_preferences",
-    version=1,
+    version=2,
     hears=(PreferencesUpdated, UserDeleted),
     key=key,
     fold=fold,

@@ -19,6 +19,8 @@ from schemas.notifications import Withheld
 
 UNREACHED = frozenset({UserStatus.BANNED, UserStatus.DELETED})
 
+_HERE = frozenset({UserStatus.PENDING, UserStatus.ACTIVE})
+
 _NEXT_OFFSET = """
     SELECT next_offset FROM mesh.live_watermarks
     WHERE projection = $1 AND topic = $2 AND partition = $3
@@ -89,7 +91,7 @@ async def reader(tools: Tools, user_id: UUID) -> Addressee | Withheld:
     so that nobody fills a stranger's mailbox, and want mails. Or why they get none now.
     """
     row = await users.by_id(cast("Reads", tools.postgres), str(user_id))
-    if row is None or UserStatus(row["status"]) is not UserStatus.ACTIVE:
+    if row is None or UserStatus(row["status"]) not in _HERE:
         return Withheld.GONE
     if not row["email_verified"]:
         return Withheld.NO_ADDRESS
