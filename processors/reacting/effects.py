@@ -21,7 +21,7 @@ from uuid import UUID, uuid5
 import asyncpg
 from opensearchpy import AsyncOpenSearch
 
-from infra.mail import Mailer
+from infra.channels.mail import Mailer
 from infra.pictures import Pictures
 from infra.settings import Settings
 from infra.vault.vault import Vault

@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from infra.channels.mail import SmtpMailer
 from infra.clients.opensearch import open_opensearch
 from infra.clients.postgres import means_down, open_pool
-from infra.mail import SmtpMailer
 from infra.pictures import Pictures
 from infra.process import announce_ready, stopped_within
 from infra.settings import Settings

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from infra.channels.mail import EFFECT_HEADER
 from infra.credentials.one_time_tokens import OneTimeTokens
-from infra.mail import EFFECT_HEADER
 from infra.settings import Settings
 from infra.vault.vault import PersonKey
 from processors.reacting.effects import EffectRefusedError, OutsideDownError, Tools, effect_id_of
@@ -29,7 +29,7 @@ from schemas.identity import (
 from schemas.log.messages import Event, Language, Market, Role
 from schemas.log.positions import Position
 from schemas.log.recorded import Recorded
-from tests.infra.test_mail import settings_with
+from tests.infra.channels.test_mail import settings_with
 from tests.outbox import Outbox, text_of
 
 NOW = datetime.now(UTC)
