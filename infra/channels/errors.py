@@ -6,18 +6,17 @@ Their texts are our own words and numbers, never the provider's: those may name 
 from __future__ import annotations
 
 
-class ChannelUnavailableError(Exception):
-    """Nothing can be sent now, to nobody: the provider is away, or turns us away.
-
-    `retry_after_s`: how long it asks us to wait, where it says so.
-    """
-
+class _LaterError(Exception):
     def __init__(self, reason: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(reason)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = retry_after_s  # how long we are asked to wait, where that is said
 
 
-class ChannelDeferredError(Exception):
+class ChannelUnavailableError(_LaterError):
+    """Nothing can be sent now, to nobody: the provider is away, or turns us away."""
+
+
+class ChannelDeferredError(_LaterError):
     """The provider does not take this one now; it takes others."""
 
 

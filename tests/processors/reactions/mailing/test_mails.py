@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from infra.channels.mail import EFFECT_HEADER
+from infra.channels.push import Pushers
 from infra.credentials.one_time_tokens import OneTimeTokens
 from infra.settings import Settings
 from infra.vault.vault import PersonKey
@@ -133,6 +134,8 @@ def tools(person: Person, outbox: Any, **settings: Any) -> Tools:
         postgres=given,
         vault=given,
         mailer=outbox,
+        sms=None,
+        push=Pushers({}),
         commands=None,  # type: ignore[arg-type]  # mails send none
         pictures=None,  # type: ignore[arg-type]  # nor draw any
         videos=None,  # type: ignore[arg-type]  # of either kind
