@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from email.policy import default
 from uuid import UUID
 
-from infra.mail import Message, composed
+from infra.channels.mail import Message, composed
 
 SENDER = "Marketmesh <no-reply@example.org>"
 

@@ -21,7 +21,9 @@ from uuid import UUID, uuid5
 import asyncpg
 from opensearchpy import AsyncOpenSearch
 
-from infra.mail import Mailer
+from infra.channels.mail import Mailer
+from infra.channels.push import PushSender
+from infra.channels.sms import SmsSender
 from infra.pictures import Pictures
 from infra.settings import Settings
 from infra.vault.vault import Vault
@@ -43,13 +45,16 @@ class OutsideDownError(Exception):
 class Tools:
     """What effects may use. Each does without the others: whoever needs one that is down waits.
 
-    `postgres` connects at its first use and is small: short statements only.
+    `postgres` connects at its first use and is small: short statements only. `sms` is None where
+    no provider is set up, and `push.kinds` names what is.
     """
 
     settings: Settings
     postgres: asyncpg.Pool
     vault: Vault
     mailer: Mailer
+    sms: SmsSender | None
+    push: PushSender
     commands: Commands
     pictures: Pictures
     videos: Videos

@@ -30,8 +30,8 @@ from typing import NamedTuple
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from infra.channels.errors import ChannelDeferredError, ChannelRefusedError, ChannelUnavailableError
 from infra.clients import postgres
-from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError
 from infra.metrics import HANDLED, HANDLER_WAITS
 from infra.vault.vault import VaultUnavailableError
 from processors.feeding.reading import LogUnavailableError, Stretch
@@ -52,7 +52,7 @@ CANCEL_S = 2.0
 _DOWN = (
     OutsideDownError,
     VaultUnavailableError,
-    MailUnavailableError,
+    ChannelUnavailableError,
     KafkaError,
     LogUnavailableError,
     *UNBUILT,
@@ -61,7 +61,7 @@ _DOWN = (
 _CERTAIN = (
     MessageSizeTooLargeError,
     EffectRefusedError,
-    MailRefusedError,
+    ChannelRefusedError,
     UndecodableError,
     ArithmeticError,
     AttributeError,
@@ -75,9 +75,9 @@ _OURS = (
     EffectRefusedError,
     OutsideDownError,
     UndecodableError,
-    MailRefusedError,
-    MailDeferredError,
-    MailUnavailableError,
+    ChannelRefusedError,
+    ChannelDeferredError,
+    ChannelUnavailableError,
 )
 
 log = structlog.get_logger()

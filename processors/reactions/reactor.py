@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from infra.channels.opened import open_channels
 from infra.clients.opensearch import open_opensearch
 from infra.clients.postgres import means_down, open_pool
-from infra.mail import SmtpMailer
 from infra.pictures import Pictures
 from infra.process import announce_ready, stopped_within
 from infra.settings import Settings
@@ -130,12 +130,17 @@ async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[To
     pictures = Pictures(PICTURES_AT_ONCE)
     opensearch = open_opensearch(settings)
     try:
-        async with await open_pool(settings, size_min=0, size_max=CONNECTIONS_MAX) as pool:
+        async with (
+            open_channels(settings) as channels,
+            await open_pool(settings, size_min=0, size_max=CONNECTIONS_MAX) as pool,
+        ):
             yield Tools(
                 settings=settings,
                 postgres=pool,
                 vault=Vault(pool, settings),
-                mailer=SmtpMailer(settings),
+                mailer=channels.mailer,
+                sms=channels.sms,
+                push=channels.push,
                 commands=commands,
                 pictures=pictures,
                 videos=Videos(),

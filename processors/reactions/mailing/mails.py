@@ -9,8 +9,8 @@ from uuid import UUID
 
 import structlog
 
+from infra.channels.mail import Message
 from infra.credentials.one_time_tokens import OneTimeTokens
-from infra.mail import Message
 from infra.metrics import MAILS
 from infra.settings import Settings
 from processors.reacting.effects import Effect, Tools, effect_id_of

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from infra.mail import EFFECT_HEADER
+from infra.channels.mail import EFFECT_HEADER
 from infra.stack.servers.mail import mailbox
 from infra.stack.servers.mailbox import SHOWN_MAX, Mail
 from tests.api.running import Mesh, new_email, problem

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from infra.mail import MailDeferredError, MailRefusedError, MailUnavailableError
+from infra.channels.errors import ChannelDeferredError, ChannelRefusedError, ChannelUnavailableError
 from infra.vault.vault import VaultUnavailableError
 from processors.reacting import lanes
 from processors.reacting.effects import (
@@ -68,7 +68,7 @@ def test_every_handler_has_a_name_of_its_own() -> None:
     "error",
     [
         OutsideDownError(),
-        MailUnavailableError(),
+        ChannelUnavailableError(),
         VaultUnavailableError(),
         KafkaConnectionError(),
         ConnectionRefusedError(),
@@ -89,7 +89,7 @@ async def test_while_the_outside_is_down_the_event_waits_for_as_long_as_it_takes
 
 @pytest.mark.parametrize(
     "error",
-    [EffectRefusedError(), MailRefusedError(), KeyError(), TypeError(), ZeroDivisionError()],
+    [EffectRefusedError(), ChannelRefusedError(), KeyError(), TypeError(), ZeroDivisionError()],
     ids=lambda each: type(each).__name__,
 )
 async def test_what_is_certain_to_fail_again_is_parked_at_once(
@@ -105,7 +105,7 @@ async def test_what_is_certain_to_fail_again_is_parked_at_once(
     assert await position(mesh, at_work) == 8
 
 
-@pytest.mark.parametrize("error", [RuntimeError(), MailDeferredError()], ids=["unknown", "mail"])
+@pytest.mark.parametrize("error", [RuntimeError(), ChannelDeferredError()], ids=["unknown", "mail"])
 async def test_what_may_be_over_soon_is_tried_again_but_not_for_ever(
     quick: None, mesh: World, error: Exception
 ) -> None:

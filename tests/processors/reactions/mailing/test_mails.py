@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from infra.channels.mail import EFFECT_HEADER
+from infra.channels.push import Pushers
 from infra.credentials.one_time_tokens import OneTimeTokens
-from infra.mail import EFFECT_HEADER
 from infra.settings import Settings
 from infra.vault.vault import PersonKey
 from processors.reacting.effects import EffectRefusedError, OutsideDownError, Tools, effect_id_of
@@ -29,7 +30,7 @@ from schemas.identity import (
 from schemas.log.messages import Event, Language, Market, Role
 from schemas.log.positions import Position
 from schemas.log.recorded import Recorded
-from tests.infra.test_mail import settings_with
+from tests.infra.channels.test_mail import settings_with
 from tests.outbox import Outbox, text_of
 
 NOW = datetime.now(UTC)
@@ -133,6 +134,8 @@ def tools(person: Person, outbox: Any, **settings: Any) -> Tools:
         postgres=given,
         vault=given,
         mailer=outbox,
+        sms=None,
+        push=Pushers({}),
         commands=None,  # type: ignore[arg-type]  # mails send none
         pictures=None,  # type: ignore[arg-type]  # nor draw any
         videos=None,  # type: ignore[arg-type]  # of either kind

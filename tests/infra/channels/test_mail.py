@@ -21,16 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
-from infra import mail
-from infra.mail import (
-    EFFECT_HEADER,
-    MailDeferredError,
-    Mailer,
-    MailRefusedError,
-    MailUnavailableError,
-    Message,
-    SmtpMailer,
+from infra.channels import mail
+from infra.channels.errors import (
+    ChannelDeferredError,
+    ChannelRefusedError,
+    ChannelUnavailableError,
 )
+from infra.channels.mail import EFFECT_HEADER, Mailer, Message, SmtpMailer
 from infra.settings import Settings, SettingsError, load_settings
 from infra.stack.servers.mail import mailbox
 from tests.outbox import SENDER, Outbox, text_of
@@ -134,7 +131,7 @@ async def test_every_script_survives(port: Port, name: str, text: str) -> None:
 @pytest.mark.asvs("V1.3.3")
 async def test_NS_06_no_header_can_be_broken_out_of(port: Port, hostile: dict[str, str]) -> None:
     effect_id = uuid4()
-    with pytest.raises(MailRefusedError) as refused:
+    with pytest.raises(ChannelRefusedError) as refused:
         await port.mailer.send(message_to(**hostile), effect_id)
     assert "eve" not in str(refused.value)
     assert port.sent(effect_id) == []
@@ -307,14 +304,14 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_mail(
 ) -> None:
     context, _ = self_signed(tmp_path)
     async with serving(Server(), tls=security, context=context) as server:
-        with pytest.raises(MailUnavailableError):
+        with pytest.raises(ChannelUnavailableError):
             await mailer_to(server, smtp_security=security).send(message_to(), uuid4())
     assert server.took == []
 
 
 async def test_a_server_without_starttls_gets_no_mail_in_the_clear() -> None:
     async with serving(Server()) as server:
-        with pytest.raises(MailUnavailableError):
+        with pytest.raises(ChannelUnavailableError):
             await mailer_to(server, smtp_security="starttls").send(message_to(), uuid4())
     assert server.took == []
 
@@ -322,7 +319,7 @@ async def test_a_server_without_starttls_gets_no_mail_in_the_clear() -> None:
 async def test_a_wrong_password_means_that_mails_wait(trusted: ssl.SSLContext) -> None:
     async with serving(Server(), tls="starttls", context=trusted) as server:
         login = {"smtp_user": "mesh", "smtp_password": SecretStr("wrong")}
-        with pytest.raises(MailUnavailableError) as told:
+        with pytest.raises(ChannelUnavailableError) as told:
             await mailer_to(server, smtp_security="starttls", **login).send(message_to(), uuid4())
     assert "wrong" not in str(told.value)
 
@@ -330,11 +327,11 @@ async def test_a_wrong_password_means_that_mails_wait(trusted: ssl.SSLContext) -
 @pytest.mark.parametrize(
     ("verb", "answer", "expected"),
     [
-        ("RCPT", "550 no such nimal@example.org", MailRefusedError),
-        ("RCPT", "450 nimal@example.org has no room", MailDeferredError),
-        ("DATA", "554 we don't like it", MailRefusedError),
-        ("DATA", "451 later", MailDeferredError),
-        ("DATA", "421 going down", MailDeferredError),
+        ("RCPT", "550 no such nimal@example.org", ChannelRefusedError),
+        ("RCPT", "450 nimal@example.org has no room", ChannelDeferredError),
+        ("DATA", "554 we don't like it", ChannelRefusedError),
+        ("DATA", "451 later", ChannelDeferredError),
+        ("DATA", "421 going down", ChannelDeferredError),
     ],
 )
 async def test_what_the_server_answers_decides_whether_to_try_again(
@@ -348,16 +345,16 @@ async def test_what_the_server_answers_decides_whether_to_try_again(
 
 async def test_an_address_that_the_server_cannot_write_is_refused() -> None:
     async with serving(Server()) as server:
-        with pytest.raises(MailRefusedError):
+        with pytest.raises(ChannelRefusedError):
             await mailer_to(server).send(message_to("nimäl@example.org"), uuid4())
 
 
 async def test_nobody_there_means_that_mails_wait() -> None:
     async with serving(Server()) as server:
         pass
-    with pytest.raises(MailUnavailableError):
+    with pytest.raises(ChannelUnavailableError):
         await mailer_to(server).send(message_to(), uuid4())
-    with pytest.raises(MailUnavailableError):
+    with pytest.raises(ChannelUnavailableError):
         await SmtpMailer(settings_with(smtp_host="")).send(message_to(), uuid4())
 
 
@@ -366,7 +363,7 @@ async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.Monkey
     silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     try:
         server = Server(port=silent.sockets[0].getsockname()[1])
-        with pytest.raises(MailUnavailableError):
+        with pytest.raises(ChannelUnavailableError):
             await asyncio.wait_for(mailer_to(server).send(message_to(), uuid4()), 5)
     finally:
         silent.close()

@@ -21,6 +21,11 @@ from uuid import UUID
 import aiosmtplib
 from email_validator import EmailNotValidError, validate_email
 
+from infra.channels.errors import (
+    ChannelDeferredError,
+    ChannelRefusedError,
+    ChannelUnavailableError,
+)
 from infra.settings import Settings
 
 CONNECT_TIMEOUT_S = 5.0
@@ -28,18 +33,6 @@ ANSWER_TIMEOUT_S = 20.0  # of each step of the dialogue
 NAME_LENGTH_MAX = 100
 EFFECT_HEADER = "X-Marketmesh-Effect"
 _PERMANENT = 500  # SMTP's replies from here on mean: the same again will be refused again
-
-
-class MailUnavailableError(Exception):
-    """No mail can be sent now, to nobody: the server is away, or turns us away."""
-
-
-class MailDeferredError(Exception):
-    """The server does not take this one mail now; it takes others."""
-
-
-class MailRefusedError(Exception):
-    """It will never be taken. The text tells why without saying whose mail it is."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ class Mailer(Protocol):
     """Sends mails."""
 
     async def send(self, message: Message, effect_id: UUID) -> None:
-        """Return when the server has taken it; raises one of the three errors above."""
+        """Return when the server has taken it; raises one of infra.channels.errors."""
         ...
 
 
@@ -88,7 +81,7 @@ class SmtpMailer:
         settings = self._settings
         if not settings.smtp_host:
             message = "no SMTP_HOST is set"
-            raise MailUnavailableError(message)
+            raise ChannelUnavailableError(message)
         client = aiosmtplib.SMTP(
             hostname=settings.smtp_host,
             port=settings.smtp_port,
@@ -104,7 +97,7 @@ class SmtpMailer:
             client.timeout = ANSWER_TIMEOUT_S
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
             client.close()
-            raise MailUnavailableError(type(error).__name__) from None
+            raise ChannelUnavailableError(type(error).__name__) from None
         try:
             yield client
             with contextlib.suppress(aiosmtplib.SMTPException, OSError):
@@ -114,7 +107,7 @@ class SmtpMailer:
 
 
 def composed(message: Message, effect_id: UUID, sender: str) -> EmailMessage:
-    """The mail as it goes out; raises MailRefusedError where a header could be broken out of."""
+    """The mail as it goes out; raises ChannelRefusedError where a header could be broken out of."""
     mail = EmailMessage(policy=SMTP)
     mail.set_content(message.text)
     mail.add_alternative(message.html, subtype="html")
@@ -127,7 +120,7 @@ def composed(message: Message, effect_id: UUID, sender: str) -> EmailMessage:
         mail["Content-Language"] = message.language
     except (ValueError, IndexError):  # the parser of the standard library raises either
         reason = "a header of the mail is malformed"
-        raise MailRefusedError(reason) from None
+        raise ChannelRefusedError(reason) from None
     mail["Date"] = datetime.now(UTC)
     mail["Message-ID"] = f"<{effect_id}@{_plain(sender).rpartition('@')[2]}>"
     mail[EFFECT_HEADER] = str(effect_id)
@@ -144,7 +137,7 @@ def _to(message: Message) -> str:
         found = validate_email(message.address, check_deliverability=False)
     except EmailNotValidError:
         reason = "the address is none"
-        raise MailRefusedError(reason) from None
+        raise ChannelRefusedError(reason) from None
     # A domain in Unicode needs nothing of the server when written in its ASCII form; a name before
     # the @ has none, and needs SMTPUTF8 (RFC 6531).
     return found.ascii_email or found.normalized
@@ -168,11 +161,11 @@ def _translated(error: Exception) -> Exception:
         case aiosmtplib.SMTPDataError(code=code) | aiosmtplib.SMTPRecipientRefused(code=code):
             return _of_code(code)
         case aiosmtplib.SMTPNotSupported() | UnicodeError():
-            return MailRefusedError("the server can't write to this address")
+            return ChannelRefusedError("the server can't write to this address")
         case _:
-            return MailUnavailableError(type(error).__name__)
+            return ChannelUnavailableError(type(error).__name__)
 
 
 def _of_code(code: int) -> Exception:
     reason = f"the server answered {code}"
-    return MailRefusedError(reason) if code >= _PERMANENT else MailDeferredError(reason)
+    return ChannelRefusedError(reason) if code >= _PERMANENT else ChannelDeferredError(reason)

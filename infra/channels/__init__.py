@@ -1,0 +1,1 @@
+"""Channels by which people are told something outside of the shop: mail, SMS, push."""
