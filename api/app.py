@@ -39,6 +39,7 @@ from api.media import routes as images
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
 from api.notifications import preferences as notification_preferences
+from api.notifications import push
 from api.notifications import routes as notifications
 from api.ops import audit, health, meta
 from api.profiles import avatars, preferences
@@ -81,6 +82,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     messaging.router,
     notifications.router,
     notification_preferences.router,
+    push.router,
     items.router,
     item_images.router,
     reviews.router,

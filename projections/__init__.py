@@ -33,6 +33,7 @@ from projections.messaging.messages import messages
 from projections.notifications.inboxes import inboxes
 from projections.notifications.notification_batches import notification_batches
 from projections.notifications.notifications import notifications
+from projections.notifications.push_subscriptions import push_subscriptions
 from projections.profiles.seller_profiles import seller_profiles
 from projections.profiles.user_preferences import user_preferences
 from projections.profiles.user_profiles import user_profiles
@@ -79,6 +80,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     notifications,
     notification_batches,
     inboxes,
+    push_subscriptions,
     items,
     reviews,
     favorites,

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.log.contexts import Context
 from schemas.log.messages import Command, Event
-from schemas.values.texts import TOKEN, refusal
+from schemas.values.texts import SEALED, TOKEN, refusal
 
 NOTIFICATIONS = UUID("7d1f5e6a-0c48-5a93-9b27-6e40c8d2f1b5")  # the namespace of their ids
 LISTED_MAX = 20  # notifications that a batch names; of the others it says how many they are
@@ -27,6 +27,10 @@ ZONE: Final = "Asia/Colombo"  # where nothing else is chosen
 MINUTES: Final = 24 * 60  # of a day
 RULES: Final = 1  # the version of how it is decided who is told what, by which channel and when
 
+SUBSCRIPTIONS_MAX = 10  # browsers and devices of one person: one more takes the place of the first
+
+# An endpoint of 1,000 characters and its keys as JSON, and a third more in base64.
+SealedSubscription = Annotated[str, StringConstraints(max_length=6_000)]
 Number = Annotated[int, Field(ge=1, le=2**53)]
 Minute = Annotated[int, Field(ge=0, lt=MINUTES)]  # of a day, by a clock on the wall
 
@@ -83,9 +87,17 @@ class Withheld(StrEnum):
     READ = "read"  # they have seen it
     ONLINE = "online"  # they were there
     NO_ADDRESS = "no_address"  # there is none that is proved to be theirs
+    NOT_SET_UP = "not_set_up"  # whoever runs the place has nobody who carries it
     GONE = "gone"  # they have left, or are banned
     REFUSED = "refused"  # whoever carries it will never take it
     LATE = "late"  # it would have been no news any more
+
+
+class DeviceKind(StrEnum):
+    """What shows notifications."""
+
+    WEB = "web"  # a browser, by Web Push
+    FCM = "fcm"  # an app, by Firebase Cloud Messaging
 
 
 class Settled(StrEnum):
@@ -99,6 +111,11 @@ class Settled(StrEnum):
 def notifications_stream(user_id: UUID | str) -> str:
     """The stream of one person's notifications."""
     return f"notifications/{user_id}"
+
+
+def push_stream(user_id: UUID | str) -> str:
+    """The stream of the browsers and devices on which one person is shown notifications."""
+    return f"push/{user_id}"
 
 
 def batch_id_of(notification_id: UUID, channel: Channel) -> UUID:
@@ -220,6 +237,41 @@ NotificationsCommand: TypeAlias = (
     | ChangeNotificationPreferences
     | CloseNotifications
 )
+
+
+class _PushCommand(Command):
+    user_id: UUID
+
+    @property
+    def stream_id(self) -> str:
+        return push_stream(self.user_id)
+
+
+class SubscribeToPush(_PushCommand):
+    """Show notifications on one more browser or device. Its id follows from what is sealed, by a
+    keyed hash: the same one again is the same.
+    """
+
+    kind: Literal["push.subscribe"] = "push.subscribe"
+    subscription_id: UUID
+    device: DeviceKind
+    subscription_sealed: Annotated[SealedSubscription, SEALED]
+
+
+class UnsubscribeFromPush(_PushCommand):
+    """Show none there any more: its person does not want it, or it is gone."""
+
+    kind: Literal["push.unsubscribe"] = "push.unsubscribe"
+    subscription_id: UUID
+
+
+class ClosePush(_PushCommand):
+    """The person has left: nothing is shown anywhere."""
+
+    kind: Literal["push.close"] = "push.close"
+
+
+PushCommand: TypeAlias = SubscribeToPush | UnsubscribeFromPush | ClosePush
 
 
 class Delivery(BaseModel):
@@ -360,4 +412,32 @@ NotificationsEvent: TypeAlias = (
     | NotificationsClosed
 )
 
-CONTEXT = Context("notifications", get_args(NotificationsCommand), get_args(NotificationsEvent))
+
+class PushSubscribed(Event):
+    """Notifications are shown on one more browser or device."""
+
+    kind: Literal["push.subscribed"] = "push.subscribed"
+    user_id: UUID
+    subscription_id: UUID
+    device: DeviceKind
+    subscription_sealed: str
+    subscribed_at: AwareDatetime
+
+
+class PushUnsubscribed(Event):
+    """None is shown there any more; `gone`: whoever carries them says that it is there no longer."""
+
+    kind: Literal["push.unsubscribed"] = "push.unsubscribed"
+    user_id: UUID
+    subscription_id: UUID
+    gone: bool = False
+    unsubscribed_at: AwareDatetime
+
+
+PushEvent: TypeAlias = PushSubscribed | PushUnsubscribed
+
+CONTEXT = Context(
+    "notifications",
+    (*get_args(NotificationsCommand), *get_args(PushCommand)),
+    (*get_args(NotificationsEvent), *get_args(PushEvent)),
+)

@@ -12,17 +12,13 @@ from typing import Any
 import socketio
 
 from api.wire.emitted import moment
+from infra.sockets import person_room
 from schemas.messaging import MarkRead, SendMessage
 
 
 def chat_room(conversation_id: object) -> str:
     """Where those listen who have a conversation open."""
     return f"chat:{conversation_id}"
-
-
-def person_room(user_id: str) -> str:
-    """Where every device of one person listens."""
-    return f"user:{user_id}"
 
 
 @dataclass(frozen=True)

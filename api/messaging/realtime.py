@@ -38,13 +38,14 @@ from api.messaging.events import (
     SayInChat,
     token_of,
 )
-from api.messaging.fanout import Fanout, Said, person_room
+from api.messaging.fanout import Fanout, Said
 from api.messaging.rooms import Rooms
 from api.profiles.sight import people_of
 from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError
 from api.wire.faults import fault_of
 from api.wire.problems import Problem, StoreUnavailableError, WriteUnavailableError, note_surprise
 from infra.settings import Settings
+from infra.sockets import person_room
 from infra.vault.vault import VaultUnavailableError
 from projections.messaging import conversations
 from schemas.log.messages import Fault

@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
-import socketio
 import structlog
 from redis.asyncio.client import PubSub
 
 from api.backends.denylist import ENDED
 from infra.clients.redis import REDIS_DOWN, open_redis
 from infra.settings import Settings
+from infra.sockets import Publisher
 
 PING_S = 5.0
 SILENCE_MAX_S = 12.0  # two pings without an answer
@@ -36,19 +36,16 @@ def _nobody_asks(_whose: str) -> None:
 log = structlog.get_logger()
 
 
-class Rooms(socketio.AsyncRedisManager):  # type: ignore[misc]  # a library without types
+class Rooms(Publisher):
     """The manager of a Socket.IO server; every call to Redis is bounded and may fail without
     harm to whoever is connected here.
     """
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(
-            settings.redis_url.get_secret_value(), channel=f"mesh.{settings.store_prefix}rooms"
-        )
+        super().__init__(settings, write_only=False)
         self.listening = asyncio.Event()
         self.ended: Callable[[str], None] = _nobody_asks  # is told whose tokens are void
         self._closing = False
-        self._publisher = open_redis(settings)
         self._listener = open_redis(settings)
 
     async def close(self) -> None:
@@ -61,13 +58,7 @@ class Rooms(socketio.AsyncRedisManager):  # type: ignore[misc]  # a library with
             if not done:
                 log.warning("rooms_not_closed")
         await self._listener.aclose()
-        await self._publisher.aclose()
-
-    async def _publish(self, data: Any) -> None:
-        try:
-            await self._publisher.publish(self.channel, orjson.dumps(data))
-        except REDIS_DOWN as error:
-            log.warning("rooms_not_told", error=type(error).__name__)
+        await super().close()
 
     async def _listen(self) -> AsyncIterator[Any]:
         pause = RETRY_S

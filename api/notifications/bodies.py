@@ -9,7 +9,16 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.wire.changes import ChangedAnswer
 from api.wire.forms import Body, Chosen
-from schemas.notifications import MINUTES, ZONE, Channel, NotificationType, Pace, QuietHours, Zone
+from schemas.notifications import (
+    MINUTES,
+    ZONE,
+    Channel,
+    DeviceKind,
+    NotificationType,
+    Pace,
+    QuietHours,
+    Zone,
+)
 from schemas.values.numbers import Switch
 from schemas.values.texts import Form
 
@@ -62,6 +71,11 @@ PREFERENCES: dict[str, Any] = {
     "email_enabled": True,
     "sms_enabled": False,
     "push_enabled": True,
+}
+SUBSCRIPTION = {
+    "id": "01980000-0000-4000-8000-0000000000d1",
+    "device": "web",
+    "subscribed_at": "2026-03-01T12:00:00Z",
 }
 _HOUR = 60
 
@@ -137,6 +151,21 @@ class NotificationPreferencesAnswer(BaseModel):
 
 class NotificationChangedAnswer(ChangedAnswer):
     """Whose they are, and the version that the caller's notifications have now."""
+
+
+class PushSubscriptionAnswer(BaseModel):
+    """One browser or device."""
+
+    id: UUID
+    device: DeviceKind
+    subscribed_at: AwareDatetime
+
+
+class PushSubscriptionsAnswer(BaseModel):
+    """The caller's, the first added first."""
+
+    items: list[PushSubscriptionAnswer]
+    vapid_public_key: str
 
 
 class UnreadAnswer(BaseModel):

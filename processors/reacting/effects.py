@@ -26,6 +26,7 @@ from infra.channels.push import PushSender
 from infra.channels.sms import SmsSender
 from infra.pictures import Pictures
 from infra.settings import Settings
+from infra.sockets import Publisher
 from infra.vault.vault import Vault
 from infra.videos import Videos
 from processors.reacting.commands import Commands
@@ -59,6 +60,7 @@ class Tools:
     pictures: Pictures
     videos: Videos
     opensearch: AsyncOpenSearch
+    sockets: Publisher
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
+from pydantic.alias_generators import to_camel
+
+from infra.sockets import person_room
 from processors.reacting.effects import Effect, Tools
 from processors.reacting.handlers import Begins
 from processors.reacting.reactions import Reaction, asked
@@ -19,12 +22,15 @@ from projections.reviews import reviews
 from schemas.identity import UserDeleted
 from schemas.listings import seller_account
 from schemas.log.messages import Command
+from schemas.log.positions import format_token
 from schemas.log.recorded import Recorded
 from schemas.messaging import MessageSent, MessagesRead
 from schemas.notifications import (
     About,
     CloseNotifications,
+    ClosePush,
     DismissMessages,
+    NotificationRequested,
     NotificationType,
     RequestNotification,
     notification_id_of,
@@ -32,6 +38,7 @@ from schemas.notifications import (
 from schemas.reviews import ReviewCreated, ReviewResponded
 from schemas.searches import AlertMatched, Frequency
 
+LIVE_FOR = timedelta(minutes=1)
 TOLD_WITHIN = timedelta(days=14)  # what is older is news no more
 
 
@@ -81,8 +88,8 @@ def tell_of_match(recorded: Recorded[AlertMatched]) -> Sequence[Command]:
 
 def close_notifications(recorded: Recorded[UserDeleted]) -> Sequence[Command]:
     """Whoever has left is told of nothing."""
-    user_id = recorded.event.user_id
-    return [CloseNotifications(user_id=user_id, **asked("close_notifications", recorded))]
+    own = {"user_id": recorded.event.user_id, **asked("close_notifications", recorded)}
+    return [CloseNotifications(**own), ClosePush(**own)]
 
 
 async def tell_of_response(recorded: Recorded[ReviewResponded], tools: Tools) -> None:
@@ -101,6 +108,24 @@ async def tell_of_response(recorded: Recorded[ReviewResponded], tools: Tools) ->
     await tools.commands.send(
         name, recorded, [_request(name, recorded, reviewer_id, _REVIEWS, about)]
     )
+
+
+async def tell_sockets(recorded: Recorded[NotificationRequested], tools: Tools) -> None:
+    """Every device of theirs that is connected; whoever is not asks for what came after the last
+    number that they know.
+    """
+    event = recorded.event
+    about = event.about.model_dump(mode="json", exclude={"sender_number"}, exclude_none=True)
+    told = {
+        "id": str(event.notification_id),
+        "number": event.number,
+        "type": event.type.value,
+        "cause": event.cause_kind,
+        "about": {to_camel(name): value for name, value in about.items()},
+        "requestedAt": event.requested_at.isoformat().replace("+00:00", "Z"),
+        "consistencyToken": format_token([recorded.position]),
+    }
+    await tools.sockets.emit("notification", told, room=person_room(event.user_id))
 
 
 _MESSAGES, _REVIEWS = NotificationType.MESSAGES, NotificationType.REVIEWS
@@ -131,6 +156,15 @@ REACTIONS: tuple[Reaction, ...] = (
     _reaction("tell_of_review", ReviewCreated, tell_of_review),
     _reaction("tell_of_match", AlertMatched, tell_of_match),
     _reaction("close_notifications", UserDeleted, close_notifications),
+)
+TELL_SOCKETS = Effect(
+    "tell_sockets",
+    (NotificationRequested,),
+    tell_sockets,
+    LIVE_FOR,
+    repeatable=True,
+    begins=Begins.FIRST_SEEN,
+    in_order=False,
 )
 TELL_OF_RESPONSE = Effect(
     "tell_of_response",

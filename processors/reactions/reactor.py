@@ -22,6 +22,7 @@ from infra.clients.postgres import means_down, open_pool
 from infra.pictures import Pictures
 from infra.process import announce_ready, stopped_within
 from infra.settings import Settings
+from infra.sockets import Publisher
 from infra.vault.vault import Vault
 from infra.videos import Videos
 from processors.reacting.beginnings import begin
@@ -89,6 +90,7 @@ EFFECTS: tuple[Effect, ...] = (
     DELETE_MATCHES,
     *ALERT_MAILS,
     notifications.TELL_OF_RESPONSE,
+    notifications.TELL_SOCKETS,
     SEND_NOTIFICATIONS,
     MARK_PARKED,
 )
@@ -128,7 +130,7 @@ async def run_reactor(
 async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[Tools]:
     """What handlers may use; connects nowhere before its first use."""
     pictures = Pictures(PICTURES_AT_ONCE)
-    opensearch = open_opensearch(settings)
+    opensearch, sockets = open_opensearch(settings), Publisher(settings)
     try:
         async with (
             open_channels(settings) as channels,
@@ -145,8 +147,10 @@ async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[To
                 pictures=pictures,
                 videos=Videos(),
                 opensearch=opensearch,
+                sockets=sockets,
             )
     finally:
+        await sockets.close()
         pictures.close()
         await opensearch.close()
 

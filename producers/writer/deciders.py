@@ -20,6 +20,7 @@ from producers.listings.listings import listings
 from producers.media import media
 from producers.messaging import conversations
 from producers.notifications.notifications import notifications
+from producers.notifications.push import push
 from producers.ops import handlers
 from producers.profiles import preferences, profiles, sellers
 from producers.reviews.reviews import reviews
@@ -55,6 +56,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "searches": searches,
     "alert_match": matches,
     "notifications": notifications,
+    "push": push,
     "handler": handlers,
 }
 

@@ -55,6 +55,7 @@ _OWN_CATEGORY = {
     "searches": "searches",
     "notification": "notifications",
     "notifications": "notifications",
+    "push": "push",
     "alert": "searches",
     "digest": "searches",
 }

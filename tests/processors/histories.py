@@ -45,6 +45,7 @@ _FIRST = (
     "search.saved",
     "alert.matched",
     "notification.requested",
+    "push.subscribed",
 )
 
 

@@ -15,7 +15,7 @@ from projections.reads import Reads
 from schemas.identity import UserStatus
 from schemas.log.messages import Language
 from schemas.log.recorded import Recorded
-from schemas.notifications import Withheld
+from schemas.notifications import Channel, Withheld
 
 UNREACHED = frozenset({UserStatus.BANNED, UserStatus.DELETED})
 
@@ -86,16 +86,19 @@ async def addressee(tools: Tools, recorded: Recorded[Any], user_id: UUID) -> Add
     )
 
 
-async def reader(tools: Tools, user_id: UUID) -> Addressee | Withheld:
-    """Somebody who gets mails that they did not ask for: they are there, have proved their e-mail,
-    so that nobody fills a stranger's mailbox, and want mails. Or why they get none now.
+async def reader(
+    tools: Tools, user_id: UUID, channel: Channel = Channel.EMAIL
+) -> Addressee | Withheld:
+    """Somebody who is told by this channel what they did not ask for: they are there, want that, and
+    where it is mailed have proved their e-mail, so that nobody fills a stranger's mailbox. Or why
+    they are told nothing now.
     """
     row = await users.by_id(cast("Reads", tools.postgres), str(user_id))
     if row is None or UserStatus(row["status"]) not in _HERE:
         return Withheld.GONE
-    if not row["email_verified"]:
+    if channel is Channel.EMAIL and not row["email_verified"]:
         return Withheld.NO_ADDRESS
-    if not await wants_mails(tools, user_id):
+    if not await wants(tools, user_id, channel):
         return Withheld.OFF
     language = Language(row["language"])
     found = await unsealed(tools, user_id, row["email_sealed"], row["name_sealed"], language)
@@ -108,12 +111,12 @@ async def reader_of_alerts(tools: Tools, user_id: UUID) -> Addressee | None:
     return None if isinstance(found, Withheld) else found
 
 
-async def wants_mails(tools: Tools, user_id: UUID) -> bool:
-    """Whether somebody wants mails that they did not ask for; those that they asked for, such as
-    the link for another password, are sent whatever they chose.
+async def wants(tools: Tools, user_id: UUID, channel: Channel = Channel.EMAIL) -> bool:
+    """Whether somebody wants to be told by this channel what they did not ask for; what they asked
+    for, such as the link for another password, is sent whatever they chose.
     """
     found = await user_preferences.by_id(cast("Reads", tools.postgres), str(user_id))
-    return found.enabled("email")
+    return found.enabled(channel)
 
 
 def _told_by(row: Mapping[str, Any] | None, recorded: Recorded[Any]) -> bool:

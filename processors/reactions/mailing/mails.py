@@ -14,7 +14,7 @@ from infra.credentials.one_time_tokens import OneTimeTokens
 from infra.metrics import MAILS
 from infra.settings import Settings
 from processors.reacting.effects import Effect, Tools, effect_id_of
-from processors.reactions.mailing.addressees import Addressee, addressee, unsealed, wants_mails
+from processors.reactions.mailing.addressees import Addressee, addressee, unsealed, wants
 from processors.reactions.mailing.texts import write
 from schemas.identity import (
     EmailVerificationRequested,
@@ -45,7 +45,7 @@ async def welcome(recorded: Recorded[UserRegistered], tools: Tools) -> None:
     if person is None:
         drop("welcome", "erased")
         return
-    if not await wants_mails(tools, event.user_id):
+    if not await wants(tools, event.user_id):
         drop("welcome", "unwanted")
         return
     await send(tools, recorded, "welcome", person)

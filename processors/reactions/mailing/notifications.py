@@ -1,8 +1,9 @@
 """Sends what was gathered for somebody: one message a batch, by the batch's channel.
 
 Whether they are still to be told is looked at just before: whether they are there, have proved the
-address and want it. What became of a batch is said in the log, once. A crash between the server's
-yes and that sends the same batch again, with the same id: a mail has the same Message-ID then.
+address and want it. What became of a batch is said in the log, once. A crash between the provider's
+yes and that sends the same batch again, with the same id: a mail has the same Message-ID then, and
+a push takes the place of its first copy.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from infra.mail import MailRefusedError
+from infra.channels.errors import ChannelRefusedError
 from infra.unsubscribing import TypeLinks
 from infra.vault.vault import PersonKey, UnsealError
 from processors.reacting.effects import Effect, Tools
 from processors.reactions.mailing.addressees import Addressee, reader
 from processors.reactions.mailing.mails import drop, send
-from processors.reactions.mailing.pages import TITLE_LENGTH_MAX, listing_url, page_url, title_of
-from processors.reactions.mailing.texts import greeted, told
+from processors.reactions.mailing.pages import (
+    TITLE_LENGTH_MAX,
+    listing_url,
+    page_url,
+    title_of,
+)
+from processors.reactions.mailing.pushing import push
+from processors.reactions.mailing.texts import greeted, told, write
 from projections.items import items
 from projections.listings import listing_page
 from projections.messaging import conversations
@@ -32,6 +39,7 @@ from schemas.listings import ListingStatus
 from schemas.log.messages import Role
 from schemas.log.recorded import Recorded
 from schemas.notifications import (
+    Channel,
     Item,
     NotificationDue,
     SettleBatch,
@@ -40,13 +48,13 @@ from schemas.notifications import (
 )
 
 NAME = "send_notifications"
-_SHOWN = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
 NEWS_FOR = timedelta(days=2)  # a batch that could not be sent for so long is news no more
+_SHOWN = frozenset({ListingStatus.ACTIVE, ListingStatus.SOLD})
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that a mail tells of: who did what, about what, how often, and where it stands."""
+    """One thing that is told of: who did what, about what, how often, and where it stands."""
 
     kind: str
     name: str
@@ -60,41 +68,70 @@ async def send_batch(recorded: Recorded[NotificationDue], tools: Tools) -> None:
     event = recorded.event
     if datetime.now(UTC) - event.due_at > NEWS_FOR:
         return await _settle(tools, recorded, Settled.WITHHELD, Withheld.LATE)
-    person = await reader(tools, event.user_id)
+    person = await reader(tools, event.user_id, event.channel)
     if isinstance(person, Withheld):
-        drop(event.type.value, person.value)
-        return await _settle(tools, recorded, Settled.WITHHELD, person)
-    lines = await lines_of(tools, event.items)
+        return await _withhold(tools, recorded, person)
     try:
-        await _mail(tools, recorded, person, lines)
-    except MailRefusedError:
+        reason = await _carry(tools, recorded, person)
+    except ChannelRefusedError:
         drop(event.type.value, Withheld.REFUSED.value)
         return await _settle(tools, recorded, Settled.FAILED, Withheld.REFUSED)
+    if reason is not None:
+        return await _withhold(tools, recorded, reason)
     return await _settle(tools, recorded, Settled.SENT)
+
+
+async def _carry(
+    tools: Tools, recorded: Recorded[NotificationDue], person: Addressee
+) -> Withheld | None:
+    """Hand it over; why there is nowhere to."""
+    event = recorded.event
+    if event.channel is Channel.SMS:
+        return Withheld.NOT_SET_UP if tools.sms is None else Withheld.NO_ADDRESS
+    lines = await lines_of(tools, event.items)
+    if event.channel is Channel.EMAIL:
+        await _mail(tools, recorded, person, lines)
+        return None
+    values = _values(tools, event, lines)
+    title = write(event.type.value, person.language, name=person.name, **values).subject
+    body = " · ".join(each for each in (lines[0].name, lines[0].title) if each)
+    return await push(tools, recorded, title, body, lines[0].link)
+
+
+async def _withhold(tools: Tools, recorded: Recorded[NotificationDue], reason: Withheld) -> None:
+    drop(recorded.event.type.value, reason.value)
+    await _settle(tools, recorded, Settled.WITHHELD, reason)
+
+
+def _values(tools: Tools, event: NotificationDue, lines: Sequence[Line]) -> dict[str, Any]:
+    """What its template takes."""
+    newest = event.items[-1].notification_id
+    return {
+        "found": lines,
+        "count": event.count,
+        "more": event.count - len(event.items),
+        "why": page_url(tools, f"notifications/{newest}/why", f"api/notifications/{newest}/why"),
+        "manage": page_url(tools, "notifications/preferences", "api/notifications/preferences"),
+        "unsubscribe": TypeLinks(tools.settings).url(event.user_id, event.type, event.channel),
+    }
 
 
 async def _mail(
     tools: Tools, recorded: Recorded[NotificationDue], person: Addressee, lines: Sequence[Line]
 ) -> None:
-    event = recorded.event
-    unsubscribe = TypeLinks(tools.settings).url(event.user_id, event.type, event.channel)
-    newest = event.items[-1].notification_id
-    why = page_url(tools, f"notifications/{newest}/why", f"api/notifications/{newest}/why")
-    manage = page_url(tools, "notifications/preferences", "api/notifications/preferences")
+    event, values = recorded.event, _values(tools, recorded.event, lines)
     await send(
         tools,
         recorded,
         event.type.value,
         person,
-        unsubscribe_url=unsubscribe,
+        unsubscribe_url=values["unsubscribe"],
         mail_id=event.batch_id,
-        links=[*(each.link for each in lines), unsubscribe, manage, why],
-        found=lines,
-        count=event.count,
-        more=event.count - len(event.items),
-        why=why,
-        manage=manage,
-        unsubscribe=unsubscribe,
+        links=[
+            *(each.link for each in lines),
+            *(values[each] for each in ("why", "manage", "unsubscribe")),
+        ],
+        **values,
     )
 
 
@@ -105,9 +142,9 @@ async def lines_of(tools: Tools, items: Sequence[Item]) -> Sequence[Line]:
     groups: dict[tuple[str, object], list[Item]] = {}
     for each in reversed(items):
         about = each.about
-        groups.setdefault((each.cause_kind, about.conversation_id or about.review_id), []).append(
-            each
-        )
+        groups.setdefault(
+            (each.cause_kind, about.conversation_id or about.review_id or about.listing_id), []
+        ).append(each)
     people = await _names(tools, (each.about.sender_id for each in items))
     return [
         Line(

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from infra.mail import EFFECT_HEADER
+from infra.channels.mail import EFFECT_HEADER
 from infra.stack.servers.mail import mailbox
 from infra.stack.servers.mailbox import SHOWN_MAX, Mail
 from infra.unsubscribing import TYPES_PATH, TypeLinks

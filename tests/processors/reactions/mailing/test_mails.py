@@ -140,6 +140,7 @@ def tools(person: Person, outbox: Any, **settings: Any) -> Tools:
         pictures=None,  # type: ignore[arg-type]  # nor draw any
         videos=None,  # type: ignore[arg-type]  # of either kind
         opensearch=None,  # type: ignore[arg-type]  # nor search
+        sockets=None,  # type: ignore[arg-type]  # nor tell anybody live
     )
 
 
