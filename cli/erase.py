@@ -29,6 +29,7 @@ from cli.erasing.searched import Searched
 from cli.ids import an_id
 from cli.sending import asked, replies_to
 from cli.tables import print_table
+from infra.channels.outbox import FOLDER as OUTBOX
 from infra.settings import Settings, settings, state_folder
 from infra.vault.vault import Vault
 from processors.feeding.reading import LogUnavailableError
@@ -46,8 +47,8 @@ STORES: Mapping[str, str] = {
     "valkey": "Redis' files",
 }
 GIVE_TEXTS = "Give the texts to look for with --values-on-stdin."
-# Mails that the local sink has taken have been delivered: they are in people's own mailboxes.
-MAILBOXES = "mail/box"
+# What the local sinks have taken has been delivered: it is in people's own mailboxes and phones.
+DELIVERED = ("mail/box", OUTBOX)
 
 
 class ErasureError(Exception):
@@ -158,7 +159,7 @@ async def searched(chosen: Settings, needles: Needles, folder: Path | None) -> l
         _say_searched(found[-1])
     if folder is None:
         return found
-    rest = (*STORES, MAILBOXES)
+    rest = (*STORES, *DELIVERED)
     places = [(place, folder / name, ()) for name, place in STORES.items()]
     for place, files, without in (*places, ("Logs and other files", folder, rest)):
         found.append(await asyncio.to_thread(search_files, place, files, needles, without))

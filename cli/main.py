@@ -52,7 +52,8 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "cli.timers": ("timers",),
     "cli.vault": ("vault",),
     "cli.erase": ("erase",),
-    "cli.mail": ("mail",),
+    "cli.sinks.mail": ("mail",),
+    "cli.sinks.outbox": ("outbox",),
 }
 
 

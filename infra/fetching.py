@@ -112,8 +112,8 @@ async def resolved(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
-class _Looking(httpcore.AsyncNetworkBackend):
-    """Connections to public addresses, and to hosts that are exempt."""
+class GuardedNetwork(httpcore.AsyncNetworkBackend):
+    """Connections to public addresses, and to hosts that are exempt, as a fetcher says."""
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._allowed = fetcher
@@ -188,9 +188,9 @@ class Fetcher:
         target = httpcore.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
-        network = _Looking(self)
+        network = GuardedNetwork(self)
         async with (
-            httpcore.AsyncConnectionPool(_tls(), network_backend=network) as pool,
+            httpcore.AsyncConnectionPool(tls(), network_backend=network) as pool,
             pool.stream("GET", target, headers=_HEADERS, extensions={"timeout": bounds}) as answer,
         ):
             if answer.status in _REDIRECTS:
@@ -201,7 +201,8 @@ class Fetcher:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
+    """How whoever we ask has to prove the name that we asked for."""
     return httpcore.default_ssl_context()
 
 

@@ -46,9 +46,19 @@ def faults(settings: Settings) -> Iterator[Fault]:
             "FETCH_ALLOWED",
             "names hosts of our own network: whoever lists pictures would reach them",
         )
+    yield from _kept_messages(settings)
     for name in type(settings).model_fields:
         if name.startswith("limit_") and getattr(settings, name) == "off":
             yield name.upper(), "is off: name a limit"
+
+
+def _kept_messages(settings: Settings) -> Iterator[Fault]:
+    for name in ("sms_via", "push_via"):
+        if getattr(settings, name) == "sink":
+            yield name.upper(), "is sink: people's messages would lie on a disk and reach nobody"
+    for name in ("sendgrid_url", "ses_url", "twilio_url", "fcm_url"):
+        if getattr(settings, name).startswith("http:"):
+            yield name.upper(), "is not https://: secrets would travel readable"
 
 
 def _weak_keys(settings: Settings) -> Iterator[Fault]:

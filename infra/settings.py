@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -23,6 +25,8 @@ from pydantic_settings import (
 from infra import production
 
 PARTITIONS_MAX = 1_000
+_P256_BYTES = 32
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 # How a limit is written: `10 per 15 minutes`, or `off`.
 LIMIT_FORM = r"^(off|[1-9]\d{0,5} per ([1-9]\d{0,3} )?(second|minute|hour|day)s?)$"
 # How mail domains are listed: `cs.uni.edu,*.ac.lk`.
@@ -31,6 +35,8 @@ DOMAINS_FORM = rf"^({_DOMAIN}(, ?{_DOMAIN})*)?$"
 # How hosts are listed: `127.0.0.1:8080,pictures.test:80`.
 _HOST = r"[a-z0-9.:-]+:\d{1,5}"
 HOSTS_FORM = rf"^({_HOST}(, ?{_HOST})*)?$"
+# A provider's API: what we send there holds secrets, so it is plain on this machine only.
+_ORIGIN = r"^(https://[a-z0-9.-]+(:\d{1,5})?|http://127\.0\.0\.1:\d{1,5})$"
 
 
 class SettingsError(Exception):
@@ -67,6 +73,24 @@ class _StateFile(PydanticBaseSettingsSource):
             message = f"{settings_file()} is no JSON ({error}): take it away and run `mesh up`"
             raise SettingsError(message) from None
         return values
+
+
+def vapid_number(key: SecretStr) -> int:
+    """The private number that VAPID_KEY holds; raises ValueError without showing it."""
+    text = key.get_secret_value()
+    try:
+        found = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        found = b""
+    number = int.from_bytes(found)
+    if len(found) != _P256_BYTES or not 0 < number < _P256_ORDER:
+        message = "is no P-256 private key: 32 bytes in base64url"
+        raise ValueError(message)
+    return number
+
+
+def _text(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _limit(default: str, what: str) -> Any:
@@ -135,6 +159,9 @@ class Settings(BaseSettings):
     argon2_passes: int = Field(default=3, ge=1, description="over that memory")
 
     # Mail. Without a host nothing is sent: what should have been waits until there is one.
+    mail_via: Literal["smtp", "sendgrid", "ses"] = Field(
+        default="smtp", description="who takes our mails: a server of yours, or a provider's API"
+    )
     smtp_host: str = Field(default="", description="the server that takes our mails")
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_security: Literal["starttls", "tls", "none"] = Field(
@@ -147,6 +174,48 @@ class Settings(BaseSettings):
         pattern=r"^[^\x00-\x1f\x7f<>@]*<[^\s<>@]+@[^\s<>@]+>$|^[^\s<>@]+@[^\s<>@]+$",
         description="whom mails come from: Name <address>",
     )
+    sendgrid_key: SecretStr = Field(default=SecretStr(""), description="may send mail, no more")
+    sendgrid_url: str = Field(default="https://api.sendgrid.com", pattern=_ORIGIN)
+    ses_region: str = Field(default="", pattern=r"^[a-z0-9-]*$", description="like eu-west-1")
+    ses_access_key: str = Field(default="", description="of one who may ses:SendRawEmail, no more")
+    ses_secret_key: SecretStr = SecretStr("")
+    ses_url: str = Field(
+        default="", pattern=f"^$|{_ORIGIN}", description="empty: Amazon's of the region"
+    )
+
+    # SMS. The sink keeps what should be sent on this machine: `mesh outbox` shows it.
+    sms_via: Literal["none", "twilio", "sink"] = Field(
+        default="none", description="who takes our SMS; none: nobody gets any"
+    )
+    twilio_account: str = Field(
+        default="", pattern="^(AC[0-9a-f]{32})?$", description="Account SID: AC and 32 hex digits"
+    )
+    twilio_token: SecretStr = Field(default=SecretStr(""), description="the account's Auth Token")
+    twilio_from: str = Field(
+        default="",
+        pattern=r"^(MG[0-9a-f]{32}|\+[1-9][0-9]{2,14}|[A-Za-z0-9 ]{1,11})?$",
+        description="a number of yours, a Messaging Service's SID (MG…), or a name where allowed",
+    )
+    twilio_url: str = Field(default="https://api.twilio.com", pattern=_ORIGIN)
+
+    # Push. `services`: browsers where VAPID_KEY is set, apps where FCM_ACCOUNT is.
+    push_via: Literal["services", "sink"] = Field(
+        default="services", description="sink: kept on this machine, `mesh outbox` shows it"
+    )
+    vapid_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="P-256 private key, 32 bytes in base64url: whoever has it can push in our name",
+    )
+    push_hosts: str = Field(
+        default="fcm.googleapis.com,*.push.services.mozilla.com,*.notify.windows.com,"
+        "*.push.apple.com",
+        pattern=DOMAINS_FORM,
+        description="push services that browsers may name, comma separated",
+    )
+    fcm_account: SecretStr = Field(
+        default=SecretStr(""), description="JSON: a service account's key file, as Google gives it"
+    )
+    fcm_url: str = Field(default="https://fcm.googleapis.com", pattern=_ORIGIN)
 
     # Logging in elsewhere.
     oidc_providers: SecretStr = Field(
@@ -239,6 +308,29 @@ class Settings(BaseSettings):
             message = "SMTP_SECURITY must be starttls or tls: mails hold links that are secrets"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _channels_have_what_they_need(self) -> Settings:
+        lacking = [name.upper() for name in self._channel_needs() if not _text(getattr(self, name))]
+        if lacking:
+            message = f"MAIL_VIA, SMS_VIA: what was chosen needs {', '.join(lacking)} besides"
+            raise ValueError(message)
+        return self
+
+    def _channel_needs(self) -> Iterator[str]:
+        if self.mail_via == "sendgrid":
+            yield "sendgrid_key"
+        if self.mail_via == "ses":
+            yield from ("ses_region", "ses_access_key", "ses_secret_key")
+        if self.sms_via == "twilio":
+            yield from ("twilio_account", "twilio_token", "twilio_from")
+
+    @field_validator("vapid_key")
+    @classmethod
+    def _is_a_p256_key(cls, key: SecretStr) -> SecretStr:
+        if key.get_secret_value():
+            vapid_number(key)
+        return key
 
     @property
     def fetch_exempt(self) -> frozenset[str]:

@@ -148,6 +148,7 @@ def _print_addresses(settings: Settings, servers_only: bool) -> None:
     typer.echo(f"Kafka       {settings.kafka_bootstrap}")
     typer.echo(f"OpenSearch  {settings.opensearch_url}")
     typer.echo("Mail        mesh mail")
+    typer.echo("SMS, push   mesh outbox")
     typer.echo(f"Settings    {State(state_folder()).settings_file}")
 
 

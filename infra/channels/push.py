@@ -5,10 +5,13 @@ What shows a message shows one of each tag, so that a repeat takes its first cop
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 from uuid import UUID
+
+import orjson
 
 from infra.channels.errors import ChannelRefusedError
 
@@ -16,6 +19,7 @@ PushKind: TypeAlias = Literal["web", "fcm"]
 Urgency: TypeAlias = Literal["very-low", "low", "normal", "high"]  # RFC 8030, 5.3
 MESSAGE_BYTES_MAX: Final = 3_900  # as JSON: services take 4,096 with the encryption's own
 DAY_S: Final = 24 * 3600
+_TOKEN = re.compile(r"[A-Za-z0-9_:.-]{1,4096}")
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,31 @@ class PushMessage:
 
     def __repr__(self) -> str:
         return "PushMessage(…)"  # it may quote people
+
+
+def as_json(message: PushMessage, effect_id: UUID) -> bytes:
+    """What the page or app is given; raises ChannelRefusedError for what no service would take."""
+    told = {
+        "title": message.title,
+        "body": message.body,
+        "url": message.url,
+        "tag": message.tag or str(effect_id),
+        "id": str(effect_id),
+    }
+    try:
+        found = orjson.dumps(told)
+    except TypeError:  # half of a surrogate pair
+        reason = "the message is no Unicode"
+        raise ChannelRefusedError(reason) from None
+    if len(found) > MESSAGE_BYTES_MAX:
+        reason = f"the message has more than {MESSAGE_BYTES_MAX:,} bytes"
+        raise ChannelRefusedError(reason)
+    return found
+
+
+def device_fault(subscription: DeviceSubscription) -> str:
+    """Why nothing can ever be sent to it; empty when something can."""
+    return "" if _TOKEN.fullmatch(subscription.token) else "the token is none of FCM's"
 
 
 class PushSender(Protocol):

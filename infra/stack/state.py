@@ -119,7 +119,7 @@ class State:
         """The generated secrets, made at the first call. Losing them loses the vault."""
         path = self.folder / "secrets.json"
         known = {name: str(value) for name, value in _read(path).items()}
-        if {"MASTER_KEY", "LOOKUP_KEY", "SERVER_PASSWORD"} <= known.keys():
+        if {"MASTER_KEY", "LOOKUP_KEY", "SERVER_PASSWORD", "VAPID_KEY"} <= known.keys():
             return known
         made = {
             "MASTER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
@@ -127,6 +127,10 @@ class State:
             # One password for the three servers that know passwords, made of letters
             # that need no escaping in an address.
             "SERVER_PASSWORD": secrets.token_hex(16),
+            # Some number of P-256; browsers that have subscribed know its public part.
+            "VAPID_KEY": base64.urlsafe_b64encode(
+                (1 + secrets.randbits(255)).to_bytes(32)
+            ).decode(),
         } | known
         write_private(path, made)
         return made
@@ -191,8 +195,11 @@ def settings_of(
         "SMTP_HOST": "127.0.0.1",
         "SMTP_PORT": ports["mail"],
         "SMTP_SECURITY": "none",  # it never leaves this machine
+        "SMS_VIA": "sink",
+        "PUSH_VIA": "sink",
         "MASTER_KEY": known["MASTER_KEY"],
         "LOOKUP_KEY": known["LOOKUP_KEY"],
+        "VAPID_KEY": known["VAPID_KEY"],
         "PORT": ports["api"],
         "PUBLIC_URL": f"http://127.0.0.1:{ports['api']}",
         "CAMPUS_DOMAINS": "example.org,*.example.org,*.example",  # RFC 2606: nobody's

@@ -11,7 +11,7 @@ from click.testing import Result
 from typer import Typer
 from typer.testing import CliRunner
 
-from cli import mail
+from cli.sinks import mail
 from infra.stack.servers import mailbox as boxes
 from infra.stack.servers.mailbox import Mailbox
 

@@ -63,7 +63,7 @@ NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 # These work with no server, tell of each that is away, or serve on and are restarted.
 WITHOUT = {
-    *(("up",), ("down",), ("logs",), ("mail",), ("status",), ("probe",)),
+    *(("up",), ("down",), ("logs",), ("mail",), ("outbox",), ("status",), ("probe",)),
     *(("supervise",), ("api",), ("writer",), ("worker",), ("reactor",)),
 }
 CASES = [(words, server) for words, servers in NEEDS.items() for server in servers]

@@ -24,7 +24,16 @@ NOWHERE = {k: v for k, v in os.environ.items() if k not in NAMES | {"MESH_STATE"
 EVERY = sorted(paths(typer.main.get_command(load())))
 # `up` makes a mesh where there is none, `down` has nothing to do there.
 ELSEWHERE = sorted(
-    {*NEEDS, ("status",), ("mail",), ("logs", "api"), ("api",), ("writer",), ("reactor",)}
+    {
+        *NEEDS,
+        ("status",),
+        ("mail",),
+        ("outbox",),
+        ("logs", "api"),
+        ("api",),
+        ("writer",),
+        ("reactor",),
+    }
 )
 
 

@@ -23,7 +23,7 @@ from infra.oidc import (
     open_providers,
 )
 from infra.settings import SettingsError
-from tests.infra.channels.test_mail import settings_with
+from tests.infra.channels.given import settings_with
 from tests.provider import Claims, Provider, curve_key, long_ago, other_key, provider_at_work
 
 BACK = "http://127.0.0.1:8000/api/auth/oauth/test/callback"

@@ -69,6 +69,12 @@ UNFIT: dict[str, dict[str, Any]] = {
     "ARGON2_MEMORY_KIB": {"argon2_memory_kib": 8_192},
     "ARGON2_PASSES": {"argon2_passes": 1},
     "FETCH_ALLOWED": {"fetch_allowed": "127.0.0.1:8080"},
+    "SMS_VIA": {"sms_via": "sink"},
+    "PUSH_VIA": {"push_via": "sink"},
+    "TWILIO_URL": {"twilio_url": "http://127.0.0.1:8080"},
+    "SENDGRID_URL": {"sendgrid_url": "http://127.0.0.1:8080"},
+    "SES_URL": {"ses_url": "http://127.0.0.1:8080"},
+    "FCM_URL": {"fcm_url": "http://127.0.0.1:8080"},
 }
 
 

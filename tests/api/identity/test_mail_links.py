@@ -12,7 +12,7 @@ import pytest
 from api.app import create_app
 from processors.reactions.mailing.mails import PAGES
 from schemas.identity import TokenPurpose
-from tests.infra.channels.test_mail import settings_with
+from tests.infra.channels.given import settings_with
 
 ADDRESSES = {
     TokenPurpose.VERIFY_EMAIL: "/api/auth/verify-email",

@@ -1,24 +1,24 @@
-"""The mail port: one contract for the fake and for real SMTP, and what SMTP alone may do."""
+"""The mail port: one contract for the fake, for real SMTP and for providers' APIs, and what SMTP alone may do."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import ssl
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from email import message_from_bytes
+from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from infra.channels import mail
@@ -28,8 +28,12 @@ from infra.channels.errors import (
     ChannelUnavailableError,
 )
 from infra.channels.mail import EFFECT_HEADER, Mailer, Message, SmtpMailer
-from infra.settings import Settings, SettingsError, load_settings
+from infra.channels.ses import SesMailer
+from infra.settings import SettingsError
 from infra.stack.servers.mail import mailbox
+from tests.infra.channels.adapters import adapter
+from tests.infra.channels.given import self_signed, settings_with
+from tests.infra.channels.provider import Asked, provider
 from tests.outbox import SENDER, Outbox, text_of
 from tests.stack import local_stack, session_state
 
@@ -56,17 +60,48 @@ class Port:
     sent: Sent
 
 
-@pytest.fixture(params=["fake", "smtp"])
-def port(request: pytest.FixtureRequest) -> Port:
+@pytest_asyncio.fixture(params=["fake", "smtp", "sendgrid", "ses"])
+async def port(request: pytest.FixtureRequest) -> AsyncIterator[Port]:
     if request.param == "fake":
         outbox = Outbox()
-        return Port(outbox, lambda wanted: _of(outbox.sent, wanted))
-    settings = local_stack({"mail"}).model_copy(update={"mail_from": SENDER})
-    box = mailbox(session_state())
-    return Port(
-        SmtpMailer(settings),
-        lambda wanted: _of([each.message for each in reversed(box.newest(200))], wanted),
-    )
+        yield Port(outbox, lambda wanted: _of(outbox.sent, wanted))
+        return
+    if request.param == "smtp":
+        settings = local_stack({"mail"}).model_copy(update={"mail_from": SENDER})
+        box = mailbox(session_state())
+        yield Port(
+            SmtpMailer(settings),
+            lambda wanted: _of([each.message for each in reversed(box.newest(200))], wanted),
+        )
+        return
+    async with provider() as server, adapter(request.param, server) as own:
+        read = as_mail if request.param == "sendgrid" else in_full
+        yield Port(own.sender, lambda wanted: _of([read(each) for each in server.asked], wanted))
+
+
+def in_full(asked: Asked) -> EmailMessage:
+    """A mail as SES is given it."""
+    raw = b64decode(asked.json["Content"]["Raw"]["Data"])
+    mail = message_from_bytes(raw, policy=default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+def as_mail(asked: Asked) -> EmailMessage:
+    """A mail as SendGrid makes it of what it is given."""
+    told = asked.json
+    mail = EmailMessage(policy=default)
+    for name, value in told["headers"].items():
+        mail[name] = value
+    ((to,),) = (each["to"] for each in told["personalizations"])
+    local, _, domain = to["email"].rpartition("@")
+    mail["To"] = Address(to["name"], local, domain)
+    mail["From"] = f"{told['from']['name']} <{told['from']['email']}>"
+    mail["Subject"] = told["subject"]
+    (plain, html) = (each["value"] for each in told["content"])
+    mail.set_content(plain)
+    mail.add_alternative(html, subtype="html")
+    return mail
 
 
 def _of(mails: list[EmailMessage], wanted: UUID) -> list[EmailMessage]:
@@ -95,6 +130,10 @@ async def test_a_repeat_is_recognised_by_its_ids(port: Port) -> None:
 @pytest.mark.parametrize("address", ["jürgen@example.org", "නිමල්@example.org", "straße@exämple.org"])
 async def test_a_mailbox_of_any_letters_gets_its_mail(port: Port, address: str) -> None:
     effect_id = uuid4()
+    if isinstance(port.mailer, SesMailer):  # it writes to none such, and says so
+        with pytest.raises(ChannelRefusedError):
+            await port.mailer.send(message_to(address), effect_id)
+        return
     await port.mailer.send(message_to(address), effect_id)
     (found,) = port.sent(effect_id)
     (to,) = found["To"].addresses
@@ -234,58 +273,12 @@ def mailer_to(server: Server, **other: Any) -> SmtpMailer:
     return SmtpMailer(settings_with(**(address | other)))
 
 
-def settings_with(**values: Any) -> Settings:
-    nowhere = "http://127.0.0.1:1"
-    known = {
-        "kafka_bootstrap": "127.0.0.1:1",
-        "database_url": nowhere,
-        "opensearch_url": nowhere,
-        "clickhouse_url": nowhere,
-        "redis_url": "redis://127.0.0.1:1",
-        "master_key": "bWFzdGVy",
-        "lookup_key": "bG9va3Vw",
-        "mail_from": SENDER,
-    }
-    return load_settings(**(known | values))
-
-
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A certificate for localhost that this test's clients trust."""
     context, certificate = self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     return context
-
-
-def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "certificate.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = folder / "key.pem"
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, private)
-    return context, pem
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])

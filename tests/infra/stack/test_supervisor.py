@@ -146,6 +146,7 @@ def test_settings_name_every_server(running: State) -> None:
         ),
         *("MASTER_KEY", "LOOKUP_KEY", "PORT", "PUBLIC_URL"),
         *("SMTP_HOST", "SMTP_PORT", "SMTP_SECURITY"),
+        *("SMS_VIA", "PUSH_VIA", "VAPID_KEY"),
         "CAMPUS_DOMAINS",
         *("LIMIT_ADDRESS", "LIMIT_DEFAULT", "LIMIT_JOINING", "LIMIT_SEARCH"),
     }

@@ -22,7 +22,7 @@ from schemas.log.positions import Position
 from schemas.log.recorded import CommandEnvelope, Recorded
 from schemas.registry import kind_of
 from schemas.searches import AlertMatched, DigestDue, Frequency, MatchReason
-from tests.infra.channels.test_mail import settings_with
+from tests.infra.channels.given import settings_with
 from tests.outbox import Outbox, text_of
 from tests.worlds import World
 

@@ -30,7 +30,7 @@ from schemas.identity import (
 from schemas.log.messages import Event, Language, Market, Role
 from schemas.log.positions import Position
 from schemas.log.recorded import Recorded
-from tests.infra.channels.test_mail import settings_with
+from tests.infra.channels.given import settings_with
 from tests.outbox import Outbox, text_of
 
 NOW = datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""Commands that show what a machine of development has sent to nobody."""
