@@ -389,7 +389,7 @@ class NotificationPreferencesChanged(_NotificationsEvent):
     kind: Literal["notification.preferences_changed"] = "notification.preferences_changed"
     choices: tuple[Choice, ...]
     zone: str
-    quiet_hours: QuietHours | None
+    quiet_hours: QuietHours | None = None
     changed_at: AwareDatetime
 
 

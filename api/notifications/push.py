@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
-from infra.channels.web_push import vapid_public_key, web_fault
 from pydantic import ConfigDict, Field, model_validator
 from starlette.responses import Response
 
@@ -27,6 +26,7 @@ from api.wire.changes import answer, changed
 from api.wire.forms import Body
 from api.wire.problems import Problem, problem_responses
 from api.wire.successes import CREATED, ok, private_json
+from infra.channels.opened import push_kinds
 from infra.channels.push import (
     DeviceSubscription,
     PushSubscription,
@@ -34,6 +34,7 @@ from infra.channels.push import (
     device_fault,
 )
 from infra.channels.subscriptions import sealed
+from infra.channels.web_push import vapid_public_key, web_fault
 from projections.notifications import push_subscriptions
 from schemas.log.messages import Fault
 from schemas.notifications import DeviceKind, SubscribeToPush, UnsubscribeFromPush
@@ -177,6 +178,8 @@ def _refuse_dead(mesh: Machines, subscription: PushSubscription) -> None:
         pointer, fault = "/endpoint", web_fault(subscription, mesh.settings)
     else:
         pointer, fault = "/token", device_fault(subscription)
+    if subscription.kind not in push_kinds(mesh.settings):
+        fault = "this shop has nobody who carries messages there"
     if fault:
         raise Problem(
             422,

@@ -12,17 +12,22 @@ import orjson
 from infra.channels.push import DeviceSubscription, PushSubscription, WebSubscription
 from infra.vault.vault import PersonKey, UnsealError
 
+NAME = "push_subscription"
+
 
 def sealed(key: PersonKey, subscription: PushSubscription) -> str:
     """What opens with the person's key."""
-    said = orjson.dumps(asdict(subscription), option=orjson.OPT_SORT_KEYS)
-    return key.seal(f"push_{subscription.kind}", said.decode())
+    said = orjson.dumps(
+        {"kind": subscription.kind, **asdict(subscription)}, option=orjson.OPT_SORT_KEYS
+    )
+    return key.seal(NAME, said.decode())
 
 
-def opened(key: PersonKey, kind: str, text: str) -> PushSubscription | None:
+def opened(key: PersonKey, text: str) -> PushSubscription | None:
     """What was sealed; None where it does not open."""
     try:
-        said: dict[str, Any] = orjson.loads(key.unseal(f"push_{kind}", text))
+        said: dict[str, Any] = orjson.loads(key.unseal(NAME, text))
     except UnsealError:
         return None
+    kind = said.pop("kind")
     return WebSubscription(**said) if kind == WebSubscription.kind else DeviceSubscription(**said)

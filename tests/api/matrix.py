@@ -147,6 +147,9 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "explain_notification": SIGNED_IN,
     "mark_notification_read": SIGNED_IN,
     "mark_notifications_read": SIGNED_IN,
+    "list_push_subscriptions": SIGNED_IN,
+    "subscribe_to_push": SIGNED_IN,
+    "unsubscribe_from_push": SIGNED_IN,
     "read_notification_preferences": SIGNED_IN,
     "update_notification_preferences": SIGNED_IN,
     "show_unsubscribe_type": EVERYONE,  # whoever has the link of a mail
@@ -341,6 +344,10 @@ THINGS: Final[Mapping[str, Thing]] = {
     "read_notification": _notification(),
     "explain_notification": _notification(),
     "mark_notification_read": _notification(),
+    # Of what there is not, and of others', nothing is to be taken away: it is so already.
+    "unsubscribe_from_push": Thing(
+        "subscription", others=0, owners=SIGNED_IN, staff=NO_STAFF, none=0
+    ),
     "show_unsubscribe_type": Thing("link of a type", others=0, owners=SIGNED_IN),
     "unsubscribe_type": Thing("link of a type", others=0, owners=SIGNED_IN),
     "read_saved_search": _search(),

@@ -32,6 +32,7 @@ from projections.identity import users
 from projections.journal.journal import journal
 from schemas.log.messages import Role
 from schemas.log.positions import parse_token
+from tests.stack import session_state
 from tests.waiting import eventually, eventually_blocking
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,8 @@ def environment(settings: Settings) -> dict[str, str]:
         value = getattr(settings, name)
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         values[name.upper()] = text
-    return {**os.environ, **values, "PYTHONPATH": str(ROOT)}
+    state = str(session_state().folder)  # where messages lie that are carried to nobody
+    return {**os.environ, **values, "PYTHONPATH": str(ROOT), "MESH_STATE": state}
 
 
 @dataclass

@@ -53,7 +53,7 @@ WORK: dict[str, str] = {
         ("read_session", "read_account", "read_preferences", "read_wallet", "read_user",
          "read_seller", "read_review", "read_review_vote", "read_image", "read_video", "read_item",
          "read_favorite", "read_listing_quality", "count_unread_notifications",
-         "read_notification_preferences", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
+         "read_notification_preferences", "list_push_subscriptions", "list_wishlist_shares", "list_comparison_shares", "count_comparison"),
         ROW),
     "resize_image": f"{ROW}; one picture of at most 1200 by 900 pixels drawn in a thread, at most 8 waiting (503 "
     "beyond), once for each of 18 signed addresses of it and counted as a search; then kept",
@@ -140,7 +140,7 @@ WORK: dict[str, str] = {
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
          "remove_favorite", "clear_favorites", "save_search", "delete_saved_search",
          "create_alert", "update_alert", "delete_alert", "unsubscribe", "unsubscribe_type",
-         "mark_notification_read", "mark_notifications_read", "share_wishlist", "unshare_wishlist",
+         "mark_notification_read", "mark_notifications_read", "subscribe_to_push", "unsubscribe_from_push", "share_wishlist", "unshare_wishlist",
          "respond_to_review",
          "replace_review_response", "withdraw_review_response", "vote_on_review",
          "withdraw_review_vote",

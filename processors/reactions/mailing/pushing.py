@@ -39,7 +39,7 @@ async def push(
     message = PushMessage(title=title, body=body, url=url, tag=event.type.value)
     shown, failure = 0, None
     for row in rows:
-        subscription = opened(key, row["device"], row["subscription_sealed"])
+        subscription = opened(key, row["subscription_sealed"])
         if subscription is None or subscription.kind not in tools.push.kinds:
             continue
         try:

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
+
+import httpx
 
 from tests.api.acting.talking import Talk, Talker, talk, talker
 from tests.api.running import Account, Mesh
 from tests.waiting import eventually
 
 ALL = "/api/notifications"
+PUSH = f"{ALL}/push"
+# A browser's, of RFC 8291, 5.
+KEYS = {
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+}
 
 
 class Reader(Talker):
     """Somebody with notifications."""
+
+    async def subscribe(self, endpoint: str = "", **changes: Any) -> httpx.Response:
+        """Have a browser show what they are told of; a new one unless its endpoint is named."""
+        endpoint = endpoint or f"https://updates.push.services.mozilla.com/wpush/v2/{uuid4().hex}"
+        return await self.ask("POST", PUSH, json={"endpoint": endpoint, "keys": KEYS, **changes})
 
     async def told(self, count: int = 1, **params: Any) -> list[dict[str, Any]]:
         """Their notifications, the last first, as soon as there are so many."""

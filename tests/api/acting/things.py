@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from infra.unsubscribing import Subscription, TypeLinks, Unsubscribing
 from schemas.notifications import Channel, NotificationType
 from tests.api.acting.filming import Filmer
-from tests.api.acting.notified import answered
+from tests.api.acting.notified import Reader, answered
 from tests.api.acting.picturing import Uploader, image_of
 from tests.api.acting.profiling import path_to, photo
 from tests.api.acting.selling import CAR, Seller, review, token_of
@@ -176,6 +176,13 @@ async def notification(mesh: Mesh, owner: Account) -> str:
     return str(told["id"])
 
 
+async def subscription(mesh: Mesh, owner: Account) -> str:
+    """A browser on which they are shown notifications."""
+    answer = await Reader(mesh, owner).subscribe()
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
 async def link_of_type(mesh: Mesh, owner: Account) -> str:
     """The link that stops mails of messages."""
     url = TypeLinks(mesh.settings).url(
@@ -219,6 +226,7 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "unsubscribe link": partial(searched, kind="link"),
     "notification": notification,
     "link of a type": link_of_type,
+    "subscription": subscription,
     "review": reviewed,
     "review of one": partial(spoken_of, responded=False),
     "response": partial(spoken_of, responded=True),

@@ -53,17 +53,17 @@ def delivery(notification: dict[str, Any], channel: str) -> dict[str, Any]:
     return dict(found)
 
 
-async def until_settled(who: Reader, review_id: str) -> dict[str, Any]:
-    """What they were told of a review, once it is known what became of its mail."""
+async def until_settled(who: Reader, review_id: str, channel: str = "email") -> dict[str, Any]:
+    """What they were told of a review, once it is known what became of it by this channel."""
 
     async def settled() -> dict[str, Any] | None:
         for each in await who.told():
             if each["about"]["review_id"] == review_id:
-                done = delivery(each, "email")["status"] in ("sent", "withheld", "failed")
+                done = delivery(each, channel)["status"] in ("sent", "withheld", "failed")
                 return each if done else None
         return None
 
-    return await eventually(settled, 60, "its mail is sent or not")
+    return await eventually(settled, 60, f"{channel} is sent or not")
 
 
 async def choose(who: Reader, **changes: Any) -> httpx.Response:
