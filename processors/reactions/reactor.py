@@ -35,8 +35,17 @@ from processors.reacting.positions import UNBUILT, Positions
 from processors.reacting.reactions import Reaction
 from processors.reacting.reader import Handlers, Reader
 from processors.reacting.scheduler import keep_scheduling
-from processors.reactions import favorites, identity, item_images, listing_images, searches, wallet
+from processors.reactions import (
+    favorites,
+    identity,
+    item_images,
+    listing_images,
+    searches,
+    wallet,
+)
 from processors.reactions.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
+from processors.reactions.bookings import following as booking_reactions
+from processors.reactions.bookings.ending import END_BOOKINGS
 from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.digests import DIGESTS
 from processors.reactions.ended_alerts import DELETE_MATCHES
@@ -62,6 +71,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *listing_images.REACTIONS,
     *searches.REACTIONS,
     *favorites.REACTIONS,
+    *booking_reactions.REACTIONS,
 )
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (
@@ -79,6 +89,7 @@ EFFECTS: tuple[Effect, ...] = (
     DELETE_MATCHES,
     *ALERT_MAILS,
     MARK_PARKED,
+    END_BOOKINGS,
 )
 # Every calendar job.
 JOBS: tuple[CalendarJob, ...] = (SWEEP, OLD_MEDIA, *DIGESTS)

@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from infra.unsubscribing import Subscription, Unsubscribing
+from tests.api.acting.booking import planted
 from tests.api.acting.filming import Filmer
 from tests.api.acting.picturing import Uploader, image_of
 from tests.api.acting.profiling import path_to, photo
@@ -203,6 +204,9 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "unsubscribe link": partial(searched, kind="link"),
     "review": reviewed,
     "review of one": partial(spoken_of, responded=False),
+    "booking": partial(planted, side="seller"),
+    "own booking": partial(planted, side="buyer"),
+    "accepted booking": partial(planted, side="seller", accepted=True),
     "response": partial(spoken_of, responded=True),
     "api key": api_key,
 }
