@@ -11,6 +11,7 @@ from starlette.routing import Mount
 
 from api.analytics import routes as analytics
 from api.backends.machines import open_machines
+from api.bookings import routes as bookings
 from api.comparisons import routes as comparisons
 from api.comparisons import sharing as shared_comparisons
 from api.document import openapi
@@ -49,6 +50,7 @@ from api.reviews import responses, votes
 from api.reviews import routes as reviews
 from api.searches import alerts
 from api.searches import routes as saved_searches
+from api.wallet import contact as item_contact
 from api.wallet import routes as wallet
 from api.wire import problems
 from infra.process import announce_ready
@@ -65,6 +67,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     avatars.router,
     preferences.router,
     wallet.router,
+    item_contact.router,
     images.router,
     videos.router,
     streaming.router,
@@ -85,6 +88,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     push.router,
     items.router,
     item_images.router,
+    bookings.router,
     reviews.router,
     favorites.router,
     wishlists.router,

@@ -263,6 +263,9 @@ class Settings(BaseSettings):
     listing_days: int = Field(
         default=90, ge=2, le=3_650, description="how long a published listing is on offer"
     )
+    booking_days: int = Field(
+        default=7, ge=1, le=365, description="how long a booking waits for the seller's answer"
+    )
     listing_images_min: int = Field(
         default=0, ge=0, le=15, description="images without which a listing is not published"
     )

@@ -13,7 +13,7 @@ C = TypeVar("C", bound=Command)
 S = TypeVar("S")
 E = TypeVar("E", bound=Event)
 
-RefusalStatus = Literal[403, 404, 409, 410, 412, 422]
+RefusalStatus = Literal[402, 403, 404, 409, 410, 412, 422]
 
 
 class Rejected(Exception):  # noqa: N818 - a refusal is an answer, not an error

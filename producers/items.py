@@ -24,14 +24,19 @@ from schemas.items import (
     ItemDeleted,
     ItemEvent,
     ItemFields,
+    ItemFreed,
     ItemImage,
     ItemImageAdded,
     ItemImageFailed,
     ItemImageRemoved,
     ItemImagesAdded,
     ItemImagesSettled,
+    ItemReserved,
+    ItemSold,
+    ItemStatus,
     ItemUpdated,
     RemoveItemImage,
+    SettleItemBooking,
     StopWaitingForImages,
     UpdateItem,
 )
@@ -70,7 +75,7 @@ class Processing:
 @dataclass(frozen=True)
 class Active:
     """The campus sees it. `complete`: all of its images are drawn. `early` are uploads that are meant
-    for it and not its images yet, or no more (False).
+    for it and not its images yet, or no more (False). `turn` is how far its bookings are known.
     """
 
     owner_id: UUID
@@ -79,6 +84,7 @@ class Active:
     images: Images
     complete: bool
     early: Images = field(default_factory=dict)
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,8 @@ def decide(command: ItemCommand, item: Item) -> Sequence[ItemEvent]:
             return remove_image(command, item)
         case StopWaitingForImages():
             return stop_waiting(command, item)
+        case SettleItemBooking():
+            return settle_booking(command, item)
         case _:
             assert_never(command)
 
@@ -248,6 +256,25 @@ def stop_waiting(command: StopWaitingForImages, item: Item) -> Sequence[ItemEven
         ),
         ItemActivated(item_id=command.item_id, activated_at=command.asked_at),
     ]
+
+
+def settle_booking(command: SettleItemBooking, item: Item) -> Sequence[ItemEvent]:
+    """What is shown follows the bookings' order, however the news of them come."""
+    _require_system(command)
+    if not isinstance(item, Active) or command.turn <= item.turn:
+        return []
+    about = {
+        "item_id": command.item_id,
+        "booking_id": command.booking_id,
+        "turn": command.turn,
+    }
+    match command.outcome:
+        case ItemStatus.RESERVED:
+            return [ItemReserved(**about, reserved_at=command.asked_at)]
+        case ItemStatus.ACTIVE:
+            return [ItemFreed(**about, freed_at=command.asked_at)]
+        case ItemStatus.SOLD:
+            return [ItemSold(**about, sold_at=command.asked_at)]
 
 
 def _require_system(command: ItemCommand) -> None:
@@ -406,20 +433,23 @@ def _evolved(item: Existing, event: ItemEvent) -> Item:
                 replace(item, images=_without(item.images, media_id)), media_id, drawn=False
             )
         case ItemImagesSettled(outcome=outcome):
-            return Active(
-                item.owner_id,
-                item.email_domain,
-                item.fields,
-                item.images,
-                complete=outcome is ImageProcessing.COMPLETED,
-                early=item.early,
-            )
+            return _settled(item, complete=outcome is ImageProcessing.COMPLETED)
+        case ItemReserved(turn=turn) | ItemFreed(turn=turn) | ItemSold(turn=turn):
+            return replace(item, turn=turn) if isinstance(item, Active) else item
         case ItemActivated() | ItemCreated():
             return item  # settled images come with it, in the same breath
         case ItemDeleted():
             return Deleted(item.owner_id, item.email_domain, seen=isinstance(item, Active))
         case _:
             assert_never(event)
+
+
+def _settled(item: Existing, *, complete: bool) -> Active:
+    if isinstance(item, Active):
+        return replace(item, complete=complete)
+    return Active(
+        item.owner_id, item.email_domain, item.fields, item.images, complete, early=item.early
+    )
 
 
 def _with(item: Existing, media_id: UUID, drawn: Drawn) -> Existing:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias, assert_never
+from functools import reduce
+from typing import Any, TypeAlias, assert_never
 
 from producers.decider import Decider, Rejected
+from schemas.log.messages import Role
 from schemas.messaging import (
     ConversationHidden,
     ConversationOpened,
@@ -19,6 +21,7 @@ from schemas.messaging import (
     MessagingCommand,
     MessagingEvent,
     OpenConversation,
+    PostNotice,
     SendMessage,
     conversation_id_of,
 )
@@ -59,6 +62,8 @@ def decide(command: MessagingCommand, conversation: Conversation) -> Sequence[Me
             return open_conversation(command, conversation)
         case SendMessage():
             return send(command, conversation)
+        case PostNotice():
+            return post_notice(command, conversation)
         case MarkRead():
             return mark_read(command, conversation)
         case HideConversation():
@@ -73,6 +78,12 @@ def open_conversation(
     """The buyer begins, and only they: nobody is written to who has not asked."""
     if command.asked_by != str(command.buyer_id):
         raise Rejected("not_yours", 403)
+    return _opening(command, conversation)
+
+
+def _opening(
+    command: OpenConversation | PostNotice, conversation: Conversation
+) -> list[MessagingEvent]:
     if command.buyer_id == command.seller_id:
         raise Rejected("own_listing")
     known = conversation_id_of(command.listing_id, command.buyer_id, command.seller_id)
@@ -93,24 +104,43 @@ def open_conversation(
 
 def send(command: SendMessage, conversation: Conversation) -> Sequence[MessagingEvent]:
     """The log's order is the conversation's: the writer numbers what comes."""
-    own, other = _sides(command, conversation)
+    own, other = _sides(command.asked_by, conversation)
     return [
-        MessageSent(
-            conversation_id=command.conversation_id,
-            message_id=command.message_id,
-            sender_id=own.user_id,
-            recipient_id=other.user_id,
-            number=own.sent + other.sent + 1,
-            sender_number=own.sent + 1,
+        _sent(
+            command,
+            own,
+            other,
             content_sealed=command.content_sealed,
-            sent_at=command.asked_at,
         )
     ]
 
 
+def post_notice(command: PostNotice, conversation: Conversation) -> Sequence[MessagingEvent]:
+    """The mesh alone tells what has happened, as one more message of whoever did it."""
+    if command.asked_role is not Role.SYSTEM:
+        raise Rejected("role_not_allowed", 403)
+    opening = _opening(command, conversation)
+    opened = reduce(evolve, opening, conversation)
+    own, other = _sides(str(command.by_id), opened)
+    return [*opening, _sent(command, own, other, content_sealed="", notice=command.notice)]
+
+
+def _sent(command: SendMessage | PostNotice, own: Side, other: Side, **said: Any) -> MessageSent:
+    return MessageSent(
+        conversation_id=command.conversation_id,
+        message_id=command.message_id,
+        sender_id=own.user_id,
+        recipient_id=other.user_id,
+        number=own.sent + other.sent + 1,
+        sender_number=own.sent + 1,
+        sent_at=command.asked_at,
+        **said,
+    )
+
+
 def mark_read(command: MarkRead, conversation: Conversation) -> Sequence[MessagingEvent]:
     """Reading goes forward only, and never past what was sent."""
-    own, other = _sides(command, conversation)
+    own, other = _sides(command.asked_by, conversation)
     up_to = min(command.up_to, other.sent)
     if up_to <= own.read:
         return []
@@ -126,7 +156,7 @@ def mark_read(command: MarkRead, conversation: Conversation) -> Sequence[Messagi
 
 def hide(command: HideConversation, conversation: Conversation) -> Sequence[MessagingEvent]:
     """For whoever asks; the other one sees nothing of it."""
-    own, _ = _sides(command, conversation)
+    own, _ = _sides(command.asked_by, conversation)
     if own.hidden:
         return []
     return [
@@ -138,12 +168,12 @@ def hide(command: HideConversation, conversation: Conversation) -> Sequence[Mess
     ]
 
 
-def _sides(command: MessagingCommand, conversation: Conversation) -> tuple[Side, Side]:
-    """Whoever asks and the other one; raises Rejected for others: there is nothing for them."""
+def _sides(user_id: str, conversation: Conversation) -> tuple[Side, Side]:
+    """Somebody of the two and the other one; raises Rejected for others: there is nothing for them."""
     if isinstance(conversation, Opened):
-        if command.asked_by == conversation.buyer.user_id:
+        if user_id == conversation.buyer.user_id:
             return conversation.buyer, conversation.seller
-        if command.asked_by == conversation.seller.user_id:
+        if user_id == conversation.seller.user_id:
             return conversation.seller, conversation.buyer
     raise Rejected("conversation_unknown", 404)
 

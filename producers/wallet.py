@@ -13,38 +13,42 @@ from schemas.wallet import (
     DebitReason,
     DebitTokens,
     GrantTokens,
+    RefundReason,
     RefundTokens,
+    UnlockContact,
     WalletCommand,
     WalletCredited,
     WalletDebited,
     WalletEvent,
     WalletRefunded,
+    contact_of,
+    halves_of,
 )
 
-# Nobody moves their own tokens: what is bought with them asks for the debit.
+# Nobody moves their own tokens, but for spending them on what they are for.
 MOVERS = frozenset({Role.SYSTEM, Role.ADMIN})
 
 
 @dataclass(frozen=True)
 class Credit:
-    """Tokens given."""
+    """Half tokens given."""
 
-    amount: int
+    halves: int
     reason: CreditReason
 
 
 @dataclass(frozen=True)
 class Debit:
-    """Tokens taken, and how many of them were given back; 0: it was never refunded."""
+    """Half tokens taken, and how many of them were given back; 0: it was never refunded."""
 
-    amount: int
+    halves: int
     reason: DebitReason
     refunded: int = 0
 
 
 @dataclass(frozen=True)
 class Wallet:
-    """What somebody has, and how it came to be, by reference."""
+    """The half tokens that somebody has, and how they came to be, by reference."""
 
     balance: int = 0
     credits: Mapping[str, Credit] = field(default_factory=dict)
@@ -58,6 +62,18 @@ class Wallet:
 
 def decide(command: WalletCommand, wallet: Wallet) -> Sequence[WalletEvent]:
     """The events that the command leads to; none when it asks for what already is."""
+    match command:
+        case UnlockContact():
+            return unlock_contact(command, wallet)
+        case GrantTokens() | DebitTokens() | RefundTokens():
+            return _moved(command, wallet)
+        case _:
+            assert_never(command)
+
+
+def _moved(
+    command: GrantTokens | DebitTokens | RefundTokens, wallet: Wallet
+) -> Sequence[WalletEvent]:
     if command.asked_role not in MOVERS:
         raise Rejected("role_not_allowed", 403)
     match command:
@@ -73,8 +89,8 @@ def decide(command: WalletCommand, wallet: Wallet) -> Sequence[WalletEvent]:
 
 def grant(command: GrantTokens, wallet: Wallet) -> Sequence[WalletEvent]:
     """Once a reference, and for joining once ever, whatever the reference."""
-    known = wallet.credits.get(command.reference)
-    if known == Credit(command.amount, command.reason):
+    halves, known = halves_of(command.amount), wallet.credits.get(command.reference)
+    if known == Credit(halves, command.reason):
         return []
     if command.reason is CreditReason.SIGNUP and wallet.signed_up:
         return []
@@ -83,7 +99,7 @@ def grant(command: GrantTokens, wallet: Wallet) -> Sequence[WalletEvent]:
     return [
         WalletCredited(
             user_id=command.user_id,
-            amount=command.amount,
+            halves=halves,
             reason=command.reason,
             reference=command.reference,
             credited_at=command.asked_at,
@@ -93,18 +109,18 @@ def grant(command: GrantTokens, wallet: Wallet) -> Sequence[WalletEvent]:
 
 def debit(command: DebitTokens, wallet: Wallet) -> Sequence[WalletEvent]:
     """Once a reference, and never more than there is."""
-    known = wallet.debits.get(command.reference)
+    halves, known = halves_of(command.amount), wallet.debits.get(command.reference)
     # What was refunded differs as well: it is not paid for, and a repeat must not say it is.
-    if known == Debit(command.amount, command.reason):
+    if known == Debit(halves, command.reason):
         return []
     if known is not None:
         raise Rejected("debit_exists")
-    if command.amount > wallet.balance:
+    if halves > wallet.balance:
         raise Rejected("balance_too_low")
     return [
         WalletDebited(
             user_id=command.user_id,
-            amount=command.amount,
+            halves=halves,
             reason=command.reason,
             reference=command.reference,
             debited_at=command.asked_at,
@@ -114,19 +130,21 @@ def debit(command: DebitTokens, wallet: Wallet) -> Sequence[WalletEvent]:
 
 def refund(command: RefundTokens, wallet: Wallet) -> Sequence[WalletEvent]:
     """Once a debit, and never more than it took."""
-    known = wallet.debits.get(command.reference)
+    halves, known = halves_of(command.amount), wallet.debits.get(command.reference)
+    if known is None and command.reason is RefundReason.BOOKING_ENDED:
+        return []  # Whoever books need not have unlocked anything.
     if known is None:
         raise Rejected("debit_unknown", 404)
-    if known.refunded == command.amount:
+    if known.refunded == halves:
         return []
     if known.refunded:
         raise Rejected("debit_refunded")
-    if command.amount > known.amount:
+    if halves > known.halves:
         raise Rejected("refund_too_high")
     return [
         WalletRefunded(
             user_id=command.user_id,
-            amount=command.amount,
+            halves=halves,
             reason=command.reason,
             reference=command.reference,
             refunded_at=command.asked_at,
@@ -134,27 +152,49 @@ def refund(command: RefundTokens, wallet: Wallet) -> Sequence[WalletEvent]:
     ]
 
 
+def unlock_contact(command: UnlockContact, wallet: Wallet) -> Sequence[WalletEvent]:
+    """One's own tokens for somebody else's contact. Unlocked is unlocked, whatever came back."""
+    if command.asked_by != str(command.user_id):
+        raise Rejected("not_yours", 403)
+    if command.user_id == command.seller_id:
+        raise Rejected("own_item")
+    reference, halves = contact_of(command.item_id), halves_of(command.amount)
+    if reference in wallet.debits:
+        return []
+    if halves > wallet.balance:
+        raise Rejected("tokens_missing", 402)
+    return [
+        WalletDebited(
+            user_id=command.user_id,
+            halves=halves,
+            reason=DebitReason.CONTACT,
+            reference=reference,
+            debited_at=command.asked_at,
+        )
+    ]
+
+
 def evolve(wallet: Wallet, event: WalletEvent) -> Wallet:
     """The wallet after the event."""
     match event:
-        case WalletCredited(amount=amount, reason=credited_for, reference=reference):
-            given = {**wallet.credits, reference: Credit(amount, credited_for)}
-            return replace(wallet, balance=wallet.balance + amount, credits=given)
-        case WalletDebited(amount=amount, reason=debited_for, reference=reference):
-            taken = {**wallet.debits, reference: Debit(amount, debited_for)}
-            return replace(wallet, balance=wallet.balance - amount, debits=taken)
-        case WalletRefunded(amount=amount, reference=reference):
-            return _refunded(wallet, amount, reference)
+        case WalletCredited(halves=halves, reason=credited_for, reference=reference):
+            given = {**wallet.credits, reference: Credit(halves, credited_for)}
+            return replace(wallet, balance=wallet.balance + halves, credits=given)
+        case WalletDebited(halves=halves, reason=debited_for, reference=reference):
+            taken = {**wallet.debits, reference: Debit(halves, debited_for)}
+            return replace(wallet, balance=wallet.balance - halves, debits=taken)
+        case WalletRefunded(halves=halves, reference=reference):
+            return _refunded(wallet, halves, reference)
         case _:
             assert_never(event)
 
 
-def _refunded(wallet: Wallet, amount: int, reference: str) -> Wallet:
+def _refunded(wallet: Wallet, halves: int, reference: str) -> Wallet:
     known = wallet.debits.get(reference)
     debits = wallet.debits
     if known is not None:
-        debits = {**debits, reference: replace(known, refunded=amount)}
-    return replace(wallet, balance=wallet.balance + amount, debits=debits)
+        debits = {**debits, reference: replace(known, refunded=halves)}
+    return replace(wallet, balance=wallet.balance + halves, debits=debits)
 
 
 wallets: Decider[WalletCommand, Wallet, WalletEvent] = Decider(

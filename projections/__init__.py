@@ -7,6 +7,7 @@ from typing import Any
 from projections.analytics.favorite_changes import favorite_changes
 from projections.analytics.listing_facts import listing_facts
 from projections.analytics.listing_views_log import listing_views_log
+from projections.bookings.bookings import bookings
 from projections.comparisons.comparisons import comparisons
 from projections.comparisons.shared_comparisons import shared_comparisons
 from projections.favorites.favorites import favorites
@@ -93,5 +94,6 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     filter_sets,
     listing_moments,
     alert_matches,
+    bookings,
     timers,
 )

@@ -57,7 +57,14 @@ class ItemStatus(StrEnum):
 
     PROCESSING = "processing"  # its images are being drawn: only its owner sees it
     ACTIVE = "active"
+    RESERVED = "reserved"  # kept for whoever booked it
+    SOLD = "sold"
     DELETED = "deleted"
+
+
+# Who is on the campus finds these, though only what is active is on the lists.
+SEEN = frozenset({ItemStatus.ACTIVE, ItemStatus.RESERVED, ItemStatus.SOLD})
+Booked = Literal[ItemStatus.ACTIVE, ItemStatus.RESERVED, ItemStatus.SOLD]
 
 
 class ImageProcessing(StrEnum):
@@ -199,6 +206,17 @@ class StopWaitingForImages(_ItemCommand):
     kind: Literal["item.stop_waiting"] = "item.stop_waiting"
 
 
+class SettleItemBooking(_ItemCommand):
+    """Show what its bookings have come to. `turn` is the place of that among them: what is older than
+    what is shown already has come late, and changes nothing.
+    """
+
+    kind: Literal["item.settle_booking"] = "item.settle_booking"
+    booking_id: UUID
+    turn: Annotated[int, Field(ge=1)]
+    outcome: Booked
+
+
 ItemCommand: TypeAlias = (
     CreateItem
     | UpdateItem
@@ -208,6 +226,7 @@ ItemCommand: TypeAlias = (
     | FailItemImage
     | RemoveItemImage
     | StopWaitingForImages
+    | SettleItemBooking
 )
 
 
@@ -285,6 +304,33 @@ class ItemActivated(_ItemEvent):
     activated_at: AwareDatetime
 
 
+class ItemReserved(_ItemEvent):
+    """It is kept for whoever made this booking."""
+
+    kind: Literal["item.reserved"] = "item.reserved"
+    booking_id: UUID
+    turn: int
+    reserved_at: AwareDatetime
+
+
+class ItemFreed(_ItemEvent):
+    """It is to be had again: nothing came of the booking."""
+
+    kind: Literal["item.freed"] = "item.freed"
+    booking_id: UUID
+    turn: int
+    freed_at: AwareDatetime
+
+
+class ItemSold(_ItemEvent):
+    """Whoever made this booking has it."""
+
+    kind: Literal["item.sold"] = "item.sold"
+    booking_id: UUID
+    turn: int
+    sold_at: AwareDatetime
+
+
 class ItemDeleted(_ItemEvent):
     """It is gone from every page, and so are `images`; its history stays."""
 
@@ -302,6 +348,9 @@ ItemEvent: TypeAlias = (
     | ItemImageRemoved
     | ItemImagesSettled
     | ItemActivated
+    | ItemReserved
+    | ItemFreed
+    | ItemSold
     | ItemDeleted
 )
 

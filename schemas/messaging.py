@@ -7,11 +7,13 @@ that person, and the rest of the conversation stays.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias, get_args
 from uuid import UUID, uuid5
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.bookings import BookingReason
 from schemas.log.contexts import Context
 from schemas.log.messages import Command, Event
 from schemas.values.texts import SEALED
@@ -23,6 +25,27 @@ CONVERSATIONS = UUID("9d0f3c52-6a7e-5b0e-8f43-2f4f6c1f7a10")  # the namespace of
 SealedContent = Annotated[str, StringConstraints(max_length=22_000), SEALED]
 Count = Annotated[int, Field(ge=0)]
 Number = Annotated[int, Field(ge=1)]
+
+
+class NoticeKind(StrEnum):
+    """What the mesh itself says in a conversation."""
+
+    BOOKING_REQUESTED = "booking_requested"
+    BOOKING_ACCEPTED = "booking_accepted"
+    BOOKING_REJECTED = "booking_rejected"
+    BOOKING_CANCELLED = "booking_cancelled"
+    BOOKING_COMPLETED = "booking_completed"
+    BOOKING_EXPIRED = "booking_expired"
+
+
+class Notice(BaseModel):
+    """What has happened between the two, in no language: whoever shows it finds the words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: NoticeKind
+    booking_id: UUID
+    reason: BookingReason | None = None
 
 
 def conversation_id_of(listing_id: UUID, buyer_id: UUID, seller_id: UUID) -> UUID:
@@ -60,6 +83,20 @@ class SendMessage(_MessagingCommand):
     content_sealed: SealedContent
 
 
+class PostNotice(_MessagingCommand):
+    """Tell in the conversation of these two, and open it where there is none, what one of them
+    (`by_id`) has done, or what has become of it.
+    """
+
+    kind: Literal["conversation.post_notice"] = "conversation.post_notice"
+    message_id: UUID
+    listing_id: UUID
+    buyer_id: UUID
+    seller_id: UUID
+    by_id: UUID
+    notice: Notice
+
+
 class MarkRead(_MessagingCommand):
     """The first `up_to` messages of the other one have been read."""
 
@@ -73,7 +110,9 @@ class HideConversation(_MessagingCommand):
     kind: Literal["conversation.hide"] = "conversation.hide"
 
 
-MessagingCommand: TypeAlias = OpenConversation | SendMessage | MarkRead | HideConversation
+MessagingCommand: TypeAlias = (
+    OpenConversation | SendMessage | PostNotice | MarkRead | HideConversation
+)
 
 
 class _MessagingEvent(Event):
@@ -92,7 +131,8 @@ class ConversationOpened(_MessagingEvent):
 
 class MessageSent(_MessagingEvent):
     """One of the two said something: the `number`th message of the conversation and the
-    `sender_number`th of its sender.
+    `sender_number`th of its sender. With a `notice` they said nothing, but did something, which the
+    mesh tells.
     """
 
     kind: Literal["message.sent"] = "message.sent"
@@ -103,6 +143,7 @@ class MessageSent(_MessagingEvent):
     sender_number: Number
     content_sealed: str
     sent_at: AwareDatetime
+    notice: Notice | None = None
 
 
 class MessagesRead(_MessagingEvent):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.bookings import PENDING_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.identity.api_keys import KEYS_MAX
@@ -110,12 +111,28 @@ REFUSALS: Final = {
     # Notifications.
     "notification_unknown": "You have no such notification",
     "read_apart_full": "Too many of yours are read behind unread ones: mark these as read first",
+    # Bookings.
+    "booking_accepted": "You have accepted this booking: cancel it instead",
+    "booking_exists": "You have asked for this item already: wait for the answer, or cancel that",
+    "booking_over": "This booking is over: read it to see what has become of it",
+    "booking_pending": "This booking was not accepted yet: accept it first",
+    "booking_unknown": "There is no such booking",
+    "bookings_full": (
+        f"{PENDING_MAX} people wait for an answer about this item, and more can't: try again later"
+    ),
+    "item_reserved": "This item is kept for somebody else: it may be free again later",
+    "item_sold": "This item is sold: look for another one",
     # Tokens.
     "balance_too_low": "There are not enough tokens in this wallet",
     "credit_exists": "Something else was credited under this reference: use another",
     "debit_exists": "Something else was debited under this reference: use another",
     "debit_refunded": "Another amount was refunded of this debit already",
     "debit_unknown": "There is no such debit",
+    "own_item": "This item is yours: there is nobody else to reach about it",
+    "tokens_missing": (
+        "A contact costs one token, and your wallet holds less. To ask for the item itself costs"
+        " nothing: book it, and its owner answers you"
+    ),
     "refund_too_high": "Of a debit no more can be refunded than it took",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas import (
+    bookings,
     comparisons,
     favorites,
     identity,
@@ -39,6 +40,7 @@ CONTEXTS: tuple[Context, ...] = (
     favorites.CONTEXT,
     comparisons.CONTEXT,
     searches.CONTEXT,
+    bookings.CONTEXT,
     ops.CONTEXT,
     tracking.CONTEXT,
 )

@@ -31,6 +31,7 @@ TAGS = [
     {"name": "favorites", "description": "Listings that people keep in mind, and show to others"},
     {"name": "comparisons", "description": "A few listings side by side, for others to see, too"},
     {"name": "items", "description": "Something offered on a campus, for that campus alone"},
+    {"name": "bookings", "description": "Who asks for an item, and what comes of it"},
     {"name": "search", "description": "Finding listings"},
     {"name": "searches", "description": "Searches that people keep, and are told what they find"},
     {"name": "analytics", "description": "Figures about what happened"},

@@ -14,6 +14,7 @@ from projections.identity import users
 from projections.wallet import wallets
 from schemas.identity import UserStatus
 from schemas.log.messages import Market, Role
+from schemas.wallet import tokens_of
 
 Row = Mapping[str, Any]
 
@@ -31,7 +32,7 @@ class Person:
     market: Market
     email_domain: str | None = None
     version: int = 0
-    tokens: int | None = None  # in the wallet, on campus
+    tokens: float | None = None  # in the wallet, on campus
 
 
 async def unsealed(mesh: Machines, row: Row) -> Person | None:
@@ -40,14 +41,15 @@ async def unsealed(mesh: Machines, row: Row) -> Person | None:
     return None if key is None else _person(row, key, await _tokens(mesh, row))
 
 
-async def _tokens(mesh: Machines, row: Row) -> int | None:
+async def _tokens(mesh: Machines, row: Row) -> float | None:
     """What the person's wallet holds, for clients of campus; None elsewhere."""
     if row["market"] != Market.CAMPUS:
         return None
-    return (await wallets.by_owner(mesh.postgres, row["key"], row["market"])).balance
+    found = await wallets.by_owner(mesh.postgres, row["key"], row["market"])
+    return tokens_of(found.halves)
 
 
-def _person(row: Row, key: PersonKey, tokens: int | None) -> Person:
+def _person(row: Row, key: PersonKey, tokens: float | None) -> Person:
     return Person(
         user_id=key.user_id,
         email=key.unseal("email", row["email_sealed"]),

@@ -95,7 +95,7 @@ class UserAnswer(BaseModel):
     email_verified: bool
     market: Market
     email_domain: str | None = Field(default=None, description="Names the campus; only there")
-    tokens: int | None = Field(default=None, description="In the wallet; on campus only")
+    tokens: float | None = Field(default=None, description="In the wallet; on campus only")
 
 
 class CampusFields(BaseModel):

@@ -16,7 +16,7 @@ from api.entry.campus import CampusPerson, campus_person
 from api.listings.sight import Offer
 from api.wire.problems import Problem
 from projections.items import items
-from schemas.items import ImageProcessing, ItemStatus
+from schemas.items import SEEN, ImageProcessing, ItemStatus
 
 
 async def item_for(request: Request, campus: CampusPerson, item_id: UUID) -> Mapping[str, Any]:
@@ -46,7 +46,7 @@ def item_seen(row: Mapping[str, Any]) -> bool:
     """Whether others of its campus see the item, or have seen it."""
     if row["status"] == ItemStatus.DELETED:
         return bool(row["image_processing_status"] != ImageProcessing.PENDING)
-    return bool(row["status"] == ItemStatus.ACTIVE and row["owner_is_here"])
+    return bool(row["status"] in SEEN and row["owner_is_here"])
 
 
 def item_unknown() -> Problem:

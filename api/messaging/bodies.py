@@ -9,8 +9,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from pydantic.json_schema import SkipJsonSchema
 
 from api.wire.forms import Body
+from schemas.bookings import BookingReason
 from schemas.items import ItemStatus
-from schemas.messaging import CONTENT_LENGTH_MAX
+from schemas.messaging import CONTENT_LENGTH_MAX, NoticeKind
 from schemas.values.texts import Lines
 
 Content = Annotated[str, Lines(CONTENT_LENGTH_MAX)]
@@ -34,6 +35,7 @@ MESSAGE = {
     "sender_name": "Nimal Perera",
     "recipient_id": _SELLER_ID,
     "content": "Is it still there?",
+    "notice": None,
     "created_at": "2026-03-01T12:00:00Z",
     "read_at": None,
 }
@@ -56,6 +58,7 @@ CONVERSATION = {
         "id": MESSAGE["id"],
         "sender_id": _BUYER_ID,
         "content": "Is it still there?",
+        "notice": None,
     },
 }
 SENT = {"id": MESSAGE["id"], "conversation_id": _CONVERSATION_ID}
@@ -116,9 +119,23 @@ class SentAnswer(BaseModel):
     conversation_id: UUID
 
 
+class NoticeParams(BaseModel):
+    """What a notice is about."""
+
+    booking_id: UUID
+    reason: BookingReason | None
+
+
+class NoticeAnswer(BaseModel):
+    """What its sender has done, or has become of it, in no language: the client finds the words."""
+
+    kind: NoticeKind
+    params: NoticeParams
+
+
 class MessageAnswer(BaseModel):
     """A message. `number` is its place in the conversation, from 1. `content` is null when its
-    sender's account has been deleted.
+    sender's account has been deleted, and where there is a `notice` instead.
     """
 
     id: UUID
@@ -128,6 +145,7 @@ class MessageAnswer(BaseModel):
     sender_name: str
     recipient_id: UUID
     content: str | None
+    notice: NoticeAnswer | None
     created_at: AwareDatetime
     read_at: AwareDatetime | None
 
@@ -167,11 +185,12 @@ class OtherPerson(BaseModel):
 
 
 class LastMessage(BaseModel):
-    """What was said last."""
+    """What was said last, or done."""
 
     id: UUID
     sender_id: UUID
     content: str | None
+    notice: NoticeAnswer | None
 
 
 class ConversationAnswer(BaseModel):

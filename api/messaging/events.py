@@ -27,7 +27,7 @@ from api.items.sight import item_offer
 from api.listings.sight import Offer, hidden, offered
 from api.messaging.bodies import Content
 from api.messaging.fanout import Fanout, Said, chat_room
-from api.messaging.views import Row, sealed_content, unknown
+from api.messaging.views import Row, said_of, sealed_content, unknown
 from api.profiles.sight import People, people_of
 from api.wire.emitted import moment
 from api.wire.forms import Body
@@ -307,7 +307,7 @@ def _shown(row: Row, chat: Chat, people: People) -> dict[str, Any]:
         "itemId": str(chat.listing_id),
         "sender": {"id": sender, "name": people.name(sender)},
         "recipientId": row["recipient_id"],
-        "content": people.said(sender, row["content_sealed"]),
+        **said_of(row, people),
         "timestamp": moment(row["created_at"]),
         "readAt": None if read_at is None else moment(read_at),
     }

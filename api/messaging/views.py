@@ -11,6 +11,7 @@ from api.listings.sight import PUBLIC
 from api.profiles.sight import People, key_of
 from api.wire.problems import Problem
 from projections.messaging import conversations
+from schemas.items import SEEN as SEEN_ITEMS
 from schemas.items import ItemStatus
 from schemas.listings import ListingStatus, seller_account, source_name
 
@@ -42,9 +43,19 @@ def message_shown(row: Row, people: People) -> dict[str, Any]:
         **{name: row[name] for name in ("conversation_id", "number", "sender_id")},
         "sender_name": people.name(row["sender_id"]),
         "recipient_id": row["recipient_id"],
-        "content": people.said(row["sender_id"], row["content_sealed"]),
+        **said_of(row, people),
         **{name: row[name] for name in ("created_at", "read_at")},
     }
+
+
+def said_of(row: Row, people: People, of: str = "") -> dict[str, Any]:
+    """What a message says: its words, or, in no language, what the mesh tells."""
+    kind = row[f"{of}notice_kind"]
+    if kind is None:
+        content = people.said(row[f"{of}sender_id"], row[f"{of}content_sealed"])
+        return {"content": content, "notice": None}
+    params = {name: row[f"{of}notice_{name}"] for name in ("booking_id", "reason")}
+    return {"content": None, "notice": {"kind": kind, "params": params}}
 
 
 def conversation_shown(row: Row, people: People, user_id: str) -> dict[str, Any]:
@@ -54,8 +65,7 @@ def conversation_shown(row: Row, people: People, user_id: str) -> dict[str, Any]
     last = None
     if row["last_id"] is not None:
         sender = row["last_sender_id"]
-        content = people.said(sender, row["last_content_sealed"])
-        last = {"id": row["last_id"], "sender_id": sender, "content": content}
+        last = {"id": row["last_id"], "sender_id": sender, **said_of(row, people, "last_")}
     return {
         "id": row["key"],
         "side": side,
@@ -78,7 +88,7 @@ def _name(row: Row, people: People, user_id: str) -> str:
 def _item_card(row: Row, side: str) -> dict[str, Any]:
     """The item: a deleted one says so and no more, one that is not shown yet is its owner's."""
     status = row["item_status"]
-    shown = status == ItemStatus.ACTIVE or (side == "seller" and status != ItemStatus.DELETED)
+    shown = status in SEEN_ITEMS or (side == "seller" and status != ItemStatus.DELETED)
     told = ("title", "price_minor", "currency")
     return {
         "id": row["listing_id"],

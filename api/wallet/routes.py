@@ -4,7 +4,8 @@ nobody changes one here: what tokens are spent on asks for the debit.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from fastapi import Request
 from pydantic import AwareDatetime, BaseModel, Field
@@ -20,6 +21,7 @@ from api.wire.etags import versioned
 from api.wire.problems import problem_responses
 from api.wire.successes import NO_STORE, ok
 from projections.wallet import wallet_entries, wallets
+from schemas.wallet import tokens_of
 
 WALLETS = CaughtUp(wallets.wallets)
 ENTRIES = CaughtUp(wallet_entries.wallet_entries)
@@ -30,7 +32,7 @@ router = new_router("wallet", prefix="/api/wallet")
 class WalletAnswer(BaseModel):
     """The caller's wallet."""
 
-    tokens: int = Field(ge=0)
+    tokens: float = Field(ge=0, multiple_of=0.5, description="In halves: 2, or 1.5")
     version: int = Field(ge=0, description="0: nothing has been entered yet")
 
 
@@ -40,7 +42,9 @@ class WalletEntryAnswer(BaseModel):
     id: str
     version: int = Field(description="Its place in the wallet, from 1")
     kind: Literal["credit", "debit", "refund"]
-    change: int = Field(description="What it added to the tokens; below 0: what it took")
+    change: float = Field(
+        multiple_of=0.5, description="What it added to the tokens; below 0: what it took"
+    )
     reason: str
     reference: str = Field(description="What it is about")
     at: AwareDatetime
@@ -79,7 +83,7 @@ async def read_wallet(request: Request, mesh: Mesh, caller: SignedIn) -> Respons
     """
     await WALLETS.wait(request)
     found = await wallets.by_owner(mesh.postgres, caller.user_id, caller.market)
-    return versioned({"tokens": found.balance, "version": found.version}, found.version)
+    return versioned({"tokens": tokens_of(found.halves), "version": found.version}, found.version)
 
 
 @router.get(
@@ -102,4 +106,9 @@ async def list_wallet_entries(
     await ENTRIES.wait(request)
     found = await wallet_entries.of_owner(mesh.postgres, caller.user_id, page.part)
     rows, last = page.shown(found, "version")
-    return page.response([dict(row) for row in rows], last, headers=NO_STORE)
+    return page.response([_shown(row) for row in rows], last, headers=NO_STORE)
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    told = ("id", "version", "kind", "reason", "reference", "at")
+    return {**{name: row[name] for name in told}, "change": tokens_of(row["halves"])}

@@ -119,6 +119,7 @@ class ProblemBody(BaseModel):
 _EXAMPLES: dict[int, tuple[str, str]] = {
     400: ("json_invalid", "The body is not JSON: look near byte 17"),
     401: ("token_missing", "Send an access token: `Authorization: Bearer …`"),
+    402: ("tokens_missing", told_of("tokens_missing")),
     403: ("role_not_allowed", "Your role may not do this"),
     404: ("not_found", "There is no such thing"),
     405: ("method_not_allowed", "This path does not know that method"),

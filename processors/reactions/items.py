@@ -8,15 +8,15 @@ and then looks, so whichever looks last sees both.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from processors.reacting.effects import Effect, Tools
-from processors.reactions.withheld_rows import parked_of, standing_of, until_read
+from processors.reactions.withheld_rows import has_left, parked_of, until_read
 from projections.identity import users
 from projections.items import items
 from projections.reads import Reads
-from schemas.identity import UserDeleted, UserStatus
+from schemas.identity import UserDeleted
 from schemas.items import DeleteItem, ItemCreated
 from schemas.log.messages import Role
 from schemas.log.recorded import Recorded
@@ -30,7 +30,7 @@ async def withdraw_items(recorded: Recorded[UserDeleted | ItemCreated], tools: T
     event, reads = recorded.event, cast("Reads", tools.postgres)
     if isinstance(event, ItemCreated):
         await until_read(tools, items.items, recorded)
-        if await _has_left(tools, str(event.owner_id), recorded):
+        if await has_left(tools, str(event.owner_id), recorded):
             await _delete(recorded, tools, event.item_id)
         return
     await until_read(tools, users.users, recorded)
@@ -41,15 +41,6 @@ async def withdraw_items(recorded: Recorded[UserDeleted | ItemCreated], tools: T
         last = ids[-1]
     for waiting in await parked_of(tools, items.items, "owner_id", str(event.user_id)):
         await _delete(recorded, tools, waiting)
-
-
-async def _has_left(tools: Tools, owner_id: str, recorded: Recorded[Any]) -> bool:
-    """Also where that waits to be mended."""
-    owner = await users.by_id(cast("Reads", tools.postgres), owner_id)
-    if owner is not None:
-        return bool(owner["status"] == UserStatus.DELETED)
-    standing = await standing_of(tools, owner_id, recorded)
-    return standing is not None and standing[0] is UserStatus.DELETED
 
 
 async def _delete(

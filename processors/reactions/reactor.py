@@ -44,6 +44,8 @@ from processors.reactions import (
     notifications,
     wallet,
 )
+from processors.reactions.bookings import following as booking_reactions
+from processors.reactions.bookings.ending import END_BOOKINGS
 from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.erasure import DESTROY_KEY
 from processors.reactions.fetching import FETCH_MEDIA
@@ -73,6 +75,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *searches.REACTIONS,
     *favorites.REACTIONS,
     *notifications.REACTIONS,
+    *booking_reactions.REACTIONS,
 )
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (
@@ -93,6 +96,7 @@ EFFECTS: tuple[Effect, ...] = (
     notifications.TELL_SOCKETS,
     SEND_NOTIFICATIONS,
     MARK_PARKED,
+    END_BOOKINGS,
 )
 # Every calendar job.
 JOBS: tuple[CalendarJob, ...] = (SWEEP, OLD_MEDIA, *DIGESTS)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from processors.reacting.effects import OutsideDownError, Tools
 from projections.identity import users
 from projections.journal.journal import journal
 from projections.projection import Projection
+from projections.reads import Reads
 from schemas.identity import (
     UserBanned,
     UserDeactivated,
@@ -48,6 +49,9 @@ _PARKED = """
     LEFT JOIN mesh.live_watermarks AS read
       ON read.projection = $3 AND read.topic = waiting.topic AND read.partition = waiting.partition
     WHERE waiting.projection = $1 GROUP BY waiting.stream_id, begun.data
+"""
+_PARKED_STREAMS = """
+    SELECT DISTINCT stream_id FROM mesh.live_parked WHERE projection = $1 ORDER BY stream_id
 """
 _STANDING = """
     SELECT kind, version, data::json ->> 'status' AS status FROM reads.journal
@@ -110,6 +114,23 @@ async def standing_of(
     if row is None:
         return UserStatus.ACTIVE, 0
     return UserStatus(_STANDS.get(row["kind"]) or row["status"]), row["version"]
+
+
+async def has_left(tools: Tools, person_id: str, recorded: Recorded[Any]) -> bool:
+    """Whether somebody's account is deleted, also where that waits to be mended."""
+    person = await users.by_id(cast("Reads", tools.postgres), person_id)
+    if person is not None:
+        return bool(person["status"] == UserStatus.DELETED)
+    standing = await standing_of(tools, person_id, recorded)
+    return standing is not None and standing[0] is UserStatus.DELETED
+
+
+async def parked_streams(tools: Tools, projection: Projection[Any]) -> Sequence[UUID]:
+    """The ids of all streams of a read model of which something waits to be mended; these are few,
+    for past a bound the projection stops.
+    """
+    rows = await tools.postgres.fetch(_PARKED_STREAMS, projection.name)
+    return [UUID(row["stream_id"].partition("/")[2]) for row in rows]
 
 
 async def until_read(tools: Tools, projection: Projection[Any], recorded: Recorded[Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from producers.bookings import item_bookings
 from producers.comparisons import comparisons
 from producers.decider import Decider
 from producers.favorites import favorites
@@ -57,6 +58,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "alert_match": matches,
     "notifications": notifications,
     "push": push,
+    "bookings": item_bookings,
     "handler": handlers,
 }
 

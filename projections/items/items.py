@@ -27,11 +27,14 @@ from schemas.items import (
     ItemDeleted,
     ItemEvent,
     ItemFields,
+    ItemFreed,
     ItemImageAdded,
     ItemImageFailed,
     ItemImageRemoved,
     ItemImagesAdded,
     ItemImagesSettled,
+    ItemReserved,
+    ItemSold,
     ItemStatus,
     ItemUpdated,
 )
@@ -112,10 +115,22 @@ def _changes(row: Item, event: ItemEvent) -> dict[str, Any]:
             return {"updated_at": at, "image_processing_status": outcome}
         case ItemActivated(activated_at=at):
             return {"updated_at": at, "status": ItemStatus.ACTIVE}
+        case ItemReserved() | ItemFreed() | ItemSold():
+            return _booked(event)
         case ItemDeleted(deleted_at=at):
             return {"updated_at": at, "status": ItemStatus.DELETED}
         case ItemImageFailed() | ItemCreated():
             return {}
+
+
+def _booked(event: ItemReserved | ItemFreed | ItemSold) -> dict[str, Any]:
+    match event:
+        case ItemReserved(reserved_at=at):
+            return {"updated_at": at, "status": ItemStatus.RESERVED}
+        case ItemFreed(freed_at=at):
+            return {"updated_at": at, "status": ItemStatus.ACTIVE}
+        case ItemSold(sold_at=at):
+            return {"updated_at": at, "status": ItemStatus.SOLD}
 
 
 def folded(text: str) -> str:
@@ -141,7 +156,7 @@ Index("waiting", table.c.created_at, table.c.key, postgresql_where=table.c.statu
 
 items = Projection(
     name="items",
-    version=2,
+    version=3,
     hears=get_args(ItemEvent),
     key=key,
     fold=fold,

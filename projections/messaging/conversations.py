@@ -138,7 +138,9 @@ _SELLER = _SIDE.replace("{own}", "seller").replace("{other}", "buyer")
 _LIST = f"""
     SELECT own.key, own.listing_id, own.buyer_id, own.seller_id, own.opened_at, own.active_at,
            own.last_message_at, own.unread, last.key AS last_id, last.sender_id AS last_sender_id,
-           last.content_sealed AS last_content_sealed, listing.title, listing.price_minor,
+           last.content_sealed AS last_content_sealed, last.notice_kind AS last_notice_kind,
+           last.notice_booking_id AS last_notice_booking_id,
+           last.notice_reason AS last_notice_reason, listing.title, listing.price_minor,
            listing.currency, listing.status AS listing_status,
            listing.seller_id AS listing_seller_id, item.title AS item_title,
            item.price_minor AS item_price_minor, item.currency AS item_currency,

@@ -21,7 +21,8 @@ from schemas.messaging import MessageSent
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one of the two said. `number` is its place in the conversation, from 1 and without
+    """What one of the two said, or did: then `notice_kind` says what, about the booking
+    `notice_booking_id`, and nothing is said. `number` is its place in the conversation, from 1 and without
     a gap, `sender_number` its place among its sender's.
     """
 
@@ -32,6 +33,9 @@ class Message:
     sender_number: int
     content_sealed: str
     created_at: datetime
+    notice_kind: str | None = None
+    notice_booking_id: str | None = None
+    notice_reason: str | None = None
 
 
 def key(recorded: Recorded[MessageSent]) -> str:
@@ -42,6 +46,7 @@ def key(recorded: Recorded[MessageSent]) -> str:
 def fold(_row: Message | None, recorded: Recorded[MessageSent]) -> Message:
     """The message as it was sent: nobody changes one."""
     event = recorded.event
+    notice = event.notice
     return Message(
         conversation_id=str(event.conversation_id),
         number=event.number,
@@ -50,6 +55,9 @@ def fold(_row: Message | None, recorded: Recorded[MessageSent]) -> Message:
         sender_number=event.sender_number,
         content_sealed=event.content_sealed,
         created_at=event.sent_at,
+        notice_kind=None if notice is None else notice.kind.value,
+        notice_booking_id=None if notice is None else str(notice.booking_id),
+        notice_reason=None if notice is None or notice.reason is None else notice.reason.value,
     )
 
 
@@ -58,7 +66,7 @@ Index("of_conversation", table.c.conversation_id, table.c.number.desc())
 
 messages = Projection(
     name="messages",
-    version=1,
+    version=2,
     hears=(MessageSent,),
     key=key,
     fold=fold,
@@ -70,7 +78,8 @@ messages = Projection(
 # The first reading that went so far is the one in which this message was read.
 _LATEST = """
     SELECT message.key, message.conversation_id, message.number, message.sender_id,
-           message.recipient_id, message.content_sealed, message.created_at, reading.read_at
+           message.recipient_id, message.content_sealed, message.created_at, message.notice_kind,
+           message.notice_booking_id, message.notice_reason, reading.read_at
     FROM (
         SELECT * FROM reads.messages
         WHERE conversation_id = $1 {after}

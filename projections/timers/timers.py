@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 from sqlalchemy import Index, MetaData, Table
@@ -14,6 +14,7 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from projections.timers.timer import Timer
+from schemas.bookings import BookingEvent, BookingsClosed, ExpireBookings
 from schemas.identity import LiftBan, UserBanned, UserDeleted, UserUnbanned
 from schemas.items import ItemActivated, ItemCreated, ItemDeleted, StopWaitingForImages
 from schemas.listings import (
@@ -79,6 +80,15 @@ def _expire(stream_id: str, asked: Mapping[str, Any]) -> Command:
     return ExpireListing(listing_id=UUID(stream_id.partition("/")[2]), **asked)
 
 
+def _answered_until(recorded: Recorded[BookingEvent | BookingsClosed]) -> datetime | None:
+    event = recorded.event
+    return None if isinstance(event, BookingsClosed) else event.next_expires_at
+
+
+def _expire_bookings(stream_id: str, asked: Mapping[str, Any]) -> Command:
+    return ExpireBookings(item_id=UUID(stream_id.partition("/")[2]), **asked)
+
+
 def _drawn_again(
     recorded: Recorded[
         MediaPutOff | MediaWanted | MediaRetried | MediaProcessed | MediaFailed | MediaDeleted
@@ -131,6 +141,12 @@ TIMERS: tuple[Timer, ...] = (
     Timer("lift_ban", (UserBanned, UserUnbanned, UserDeleted), _banned_until, _lift_ban),
     Timer("item_images", (ItemCreated, ItemActivated, ItemDeleted), _images_until, _stop_waiting),
     Timer("expire_listing", OFFERED, _offered_until, _expire),
+    Timer(
+        "expire_bookings",
+        (*get_args(BookingEvent), BookingsClosed),
+        _answered_until,
+        _expire_bookings,
+    ),
     Timer("retry_media", DRAWN, _drawn_again, _retry),
     Timer("send_notifications", GATHERED, _batch_due, _send_due),
 )

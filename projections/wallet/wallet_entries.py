@@ -19,14 +19,14 @@ from schemas.wallet import WalletCredited, WalletDebited, WalletEvent, WalletRef
 
 @dataclass(frozen=True, slots=True)
 class WalletEntry:
-    """An entry. `kind` is `credit`, `debit` or `refund`; `change` is what it added to the
-    balance, below 0 when it took from it; `version` is its place in the wallet, from 1.
+    """An entry. `kind` is `credit`, `debit` or `refund`; `halves` is how many half tokens it added
+    to the balance, below 0 when it took from it; `version` is its place in the wallet, from 1.
     """
 
     user_id: str
     version: int
     kind: str
-    change: int
+    halves: int
     reason: str
     reference: str
     at: datetime
@@ -45,7 +45,7 @@ def fold(_row: WalletEntry | None, recorded: Recorded[WalletEvent]) -> WalletEnt
         user_id=str(event.user_id),
         version=recorded.version,
         kind=kind,
-        change=change_of(event),
+        halves=change_of(event),
         reason=event.reason.value,
         reference=event.reference,
         at=at,
@@ -66,10 +66,11 @@ def _kind_and_moment(event: WalletEvent) -> tuple[str, datetime]:
 
 table = Table("wallet_entries", MetaData(), *columns_of(WalletEntry))
 Index("of_wallet", table.c.user_id, table.c.version, unique=True)
+Index("by_reference", table.c.user_id, table.c.reference)
 
 wallet_entries = Projection(
     name="wallet_entries",
-    version=1,
+    version=2,
     hears=get_args(WalletEvent),
     key=key,
     fold=fold,
@@ -79,9 +80,19 @@ wallet_entries = Projection(
 )
 
 _OF_OWNER = """
-    SELECT key AS id, version, kind, change, reason, reference, at FROM reads.wallet_entries
+    SELECT key AS id, version, kind, halves, reason, reference, at FROM reads.wallet_entries
     WHERE user_id = $1 {after} ORDER BY version DESC {limit}
 """
+
+_IS_DEBITED = """
+    SELECT FROM reads.wallet_entries
+    WHERE user_id = $1 AND reference = $2 AND kind = 'debit' LIMIT 1
+"""
+
+
+async def is_debited(reads: Reads, user_id: str, reference: str) -> bool:
+    """Whether somebody was debited under this reference."""
+    return await reads.fetchrow(_IS_DEBITED, user_id, reference) is not None
 
 
 async def of_owner(reads: Reads, user_id: str, part: Slice) -> Sequence[Mapping[str, Any]]:

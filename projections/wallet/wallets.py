@@ -12,6 +12,7 @@ from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.log.recorded import Recorded
 from schemas.wallet import (
+    HALVES,
     SIGNUP_TOKENS,
     WalletCredited,
     WalletDebited,
@@ -22,11 +23,11 @@ from schemas.wallet import (
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """A wallet in tokens; `version` is its stream's. It names nobody but by an id, so that of
+    """A wallet in half tokens; `version` is its stream's. It names nobody but by an id, so that of
     whoever has left it stays, and the books remain whole.
     """
 
-    balance: int = 0
+    halves: int = 0
     version: int = 0
 
 
@@ -37,24 +38,24 @@ def key(recorded: Recorded[WalletEvent]) -> str:
 
 def fold(row: Wallet | None, recorded: Recorded[WalletEvent]) -> Wallet:
     """The wallet after the event."""
-    before = 0 if row is None else row.balance
+    before = 0 if row is None else row.halves
     return Wallet(before + change_of(recorded.event), recorded.version)
 
 
 def change_of(event: WalletEvent) -> int:
-    """By how many tokens an entry changes the balance."""
+    """By how many half tokens an entry changes the balance."""
     match event:
-        case WalletCredited(amount=amount) | WalletRefunded(amount=amount):
-            return amount
-        case WalletDebited(amount=amount):
-            return -amount
+        case WalletCredited(halves=halves) | WalletRefunded(halves=halves):
+            return halves
+        case WalletDebited(halves=halves):
+            return -halves
         case _:
             assert_never(event)
 
 
 wallets = Projection(
     name="wallets",
-    version=1,
+    version=2,
     hears=get_args(WalletEvent),
     key=key,
     fold=fold,
@@ -67,5 +68,5 @@ async def by_owner(reads: Reads, user_id: str, market: str) -> Wallet:
     """One person's wallet. Before its first entry can be read, the rule tells what is in it: a
     reaction to every registration grants what SIGNUP_TOKENS says, and nothing can be spent before.
     """
-    row = await reads.fetchrow("SELECT balance, version FROM reads.wallets WHERE key = $1", user_id)
-    return Wallet(SIGNUP_TOKENS.get(market, 0)) if row is None else Wallet(**row)
+    row = await reads.fetchrow("SELECT halves, version FROM reads.wallets WHERE key = $1", user_id)
+    return Wallet(HALVES * SIGNUP_TOKENS.get(market, 0)) if row is None else Wallet(**row)

@@ -114,6 +114,8 @@ def _headers(event: type[Event], data: dict[str, Any]) -> dict[str, str]:
     # What an alert has found is no part of the person's stream.
     is_own = noun in _OWN_CATEGORY and "match_id" not in data
     own = f"{_OWN_CATEGORY[noun]}/{data['user_id']}" if is_own else None
+    if noun in ("booking", "bookings"):  # all of an item's are one stream
+        own = f"bookings/{data['item_id']}"
     stream = own or next(named, f"example/{event.SCHEMA}")
     headers = headers_of_event(
         event.model_validate(data),

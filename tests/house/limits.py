@@ -18,6 +18,7 @@ from api.messaging.realtime import PACKET_BYTES_MAX
 from api.wire.problems import BODY_BYTES_MAX
 from infra.settings import Settings
 from producers.identity.credentials import IDENTITIES_MAX
+from schemas.bookings import NOTE_LENGTH_MAX, PENDING_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.items import IMAGES_MAX
@@ -68,6 +69,8 @@ AMOUNTS: Final = {
     "days that such a link lasts": LINK_HOURS_MAX // 24,
     "identities of one person at providers": IDENTITIES_MAX,
     "images of an item": IMAGES_MAX,
+    "requests for one item that wait for an answer": PENDING_MAX,
+    "characters of a note to a booking": NOTE_LENGTH_MAX,
     "bytes of an image": ORIGINAL_BYTES_MAX,
     "frames of a view all around a listing": FRAMES_MAX,
     "bytes of such a frame": FRAME_BYTES_MAX,

@@ -58,6 +58,8 @@ WORK: dict[str, str] = {
     "resize_image": f"{ROW}; one picture of at most 1200 by 900 pixels drawn in a thread, at most 8 waiting (503 "
     "beyond), once for each of 18 signed addresses of it and counted as a search; then kept",
     "read_image_queue": "four counts of all uploads by an index",
+    "read_booking": f"{ROW}, its item's by its own; unsealed with its two people's keys",
+    "read_item_contact": f"{ROW}, its owner's, and one entry of the wallet by an index",
     "read_seller_stats": "the reviews of one seller, counted by an index",
     "read_listing": f"{ROW}; at most 10,001 who keep it in mind are counted by an index; with `as_of` or `version` as `read_listing_history`",
     "read_listing_prices": f"{ROW}, of at most 3,000 stretches, or one a day and currency "
@@ -117,6 +119,7 @@ WORK: dict[str, str] = {
     "list_item_categories": "a count by an index over one campus' items",
     **dict.fromkeys(
         ("list_conversations", "list_chats", "read_messages", "read_chat_messages",
+         "list_bookings",
          "list_seller_reviews", "list_listing_reviews"), UNSEALED),
     "count_unread": "at most 1,000 conversations by an index",
     **dict.fromkeys(("search", "search_listings"), SEARCH),
@@ -135,6 +138,8 @@ WORK: dict[str, str] = {
          "revoke_api_key", "create_listing", "update_listing", "replace_listing_fields",
          "delete_listing", "publish_listing", "renew_listing", "unpublish_listing",
          "mark_listing_sold", "reorder_listing_images", "remove_listing_image", "remove_listing_spin",
+         "unlock_item_contact", "request_booking", "accept_booking", "reject_booking", "cancel_booking",
+         "complete_booking",
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
          "send_message", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",

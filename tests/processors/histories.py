@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from schemas.log.messages import category_of, iso
 from schemas.log.recorded import Record, event_id_of
@@ -46,6 +46,7 @@ _FIRST = (
     "alert.matched",
     "notification.requested",
     "push.subscribed",
+    "booking.requested",
 )
 
 
@@ -143,6 +144,8 @@ def _varied(chance: random.Random, example: Example, subject: str, command: str)
     data: dict[str, Any] = json.loads(json.dumps(dict(example.data)).replace(old, new))
     for own in {"command_id", "message_id"} & data.keys():
         data[own] = command
+    if "booking_id" in data:  # each item's bookings have ids of their own
+        data["booking_id"] = str(uuid5(UUID(new), "booking"))
     for part in (data, data.get("fields") or {}):
         for name in part:
             if name in _NUMBERS and part[name] is not None:

@@ -15,7 +15,10 @@ from schemas.messaging import (
     MarkRead,
     MessageSent,
     MessagesRead,
+    Notice,
+    NoticeKind,
     OpenConversation,
+    PostNotice,
     SendMessage,
     conversation_id_of,
 )
@@ -148,3 +151,42 @@ def test_MS_05_hiding_is_for_oneself_and_once() -> None:
 def test_MS_05_what_came_back_with_a_message_can_be_hidden_again() -> None:
     talk = (OPENED, hidden(BUYER), said(SELLER, 1, 1))
     spec.given(*talk).when(hiding(BUYER)).then(hidden(BUYER))
+
+
+NOTICE = Notice(kind=NoticeKind.BOOKING_REQUESTED, booking_id=UUID(int=77))
+
+
+def posting(by_id: UUID, role: Role = Role.SYSTEM, **changed: UUID) -> PostNotice:
+    ids = {"listing_id": LISTING, "buyer_id": BUYER, "seller_id": SELLER, **changed}
+    about = {"conversation_id": ID, "message_id": SAID, "by_id": by_id, "notice": NOTICE}
+    return PostNotice(**{**about, **ids}, **by(BUYER, role))
+
+
+def noticed(sender: UUID, number: int, sender_number: int) -> MessageSent:
+    told = said(sender, number, sender_number)
+    return told.model_copy(update={"content_sealed": "", "notice": NOTICE})
+
+
+def test_BK_03_a_notice_opens_the_conversation_or_goes_on_with_it() -> None:
+    spec.given().when(posting(BUYER)).then(OPENED, noticed(BUYER, 1, 1))
+    spec.given(OPENED, said(BUYER, 1, 1)).when(posting(SELLER)).then(noticed(SELLER, 2, 1))
+    spec.given(OPENED, noticed(BUYER, 1, 1)).when(saying(BUYER)).then(said(BUYER, 2, 2))
+
+
+def test_BK_03_a_notice_brings_a_hidden_conversation_back() -> None:
+    put_away = (OPENED, said(BUYER, 1, 1), hidden(SELLER))
+    spec.given(*put_away).when(hiding(SELLER)).then()
+    spec.given(*put_away, noticed(BUYER, 2, 2)).when(hiding(SELLER)).then(hidden(SELLER))
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.SYSTEM])
+def test_BK_03_nobody_but_the_mesh_posts_notices(role: Role) -> None:
+    spec.given(OPENED).when(posting(BUYER, role)).refused("role_not_allowed", 403)
+
+
+def test_BK_03_a_notice_is_of_one_of_the_two_and_about_their_own_thing() -> None:
+    spec.given(OPENED).when(posting(STRANGER)).refused("conversation_unknown", 404)
+    foreign = posting(BUYER, listing_id=UUID(int=8))
+    spec.given().when(foreign).refused("conversation_unknown", 404)
+    alone = posting(BUYER, seller_id=BUYER)
+    spec.given().when(alone).refused("own_listing")

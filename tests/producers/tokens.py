@@ -36,44 +36,46 @@ def item(number: int) -> str:
     return f"item/{UUID(int=number)}"
 
 
-def grant(amount: int, reference: str = item(1), **more: Any) -> GrantTokens:
+def grant(amount: float, reference: str = item(1), **more: Any) -> GrantTokens:
     fields = {"reason": CreditReason.GOODWILL, **SYSTEM, **more}
     return GrantTokens(user_id=ID, amount=amount, reference=reference, **fields)
 
 
-def debit(amount: int, reference: str = item(1), **more: Any) -> DebitTokens:
+def debit(amount: float, reference: str = item(1), **more: Any) -> DebitTokens:
     fields = {"reason": DebitReason.CORRECTION, **SYSTEM, **more}
     return DebitTokens(user_id=ID, amount=amount, reference=reference, **fields)
 
 
-def refund(amount: int, reference: str = item(1), **more: Any) -> RefundTokens:
+def refund(amount: float, reference: str = item(1), **more: Any) -> RefundTokens:
     fields = {"reason": RefundReason.CANCELLED, **SYSTEM, **more}
     return RefundTokens(user_id=ID, amount=amount, reference=reference, **fields)
 
 
 def credited(
-    amount: int, reference: str = item(1), reason: CreditReason = CreditReason.GOODWILL
+    tokens: float, reference: str = item(1), reason: CreditReason = CreditReason.GOODWILL
 ) -> WalletCredited:
     return WalletCredited(
-        user_id=ID, amount=amount, reason=reason, reference=reference, credited_at=NOW
+        user_id=ID, halves=int(2 * tokens), reason=reason, reference=reference, credited_at=NOW
     )
 
 
-def debited(amount: int, reference: str = item(1)) -> WalletDebited:
-    reason = DebitReason.CORRECTION
+def debited(
+    tokens: float, reference: str = item(1), reason: DebitReason = DebitReason.CORRECTION
+) -> WalletDebited:
     return WalletDebited(
-        user_id=ID, amount=amount, reason=reason, reference=reference, debited_at=NOW
+        user_id=ID, halves=int(2 * tokens), reason=reason, reference=reference, debited_at=NOW
     )
 
 
-def refunded(amount: int, reference: str = item(1)) -> WalletRefunded:
-    reason = RefundReason.CANCELLED
+def refunded(
+    tokens: float, reference: str = item(1), reason: RefundReason = RefundReason.CANCELLED
+) -> WalletRefunded:
     return WalletRefunded(
-        user_id=ID, amount=amount, reason=reason, reference=reference, refunded_at=NOW
+        user_id=ID, halves=int(2 * tokens), reason=reason, reference=reference, refunded_at=NOW
     )
 
 
-amounts = st.integers(1, 5)
+amounts = st.integers(1, 10).map(lambda halves: halves / 2)
 references = st.integers(1, 4).map(item)
 commands = st.lists(
     st.one_of(

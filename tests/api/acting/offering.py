@@ -79,6 +79,22 @@ class Student(Seller):
 
         await eventually(there, 20, "the item can be read")
 
+    async def has_tokens(self) -> None:
+        """Wait until the tokens that everybody is given have come."""
+
+        async def granted() -> bool:
+            return bool((await self.ask("GET", "/api/wallet")).json()["version"])
+
+        await eventually(granted, 20, "the grant")
+
+    async def reach_deleted(self, item_id: str) -> None:
+        """Wait until the item is known to be gone."""
+
+        async def gone() -> bool:
+            return (await self.ask("GET", f"{ITEMS}/{item_id}")).status_code == 410
+
+        await eventually(gone, 20, "the item is gone")
+
     async def item(self, item_id: str, after: httpx.Response | None = None) -> dict[str, Any]:
         """One item as this person sees it."""
         headers = {} if after is None else token_of(after)

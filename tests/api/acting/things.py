@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from infra.unsubscribing import Subscription, TypeLinks, Unsubscribing
 from schemas.notifications import Channel, NotificationType
+from tests.api.acting.booking import planted
 from tests.api.acting.filming import Filmer
 from tests.api.acting.notified import Reader, answered
 from tests.api.acting.picturing import Uploader, image_of
@@ -229,6 +230,9 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "subscription": subscription,
     "review": reviewed,
     "review of one": partial(spoken_of, responded=False),
+    "booking": partial(planted, side="seller"),
+    "own booking": partial(planted, side="buyer"),
+    "accepted booking": partial(planted, side="seller", accepted=True),
     "response": partial(spoken_of, responded=True),
     "api key": api_key,
 }

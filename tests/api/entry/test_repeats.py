@@ -15,7 +15,13 @@ from tests.api.parking import all_parked
 from tests.api.running import Mesh, held_back, problem
 
 # Without one of the two nobody knows with whom a buyer talks, and so which stream it is.
-KNOWN_BY = {"open_conversation": "conversations"}
+KNOWN_BY = {
+    "open_conversation": "conversations",
+    # Nor without the booking which item it is of.
+    **dict.fromkeys(
+        ("accept_booking", "reject_booking", "cancel_booking", "complete_booking"), "bookings"
+    ),
+}
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 KEYED = {
     each.id

@@ -135,7 +135,7 @@ async def test_ID_02_before_the_grant_can_be_read_the_rule_tells_of_it(
 ) -> None:
     nobody = str(uuid4())
     found = await wallets.by_owner(mesh.machines.postgres, nobody, market)
-    assert found == wallets.Wallet(balance=tokens, version=0)
+    assert found == wallets.Wallet(halves=2 * tokens, version=0)
 
 
 @pytest.mark.asvs("V2.3.4", "V15.4.2")
@@ -201,4 +201,4 @@ async def test_PR_10_an_export_holds_the_entries_of_the_wallet(student: Student)
 
     (entry,) = await eventually(entered, 20, "the journal has read the grant")
     assert (entry["kind"], entry["by_oneself"]) == ("wallet.credited", False)
-    assert (entry["data"]["amount"], entry["data"]["reason"]) == (2, "signup")
+    assert (entry["data"]["halves"], entry["data"]["reason"]) == (4, "signup")

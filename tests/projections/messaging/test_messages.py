@@ -5,7 +5,8 @@ from uuid import UUID
 
 from projections.messaging.conversations import conversations
 from projections.messaging.messages import Message, messages
-from schemas.messaging import conversation_stream
+from schemas.bookings import BookingReason
+from schemas.messaging import Notice, NoticeKind, conversation_stream
 from tests.projections.history import BEGINNING, history, rows_of
 from tests.projections.messaging.talks import BUYER, ID, LISTING, OPENED, SELLER, read, said
 
@@ -45,3 +46,18 @@ def test_MS_30_every_field_of_the_source_can_be_told() -> None:
     assert list(told.values()) == [
         *map(str, (UUID(int=101), ID, LISTING, BUYER, SELLER)), "11", sent, sent
     ]  # fmt: skip
+
+
+def test_BK_03_a_notice_is_a_message_that_says_nothing_in_words() -> None:
+    booking_id = UUID(int=77)
+    notice = Notice(
+        kind=NoticeKind.BOOKING_REJECTED,
+        booking_id=booking_id,
+        reason=BookingReason.ANOTHER_WAS_ACCEPTED,
+    )
+    told = said(SELLER, 1, 1).model_copy(update={"content_sealed": "", "notice": notice})
+    talk = history(conversation_stream(ID), OPENED, told)
+    (row,) = rows_of(messages, talk).values()
+    assert (row.content_sealed, row.notice_kind) == ("", "booking_rejected")
+    assert (row.notice_booking_id, row.notice_reason) == (str(booking_id), "another_was_accepted")
+    assert rows_of(conversations, talk)[str(ID)].seller_sent == 1

@@ -16,9 +16,9 @@ def wallet_after(*events: WalletEvent) -> Wallet:
 
 
 def test_WA_01_a_wallet_holds_what_came_in_and_did_not_go_out() -> None:
-    assert wallet_after(credited(5)) == Wallet(balance=5, version=1)
-    assert wallet_after(credited(5), debited(3)) == Wallet(balance=2, version=2)
-    assert wallet_after(credited(5), debited(3), refunded(2)) == Wallet(balance=4, version=3)
+    assert wallet_after(credited(5)) == Wallet(halves=10, version=1)
+    assert wallet_after(credited(5), debited(3)) == Wallet(halves=4, version=2)
+    assert wallet_after(credited(5), debited(3), refunded(2)) == Wallet(halves=8, version=3)
 
 
 @given(commands)
@@ -27,5 +27,5 @@ def test_WA_01_the_balance_is_the_sum_of_the_entries_at_any_point(asked) -> None
     for end in range(1, len(happened) + 1):
         entries = rows_of(wallet_entries, happened[:end]).values()
         wallet = rows_of(wallets, happened[:end])[KEY]
-        assert wallet.balance == sum(each.change for each in entries) >= 0
+        assert wallet.halves == sum(each.halves for each in entries) >= 0
         assert wallet.version == len(entries) == end

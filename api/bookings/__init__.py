@@ -1,0 +1,1 @@
+"""Who asks for which item of their campus, and what comes of it."""

@@ -1,0 +1,1 @@
+"""What follows from bookings, and what they follow."""

@@ -1,0 +1,1 @@
+"""Bookings of items, as the two people of each see them."""
