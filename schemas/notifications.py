@@ -51,6 +51,7 @@ class NotificationType(StrEnum):
     MESSAGES = "messages"
     REVIEWS = "reviews"
     SEARCH_ALERTS = "search_alerts"
+    BOOKINGS = "bookings"
 
 
 class Channel(StrEnum):
@@ -77,6 +78,9 @@ PACES: Final[Mapping[tuple[NotificationType, Channel], tuple[Pace, ...]]] = {
     (NotificationType.REVIEWS, Channel.EMAIL): (Pace.IMMEDIATE, Pace.DAILY, Pace.OFF),
     (NotificationType.REVIEWS, Channel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
     (NotificationType.SEARCH_ALERTS, Channel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
+    (NotificationType.BOOKINGS, Channel.EMAIL): (Pace.IMMEDIATE, Pace.DAILY, Pace.OFF),
+    (NotificationType.BOOKINGS, Channel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
+    (NotificationType.BOOKINGS, Channel.SMS): (Pace.OFF, Pace.IMMEDIATE),
 }
 
 
@@ -132,10 +136,14 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class About(_Value):
+class About(BaseModel):
     """The things it is about: whatever is named here, its reader may look up as they may."""
 
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
     listing_id: UUID | None = None
+    item_id: UUID | None = None
+    booking_id: UUID | None = None
     conversation_id: UUID | None = None
     review_id: UUID | None = None
     alert_id: UUID | None = None

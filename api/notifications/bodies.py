@@ -37,6 +37,8 @@ NOTIFICATION: dict[str, Any] = {
     "cause": "message.sent",
     "about": {
         "listing_id": None,
+        "item_id": None,
+        "booking_id": None,
         "conversation_id": "01980000-0000-5000-8000-0000000000c1",
         "review_id": None,
         "alert_id": None,
@@ -65,6 +67,7 @@ PREFERENCES: dict[str, Any] = {
         "messages": {"email": "immediate", "push": "immediate", "sms": "off"},
         "reviews": {"email": "daily", "push": "immediate"},
         "search_alerts": {"push": "immediate"},
+        "bookings": {"email": "immediate", "push": "immediate", "sms": "off"},
     },
     "zone": ZONE,
     "quiet_hours": {"begin": "22:00", "end": "07:00"},
@@ -190,6 +193,8 @@ class AboutAnswer(BaseModel):
     """The things it is about."""
 
     listing_id: UUID | None
+    item_id: UUID | None
+    booking_id: UUID | None
     conversation_id: UUID | None
     review_id: UUID | None
     alert_id: UUID | None

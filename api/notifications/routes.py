@@ -43,7 +43,15 @@ LISTED = CaughtUp(
     notifications.notifications, notification_batches.notification_batches, inboxes.inboxes
 )
 COUNTED = CaughtUp(inboxes.inboxes)
-_ABOUT = ("listing_id", "conversation_id", "review_id", "alert_id", "search_id")
+_ABOUT = (
+    "listing_id",
+    "item_id",
+    "booking_id",
+    "conversation_id",
+    "review_id",
+    "alert_id",
+    "search_id",
+)
 
 After = Annotated[
     Annotated[int, Field(ge=0, le=2**53)],

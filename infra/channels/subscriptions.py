@@ -12,7 +12,7 @@ import orjson
 from infra.channels.push import DeviceSubscription, PushSubscription, WebSubscription
 from infra.vault.vault import PersonKey, UnsealError
 
-NAME = "push_subscription"
+NAME = "subscription"  # as the field is called
 
 
 def sealed(key: PersonKey, subscription: PushSubscription) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, cast, get_args
 from uuid import UUID
 
 from pydantic.alias_generators import to_camel
@@ -16,15 +16,17 @@ from infra.sockets import person_room
 from processors.reacting.effects import Effect, Tools
 from processors.reacting.handlers import Begins
 from processors.reacting.reactions import Reaction, asked
+from processors.reactions.bookings.following import BY_BUYER
 from processors.reactions.withheld_rows import until_read
 from projections.reads import Reads
 from projections.reviews import reviews
+from schemas.bookings import BookingCancelled, BookingEvent, BookingRequested
 from schemas.identity import UserDeleted
 from schemas.listings import seller_account
 from schemas.log.messages import Command
 from schemas.log.positions import format_token
 from schemas.log.recorded import Recorded
-from schemas.messaging import MessageSent, MessagesRead
+from schemas.messaging import MessageSent, MessagesRead, conversation_id_of
 from schemas.notifications import (
     About,
     CloseNotifications,
@@ -45,6 +47,8 @@ TOLD_WITHIN = timedelta(days=14)  # what is older is news no more
 def tell_of_message(recorded: Recorded[MessageSent]) -> Sequence[Command]:
     """Whoever is written to."""
     event = recorded.event
+    if event.notice is not None:
+        return []  # What it tells is told of by itself.
     about = About(
         conversation_id=event.conversation_id,
         sender_id=event.sender_id,
@@ -84,6 +88,23 @@ def tell_of_match(recorded: Recorded[AlertMatched]) -> Sequence[Command]:
         return []
     about = About(listing_id=event.listing_id, alert_id=event.alert_id, search_id=event.search_id)
     return [_request("tell_of_match", recorded, event.user_id, _SEARCH_ALERTS, about)]
+
+
+def tell_of_booking(recorded: Recorded[BookingEvent]) -> Sequence[Command]:
+    """Whichever of the two has not done it."""
+    event = recorded.event
+    to_id, from_id = event.buyer_id, event.seller_id
+    if isinstance(event, BookingRequested) or (
+        isinstance(event, BookingCancelled) and event.reason in BY_BUYER
+    ):
+        to_id, from_id = from_id, to_id
+    about = About(
+        item_id=event.item_id,
+        booking_id=event.booking_id,
+        conversation_id=conversation_id_of(event.item_id, event.buyer_id, event.seller_id),
+        sender_id=from_id,
+    )
+    return [_request("notify_of_booking", recorded, to_id, NotificationType.BOOKINGS, about)]
 
 
 def close_notifications(recorded: Recorded[UserDeleted]) -> Sequence[Command]:
@@ -155,6 +176,13 @@ REACTIONS: tuple[Reaction, ...] = (
     _reaction("dismiss_messages", MessagesRead, dismiss_messages),
     _reaction("tell_of_review", ReviewCreated, tell_of_review),
     _reaction("tell_of_match", AlertMatched, tell_of_match),
+    Reaction(
+        "notify_of_booking",
+        get_args(BookingEvent),
+        tell_of_booking,
+        begins=Begins.FIRST_SEEN,
+        in_order=False,
+    ),
     _reaction("close_notifications", UserDeleted, close_notifications),
 )
 TELL_SOCKETS = Effect(

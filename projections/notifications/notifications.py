@@ -33,6 +33,8 @@ class Notification:
     cause_id: str
     rules: int
     listing_id: str | None
+    item_id: str | None
+    booking_id: str | None
     conversation_id: str | None
     review_id: str | None
     alert_id: str | None
@@ -62,6 +64,8 @@ def fold(_row: Notification | None, recorded: Recorded[NotificationRequested]) -
         cause_id=str(event.cause_id),
         rules=event.rules,
         listing_id=_text(about.listing_id),
+        item_id=_text(about.item_id),
+        booking_id=_text(about.booking_id),
         conversation_id=_text(about.conversation_id),
         review_id=_text(about.review_id),
         alert_id=_text(about.alert_id),

@@ -29,7 +29,7 @@ from schemas.messaging import Notice, NoticeKind, PostNotice, conversation_id_of
 from schemas.wallet import BACK_TOKENS, RefundReason, RefundTokens, contact_of
 
 # Who is said to have been at work. Of what ended by itself: the one of whom it is no fault of the other.
-_BY_BUYER = frozenset({BookingReason.BY_BUYER, BookingReason.BUYER_LEFT})
+BY_BUYER = frozenset({BookingReason.BY_BUYER, BookingReason.BUYER_LEFT})
 
 
 def settle_item(
@@ -87,7 +87,7 @@ def _told(event: BookingEvent) -> tuple[NoticeKind, UUID, BookingReason | None]:
         case BookingRejected(reason=reason):
             return NoticeKind.BOOKING_REJECTED, event.seller_id, reason
         case BookingCancelled(reason=reason):
-            by_id = event.buyer_id if reason in _BY_BUYER else event.seller_id
+            by_id = event.buyer_id if reason in BY_BUYER else event.seller_id
             return NoticeKind.BOOKING_CANCELLED, by_id, reason
         case BookingCompleted():
             return NoticeKind.BOOKING_COMPLETED, event.seller_id, None

@@ -34,7 +34,7 @@ from projections.messaging import conversations
 from projections.profiles import user_profiles
 from projections.reads import Reads
 from schemas.identity import UserStatus
-from schemas.items import ItemStatus
+from schemas.items import SEEN
 from schemas.listings import ListingStatus
 from schemas.log.messages import Role
 from schemas.log.recorded import Recorded
@@ -143,7 +143,11 @@ async def lines_of(tools: Tools, items: Sequence[Item]) -> Sequence[Line]:
     for each in reversed(items):
         about = each.about
         groups.setdefault(
-            (each.cause_kind, about.conversation_id or about.review_id or about.listing_id), []
+            (
+                each.cause_kind,
+                about.booking_id or about.conversation_id or about.review_id or about.listing_id,
+            ),
+            [],
         ).append(each)
     people = await _names(tools, (each.about.sender_id for each in items))
     return [
@@ -160,21 +164,24 @@ async def lines_of(tools: Tools, items: Sequence[Item]) -> Sequence[Line]:
 
 async def _title(tools: Tools, item: Item) -> str:
     """What the thing on offer is called, as long as everybody may see it."""
-    reads, offer_id = cast("Reads", tools.postgres), item.about.listing_id
-    if item.about.conversation_id is not None:
+    reads, offer_id = cast("Reads", tools.postgres), item.about.item_id or item.about.listing_id
+    if offer_id is None and item.about.conversation_id is not None:
         row = await conversations.by_id(reads, str(item.about.conversation_id))
         offer_id = None if row is None else UUID(row["listing_id"])
     page = await listing_page.by_id(reads, str(offer_id))
     if page is not None:
         return title_of(page) if page["status"] in _SHOWN else ""
     found = await items.by_id(reads, str(offer_id))
-    if found is None or found["status"] != ItemStatus.ACTIVE:
+    if found is None or found["status"] not in SEEN:
         return ""
     return told(found["title"], TITLE_LENGTH_MAX)
 
 
 def _link(tools: Tools, item: Item) -> str:
     about = item.about
+    if about.booking_id is not None:
+        place = f"bookings/{about.booking_id}"
+        return page_url(tools, place, f"api/{place}")
     if about.conversation_id is not None:
         place = f"messages/{about.conversation_id}"
         return page_url(tools, place, f"api/{place}")

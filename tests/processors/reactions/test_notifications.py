@@ -9,9 +9,25 @@ import pytest
 
 from processors.reacting.handlers import Begins
 from processors.reactions.notifications import REACTIONS, TELL_OF_RESPONSE, TELL_SOCKETS
+from schemas.bookings import (
+    BookingAccepted,
+    BookingCancelled,
+    BookingCompleted,
+    BookingExpired,
+    BookingReason,
+    BookingRejected,
+    BookingRequested,
+    BookingStatus,
+)
 from schemas.identity import UserDeleted
 from schemas.log.messages import Event
-from schemas.messaging import MessageSent, MessagesRead
+from schemas.messaging import (
+    MessageSent,
+    MessagesRead,
+    Notice,
+    NoticeKind,
+    conversation_id_of,
+)
 from schemas.notifications import (
     About,
     CloseNotifications,
@@ -104,6 +120,57 @@ def test_EV_04_NO_08_BY_12_a_notification_names_the_event_that_led_to_it(
         recorded("stream/x", 1, event).event_id,
     )
     assert first.notification_id == again.notification_id
+
+
+_BOOKING: dict[str, Any] = {
+    "item_id": CAR,
+    "booking_id": UUID(int=11),
+    "buyer_id": ANNA,
+    "seller_id": BILAL,
+}
+
+
+def cancelled(reason: BookingReason) -> BookingCancelled:
+    return BookingCancelled(
+        **_BOOKING, reason=reason, was=BookingStatus.PENDING, cancelled_at=BEGINNING
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "told", "by"),
+    [
+        (BookingRequested(**_BOOKING, requested_at=BEGINNING, expires_at=BEGINNING), BILAL, ANNA),
+        (BookingAccepted(**_BOOKING, accepted_at=BEGINNING), ANNA, BILAL),
+        (
+            BookingRejected(**_BOOKING, reason=BookingReason.BY_SELLER, rejected_at=BEGINNING),
+            ANNA,
+            BILAL,
+        ),
+        (cancelled(BookingReason.BY_BUYER), BILAL, ANNA),
+        (cancelled(BookingReason.BUYER_LEFT), BILAL, ANNA),
+        (cancelled(BookingReason.BY_SELLER), ANNA, BILAL),
+        (cancelled(BookingReason.ITEM_DELETED), ANNA, BILAL),
+        (BookingCompleted(**_BOOKING, completed_at=BEGINNING), ANNA, BILAL),
+        (BookingExpired(**_BOOKING, expired_at=BEGINNING), ANNA, BILAL),
+    ],
+    ids=lambda each: each.kind if isinstance(each, Event) else "",
+)
+def test_BK_02_whichever_of_the_two_has_not_done_it_is_told(
+    event: Event, told: UUID, by: UUID
+) -> None:
+    (command,) = led_to(event)
+    assert (command.user_id, command.type) == (told, NotificationType.BOOKINGS)
+    assert command.about == About(
+        item_id=CAR,
+        booking_id=UUID(int=11),
+        conversation_id=conversation_id_of(CAR, ANNA, BILAL),
+        sender_id=by,
+    )
+
+
+def test_BK_03_what_the_chat_tells_of_a_booking_is_not_told_twice() -> None:
+    notice = Notice(kind=NoticeKind.BOOKING_ACCEPTED, booking_id=UUID(int=11))
+    assert led_to(SENT.model_copy(update={"notice": notice})) == []
 
 
 def test_NO_08_what_a_digest_will_tell_is_not_told_at_once() -> None:
