@@ -12,7 +12,6 @@ import time
 from base64 import urlsafe_b64encode
 from fnmatch import fnmatchcase
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
@@ -88,9 +87,9 @@ class WebPush:
             raise _meant(answer)
 
     def _authorization(self, endpoint: str) -> str:
-        parts = urlsplit(endpoint)
+        address = httpx.URL(endpoint)
         claims = {
-            "aud": f"{parts.scheme}://{parts.netloc}",
+            "aud": f"{address.scheme}://{address.netloc.decode('ascii')}",
             "exp": int(time.time()) + VAPID_S,
             "sub": f"mailto:{self._settings.mail_from.rpartition('<')[2].rstrip('>')}",
         }
