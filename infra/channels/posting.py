@@ -23,7 +23,7 @@ from infra.fetching import CONNECT_TIMEOUT_S, tls
 ANSWER_TIMEOUT_S: Final = 15.0  # of one POST, its connection too
 BODY_BYTES_MAX: Final = 64 * 1024  # of an answer
 RETRY_AFTER_S_MAX: Final = 24 * 3600.0
-CONNECTIONS_MAX: Final = 10
+CONNECTIONS_MAX: Final = 50  # more than lanes that send at once
 IDLE_S: Final = 30.0
 _OK = range(200, 300)
 

@@ -112,7 +112,7 @@ def web_fault(subscription: WebSubscription, settings: Settings) -> str:
     if address.scheme != "https":
         return "the endpoint does not begin with https://"
     if not _is_service(address, settings):
-        return "the endpoint is of no push service that we know: see PUSH_HOSTS"
+        return "the endpoint is of no push service that we know"
     try:
         browser_keys(subscription.p256dh, subscription.auth)
     except ValueError:
