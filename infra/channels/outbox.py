@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,8 +74,11 @@ class Outbox:
 
     def newest(self, count: int = 20) -> list[Kept]:
         """The last messages, newest last."""
-        wanted = min(count, SHOWN_MAX)
-        return [_read(path) for path in self._paths()[-wanted:]] if wanted > 0 else []
+        found = []
+        for path in self._paths()[::-1][: min(count, SHOWN_MAX)]:
+            with suppress(FileNotFoundError):  # it was the oldest, and had to go
+                found.append(_read(path))
+        return found[::-1]
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob("*.json")) if self.folder.exists() else []

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpcore
+import httpx
 
 from infra.channels.errors import ChannelRefusedError, ChannelUnavailableError
 from infra.fetching import CONNECT_TIMEOUT_S, tls
@@ -22,7 +23,7 @@ from infra.fetching import CONNECT_TIMEOUT_S, tls
 ANSWER_TIMEOUT_S: Final = 15.0  # of one POST, its connection too
 BODY_BYTES_MAX: Final = 64 * 1024  # of an answer
 RETRY_AFTER_S_MAX: Final = 24 * 3600.0
-CONNECTIONS_MAX: Final = 10
+CONNECTIONS_MAX: Final = 50  # more than lanes that send at once
 IDLE_S: Final = 30.0
 _OK = range(200, 300)
 
@@ -108,6 +109,7 @@ class Poster:
             httpcore.PoolTimeout,
             httpcore.UnsupportedProtocol,
             httpcore.LocalProtocolError,
+            httpx.InvalidURL,
             OSError,
             UnicodeError,
         ) as error:
@@ -128,10 +130,15 @@ class Poster:
 
     async def _answer(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         bounds = {"connect": CONNECT_TIMEOUT_S, "pool": CONNECT_TIMEOUT_S}
+        # Parsed as infra.fetching does: what was looked at is what is asked.
+        parts = httpx.URL(url)
+        target = httpcore.URL(
+            scheme=parts.raw_scheme, host=parts.raw_host, port=parts.port, target=parts.raw_path
+        )
         sent = {"User-Agent": "marketmesh", "Accept-Encoding": "identity", **headers}
         async with self._pool().stream(
             "POST",
-            url,
+            target,
             headers=[(name.encode("ascii"), value.encode("ascii")) for name, value in sent.items()],
             content=body,
             extensions={"timeout": bounds},

@@ -12,7 +12,6 @@ import time
 from base64 import urlsafe_b64encode
 from fnmatch import fnmatchcase
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
@@ -88,9 +87,9 @@ class WebPush:
             raise _meant(answer)
 
     def _authorization(self, endpoint: str) -> str:
-        parts = urlsplit(endpoint)
+        address = httpx.URL(endpoint)
         claims = {
-            "aud": f"{parts.scheme}://{parts.netloc}",
+            "aud": f"{address.scheme}://{address.netloc.decode('ascii')}",
             "exp": int(time.time()) + VAPID_S,
             "sub": f"mailto:{self._settings.mail_from.rpartition('<')[2].rstrip('>')}",
         }
@@ -113,7 +112,7 @@ def web_fault(subscription: WebSubscription, settings: Settings) -> str:
     if address.scheme != "https":
         return "the endpoint does not begin with https://"
     if not _is_service(address, settings):
-        return "the endpoint is of no push service that we know: see PUSH_HOSTS"
+        return "the endpoint is of no push service that we know"
     try:
         browser_keys(subscription.p256dh, subscription.auth)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import traceback
 from collections.abc import AsyncIterator
@@ -131,6 +132,7 @@ async def test_no_error_tells_a_secret_or_a_person(
     own: Adapter, reply: Reply, caplog: pytest.LogCaptureFixture
 ) -> None:
     own.provider.reply = reply
+    caplog.set_level(logging.DEBUG)
     with pytest.raises(
         (ChannelDeferredError, ChannelRefusedError, ChannelUnavailableError)
     ) as told:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from infra.channels.errors import ChannelRefusedError
 from infra.channels.mail import SmtpMailer
 from infra.channels.opened import open_channels, push_kinds
 from infra.channels.outbox import SinkPush, SinkSms
@@ -14,8 +16,9 @@ from infra.channels.sendgrid import SendGridMailer
 from infra.channels.ses import SesMailer
 from infra.channels.twilio import TwilioSms
 from infra.settings import SettingsError
-from tests.infra.channels.adapters import ACCOUNT, SECRET, b64, service_account
+from tests.infra.channels.adapters import ACCOUNT, PUSH, SECRET, b64, browser_at, service_account
 from tests.infra.channels.given import settings_with
+from tests.web import tripwire
 
 SENDGRID = {"mail_via": "sendgrid", "sendgrid_key": SECRET}
 SES = {
@@ -78,6 +81,16 @@ async def test_the_sink_of_push_takes_every_kind_whatever_keys_there_are() -> No
     async with open_channels(settings) as channels:
         assert isinstance(channels.push, SinkPush)
         assert channels.push.kinds == push_kinds(settings) == {"web", "fcm"}
+
+
+@pytest.mark.parametrize("port", ["", ":{port}"])
+async def test_V1_3_6_what_browsers_name_is_asked_behind_the_guard(port: str) -> None:
+    settings = settings_with(**VAPID, push_hosts="localhost")
+    async with tripwire() as wire, open_channels(settings) as channels:
+        to = browser_at("localhost" + port.format(port=wire.port))
+        with pytest.raises(ChannelRefusedError):
+            await channels.push.send(PUSH, to, uuid4())
+    assert wire.rings == 0
 
 
 @pytest.mark.parametrize(

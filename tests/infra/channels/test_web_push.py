@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
+import httpcore
+import httpx
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from joserfc import jwt
-from joserfc.jwk import ECKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from infra import fetching
 from infra.channels.errors import (
@@ -47,7 +51,10 @@ RFC = {
     "text": "When I grow up, I want to be a watermelon",
     "our_key": "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw",
     "browser": "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94",
-    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "p256dh": (
+        "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkN"
+        "toIAiw4"
+    ),
     "auth": "BTBZMqHH6r4Tts7J_aSIgg",
     "salt": "DGv6ra1nlYgDCS1FRnbzlw",
     "body": (
@@ -124,14 +131,17 @@ async def test_RFC_8292_we_prove_who_we_are_to_this_service_and_for_a_while(own:
     scheme, _, rest = asked.headers["authorization"].partition(" ")
     told = dict(each.strip().split("=", 1) for each in rest.split(","))
     point = decoded(told["k"])
-    key = ECKey.import_key(
-        {"kty": "EC", "crv": "P-256", "x": b64(point[1:33]), "y": b64(point[33:])}
-    )
-    token = jwt.decode(told["t"], key, algorithms=["ES256"])
+    signed, _, proof = told["t"].rpartition(".")
+    head, claims = (json.loads(decoded(each)) for each in signed.split("."))
+    numbers = (int.from_bytes(each) for each in (decoded(proof)[:32], decoded(proof)[32:]))
+    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    # Raises InvalidSignature. Not the library that has signed it.
+    key.verify(encode_dss_signature(*numbers), signed.encode(), ec.ECDSA(hashes.SHA256()))
     assert (scheme, len(point)) == ("vapid", 65)
-    assert token.claims["aud"] == f"https://localhost:{own.provider.port}"
-    assert token.claims["sub"] == "mailto:no-reply@example.org"
-    assert time.time() < token.claims["exp"] <= time.time() + 24 * 3600
+    assert (head["typ"], head["alg"]) == ("JWT", "ES256")
+    assert claims["aud"] == f"https://localhost:{own.provider.port}"
+    assert claims["sub"] == "mailto:no-reply@example.org"
+    assert time.time() < claims["exp"] <= time.time() + 24 * 3600
     assert told["k"] == vapid_public_key(settings_with(vapid_key=b64((7).to_bytes(32))))
 
 
@@ -191,21 +201,31 @@ def test_what_browsers_name_is_known(endpoint: str) -> None:
 @pytest.mark.parametrize("endpoint", ELSEWHERE)
 async def test_V1_3_6_an_endpoint_elsewhere_is_never_asked(endpoint: str) -> None:
     settings = settings_with(vapid_key=b64((7).to_bytes(32)))
-    asked = Asking()
+    nowhere = Nowhere()
     with pytest.raises(ChannelRefusedError, match=r"^the endpoint "):
-        await WebPush(settings, asked).send(PUSH, at(endpoint), uuid4())
+        await WebPush(settings, Poster(nowhere)).send(PUSH, at(endpoint), uuid4())
     assert web_fault(at(endpoint), settings).startswith("the endpoint ")
-    assert asked.count == 0
+    assert nowhere.asked == []
 
 
-class Asking(Poster):
-    """A poster that only counts."""
+@pytest.mark.parametrize("endpoint", [*KNOWN, "https://FCM.googleapis.com:443/x?y#@example.org/"])
+async def test_V1_3_6_the_host_that_was_looked_at_is_the_one_that_is_asked(endpoint: str) -> None:
+    settings = settings_with(vapid_key=b64((7).to_bytes(32)))
+    nowhere = Nowhere()
+    with pytest.raises(ChannelDeferredError):
+        await WebPush(settings, Poster(nowhere)).send(PUSH, at(endpoint), uuid4())
+    assert nowhere.asked == [(httpx.URL(endpoint).host, 443)]
 
-    count = 0
 
-    async def post(self, *_: object) -> object:  # type: ignore[override]
-        self.count += 1
-        raise AssertionError
+class Nowhere(httpcore.AsyncNetworkBackend):
+    """A network that remembers whom it was to connect to, and does not."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, int]] = []
+
+    async def connect_tcp(self, host: str, port: int, *_: object, **__: object) -> Any:
+        self.asked.append((host, port))
+        raise httpcore.ConnectError
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1"])
