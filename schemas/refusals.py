@@ -118,7 +118,7 @@ REFUSALS: Final = {
     "booking_pending": "This booking was not accepted yet: accept it first",
     "booking_unknown": "There is no such booking",
     "bookings_full": (
-        f"{PENDING_MAX} people wait for an answer about this item, and more can't: try again later"
+        f"There are {PENDING_MAX} who wait for an answer about this item already: try again later"
     ),
     "item_reserved": "This item is kept for somebody else: it may be free again later",
     "item_sold": "This item is sold: look for another one",

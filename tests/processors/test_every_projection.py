@@ -246,8 +246,10 @@ def placeless(rows: Mapping[str, Any]) -> dict[str, Any]:
 # is not known: it stays as it was.
 # A review that can't be read does not say of whom it is: that seller's mean stays as it was. A vote
 # does not say on what, nor a sale to whom: count and badge of that review stay as they were.
+# All bookings of an item are one stream: of which one an unreadable event was is not known, and they
+# stay as they were; its writer, who can't read it either, refuses what is asked of them.
 UNKNOWN_ROWS = {("seller_profiles", "review"), ("reviews", "review_vote"), ("reviews", "listing"),
-                ("filter_sets", "searches")}  # fmt: skip
+                ("filter_sets", "searches"), ("bookings", "bookings")}  # fmt: skip
 
 
 @EVERY
