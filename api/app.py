@@ -36,6 +36,7 @@ from api.listings import spins as listing_spins
 from api.listings import vins as listing_vins
 from api.media import resizing, streaming, videos
 from api.media import routes as images
+from api.messaging import blocks
 from api.messaging import routes as messaging
 from api.messaging.realtime import PATH, Realtime
 from api.ops import audit, health, meta
@@ -77,6 +78,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing_seo.router,
     listing_duplicates.router,
     messaging.router,
+    blocks.router,
     items.router,
     item_images.router,
     reviews.router,

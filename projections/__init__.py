@@ -27,6 +27,7 @@ from projections.listings.listing_spins import listing_spins
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
 from projections.media.media_files import media_files
+from projections.messaging.blocks import blocks
 from projections.messaging.conversations import conversations
 from projections.messaging.message_reads import message_reads
 from projections.messaging.messages import messages
@@ -73,6 +74,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     conversations,
     messages,
     message_reads,
+    blocks,
     items,
     reviews,
     favorites,

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
+from schemas.blocks import BlocksCommand, BlocksEvent
 from schemas.log.contexts import Context
 from schemas.log.messages import Command, Event
 from schemas.values.texts import SEALED
@@ -124,4 +125,8 @@ class ConversationHidden(_MessagingEvent):
 
 MessagingEvent: TypeAlias = ConversationOpened | MessageSent | MessagesRead | ConversationHidden
 
-CONTEXT = Context("messaging", get_args(MessagingCommand), get_args(MessagingEvent))
+CONTEXT = Context(
+    "messaging",
+    (*get_args(MessagingCommand), *get_args(BlocksCommand)),
+    (*get_args(MessagingEvent), *get_args(BlocksEvent)),
+)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.blocks import BLOCKED_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.identity.api_keys import KEYS_MAX
@@ -84,6 +85,7 @@ REFUSALS: Final = {
     "own_listing": "This is your own listing: only others can do it",
     "too_many_images": "It has as many pictures as one can have: remove some first",
     # Reviews and conversations.
+    "blocked_full": f"You have blocked {BLOCKED_MAX} people, and nobody has more: unblock one first",
     "conversation_unknown": "There is no such conversation",
     "not_reviewed": "Only the seller whom this review is about can answer it",
     "own_review": "This is your own review: only others can vote on it",

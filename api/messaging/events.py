@@ -27,6 +27,7 @@ from api.items.sight import item_offer
 from api.listings.sight import Offer, hidden, offered
 from api.messaging.bodies import Content
 from api.messaging.fanout import Fanout, Said, chat_room
+from api.messaging.sight import against_dealing, against_reaching
 from api.messaging.views import Row, sealed_content, unknown
 from api.profiles.sight import People, people_of
 from api.wire.emitted import moment
@@ -131,11 +132,14 @@ class Events:
 
     async def join_chat(self, connection: Connection, asked: JoinChat) -> dict[str, Any]:
         """Listen to a conversation, and get what was said last, the first of it first."""
-        chat = await self._chat(connection.caller, asked)
-        if chat.against is not None:
-            raise chat.against
+        chat, user_id = await self._chat(connection.caller, asked), connection.caller.user_id
+        against = chat.against or await against_reaching(
+            self.machines, user_id, chat.other(user_id)
+        )
+        if against is not None:
+            raise against
         people = await people_of(self.machines, (str(chat.buyer_id), str(chat.seller_id)))
-        connection.name = people.name(connection.caller.user_id)
+        connection.name = people.name(user_id)
         chat_id = str(chat.chat_id)
         connection.chats.pop(chat_id, None)
         if len(connection.chats) >= CHATS_MAX:
@@ -158,7 +162,8 @@ class Events:
         if chat is None:
             named = JoinChat(chatId=asked.chatId, itemId=asked.itemId)
             chat = await self._chat(connection.caller, named)
-        if not chat.opened and chat.against is None and user_id == str(chat.buyer_id):
+        against = chat.against or await against_dealing(self.machines, user_id, chat.other(user_id))
+        if not chat.opened and against is None and user_id == str(chat.buyer_id):
             opening = self._sending(connection, asked).fresh()
             await opening.send(_opening(chat, opening))
         sending = self._sending(connection, asked)
@@ -168,7 +173,7 @@ class Events:
             content_sealed=await sealed_content(self.machines, user_id, asked.content),
             **sending.asked,
         )
-        reply = await sending.send(command, unless=chat.against)
+        reply = await sending.send(command, unless=against)
         acknowledged = {"messageId": str(command.message_id), "chatId": str(chat.chat_id)}
         if reply.repeated:
             return acknowledged
@@ -189,7 +194,7 @@ class Events:
 
     async def typing(self, connection: Connection, asked: InChat) -> None:
         """Tell the others that somebody types, for a while. It is nowhere but on the wire."""
-        chat_id, user_id = self._joined(connection, asked), connection.caller.user_id
+        chat_id, user_id = await self._joined(connection, asked), connection.caller.user_id
         self._quiet(connection, chat_id)
 
         def over() -> None:
@@ -201,7 +206,7 @@ class Events:
 
     async def stop_typing(self, connection: Connection, asked: InChat) -> None:
         """Tell the others that nobody types any more."""
-        chat_id = self._joined(connection, asked)
+        chat_id = await self._joined(connection, asked)
         self._quiet(connection, chat_id)
         await self.fanout.stop_typing(chat_id, connection.caller.user_id, connection.sid)
 
@@ -216,10 +221,14 @@ class Events:
         if timer is not None:
             timer.cancel()
 
-    def _joined(self, connection: Connection, asked: InChat) -> str:
-        chat_id = str(asked.chatId)
-        if chat_id not in connection.chats:
+    async def _joined(self, connection: Connection, asked: InChat) -> str:
+        chat_id, user_id = str(asked.chatId), connection.caller.user_id
+        chat = connection.chats.get(chat_id)
+        if chat is None:
             raise Problem(409, "not_joined", "Join the chat first")
+        against = await against_dealing(self.machines, user_id, chat.other(user_id))
+        if against is not None:
+            raise against
         return chat_id
 
     async def _chat(self, caller: Caller, asked: JoinChat) -> Chat:

@@ -34,10 +34,13 @@ from api.messaging.bodies import (
     UnreadAnswer,
 )
 from api.messaging.realtime import READING, SENDING, realtime_of
+from api.messaging.sight import against_dealing
 from api.messaging.views import (
     conversation_for,
     conversation_shown,
+    conversation_soon,
     message_shown,
+    other_of,
     sealed_content,
 )
 from api.profiles.sight import people_of
@@ -83,13 +86,14 @@ router = new_router("messaging")
 )
 @Door(SIGNED_IN, CHANGES)
 async def open_conversation(
-    body: NewConversation, request: Request, sending: Sending, caller: SignedIn
+    body: NewConversation, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
     """Begin to talk with the seller of a listing, or with the owner of an item of your campus.
     There is one conversation of a buyer and what it is about, however often it is opened.
     """
     _, offer_id = body.about
     seller_id, against = await _seller(request, body, caller)
+    against = against or await against_dealing(mesh, caller.user_id, str(seller_id))
     ids = {"buyer_id": UUID(caller.user_id), "seller_id": seller_id}
     conversation_id = conversation_id_of(offer_id, **ids)
     command = OpenConversation(
@@ -246,7 +250,9 @@ async def send_message(
     mesh: Mesh,
     caller: SignedIn,
 ) -> Response:
-    """Say something to the other one."""
+    """Say something to the other one. Whom they have blocked is refused with 403."""
+    row = await conversation_soon(mesh, conversation_id, caller.user_id)
+    against = row and await against_dealing(mesh, caller.user_id, other_of(row, caller.user_id))
     message_id = sending.new_id("message")
     command = SendMessage(
         conversation_id=conversation_id,
@@ -254,7 +260,7 @@ async def send_message(
         content_sealed=await sealed_content(mesh, caller.user_id, body.content),
         **sending.asked,
     )
-    reply = await sending.send(command)
+    reply = await sending.send(command, unless=against)
     if not reply.repeated:
         realtime_of(request).message_was_sent(command, body.content, reply)
     shown = {"id": str(message_id), "conversation_id": str(conversation_id)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -9,10 +11,14 @@ from uuid import UUID
 from api.backends.machines import Machines
 from api.listings.sight import PUBLIC
 from api.profiles.sight import People, key_of
+from api.wire.deadlines import left
 from api.wire.problems import Problem
 from projections.messaging import conversations
 from schemas.items import ItemStatus
 from schemas.listings import ListingStatus, seller_account, source_name
+
+SOON_S = 0.5  # a read model that works shows what was opened in less
+POLL_S = 0.01
 
 Row = Mapping[str, Any]
 
@@ -33,6 +39,26 @@ async def conversation_for(mesh: Machines, conversation_id: UUID, user_id: str) 
     if row is None or user_id not in (row["buyer_id"], row["seller_id"]):
         raise unknown()
     return row
+
+
+async def conversation_soon(mesh: Machines, conversation_id: UUID, user_id: str) -> Row | None:
+    """The same of one that was opened just now; None where there is none for this person. It is
+    looked for as long whether others have it or nobody, so that nobody can tell which.
+    """
+    deadline = time.monotonic() + left(min(mesh.settings.read_wait_s, SOON_S))
+    while True:
+        row = await conversations.by_id(mesh.postgres, str(conversation_id))
+        if row is not None and user_id in (row["buyer_id"], row["seller_id"]):
+            return row
+        if time.monotonic() > deadline:
+            return None
+        await asyncio.sleep(POLL_S)
+
+
+def other_of(row: Row, user_id: str) -> str:
+    """Whom this one of the two talks with."""
+    found: str = row["seller_id" if user_id == row["buyer_id"] else "buyer_id"]
+    return found
 
 
 def message_shown(row: Row, people: People) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from processors.reacting.positions import UNBUILT, Positions
 from processors.reacting.reactions import Reaction
 from processors.reacting.reader import Handlers, Reader
 from processors.reacting.scheduler import keep_scheduling
-from processors.reactions import favorites, identity, item_images, listing_images, searches, wallet
+from processors.reactions import identity, item_images, leaving, listing_images, wallet
 from processors.reactions.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
 from processors.reactions.decisions import MARK_PARKED
 from processors.reactions.digests import DIGESTS
@@ -60,8 +60,7 @@ REACTIONS: tuple[Reaction, ...] = (
     *wallet.REACTIONS,
     *item_images.REACTIONS,
     *listing_images.REACTIONS,
-    *searches.REACTIONS,
-    *favorites.REACTIONS,
+    *leaving.REACTIONS,
 )
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from producers.blocks import blocks
 from producers.comparisons import comparisons
 from producers.decider import Decider
 from producers.favorites import favorites
@@ -46,6 +47,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "wallet": wallets,
     "media": media,
     "conversation": conversations,
+    "blocks": blocks,
     "item": items,
     "review": reviews,
     "favorites": favorites,

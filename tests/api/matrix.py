@@ -126,6 +126,9 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "mark_messages_read": SIGNED_IN,
     "hide_conversation": SIGNED_IN,
     "count_unread": SIGNED_IN,
+    "block_user": SIGNED_IN,
+    "unblock_user": SIGNED_IN,
+    "list_blocked_users": SIGNED_IN,
     "create_item": SIGNED_IN,
     "list_items": SIGNED_IN,
     "list_item_categories": SIGNED_IN,
@@ -368,6 +371,9 @@ THINGS: Final[Mapping[str, Thing]] = {
     "send_message": _talk(ask={"json": {"content": "Is it still there?"}}),
     "mark_messages_read": _talk("message"),
     "hide_conversation": _talk(),
+    "block_user": _person(own=403, others=0, none=404),
+    # One's own list says of nobody whether they are there.
+    "unblock_user": _person(others=0, none=0, staff=NO_STAFF),
     # The account itself. Nobody, no admin either, gets all that we hold of somebody else.
     "export_user": _person(staff=NO_STAFF),
     "deactivate_user": _person(staff=ADMINS),

@@ -18,6 +18,7 @@ from api.messaging.realtime import PACKET_BYTES_MAX
 from api.wire.problems import BODY_BYTES_MAX
 from infra.settings import Settings
 from producers.identity.credentials import IDENTITIES_MAX
+from schemas.blocks import BLOCKED_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.items import IMAGES_MAX
@@ -77,6 +78,7 @@ AMOUNTS: Final = {
     "bytes of any other body": BODY_BYTES_MAX,
     "bytes of a socket's packet": PACKET_BYTES_MAX,
     "conversations that one socket listens to": CHATS_MAX,
+    "people whom one person has blocked": BLOCKED_MAX,
     "characters of a message": CONTENT_LENGTH_MAX,
     "characters of a response to a review": RESPONSE_LENGTH_MAX,
     "rows of a page": LIMIT_MAX,

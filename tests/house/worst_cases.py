@@ -93,6 +93,7 @@ WORK: dict[str, str] = {
     **dict.fromkeys(
         ("list_listings", "list_my_listings", "list_items", "list_wallet_entries",
          "read_audit"), LIST),
+    "list_blocked_users": f"{UNSEALED}; of the at most 500 in one row",
     "list_favorites": f"{LIST} of the at most 1,000 in one row; each looked up by its key",
     "read_shared_wishlist": "one link by an index; then as `list_favorites`",
     **dict.fromkeys(
@@ -130,7 +131,7 @@ WORK: dict[str, str] = {
          "delete_listing", "publish_listing", "renew_listing", "unpublish_listing",
          "mark_listing_sold", "reorder_listing_images", "remove_listing_image", "remove_listing_spin",
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
-         "send_message", "mark_messages_read", "hide_conversation", "create_review",
+         "send_message", "block_user", "unblock_user", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
          "remove_favorite", "clear_favorites", "save_search", "delete_saved_search",
          "create_alert", "update_alert", "delete_alert", "unsubscribe", "share_wishlist", "unshare_wishlist",

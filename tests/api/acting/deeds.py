@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.api.acting import media_deeds, search_deeds
+from tests.api.acting import chat_deeds, media_deeds, search_deeds
 from tests.api.acting.offering import LAPTOP, campus, student
 from tests.api.acting.profiling import photo
 from tests.api.acting.selling import CAR, Seller, path_of, review, token_of
@@ -478,6 +478,7 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "unshare_wishlist": unshare_wishlist,
     **search_deeds.DEEDS,
     **media_deeds.DEEDS,
+    **chat_deeds.DEEDS,
     "respond_to_review": to_review("POST", "/response", json=RESPONSE),
     "replace_review_response": to_review("PUT", "/response", done=True, json=RESPONSE),
     "withdraw_review_response": to_review("DELETE", "/response", done=True),
