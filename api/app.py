@@ -36,8 +36,9 @@ from api.listings import spins as listing_spins
 from api.listings import vins as listing_vins
 from api.media import resizing, streaming, videos
 from api.media import routes as images
-from api.messaging import blocks
+from api.messaging import blocks, presence, quick_replies
 from api.messaging import routes as messaging
+from api.messaging import search as message_search
 from api.messaging.realtime import PATH, Realtime
 from api.ops import audit, health, meta
 from api.profiles import avatars, preferences
@@ -79,6 +80,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     listing_duplicates.router,
     messaging.router,
     blocks.router,
+    quick_replies.router,
+    presence.router,
+    message_search.router,
     items.router,
     item_images.router,
     reviews.router,

@@ -103,6 +103,7 @@ def send(command: SendMessage, conversation: Conversation) -> Sequence[Messaging
             number=own.sent + other.sent + 1,
             sender_number=own.sent + 1,
             content_sealed=command.content_sealed,
+            marks=command.marks,
             sent_at=command.asked_at,
         )
     ]

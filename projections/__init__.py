@@ -30,7 +30,9 @@ from projections.media.media_files import media_files
 from projections.messaging.blocks import blocks
 from projections.messaging.conversations import conversations
 from projections.messaging.message_reads import message_reads
+from projections.messaging.message_search import message_search
 from projections.messaging.messages import messages
+from projections.messaging.quick_replies import quick_replies
 from projections.profiles.seller_profiles import seller_profiles
 from projections.profiles.user_preferences import user_preferences
 from projections.profiles.user_profiles import user_profiles
@@ -74,7 +76,9 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     conversations,
     messages,
     message_reads,
+    message_search,
     blocks,
+    quick_replies,
     items,
     reviews,
     favorites,

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh, machines_of
 from api.entry.auth import Caller, SignedIn
-from api.entry.commands import Sending
+from api.entry.commands import Sending, judged
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SEARCHES, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
@@ -35,13 +35,16 @@ from api.messaging.bodies import (
 )
 from api.messaging.realtime import READING, SENDING, realtime_of
 from api.messaging.sight import against_dealing
+from api.messaging.templates import words_of
 from api.messaging.views import (
+    Row,
     conversation_for,
     conversation_shown,
     conversation_soon,
     message_shown,
     other_of,
     sealed_content,
+    unknown,
 )
 from api.profiles.sight import people_of
 from api.wire.changes import answer
@@ -250,21 +253,33 @@ async def send_message(
     mesh: Mesh,
     caller: SignedIn,
 ) -> Response:
-    """Say something to the other one. Whom they have blocked is refused with 403."""
+    """Say something to the other one: words, or a quick reply, whose placeholders are filled with
+    what you may see. Whom they have blocked is refused with 403.
+    """
     row = await conversation_soon(mesh, conversation_id, caller.user_id)
     against = row and await against_dealing(mesh, caller.user_id, other_of(row, caller.user_id))
+    content, unfilled = await judged(_content(mesh, caller, body, row))
     message_id = sending.new_id("message")
     command = SendMessage(
         conversation_id=conversation_id,
         message_id=message_id,
-        content_sealed=await sealed_content(mesh, caller.user_id, body.content),
+        **await sealed_content(mesh, caller.user_id, conversation_id, content or ""),
         **sending.asked,
     )
-    reply = await sending.send(command, unless=against)
-    if not reply.repeated:
-        realtime_of(request).message_was_sent(command, body.content, reply)
+    reply = await sending.send(command, unless=against or unfilled)
+    if content is not None and not reply.repeated:
+        realtime_of(request).message_was_sent(command, content, reply)
     shown = {"id": str(message_id), "conversation_id": str(conversation_id)}
     return answer(reply, 201, shown)
+
+
+async def _content(mesh: Machines, caller: Caller, body: NewMessage, row: Row | None) -> str:
+    """What is said; raises problems where a template says nothing here."""
+    if body.words is not None:
+        return body.words
+    if row is None:
+        raise unknown()
+    return await words_of(mesh, caller.user_id, body.template_id, row)
 
 
 @router.put(

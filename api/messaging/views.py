@@ -10,6 +10,7 @@ from uuid import UUID
 
 from api.backends.machines import Machines
 from api.listings.sight import PUBLIC
+from api.messaging.words import marks_of
 from api.profiles.sight import People, key_of
 from api.wire.deadlines import left
 from api.wire.problems import Problem
@@ -23,9 +24,15 @@ POLL_S = 0.01
 Row = Mapping[str, Any]
 
 
-async def sealed_content(mesh: Machines, user_id: str, content: str) -> str:
-    """What somebody says, sealed with their own key; raises a 410 problem for the erased."""
-    return (await key_of(mesh, UUID(user_id))).seal("content", content)
+async def sealed_content(
+    mesh: Machines, user_id: str, conversation_id: UUID, content: str
+) -> dict[str, Any]:
+    """What somebody says in a conversation, sealed with their own key, and the marks of its words;
+    raises a 410 problem for the erased.
+    """
+    key = await key_of(mesh, UUID(user_id))
+    marks = marks_of(key, conversation_id, content)
+    return {"content_sealed": key.seal("content", content), "marks": marks}
 
 
 def unknown() -> Problem:
@@ -87,13 +94,18 @@ def conversation_shown(row: Row, people: People, user_id: str) -> dict[str, Any]
         "side": side,
         "listing": None if row["item_status"] else _card(row, side),
         "item": _item_card(row, side) if row["item_status"] else None,
-        "other": {"id": other, "name": _name(row, people, other)},
+        "other": {"id": other, "name": name_of(row, people, other)},
         **{name: row[name] for name in ("unread", "opened_at", "last_message_at")},
         "last_message": last,
     }
 
 
-def _name(row: Row, people: People, user_id: str) -> str:
+def offer_shown(row: Row, side: str) -> dict[str, Any]:
+    """What this side sees of the listing or item that is talked about."""
+    return _item_card(row, side) if row["item_status"] else _card(row, side)
+
+
+def name_of(row: Row, people: People, user_id: str) -> str:
     """By what name the other one goes; a source that nobody has registered by its own."""
     source = row["listing_seller_id"]
     if source in {None, user_id} or user_id != str(seller_account(source)):

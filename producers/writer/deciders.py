@@ -22,6 +22,7 @@ from producers.media import media
 from producers.messaging import conversations
 from producers.ops import handlers
 from producers.profiles import preferences, profiles, sellers
+from producers.quick_replies import quick_replies
 from producers.reviews.reviews import reviews
 from producers.reviews.votes import votes
 from producers.searches.matches import matches
@@ -48,6 +49,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "media": media,
     "conversation": conversations,
     "blocks": blocks,
+    "quick_replies": quick_replies,
     "item": items,
     "review": reviews,
     "favorites": favorites,

@@ -52,6 +52,7 @@ _OWN_CATEGORY = {
     },
     "favorite": "favorites",
     "wishlist": "favorites",
+    "quick_reply": "quick_replies",
     "search": "searches",
     "searches": "searches",
     "alert": "searches",

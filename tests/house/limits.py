@@ -30,6 +30,7 @@ from schemas.media import (
     VIDEO_SIDE_MAX,
 )
 from schemas.messaging import CONTENT_LENGTH_MAX
+from schemas.quick_replies import QUICK_REPLIES_MAX, TEMPLATE_LENGTH_MAX
 from schemas.reviews import RESPONSE_LENGTH_MAX
 from schemas.searches import SEARCHES_MAX
 from schemas.sharing import LINK_HOURS_MAX, SHARES_MAX
@@ -79,6 +80,8 @@ AMOUNTS: Final = {
     "bytes of a socket's packet": PACKET_BYTES_MAX,
     "conversations that one socket listens to": CHATS_MAX,
     "people whom one person has blocked": BLOCKED_MAX,
+    "quick replies of one person": QUICK_REPLIES_MAX,
+    "characters of a quick reply": TEMPLATE_LENGTH_MAX,
     "characters of a message": CONTENT_LENGTH_MAX,
     "characters of a response to a review": RESPONSE_LENGTH_MAX,
     "rows of a page": LIMIT_MAX,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from schemas.quick_replies import QUICK_REPLIES_MAX
+
 
 def on_other(method: str) -> Callable[..., Awaitable[Any]]:
     """Somebody blocked or unblocked, who is banned afterwards."""
@@ -19,7 +21,30 @@ def on_other(method: str) -> Callable[..., Awaitable[Any]]:
     return build
 
 
+REPLIES = "/api/messages/quick-replies"
+
+
+async def add_quick_reply(shop: Any) -> Any:
+    """Kept while there was room; there is none afterwards."""
+    person = await shop.person("buyer")
+    new = {"content": "It is still there, {buyer.name}"}
+
+    async def spoil() -> None:
+        for _ in range(QUICK_REPLIES_MAX):
+            await person.ask("POST", REPLIES, json=new)
+
+    return shop.deed(person, "POST", REPLIES, spoil, json=new)
+
+
+async def remove_quick_reply(shop: Any) -> Any:
+    person = await shop.person("buyer")
+    kept = await person.ask("POST", REPLIES, json={"content": "It is sold"})
+    return shop.deed(person, "DELETE", f"{REPLIES}/{kept.json()['id']}")
+
+
 DEEDS: Final[Mapping[str, Callable[..., Awaitable[Any]]]] = {
     "block_user": on_other("POST"),
+    "add_quick_reply": add_quick_reply,
+    "remove_quick_reply": remove_quick_reply,
     "unblock_user": on_other("DELETE"),
 }
