@@ -37,7 +37,9 @@ from api.listings import spins as listing_spins
 from api.listings import vins as listing_vins
 from api.media import resizing, streaming, videos
 from api.media import routes as images
+from api.messaging import blocks, presence, quick_replies
 from api.messaging import routes as messaging
+from api.messaging import search as message_search
 from api.messaging.realtime import PATH, Realtime
 from api.notifications import preferences as notification_preferences
 from api.notifications import push
@@ -86,6 +88,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     notifications.router,
     notification_preferences.router,
     push.router,
+    blocks.router,
+    quick_replies.router,
+    presence.router,
+    message_search.router,
     items.router,
     item_images.router,
     bookings.router,

@@ -111,6 +111,8 @@ def send(command: SendMessage, conversation: Conversation) -> Sequence[Messaging
             own,
             other,
             content_sealed=command.content_sealed,
+            marks=command.marks,
+            sent_at=command.asked_at,
         )
     ]
 

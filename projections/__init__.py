@@ -28,9 +28,12 @@ from projections.listings.listing_spins import listing_spins
 from projections.listings.listing_views import listing_views
 from projections.listings.price_history import price_history
 from projections.media.media_files import media_files
+from projections.messaging.blocks import blocks
 from projections.messaging.conversations import conversations
 from projections.messaging.message_reads import message_reads
+from projections.messaging.message_search import message_search
 from projections.messaging.messages import messages
+from projections.messaging.quick_replies import quick_replies
 from projections.notifications.inboxes import inboxes
 from projections.notifications.notification_batches import notification_batches
 from projections.notifications.notifications import notifications
@@ -82,6 +85,9 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     notification_batches,
     inboxes,
     push_subscriptions,
+    message_search,
+    blocks,
+    quick_replies,
     items,
     reviews,
     favorites,

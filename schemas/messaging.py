@@ -13,16 +13,23 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from schemas.blocks import BlocksCommand, BlocksEvent
 from schemas.bookings import BookingReason
 from schemas.log.contexts import Context
 from schemas.log.messages import Command, Event
-from schemas.values.texts import SEALED
+from schemas.quick_replies import QuickReplyCommand, QuickReplyEvent
+from schemas.values.texts import SEALED, Form
 
 CONTENT_LENGTH_MAX = 4_000  # characters
 CONVERSATIONS = UUID("9d0f3c52-6a7e-5b0e-8f43-2f4f6c1f7a10")  # the namespace of their ids
 
 # 4,000 characters of any script: 16,000 bytes, and a third more in base64.
 SealedContent = Annotated[str, StringConstraints(max_length=22_000), SEALED]
+MARK_LENGTH = 16  # hex digits
+MARKS_MAX = 256  # of one message
+# What tells to whoever has its sender's key whether a message has a word, and nobody else.
+Mark = Annotated[str, Form(r"^[0-9a-f]{16}$", "is no mark of a word")]
+Marks = Annotated[tuple[Mark, ...], Field(max_length=MARKS_MAX)]
 Count = Annotated[int, Field(ge=0)]
 Number = Annotated[int, Field(ge=1)]
 
@@ -81,6 +88,7 @@ class SendMessage(_MessagingCommand):
     kind: Literal["message.send"] = "message.send"
     message_id: UUID
     content_sealed: SealedContent
+    marks: Marks = ()
 
 
 class PostNotice(_MessagingCommand):
@@ -142,6 +150,7 @@ class MessageSent(_MessagingEvent):
     number: Number
     sender_number: Number
     content_sealed: str
+    marks: Annotated[tuple[str, ...], Field(max_length=MARKS_MAX)] = ()
     sent_at: AwareDatetime
     notice: Notice | None = None
 
@@ -165,4 +174,8 @@ class ConversationHidden(_MessagingEvent):
 
 MessagingEvent: TypeAlias = ConversationOpened | MessageSent | MessagesRead | ConversationHidden
 
-CONTEXT = Context("messaging", get_args(MessagingCommand), get_args(MessagingEvent))
+CONTEXT = Context(
+    "messaging",
+    (*get_args(MessagingCommand), *get_args(BlocksCommand), *get_args(QuickReplyCommand)),
+    (*get_args(MessagingEvent), *get_args(BlocksEvent), *get_args(QuickReplyEvent)),
+)

@@ -83,6 +83,7 @@ class PreferenceChoices(_Values):
     push_notifications: bool | None = None
     show_phone: bool | None = None
     show_email: bool | None = None
+    show_presence: bool | None = None
 
 
 class Avatar(_Values):

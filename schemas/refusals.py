@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.blocks import BLOCKED_MAX
 from schemas.bookings import PENDING_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.identity.api_keys import KEYS_MAX
+from schemas.quick_replies import QUICK_REPLIES_MAX
 from schemas.searches import SEARCHES_MAX
 from schemas.sharing import LINK_HOURS_MAX, SHARES_MAX
 
@@ -85,9 +87,15 @@ REFUSALS: Final = {
     "own_listing": "This is your own listing: only others can do it",
     "too_many_images": "It has as many pictures as one can have: remove some first",
     # Reviews and conversations.
+    "blocked_full": f"You have blocked {BLOCKED_MAX} people, and nobody has more: unblock one first",
     "conversation_unknown": "There is no such conversation",
     "not_reviewed": "Only the seller whom this review is about can answer it",
     "own_review": "This is your own review: only others can vote on it",
+    "quick_replies_full": (
+        f"You have {QUICK_REPLIES_MAX} quick replies, and nobody has more: remove one first"
+    ),
+    "quick_reply_exists": "There is a quick reply with this id already",
+    "quick_reply_unknown": "You have no such quick reply",
     "removed_by_staff": "The staff removed this: it can't be written again",
     "response_unknown": "This review has no answer",
     "review_deleted": "This review has been deleted",

@@ -164,6 +164,11 @@ class Withheld:
             return BeingRepaired({stream})
         return BeingRepaired({stream}, await self._postgres.fetch(_WHY, [stream], TOLD_MAX))
 
+    async def among(self, projection: str, keys: Iterable[str]) -> frozenset[str]:
+        """Which of these rows are left out."""
+        await self._renew(FRESH_S)
+        return frozenset(self._rows.get(projection, {}).keys() & set(keys))
+
     async def any_of(self, projection: str) -> BeingRepaired | None:
         """What is told of a row that is not found, where it can't be known which one it would be."""
         await self._renew(0.0)

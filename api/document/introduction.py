@@ -36,6 +36,8 @@ HEARD: Final[Mapping[str, str]] = {
     "new-message": f"to all who joined the chat: {_MESSAGE}, `recipientId`, `consistencyToken`",
     "message-notification": "to every device of the recipient: the same without `recipientId`",
     "messages-read": "to whoever wrote: `chatId`, `messageId`, `readerId`, `readAt`",
+    "presence": "to whom one has exchanged words with, when one comes or goes: `userId`, `online`,"
+    " `lastSeen`; see `read_presence`",
     "user-typing": "to the others in the chat: `chatId`, `userId`, `name`",
     "user-stop-typing": f"the same without `name`; comes by itself after {TYPING_S:.0f} s",
     "error": "to whoever sent what failed: `message`, `code` (as `reason` is over HTTP), `event`;"

@@ -119,7 +119,7 @@ def _readable(key: PersonKey, value: Any, path: tuple[str, ...]) -> Any:
             return {
                 name.removesuffix("_sealed"): _readable(key, each, (*path, name))
                 for name, each in value.items()
-                if not name.endswith("_hash") and name != "mark"
+                if not name.endswith("_hash") and name not in ("mark", "marks")
             }
         case list():
             return [_readable(key, each, path) for each in value]

@@ -95,11 +95,33 @@ class NewConversation(Body):
 
 
 class NewMessage(Body):
-    """What to say."""
+    """What to say: words, or a quick reply."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"content": "Is it still there?"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"content": "Is it still there?"}],
+            "minProperties": 1,
+            "maxProperties": 1,
+        }
+    )
 
-    content: Content
+    # Neither is null: one of the two is left out.
+    content: Content = Field(default_factory=str)
+    template_id: UUID = Field(
+        default_factory=lambda: UUID(int=0), description="One of your quick replies, to be filled"
+    )
+
+    @property
+    def words(self) -> str | None:
+        """What is said as it is; None: a template is to be filled."""
+        return self.content if "content" in self.model_fields_set else None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            message = "say something: send either `content` or `template_id`"
+            raise ValueError(message)
+        return self
 
 
 class OpenedAnswer(BaseModel):

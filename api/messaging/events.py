@@ -21,12 +21,16 @@ from api.entry.commands import (
     Way,
     command_id_of,
     fingerprint_of,
+    judged,
     new_command_id,
 )
 from api.items.sight import item_offer
 from api.listings.sight import Offer, hidden, offered
 from api.messaging.bodies import Content
 from api.messaging.fanout import Fanout, Said, chat_room
+from api.messaging.heartbeats import Heart
+from api.messaging.sight import against_dealing, against_reaching
+from api.messaging.templates import words_of
 from api.messaging.views import Row, said_of, sealed_content, unknown
 from api.profiles.sight import People, people_of
 from api.wire.emitted import moment
@@ -71,18 +75,24 @@ class JoinChat(_Asked):
 
 
 class SayInChat(_Asked):
-    """What to say. With `itemId` a buyer's first words open the conversation. `recipientId` is
+    """What to say: words, or one of one's quick replies. With `itemId` a buyer's first words open the conversation. `recipientId` is
     what clients of the source design send; the conversation says who it is. With a `clientId` (or
     `id`) of the client's own making a message may be sent again: it is said once, and every time
     acknowledged as the first.
     """
 
     chatId: Id  # noqa: N815
-    content: Content
+    content: Content | None = None
+    templateId: Id | None = None  # noqa: N815
     clientId: ClientId | None = None  # noqa: N815
     id: ClientId | None = None
     itemId: Id | None = None  # noqa: N815
     recipientId: Id | None = None  # noqa: N815
+
+    @property
+    def said(self) -> str:
+        """What a repeat must say again."""
+        return f"template {self.templateId}" if self.content is None else self.content
 
 
 class InChat(_Asked):
@@ -119,6 +129,7 @@ class Connection:
     chats: dict[str, Chat] = field(default_factory=dict)
     typing: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
     name: str = ""
+    heart: Heart | None = None  # by which others know that somebody is there
 
 
 @dataclass(frozen=True)
@@ -131,11 +142,14 @@ class Events:
 
     async def join_chat(self, connection: Connection, asked: JoinChat) -> dict[str, Any]:
         """Listen to a conversation, and get what was said last, the first of it first."""
-        chat = await self._chat(connection.caller, asked)
-        if chat.against is not None:
-            raise chat.against
+        chat, user_id = await self._chat(connection.caller, asked), connection.caller.user_id
+        against = chat.against or await against_reaching(
+            self.machines, user_id, chat.other(user_id)
+        )
+        if against is not None:
+            raise against
         people = await people_of(self.machines, (str(chat.buyer_id), str(chat.seller_id)))
-        connection.name = people.name(connection.caller.user_id)
+        connection.name = people.name(user_id)
         chat_id = str(chat.chat_id)
         connection.chats.pop(chat_id, None)
         if len(connection.chats) >= CHATS_MAX:
@@ -154,30 +168,36 @@ class Events:
     async def send_message(self, connection: Connection, asked: SayInChat) -> dict[str, Any]:
         """Append, and only then tell the others."""
         user_id = connection.caller.user_id
+        if (asked.content is None) == (asked.templateId is None):
+            fault = Fault(pointer="/content", detail="is required, or `templateId` instead of it")
+            raise Problem(422, "invalid", "Say something", faults=[fault])
         chat = connection.chats.get(str(asked.chatId))
         if chat is None:
             named = JoinChat(chatId=asked.chatId, itemId=asked.itemId)
             chat = await self._chat(connection.caller, named)
-        if not chat.opened and chat.against is None and user_id == str(chat.buyer_id):
+        against = chat.against or await against_dealing(self.machines, user_id, chat.other(user_id))
+        content, unfilled = await judged(self._content(user_id, asked, chat))
+        against = against or unfilled
+        if not chat.opened and against is None and user_id == str(chat.buyer_id):
             opening = self._sending(connection, asked).fresh()
             await opening.send(_opening(chat, opening))
         sending = self._sending(connection, asked)
         command = SendMessage(
             conversation_id=chat.chat_id,
             message_id=sending.new_id("message"),
-            content_sealed=await sealed_content(self.machines, user_id, asked.content),
+            **await sealed_content(self.machines, user_id, chat.chat_id, content or ""),
             **sending.asked,
         )
-        reply = await sending.send(command, unless=chat.against)
+        reply = await sending.send(command, unless=against)
         acknowledged = {"messageId": str(command.message_id), "chatId": str(chat.chat_id)}
-        if reply.repeated:
+        if content is None or reply.repeated:
             return acknowledged
         chat.opened = True
         if not connection.name:
             connection.name = (await people_of(self.machines, (user_id,))).name(user_id)
         said = Said(
             command=command,
-            content=asked.content,
+            content=content,
             listing_id=str(chat.listing_id),
             recipient_id=chat.other(user_id),
             sender_name=connection.name,
@@ -187,9 +207,16 @@ class Events:
         await self.fanout.message_sent(said)
         return acknowledged
 
+    async def _content(self, user_id: str, asked: SayInChat, chat: Chat) -> str:
+        """What is said; raises problems where a template says nothing here."""
+        if asked.content is not None:
+            return asked.content
+        assert asked.templateId is not None  # one of the two is sent
+        return await words_of(self.machines, user_id, asked.templateId, vars(chat))
+
     async def typing(self, connection: Connection, asked: InChat) -> None:
         """Tell the others that somebody types, for a while. It is nowhere but on the wire."""
-        chat_id, user_id = self._joined(connection, asked), connection.caller.user_id
+        chat_id, user_id = await self._joined(connection, asked), connection.caller.user_id
         self._quiet(connection, chat_id)
 
         def over() -> None:
@@ -201,7 +228,7 @@ class Events:
 
     async def stop_typing(self, connection: Connection, asked: InChat) -> None:
         """Tell the others that nobody types any more."""
-        chat_id = self._joined(connection, asked)
+        chat_id = await self._joined(connection, asked)
         self._quiet(connection, chat_id)
         await self.fanout.stop_typing(chat_id, connection.caller.user_id, connection.sid)
 
@@ -216,10 +243,14 @@ class Events:
         if timer is not None:
             timer.cancel()
 
-    def _joined(self, connection: Connection, asked: InChat) -> str:
-        chat_id = str(asked.chatId)
-        if chat_id not in connection.chats:
+    async def _joined(self, connection: Connection, asked: InChat) -> str:
+        chat_id, user_id = str(asked.chatId), connection.caller.user_id
+        chat = connection.chats.get(chat_id)
+        if chat is None:
             raise Problem(409, "not_joined", "Join the chat first")
+        against = await against_dealing(self.machines, user_id, chat.other(user_id))
+        if against is not None:
+            raise against
         return chat_id
 
     async def _chat(self, caller: Caller, asked: JoinChat) -> Chat:
@@ -263,7 +294,7 @@ class Events:
         return replace(
             sending,
             command_id=command_id_of(settings, sending.key, scope),
-            fingerprint=fingerprint_of(settings, "SOCKET", place, asked.content.encode()),
+            fingerprint=fingerprint_of(settings, "SOCKET", place, asked.said.encode()),
         )
 
 

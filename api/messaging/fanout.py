@@ -6,7 +6,9 @@ connected reads it from there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import socketio
@@ -69,6 +71,14 @@ class Fanout:
             "readAt": moment(command.asked_at),
         }
         await self.server.emit("messages-read", receipt, room=person_room(sender_id))
+
+    async def presence(
+        self, user_id: str, at: datetime, witnesses: Sequence[str], *, online: bool
+    ) -> None:
+        """That somebody has come or gone, to every device of those who may know."""
+        if witnesses:
+            told = {"userId": user_id, "online": online, "lastSeen": moment(at)}
+            await self.server.emit("presence", told, room=[person_room(each) for each in witnesses])
 
     async def typing(self, chat_id: str, user_id: str, name: str, but: str) -> None:
         """To all who have the conversation open `but` this socket."""

@@ -30,6 +30,7 @@ from api.backends.rate_limits import Limit, admit_person
 from api.entry.auth import Caller, caller_of
 from api.entry.consistency import CaughtUp
 from api.entry.doors import CHANGES, FROM_ONE_ADDRESS, SEARCHES, SIGNED_IN, Door
+from api.messaging.coming import Coming
 from api.messaging.events import (
     Connection,
     Events,
@@ -39,6 +40,7 @@ from api.messaging.events import (
     token_of,
 )
 from api.messaging.fanout import Fanout, Said
+from api.messaging.heartbeats import PING_ANSWER_S, PING_EVERY_S, Heart
 from api.messaging.rooms import Rooms
 from api.profiles.sight import people_of
 from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError
@@ -170,6 +172,8 @@ class Realtime:
             cors_allowed_origins=origin_of(settings.frontend_url),
             cors_credentials=False,
             max_http_buffer_size=PACKET_BYTES_MAX,
+            ping_interval=PING_EVERY_S,
+            ping_timeout=PING_ANSWER_S,
             logger=quiet,
             engineio_logger=quiet,
         )
@@ -179,6 +183,7 @@ class Realtime:
         self._connections: dict[str, Connection] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._coming = Coming(settings, self.fanout, lambda: self.machines, self._later)
         self.rooms.ended = self._look_again
         self.server.on("connect", self._connect)
         self.server.on("disconnect", self._disconnect)
@@ -190,6 +195,7 @@ class Realtime:
         self._machines = machines
         self.server.manager_initialized = True
         self.rooms.initialize()
+        self._later(self._coming.keep(self._hearts))
 
     async def close(self) -> None:
         """Let everybody go."""
@@ -202,6 +208,7 @@ class Realtime:
                 log.warning("sockets_not_let_go", tasks=len(late))
         await self.server.shutdown()
         await self.rooms.close()
+        await self._coming.close()
 
     @property
     def machines(self) -> Machines:
@@ -262,6 +269,7 @@ class Realtime:
         self._watches[sid] = asyncio.create_task(self._watch(connection))
         await self.server.enter_room(sid, person_room(caller.user_id))
         log.info("socket_connected", user_id=caller.user_id)
+        connection.heart = await self._coming.came(caller.user_id, sid)
 
     async def _count_refusal(self, scope: Any) -> None:
         """Nobody tries tokens uncounted."""
@@ -278,6 +286,7 @@ class Realtime:
         if watch is not asyncio.current_task():
             watch.cancel()
         log.info("socket_disconnected", user_id=connection.caller.user_id)
+        await self._coming.left(connection.heart)
         await self._events().left(connection)
 
     async def _admitted(self, event: str, token: str) -> Caller:
@@ -326,6 +335,14 @@ class Realtime:
         await self.server.disconnect(connection.sid)
         if transport is not None:
             await self.server.cut(transport)
+
+    def _hearts(self) -> list[Heart]:
+        """Of whoever is connected: a client that went away while it was let in has left none."""
+        return [
+            each.heart
+            for each in self._connections.values()
+            if each.heart is not None and self.rooms.is_connected(each.sid, "/")
+        ]
 
     def _events(self) -> Events:
         return Events(self.machines, self.fanout, self._later)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh, machines_of
 from api.entry.auth import Caller, SignedIn
-from api.entry.commands import Sending
+from api.entry.commands import Sending, judged
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SEARCHES, SIGNED_IN, Door
 from api.entry.paging import Page, Paging
@@ -34,11 +34,17 @@ from api.messaging.bodies import (
     UnreadAnswer,
 )
 from api.messaging.realtime import READING, SENDING, realtime_of
+from api.messaging.sight import against_dealing
+from api.messaging.templates import words_of
 from api.messaging.views import (
+    Row,
     conversation_for,
     conversation_shown,
+    conversation_soon,
     message_shown,
+    other_of,
     sealed_content,
+    unknown,
 )
 from api.profiles.sight import people_of
 from api.wire.changes import answer
@@ -83,13 +89,14 @@ router = new_router("messaging")
 )
 @Door(SIGNED_IN, CHANGES)
 async def open_conversation(
-    body: NewConversation, request: Request, sending: Sending, caller: SignedIn
+    body: NewConversation, request: Request, sending: Sending, mesh: Mesh, caller: SignedIn
 ) -> Response:
     """Begin to talk with the seller of a listing, or with the owner of an item of your campus.
     There is one conversation of a buyer and what it is about, however often it is opened.
     """
     _, offer_id = body.about
     seller_id, against = await _seller(request, body, caller)
+    against = against or await against_dealing(mesh, caller.user_id, str(seller_id))
     ids = {"buyer_id": UUID(caller.user_id), "seller_id": seller_id}
     conversation_id = conversation_id_of(offer_id, **ids)
     command = OpenConversation(
@@ -246,19 +253,33 @@ async def send_message(
     mesh: Mesh,
     caller: SignedIn,
 ) -> Response:
-    """Say something to the other one."""
+    """Say something to the other one: words, or a quick reply, whose placeholders are filled with
+    what you may see. Whom they have blocked is refused with 403.
+    """
+    row = await conversation_soon(mesh, conversation_id, caller.user_id)
+    against = row and await against_dealing(mesh, caller.user_id, other_of(row, caller.user_id))
+    content, unfilled = await judged(_content(mesh, caller, body, row))
     message_id = sending.new_id("message")
     command = SendMessage(
         conversation_id=conversation_id,
         message_id=message_id,
-        content_sealed=await sealed_content(mesh, caller.user_id, body.content),
+        **await sealed_content(mesh, caller.user_id, conversation_id, content or ""),
         **sending.asked,
     )
-    reply = await sending.send(command)
-    if not reply.repeated:
-        realtime_of(request).message_was_sent(command, body.content, reply)
+    reply = await sending.send(command, unless=against or unfilled)
+    if content is not None and not reply.repeated:
+        realtime_of(request).message_was_sent(command, content, reply)
     shown = {"id": str(message_id), "conversation_id": str(conversation_id)}
     return answer(reply, 201, shown)
+
+
+async def _content(mesh: Machines, caller: Caller, body: NewMessage, row: Row | None) -> str:
+    """What is said; raises problems where a template says nothing here."""
+    if body.words is not None:
+        return body.words
+    if row is None:
+        raise unknown()
+    return await words_of(mesh, caller.user_id, body.template_id, row)
 
 
 @router.put(

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from api.backends.machines import Machines
 from api.listings.sight import PUBLIC
+from api.messaging.words import marks_of
 from api.profiles.sight import People, key_of
+from api.wire.deadlines import left
 from api.wire.problems import Problem
 from projections.messaging import conversations
 from schemas.items import SEEN as SEEN_ITEMS
 from schemas.items import ItemStatus
 from schemas.listings import ListingStatus, seller_account, source_name
 
+SOON_S = 0.5  # a read model that works shows what was opened in less
+POLL_S = 0.01
+
 Row = Mapping[str, Any]
 
 
-async def sealed_content(mesh: Machines, user_id: str, content: str) -> str:
-    """What somebody says, sealed with their own key; raises a 410 problem for the erased."""
-    return (await key_of(mesh, UUID(user_id))).seal("content", content)
+async def sealed_content(
+    mesh: Machines, user_id: str, conversation_id: UUID, content: str
+) -> dict[str, Any]:
+    """What somebody says in a conversation, sealed with their own key, and the marks of its words;
+    raises a 410 problem for the erased.
+    """
+    key = await key_of(mesh, UUID(user_id))
+    marks = marks_of(key, conversation_id, content)
+    return {"content_sealed": key.seal("content", content), "marks": marks}
 
 
 def unknown() -> Problem:
@@ -34,6 +47,26 @@ async def conversation_for(mesh: Machines, conversation_id: UUID, user_id: str) 
     if row is None or user_id not in (row["buyer_id"], row["seller_id"]):
         raise unknown()
     return row
+
+
+async def conversation_soon(mesh: Machines, conversation_id: UUID, user_id: str) -> Row | None:
+    """The same of one that was opened just now; None where there is none for this person. It is
+    looked for as long whether others have it or nobody, so that nobody can tell which.
+    """
+    deadline = time.monotonic() + left(min(mesh.settings.read_wait_s, SOON_S))
+    while True:
+        row = await conversations.by_id(mesh.postgres, str(conversation_id))
+        if row is not None and user_id in (row["buyer_id"], row["seller_id"]):
+            return row
+        if time.monotonic() > deadline:
+            return None
+        await asyncio.sleep(POLL_S)
+
+
+def other_of(row: Row, user_id: str) -> str:
+    """Whom this one of the two talks with."""
+    found: str = row["seller_id" if user_id == row["buyer_id"] else "buyer_id"]
+    return found
 
 
 def message_shown(row: Row, people: People) -> dict[str, Any]:
@@ -71,13 +104,18 @@ def conversation_shown(row: Row, people: People, user_id: str) -> dict[str, Any]
         "side": side,
         "listing": None if row["item_status"] else _card(row, side),
         "item": _item_card(row, side) if row["item_status"] else None,
-        "other": {"id": other, "name": _name(row, people, other)},
+        "other": {"id": other, "name": name_of(row, people, other)},
         **{name: row[name] for name in ("unread", "opened_at", "last_message_at")},
         "last_message": last,
     }
 
 
-def _name(row: Row, people: People, user_id: str) -> str:
+def offer_shown(row: Row, side: str) -> dict[str, Any]:
+    """What this side sees of the listing or item that is talked about."""
+    return _item_card(row, side) if row["item_status"] else _card(row, side)
+
+
+def name_of(row: Row, people: People, user_id: str) -> str:
     """By what name the other one goes; a source that nobody has registered by its own."""
     source = row["listing_seller_id"]
     if source in {None, user_id} or user_id != str(seller_account(source)):

@@ -128,6 +128,7 @@ class PreferenceChanges(Body):
     push_notifications: Annotated[Switch, Chosen] = True
     show_phone: Annotated[Switch, Chosen] = False
     show_email: Annotated[Switch, Chosen] = False
+    show_presence: Annotated[Switch, Chosen] = True
 
 
 class ProfileChangedAnswer(ChangedAnswer):
@@ -197,6 +198,7 @@ class PreferencesAnswer(BaseModel):
     push_notifications: bool
     show_phone: bool
     show_email: bool
+    show_presence: bool
 
 
 class StatsAnswer(BaseModel):

@@ -37,9 +37,9 @@ from processors.reacting.reactions import Reaction
 from processors.reacting.reader import Handlers, Reader
 from processors.reacting.scheduler import keep_scheduling
 from processors.reactions import (
-    favorites,
     identity,
     item_images,
+    leaving,
     listing_images,
     notifications,
     wallet,
@@ -55,7 +55,6 @@ from processors.reactions.mailing.mails import MAILING
 from processors.reactions.mailing.notifications import SEND_NOTIFICATIONS
 from processors.reactions.media import PROCESS_MEDIA
 from processors.reactions.pictures import DROP_PICTURES
-from processors.reactions.searches import searches
 from processors.reactions.searches.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
 from processors.reactions.searches.digests import DIGESTS
 from processors.reactions.searches.ended_alerts import DELETE_MATCHES
@@ -72,10 +71,9 @@ REACTIONS: tuple[Reaction, ...] = (
     *wallet.REACTIONS,
     *item_images.REACTIONS,
     *listing_images.REACTIONS,
-    *searches.REACTIONS,
-    *favorites.REACTIONS,
     *notifications.REACTIONS,
     *booking_reactions.REACTIONS,
+    *leaving.REACTIONS,
 )
 # Every effect. A new one is listed here and nowhere else.
 EFFECTS: tuple[Effect, ...] = (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from producers.blocks import blocks
 from producers.bookings import item_bookings
 from producers.comparisons import comparisons
 from producers.decider import Decider
@@ -24,6 +25,7 @@ from producers.notifications.notifications import notifications
 from producers.notifications.push import push
 from producers.ops import handlers
 from producers.profiles import preferences, profiles, sellers
+from producers.quick_replies import quick_replies
 from producers.reviews.reviews import reviews
 from producers.reviews.votes import votes
 from producers.searches.matches import matches
@@ -49,6 +51,8 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "wallet": wallets,
     "media": media,
     "conversation": conversations,
+    "blocks": blocks,
+    "quick_replies": quick_replies,
     "item": items,
     "review": reviews,
     "favorites": favorites,

@@ -155,6 +155,15 @@ _LIST = f"""
     LEFT JOIN reads.items AS item ON item.key = own.listing_id
     ORDER BY own.active_at DESC, own.key DESC {{limit}}
 """  # noqa: S608 - our own names
+_OFFER = """
+    SELECT about.listing_id, listing.title, listing.price_minor, listing.currency,
+           listing.status AS listing_status, listing.seller_id AS listing_seller_id,
+           item.title AS item_title, item.price_minor AS item_price_minor,
+           item.currency AS item_currency, item.status AS item_status
+    FROM (SELECT $1::text AS listing_id) AS about
+    LEFT JOIN reads.listing_page AS listing ON listing.key = about.listing_id
+    LEFT JOIN reads.items AS item ON item.key = about.listing_id
+"""
 _UNREAD = f"""
     SELECT key, unread FROM ({_BUYER} UNION ALL {_SELLER}) AS own
     WHERE unread > 0 ORDER BY active_at DESC, key DESC LIMIT $2
@@ -162,6 +171,24 @@ _UNREAD = f"""
 _BY_ID = """
     SELECT key, listing_id, buyer_id, seller_id, buyer_sent, seller_sent
     FROM reads.conversations WHERE key = $1
+"""
+
+SEARCHED_MAX = 300  # conversations in which somebody looks for words
+_SEARCHED = f"""
+    SELECT key, buyer_id, seller_id FROM (
+        ({_BUYER} ORDER BY active_at DESC, key DESC LIMIT $2)
+        UNION ALL ({_SELLER} ORDER BY active_at DESC, key DESC LIMIT $2)
+    ) AS own ORDER BY active_at DESC, key DESC LIMIT $2
+""".replace("{after}", "")  # noqa: S608 - our own names
+PARTNERS_MAX = 1_000  # conversations on either side, the last moved
+_WITH = """
+    (SELECT seller_id AS other FROM reads.conversations
+     WHERE buyer_id = $1 AND last_message_at IS NOT NULL
+     ORDER BY active_at DESC, key DESC LIMIT $2)
+    UNION
+    (SELECT buyer_id FROM reads.conversations
+     WHERE seller_id = $1 AND last_message_at IS NOT NULL
+     ORDER BY active_at DESC, key DESC LIMIT $2)
 """
 
 RESPONSES_DAYS = 90
@@ -212,9 +239,31 @@ async def by_id(reads: Reads, conversation_id: str) -> Mapping[str, Any] | None:
     return await reads.fetchrow(_BY_ID, conversation_id)
 
 
+async def offer_of(reads: Reads, listing_id: str) -> Mapping[str, Any]:
+    """What is talked about, as a conversation in a list has it; its columns are null where there is
+    no such thing.
+    """
+    row = await reads.fetchrow(_OFFER, listing_id)
+    assert row is not None  # it selects from one row
+    return row
+
+
 async def of_person(reads: Reads, user_id: str, part: Slice) -> Sequence[Mapping[str, Any]]:
     """Somebody's conversations with their listing and last message, the last moved first."""
     return await fetch_slice(reads, _LIST, "active_at, key", part, user_id)
+
+
+async def searched(reads: Reads, user_id: str) -> Sequence[Mapping[str, Any]]:
+    """Somebody's conversations that are not put away, the last moved first: one more than are
+    searched, so that it can be told.
+    """
+    return await reads.fetch(_SEARCHED, user_id, SEARCHED_MAX + 1)
+
+
+async def partners(reads: Reads, user_id: str) -> frozenset[str]:
+    """Whom somebody has exchanged words with, in the last PARTNERS_MAX conversations."""
+    rows = await reads.fetch(_WITH, user_id, PARTNERS_MAX)
+    return frozenset(row["other"] for row in rows)
 
 
 async def unread(reads: Reads, user_id: str, limit: int) -> Sequence[Mapping[str, Any]]:

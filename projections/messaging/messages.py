@@ -93,6 +93,10 @@ _LATEST = """
     ) AS reading ON true
     ORDER BY message.number DESC
 """
+_BY_IDS = """
+    SELECT key, conversation_id, sender_id, content_sealed, created_at
+    FROM reads.messages WHERE key = ANY($1::text[])
+"""
 _BY_ID = """
     SELECT key, conversation_id, number, sender_id, recipient_id, sender_number
     FROM reads.messages WHERE key = $1
@@ -102,6 +106,11 @@ _BY_ID = """
 async def latest(reads: Reads, conversation_id: str, part: Slice) -> Sequence[Mapping[str, Any]]:
     """A conversation's messages, the last first."""
     return await fetch_slice(reads, _LATEST, "number", part, conversation_id)
+
+
+async def by_ids(reads: Reads, message_ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    """These messages, sealed."""
+    return await reads.fetch(_BY_IDS, message_ids)
 
 
 async def by_id(reads: Reads, message_id: str) -> Mapping[str, Any] | None:

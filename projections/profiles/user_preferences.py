@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from sqlalchemy import MetaData, Table
@@ -19,7 +20,7 @@ from schemas.profiles import PreferencesUpdated, Theme
 class UserPreferences:
     """What holds for a person; what they never chose is as it stands here, and the language as
     they registered. `notifications` is the switch above those of the channels. Others see neither phone nor
-    e-mail unless the person shows them.
+    e-mail unless the person shows them, and whether the person is there unless they hide it.
     """
 
     user_id: str
@@ -33,6 +34,7 @@ class UserPreferences:
     push_notifications: bool = True
     show_phone: bool = False
     show_email: bool = False
+    show_presence: bool = True
 
     def enabled(self, channel: str) -> bool:
         """Whether they want to be told by this channel at all: `email`, `sms` or `push`."""
@@ -83,6 +85,14 @@ user_preferences = Projection(
 
 _NAMES = [each.name for each in fields(UserPreferences)]
 _BY_ID = f"SELECT {', '.join(_NAMES)} FROM reads.user_preferences WHERE key = $1"  # noqa: S608
+
+_HIDING = "SELECT key FROM reads.user_preferences WHERE key = ANY($1::text[]) AND NOT show_presence"
+
+
+async def hiding(reads: Reads, user_ids: Sequence[str]) -> frozenset[str]:
+    """Which of these people let nobody know whether they are there."""
+    rows = await reads.fetch(_HIDING, user_ids)
+    return frozenset(row["key"] for row in rows)
 
 
 async def by_id(reads: Reads, user_id: str) -> UserPreferences:

@@ -86,6 +86,11 @@ class Device:
         """The acknowledgement of an event."""
         return await self.client.call(event, asked, timeout=ANSWER_S)
 
+    @property
+    def events(self) -> set[str]:
+        """What it heard of, but for people who come and go, as they do in all tests."""
+        return {name for name, _ in self.heard} - {"presence"}
+
     def all(self, event: str) -> list[Any]:
         return [data for name, data in self.heard if name == event]
 

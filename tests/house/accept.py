@@ -29,6 +29,7 @@ from tests.house.shapes import breaks, shape_of
 
 _STREAMS = (  # which field names an event's stream; the first that it has
     ("conversation_id", "conversation/"),
+    ("blocker_id", "blocks/"),
     ("key_id", "api_key/"),
     ("match_id", "alert_match/"),
     ("session_id", "session/"),
@@ -51,6 +52,7 @@ _OWN_CATEGORY = {
     },
     "favorite": "favorites",
     "wishlist": "favorites",
+    "quick_reply": "quick_replies",
     "search": "searches",
     "searches": "searches",
     "notification": "notifications",
@@ -108,7 +110,8 @@ def _accept_example(event: type[Event], root: Path) -> Iterator[str]:
 
 def _headers(event: type[Event], data: dict[str, Any]) -> dict[str, str]:
     # A person's event may name a session of theirs; it stands in the person's stream.
-    about = [place for place in _STREAMS if kind_of(event)[:5] != "user." or place[0] == "user_id"]
+    persons = ("user_id", "blocker_id")
+    about = [place for place in _STREAMS if kind_of(event)[:5] != "user." or place[0] in persons]
     named = (start + data[name] for name, start in about if data.get(name))
     noun = kind_of(event).partition(".")[0]
     # What an alert has found is no part of the person's stream.

@@ -18,6 +18,7 @@ from api.messaging.realtime import PACKET_BYTES_MAX
 from api.wire.problems import BODY_BYTES_MAX
 from infra.settings import Settings
 from producers.identity.credentials import IDENTITIES_MAX
+from schemas.blocks import BLOCKED_MAX
 from schemas.bookings import NOTE_LENGTH_MAX, PENDING_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
@@ -30,6 +31,7 @@ from schemas.media import (
     VIDEO_SIDE_MAX,
 )
 from schemas.messaging import CONTENT_LENGTH_MAX
+from schemas.quick_replies import QUICK_REPLIES_MAX, TEMPLATE_LENGTH_MAX
 from schemas.reviews import RESPONSE_LENGTH_MAX
 from schemas.searches import SEARCHES_MAX
 from schemas.sharing import LINK_HOURS_MAX, SHARES_MAX
@@ -80,6 +82,9 @@ AMOUNTS: Final = {
     "bytes of any other body": BODY_BYTES_MAX,
     "bytes of a socket's packet": PACKET_BYTES_MAX,
     "conversations that one socket listens to": CHATS_MAX,
+    "people whom one person has blocked": BLOCKED_MAX,
+    "quick replies of one person": QUICK_REPLIES_MAX,
+    "characters of a quick reply": TEMPLATE_LENGTH_MAX,
     "characters of a message": CONTENT_LENGTH_MAX,
     "characters of a response to a review": RESPONSE_LENGTH_MAX,
     "rows of a page": LIMIT_MAX,

@@ -101,6 +101,7 @@ WORK: dict[str, str] = {
     "read_notification": ROW,
     "explain_notification": f"{ROW}; its event by its id",
     "show_unsubscribe_type": MEMORY,
+    "list_blocked_users": f"{UNSEALED}; of the at most 500 in one row",
     "list_favorites": f"{LIST} of the at most 1,000 in one row; each looked up by its key",
     "read_shared_wishlist": "one link by an index; then as `list_favorites`",
     **dict.fromkeys(
@@ -114,6 +115,12 @@ WORK: dict[str, str] = {
     "list_search_matches": f"{LIST}; each looked up by its key",
     "show_unsubscribe": MEMORY,
     "list_identities": "at most 100 rows by an index; the rules allow 10",
+    "search_messages": "at most 301 conversations by two indexes and their people's keys; of at most 8 words of 9 "
+    "spellings a mark for each conversation and side; one search, 2 s in the engine; a page of messages "
+    "unsealed",
+    "read_presence": "at most 2,000 conversations by two indexes; of at most 100 people the names and keys, "
+    "and one exchange with Redis",
+    "list_quick_replies": "the at most 50 in one row, unsealed with one key",
     "list_sessions": "at most 100 rows by an index",
     "list_api_keys": "at most 20 rows by an index",
     "list_item_categories": "a count by an index over one campus' items",
@@ -141,7 +148,7 @@ WORK: dict[str, str] = {
          "unlock_item_contact", "request_booking", "accept_booking", "reject_booking", "cancel_booking",
          "complete_booking",
          "update_item", "replace_item_fields", "delete_item", "open_conversation",
-         "send_message", "mark_messages_read", "hide_conversation", "create_review",
+         "send_message", "block_user", "unblock_user", "add_quick_reply", "remove_quick_reply", "mark_messages_read", "hide_conversation", "create_review",
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
          "remove_favorite", "clear_favorites", "save_search", "delete_saved_search",
          "create_alert", "update_alert", "delete_alert", "unsubscribe", "unsubscribe_type",

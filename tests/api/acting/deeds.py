@@ -9,7 +9,13 @@ from uuid import uuid4
 
 import httpx
 
-from tests.api.acting import booking_deeds, media_deeds, notification_deeds, search_deeds
+from tests.api.acting import (
+    booking_deeds,
+    chat_deeds,
+    media_deeds,
+    notification_deeds,
+    search_deeds,
+)
 from tests.api.acting.offering import LAPTOP, campus, student
 from tests.api.acting.profiling import photo
 from tests.api.acting.selling import CAR, Seller, path_of, review, token_of
@@ -480,6 +486,7 @@ DEEDS: Final[Mapping[str, Builder]] = {
     **search_deeds.DEEDS,
     **media_deeds.DEEDS,
     **booking_deeds.DEEDS,
+    **chat_deeds.DEEDS,
     "respond_to_review": to_review("POST", "/response", json=RESPONSE),
     "replace_review_response": to_review("PUT", "/response", done=True, json=RESPONSE),
     "withdraw_review_response": to_review("DELETE", "/response", done=True),

@@ -118,6 +118,15 @@ async def said(mesh: Mesh, owner: Account, kind: str) -> str:
     return found.id if kind == "conversation" else str(message.json()["id"])
 
 
+async def quick_reply(mesh: Mesh, owner: Account) -> str:
+    """Something that they say often."""
+    who, path = Talker(mesh, owner), "/api/messages/quick-replies"
+    kept = await who.ask("POST", path, json={"content": "It is still there"})
+    assert kept.status_code == 201, kept.text
+    assert (await who.read(path, kept)).status_code == 200
+    return str(kept.json()["id"])
+
+
 async def pictured(mesh: Mesh, owner: Account) -> str:
     """A draft with an image; the ids of both."""
     listing_id = await listed(mesh, owner, publish=False)
@@ -218,6 +227,7 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "video file": video_file,
     "conversation": partial(said, kind="conversation"),
     "message": partial(said, kind="message"),
+    "quick reply": quick_reply,
     "share": partial(shared, name="id"),
     "shared": partial(shared, name="token"),
     "comparison share": partial(compared, name="id"),

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from schemas.identity.api_keys import KEYS_MAX
+from schemas.quick_replies import QUICK_REPLIES_MAX
 from tests.api.acting.deeds import Shop
 from tests.api.acting.offering import LAPTOP, campus, student
 from tests.api.acting.profiling import photo
@@ -27,6 +28,7 @@ BURST = 60
 REQUEST, ANSWER, PROCESS, WINDOW = "a request", "an answer", "this process", "a window of time"
 BOUNDS: Final = {
     "ACTOR_LENGTH_MAX": REQUEST,
+    "ASKED_MAX": REQUEST,
     "AT_ONCE_MAX": PROCESS,
     "BIO_LENGTH_MAX": REQUEST,
     "BODY_BYTES_MAX": REQUEST,
@@ -46,6 +48,7 @@ BOUNDS: Final = {
     "FRAME_BYTES_MAX": REQUEST,
     "HISTORY_MAX": ANSWER,
     "HOPS_MAX": REQUEST,
+    "IDS_MAX": REQUEST,
     "IMAGES_BYTES_MAX": REQUEST,
     "IMAGES_MAX": REQUEST,
     "IN_FLIGHT_MAX": PROCESS,
@@ -58,6 +61,8 @@ BOUNDS: Final = {
     "REMEMBERED_MAX": PROCESS,
     "ROWS_MAX": PROCESS,
     "SESSIONS_MAX": ANSWER,
+    "SNIPPET_MAX": ANSWER,
+    "SPELLINGS_MAX": REQUEST,
     "SHOWN_MAX": ANSWER,
     "TEXT_LENGTH_MAX": REQUEST,
     "TEXT_SHOWN_MAX": ANSWER,
@@ -65,6 +70,7 @@ BOUNDS: Final = {
     "TOLD_MAX": ANSWER,
     "_NAME_TOLD_MAX": ANSWER,
     "UNREAD_MAX": ANSWER,
+    "USES_MAX": REQUEST,
     "UPLOAD_BYTES_MAX": REQUEST,
     "VALUES_SHOWN_MAX": ANSWER,
     "VERSION_MAX": REQUEST,
@@ -140,6 +146,12 @@ async def conversations(shop: Shop) -> list[httpx.Response]:
     )
 
 
+async def quick_replies(shop: Shop) -> list[httpx.Response]:
+    buyer, path = await shop.person("buyer"), "/api/messages/quick-replies"
+    asked = (buyer.ask("POST", path, json={"content": "It is sold"}) for _ in range(BURST))
+    return list(await asyncio.gather(*asked))
+
+
 async def people_of_one_email(shop: Shop) -> list[httpx.Response]:
     body = {"email": new_email(), "password": PASSWORD, "name": "Nimal"}
     post = shop.mesh.client.post
@@ -151,6 +163,7 @@ BY_THE_WRITER: Final = {
     api_keys: KEYS_MAX,
     reviews: 1,
     conversations: 1,
+    quick_replies: QUICK_REPLIES_MAX,
     people_of_one_email: 1,
 }
 

@@ -17,6 +17,7 @@ DEFAULTS = {
     "push_notifications": True,
     "show_phone": False,
     "show_email": False,
+    "show_presence": True,
 }
 
 
