@@ -16,7 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from infra.settings import Settings
-from schemas.notifications import PACES, Channel, NotificationType
+from schemas.notifications import PACES, NotificationChannel, NotificationType
 
 PATH: Final = "/api/search/alerts/unsubscribe"
 TYPES_PATH: Final = "/api/notifications/unsubscribe"
@@ -90,11 +90,11 @@ class TypeLinks:
     def __init__(self, settings: Settings) -> None:
         self._links = _Links(settings, b"unsubscribing from a type", TYPES_PATH)
 
-    def url(self, user_id: UUID, kind: NotificationType, channel: Channel) -> str:
+    def url(self, user_id: UUID, kind: NotificationType, channel: NotificationChannel) -> str:
         """Where a mail program posts to, and a person goes: the same at every call."""
         return self._links.url_of(self._links.pack(user_id, _named(kind, channel)))
 
-    def meant(self, text: str) -> tuple[UUID, NotificationType, Channel] | None:
+    def meant(self, text: str) -> tuple[UUID, NotificationType, NotificationChannel] | None:
         """What a link is about; None for a text that is none of ours."""
         found = self._links.unpack(text)
         if found is None or found[1] not in _PAIRS:
@@ -102,7 +102,7 @@ class TypeLinks:
         return found[0], *_PAIRS[found[1]]
 
 
-def _named(kind: NotificationType, channel: Channel) -> bytes:
+def _named(kind: NotificationType, channel: NotificationChannel) -> bytes:
     return hashlib.sha256(f"{kind}/{channel}".encode()).digest()[:_ID]
 
 

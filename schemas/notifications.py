@@ -54,7 +54,7 @@ class NotificationType(StrEnum):
     BOOKINGS = "bookings"
 
 
-class Channel(StrEnum):
+class NotificationChannel(StrEnum):
     """How somebody is told who is not looking."""
 
     EMAIL = "email"
@@ -71,16 +71,16 @@ class Pace(StrEnum):
 
 
 # What can be chosen, the first where nothing is. Mails of alerts are sent as each alert says.
-PACES: Final[Mapping[tuple[NotificationType, Channel], tuple[Pace, ...]]] = {
-    (NotificationType.MESSAGES, Channel.EMAIL): (Pace.IMMEDIATE, Pace.DAILY, Pace.OFF),
-    (NotificationType.MESSAGES, Channel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
-    (NotificationType.MESSAGES, Channel.SMS): (Pace.OFF, Pace.IMMEDIATE),
-    (NotificationType.REVIEWS, Channel.EMAIL): (Pace.IMMEDIATE, Pace.DAILY, Pace.OFF),
-    (NotificationType.REVIEWS, Channel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
-    (NotificationType.SEARCH_ALERTS, Channel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
-    (NotificationType.BOOKINGS, Channel.EMAIL): (Pace.IMMEDIATE, Pace.DAILY, Pace.OFF),
-    (NotificationType.BOOKINGS, Channel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
-    (NotificationType.BOOKINGS, Channel.SMS): (Pace.OFF, Pace.IMMEDIATE),
+PACES: Final[Mapping[tuple[NotificationType, NotificationChannel], tuple[Pace, ...]]] = {
+    (NotificationType.MESSAGES, NotificationChannel.EMAIL): (Pace.IMMEDIATE, Pace.DAILY, Pace.OFF),
+    (NotificationType.MESSAGES, NotificationChannel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
+    (NotificationType.MESSAGES, NotificationChannel.SMS): (Pace.OFF, Pace.IMMEDIATE),
+    (NotificationType.REVIEWS, NotificationChannel.EMAIL): (Pace.IMMEDIATE, Pace.DAILY, Pace.OFF),
+    (NotificationType.REVIEWS, NotificationChannel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
+    (NotificationType.SEARCH_ALERTS, NotificationChannel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
+    (NotificationType.BOOKINGS, NotificationChannel.EMAIL): (Pace.IMMEDIATE, Pace.DAILY, Pace.OFF),
+    (NotificationType.BOOKINGS, NotificationChannel.PUSH): (Pace.IMMEDIATE, Pace.OFF),
+    (NotificationType.BOOKINGS, NotificationChannel.SMS): (Pace.OFF, Pace.IMMEDIATE),
 }
 
 
@@ -122,7 +122,7 @@ def push_stream(user_id: UUID | str) -> str:
     return f"push/{user_id}"
 
 
-def batch_id_of(notification_id: UUID, channel: Channel) -> UUID:
+def batch_id_of(notification_id: UUID, channel: NotificationChannel) -> UUID:
     """The batch of a channel that begins with this notification."""
     return uuid5(notification_id, channel)
 
@@ -156,7 +156,7 @@ class Choice(_Value):
     """How soon somebody wants to be told of a type by a channel."""
 
     type: NotificationType
-    channel: Channel
+    channel: NotificationChannel
     pace: Pace
 
 
@@ -199,7 +199,7 @@ class SettleBatch(_NotificationsCommand):
 
     kind: Literal["notification.settle"] = "notification.settle"
     batch_id: UUID
-    channel: Channel
+    channel: NotificationChannel
     outcome: Settled
     reason: Withheld | None = None
 
@@ -289,7 +289,7 @@ class Delivery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    channel: Channel
+    channel: NotificationChannel
     batch_id: UUID | None = None
     due_at: AwareDatetime | None = None
     reason: Withheld | None = None
@@ -337,7 +337,7 @@ class NotificationDue(_Waking):
     kind: Literal["notification.due"] = "notification.due"
     batch_id: UUID
     type: NotificationType
-    channel: Channel
+    channel: NotificationChannel
     items: tuple[Item, ...]
     count: int
     due_at: AwareDatetime
@@ -356,7 +356,7 @@ class NotificationSent(_NotificationsEvent):
 
     kind: Literal["notification.sent"] = "notification.sent"
     batch_id: UUID
-    channel: Channel
+    channel: NotificationChannel
     sent_at: AwareDatetime
 
 
@@ -365,7 +365,7 @@ class NotificationWithheld(_Waking):
 
     kind: Literal["notification.withheld"] = "notification.withheld"
     batch_id: UUID
-    channel: Channel
+    channel: NotificationChannel
     reason: Withheld
     withheld_at: AwareDatetime
 
@@ -375,7 +375,7 @@ class NotificationFailed(_NotificationsEvent):
 
     kind: Literal["notification.failed"] = "notification.failed"
     batch_id: UUID
-    channel: Channel
+    channel: NotificationChannel
     reason: Withheld
     failed_at: AwareDatetime
 

@@ -12,8 +12,8 @@ from api.wire.forms import Body, Chosen
 from schemas.notifications import (
     MINUTES,
     ZONE,
-    Channel,
     DeviceKind,
+    NotificationChannel,
     NotificationType,
     Pace,
     QuietHours,
@@ -116,7 +116,9 @@ class NotificationPreferenceChanges(Body):
         }
     )
 
-    types: Annotated[dict[NotificationType, dict[Channel, Pace]], Chosen] = Field(default={})
+    types: Annotated[dict[NotificationType, dict[NotificationChannel, Pace]], Chosen] = Field(
+        default={}
+    )
     zone: Annotated[Zone, Chosen] = ZONE
     quiet_hours: QuietTimes | None = None
     email_enabled: Annotated[Switch, Chosen] = True
@@ -144,7 +146,7 @@ class NotificationPreferencesAnswer(BaseModel):
     switches of the channels are those of the caller's preferences and stand above all else.
     """
 
-    types: dict[NotificationType, dict[Channel, Pace]]
+    types: dict[NotificationType, dict[NotificationChannel, Pace]]
     zone: str
     quiet_hours: QuietAnswer | None
     email_enabled: bool
@@ -171,7 +173,7 @@ class PushSubscriptionsAnswer(BaseModel):
     vapid_public_key: str
 
 
-class UnreadAnswer(BaseModel):
+class UnreadNotificationsAnswer(BaseModel):
     """How many the caller has not seen, and the number of the last there is, 0 without any."""
 
     unread: int
@@ -183,7 +185,7 @@ class DeliveryAnswer(BaseModel):
     `failed`; `reason` says why it was withheld or failed.
     """
 
-    channel: Channel
+    channel: NotificationChannel
     status: str
     reason: str | None
     settled_at: AwareDatetime | None
@@ -251,7 +253,7 @@ class RuleAnswer(BaseModel):
 class PreferenceAnswer(BaseModel):
     """What the caller's preferences say of a channel for this type now."""
 
-    channel: Channel
+    channel: NotificationChannel
     pace: Pace
     enabled: bool
 

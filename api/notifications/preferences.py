@@ -33,8 +33,8 @@ from projections.profiles import user_preferences
 from schemas.log.messages import Role
 from schemas.notifications import (
     ChangeNotificationPreferences,
-    Channel,
     Choice,
+    NotificationChannel,
     NotificationType,
     Pace,
 )
@@ -173,7 +173,7 @@ async def unsubscribe_type(
     return answer(await system.send(command), 200, body)
 
 
-def _meant(mesh: Machines, token: str) -> tuple[UUID, NotificationType, Channel]:
+def _meant(mesh: Machines, token: str) -> tuple[UUID, NotificationType, NotificationChannel]:
     meant = TypeLinks(mesh.settings).meant(token)
     if meant is None:
         raise Problem(404, "link_unknown", "This link is of no mail of ours")

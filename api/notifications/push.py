@@ -38,6 +38,7 @@ from infra.channels.web_push import vapid_public_key, web_fault
 from projections.notifications import push_subscriptions
 from schemas.log.messages import Fault
 from schemas.notifications import DeviceKind, SubscribeToPush, UnsubscribeFromPush
+from schemas.values.numbers import NUMBER
 from schemas.values.texts import TOKEN, refusal
 
 ALL = "/api/notifications/push"
@@ -73,7 +74,7 @@ class NewPushSubscription(Body):
     )
 
     endpoint: Text | None = None
-    expirationTime: int | None = None  # noqa: N815 - as browsers write it
+    expirationTime: Annotated[int, NUMBER, Field(ge=0, le=2**53)] | None = None  # noqa: N815 - as browsers write it
     keys: BrowserKeys | None = None
     token: Annotated[str, TOKEN, Field(min_length=1, max_length=4_096)] | None = None
 

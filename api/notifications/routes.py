@@ -25,7 +25,7 @@ from api.notifications.bodies import (
     NotificationChangedAnswer,
     NotificationsAnswer,
     ReadUpTo,
-    UnreadAnswer,
+    UnreadNotificationsAnswer,
     WhyAnswer,
 )
 from api.profiles.sight import people_of
@@ -35,7 +35,7 @@ from api.wire.successes import NO_STORE, ok, private_json
 from projections.journal.streams import place_of
 from projections.notifications import inboxes, notification_batches, notifications
 from projections.profiles import user_preferences
-from schemas.notifications import Channel, NotificationType, ReadNotifications
+from schemas.notifications import NotificationChannel, NotificationType, ReadNotifications
 
 ALL = "/api/notifications"
 ONE = f"{ALL}/{{notification_id:uuid}}"
@@ -98,7 +98,7 @@ async def list_notifications(
 @router.get(
     f"{ALL}/unread",
     operation_id="count_unread_notifications",
-    response_model=UnreadAnswer,
+    response_model=UnreadNotificationsAnswer,
     responses={
         **ok("How many", {"unread": 3, "last_number": 12}),
         **problem_responses(400, 401, 403),
@@ -238,7 +238,7 @@ def _deliveries(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     )
     return [
         {
-            "channel": Channel(channel),
+            "channel": NotificationChannel(channel),
             "status": status,
             "reason": reason or None,
             "settled_at": settled_at,

@@ -23,12 +23,12 @@ from schemas.notifications import (
     READ_APART_MAX,
     ZONE,
     ChangeNotificationPreferences,
-    Channel,
     Choice,
     CloseNotifications,
     Delivery,
     DismissMessages,
     Item,
+    NotificationChannel,
     NotificationDue,
     NotificationFailed,
     NotificationPreferencesChanged,
@@ -55,7 +55,7 @@ from schemas.notifications import (
 WAITING_MAX = 1_000  # of one batch that are kept one by one; of others it is counted that they are
 MESSAGES_MAX = 1_000  # unread ones of which is known which message they tell of, the last
 
-Pair = tuple[NotificationType, Channel]
+Pair = tuple[NotificationType, NotificationChannel]
 
 
 @dataclass(frozen=True)

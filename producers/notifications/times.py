@@ -9,18 +9,18 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from schemas.notifications import Channel, NotificationType, QuietHours
+from schemas.notifications import NotificationChannel, NotificationType, QuietHours
 
 # So long a message may be read in the chat before anything else tells of it.
-GRACES: Final[Mapping[tuple[NotificationType, Channel], timedelta]] = {
-    (NotificationType.MESSAGES, Channel.EMAIL): timedelta(seconds=60),
-    (NotificationType.MESSAGES, Channel.SMS): timedelta(seconds=60),
+GRACES: Final[Mapping[tuple[NotificationType, NotificationChannel], timedelta]] = {
+    (NotificationType.MESSAGES, NotificationChannel.EMAIL): timedelta(seconds=60),
+    (NotificationType.MESSAGES, NotificationChannel.SMS): timedelta(seconds=60),
 }
 # Between two batches of one type: what comes meanwhile is gathered.
-GAPS: Final[Mapping[Channel, timedelta]] = {
-    Channel.EMAIL: timedelta(minutes=15),
-    Channel.SMS: timedelta(hours=1),
-    Channel.PUSH: timedelta(seconds=30),
+GAPS: Final[Mapping[NotificationChannel, timedelta]] = {
+    NotificationChannel.EMAIL: timedelta(minutes=15),
+    NotificationChannel.SMS: timedelta(hours=1),
+    NotificationChannel.PUSH: timedelta(seconds=30),
 }
 NINE: Final = 9 * 60  # minutes of a day
 _HOUR: Final = 60  # minutes

@@ -18,7 +18,7 @@ from schemas.log.recorded import Recorded
 from schemas.notifications import (
     PACES,
     ZONE,
-    Channel,
+    NotificationChannel,
     NotificationPreferencesChanged,
     NotificationRequested,
     NotificationsRead,
@@ -52,12 +52,12 @@ class Inbox:
         return self.last_number - self.read_to - len(self.read_apart)
 
     @property
-    def paces(self) -> Mapping[tuple[NotificationType, Channel], Pace]:
+    def paces(self) -> Mapping[tuple[NotificationType, NotificationChannel], Pace]:
         """How soon they are told, by type and channel, chosen or not."""
         chosen = {}
         for each in self.choices:
             name, channel, pace = each.split("/")
-            chosen[NotificationType(name), Channel(channel)] = Pace(pace)
+            chosen[NotificationType(name), NotificationChannel(channel)] = Pace(pace)
         return {pair: chosen.get(pair, offered[0]) for pair, offered in PACES.items()}
 
 

@@ -13,7 +13,7 @@ from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from schemas.log.recorded import Recorded
 from schemas.notifications import (
-    Channel,
+    NotificationChannel,
     NotificationDue,
     NotificationFailed,
     NotificationPutOff,
@@ -39,7 +39,7 @@ class Batch:
 
     user_id: str
     status: str
-    channel: Channel | None = None
+    channel: NotificationChannel | None = None
     count: int = 0
     reason: str | None = None
     due_at: datetime | None = None

@@ -15,7 +15,7 @@ from projections.reads import Reads
 from schemas.identity import UserStatus
 from schemas.log.messages import Language
 from schemas.log.recorded import Recorded
-from schemas.notifications import Channel, Withheld
+from schemas.notifications import NotificationChannel, Withheld
 
 UNREACHED = frozenset({UserStatus.BANNED, UserStatus.DELETED})
 
@@ -87,7 +87,7 @@ async def addressee(tools: Tools, recorded: Recorded[Any], user_id: UUID) -> Add
 
 
 async def reader(
-    tools: Tools, user_id: UUID, channel: Channel = Channel.EMAIL
+    tools: Tools, user_id: UUID, channel: NotificationChannel = NotificationChannel.EMAIL
 ) -> Addressee | Withheld:
     """Somebody who is told by this channel what they did not ask for: they are there, want that, and
     where it is mailed have proved their e-mail, so that nobody fills a stranger's mailbox. Or why
@@ -96,7 +96,7 @@ async def reader(
     row = await users.by_id(cast("Reads", tools.postgres), str(user_id))
     if row is None or UserStatus(row["status"]) not in _HERE:
         return Withheld.GONE
-    if channel is Channel.EMAIL and not row["email_verified"]:
+    if channel is NotificationChannel.EMAIL and not row["email_verified"]:
         return Withheld.NO_ADDRESS
     if not await wants(tools, user_id, channel):
         return Withheld.OFF
@@ -111,7 +111,9 @@ async def reader_of_alerts(tools: Tools, user_id: UUID) -> Addressee | None:
     return None if isinstance(found, Withheld) else found
 
 
-async def wants(tools: Tools, user_id: UUID, channel: Channel = Channel.EMAIL) -> bool:
+async def wants(
+    tools: Tools, user_id: UUID, channel: NotificationChannel = NotificationChannel.EMAIL
+) -> bool:
     """Whether somebody wants to be told by this channel what they did not ask for; what they asked
     for, such as the link for another password, is sent whatever they chose.
     """

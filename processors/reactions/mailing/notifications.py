@@ -39,8 +39,8 @@ from schemas.listings import ListingStatus
 from schemas.log.messages import Role
 from schemas.log.recorded import Recorded
 from schemas.notifications import (
-    Channel,
     Item,
+    NotificationChannel,
     NotificationDue,
     SettleBatch,
     Settled,
@@ -86,10 +86,10 @@ async def _carry(
 ) -> Withheld | None:
     """Hand it over; why there is nowhere to."""
     event = recorded.event
-    if event.channel is Channel.SMS:
+    if event.channel is NotificationChannel.SMS:
         return Withheld.NOT_SET_UP if tools.sms is None else Withheld.NO_ADDRESS
     lines = await lines_of(tools, event.items)
-    if event.channel is Channel.EMAIL:
+    if event.channel is NotificationChannel.EMAIL:
         await _mail(tools, recorded, person, lines)
         return None
     values = _values(tools, event, lines)

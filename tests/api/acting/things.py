@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from infra.unsubscribing import Subscription, TypeLinks, Unsubscribing
-from schemas.notifications import Channel, NotificationType
+from schemas.notifications import NotificationChannel, NotificationType
 from tests.api.acting.booking import planted
 from tests.api.acting.filming import Filmer
 from tests.api.acting.notified import Reader, answered
@@ -196,7 +196,7 @@ async def subscription(mesh: Mesh, owner: Account) -> str:
 async def link_of_type(mesh: Mesh, owner: Account) -> str:
     """The link that stops mails of messages."""
     url = TypeLinks(mesh.settings).url(
-        UUID(owner.user_id), NotificationType.MESSAGES, Channel.EMAIL
+        UUID(owner.user_id), NotificationType.MESSAGES, NotificationChannel.EMAIL
     )
     return url.rpartition("/")[2]
 

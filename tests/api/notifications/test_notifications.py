@@ -12,7 +12,7 @@ from infra.channels.mail import EFFECT_HEADER
 from infra.stack.servers.mail import mailbox
 from infra.stack.servers.mailbox import SHOWN_MAX, Mail
 from infra.unsubscribing import TYPES_PATH, TypeLinks
-from schemas.notifications import Channel, NotificationType
+from schemas.notifications import NotificationChannel, NotificationType
 from tests.api.acting.notified import ALL, Reader, answered
 from tests.api.acting.selling import Seller, review, token_of
 from tests.api.mailbox import VERIFY, mailed, verify
@@ -144,7 +144,9 @@ async def test_NO_10_a_scanner_that_opens_the_link_stops_nothing_and_a_post_that
 
 async def test_NO_10_a_link_of_somebody_else_or_of_nothing_is_none(mesh: Mesh) -> None:
     links = TypeLinks(mesh.settings)
-    mine = links.url(uuid4(), NotificationType.REVIEWS, Channel.EMAIL).rpartition("/")[2]
+    mine = links.url(uuid4(), NotificationType.REVIEWS, NotificationChannel.EMAIL).rpartition("/")[
+        2
+    ]
     forged = mine[:-4] + ("aaaa" if mine[-4:] != "aaaa" else "bbbb")
     for token in (forged, "x", mine[:-1]):
         for method in ("GET", "POST"):

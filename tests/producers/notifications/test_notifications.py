@@ -22,10 +22,10 @@ from schemas.notifications import (
     READ_APART_MAX,
     About,
     ChangeNotificationPreferences,
-    Channel,
     Choice,
     CloseNotifications,
     DismissMessages,
+    NotificationChannel,
     NotificationDue,
     NotificationFailed,
     NotificationPreferencesChanged,
@@ -50,7 +50,7 @@ NOW = datetime(2026, 3, 1, 6, 30, tzinfo=UTC)  # noon in Colombo
 ID = UUID(int=1)
 CHAT = UUID(int=7)
 MESSAGES, REVIEWS = NotificationType.MESSAGES, NotificationType.REVIEWS
-EMAIL, PUSH, SMS = Channel.EMAIL, Channel.PUSH, Channel.SMS
+EMAIL, PUSH, SMS = NotificationChannel.EMAIL, NotificationChannel.PUSH, NotificationChannel.SMS
 NIGHT = QuietHours(begin=22 * 60, end=7 * 60)
 spec = Spec(notifications)
 
@@ -83,7 +83,7 @@ def send_due(at: datetime) -> SendDueBatches:
 
 
 def choose(
-    *choices: tuple[NotificationType, Channel, Pace], at: datetime = NOW, **more: Any
+    *choices: tuple[NotificationType, NotificationChannel, Pace], at: datetime = NOW, **more: Any
 ) -> ChangeNotificationPreferences:
     wanted = [Choice(type=kind, channel=channel, pace=pace) for kind, channel, pace in choices]
     return ChangeNotificationPreferences(user_id=ID, choices=wanted, **more, **own(at))
@@ -107,7 +107,7 @@ def of(kind: type[Event], events: Iterable[Event]) -> list[Any]:
     return [each for each in events if isinstance(each, kind)]
 
 
-def by_channel(event: NotificationRequested) -> dict[Channel, Any]:
+def by_channel(event: NotificationRequested) -> dict[NotificationChannel, Any]:
     return {each.channel: each for each in event.deliveries}
 
 
@@ -227,7 +227,7 @@ def test_NO_10_never_at_once_and_in_a_digest() -> None:
     ],
 )
 def test_NO_10_a_pace_that_is_not_offered_is_refused(
-    choice: tuple[NotificationType, Channel, Pace],
+    choice: tuple[NotificationType, NotificationChannel, Pace],
 ) -> None:
     spec.when(choose(choice)).refused("invalid_field", 422, [f"/types/{choice[0]}/{choice[1]}"])
 

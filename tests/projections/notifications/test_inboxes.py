@@ -7,8 +7,8 @@ from schemas.identity import UserDeleted
 from schemas.log.messages import Event
 from schemas.notifications import (
     PACES,
-    Channel,
     Choice,
+    NotificationChannel,
     NotificationPreferencesChanged,
     NotificationsRead,
     NotificationType,
@@ -45,8 +45,12 @@ def test_NO_10_what_is_chosen_holds_and_the_rest_as_offered() -> None:
     chosen = NotificationPreferencesChanged(
         user_id=ID,
         choices=(
-            Choice(type=NotificationType.REVIEWS, channel=Channel.EMAIL, pace=Pace.DAILY),
-            Choice(type=NotificationType.SEARCH_ALERTS, channel=Channel.PUSH, pace=Pace.OFF),
+            Choice(
+                type=NotificationType.REVIEWS, channel=NotificationChannel.EMAIL, pace=Pace.DAILY
+            ),
+            Choice(
+                type=NotificationType.SEARCH_ALERTS, channel=NotificationChannel.PUSH, pace=Pace.OFF
+            ),
         ),
         zone="Europe/Berlin",
         quiet_hours=QuietHours(begin=1_320, end=420),
@@ -56,8 +60,8 @@ def test_NO_10_what_is_chosen_holds_and_the_rest_as_offered() -> None:
     assert (row.zone, row.quiet_begin, row.quiet_end) == ("Europe/Berlin", 1_320, 420)
     different = {pair: pace for pair, pace in row.paces.items() if pace != PACES[pair][0]}
     assert different == {
-        (NotificationType.REVIEWS, Channel.EMAIL): Pace.DAILY,
-        (NotificationType.SEARCH_ALERTS, Channel.PUSH): Pace.OFF,
+        (NotificationType.REVIEWS, NotificationChannel.EMAIL): Pace.DAILY,
+        (NotificationType.SEARCH_ALERTS, NotificationChannel.PUSH): Pace.OFF,
     }
     ended = chosen.model_copy(update={"quiet_hours": None})
     assert row_after(chosen, ended).quiet_begin is None

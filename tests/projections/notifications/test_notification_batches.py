@@ -11,8 +11,8 @@ from projections.notifications.notification_batches import Batch, notification_b
 from schemas.log.messages import Event
 from schemas.notifications import (
     About,
-    Channel,
     Item,
+    NotificationChannel,
     NotificationDue,
     NotificationFailed,
     NotificationPutOff,
@@ -30,7 +30,7 @@ NAMED = {"user_id": ID, "batch_id": BATCH}
 DUE = NotificationDue(
     **NAMED,
     type=NotificationType.REVIEWS,
-    channel=Channel.EMAIL,
+    channel=NotificationChannel.EMAIL,
     items=(
         Item(notification_id=UUID(int=3), number=1, cause_kind="review.created", about=About()),
     ),
@@ -38,12 +38,12 @@ DUE = NotificationDue(
     due_at=BEGINNING,
 )
 PUT_OFF = NotificationPutOff(**NAMED, due_at=LATER)
-SENT = NotificationSent(**NAMED, channel=Channel.EMAIL, sent_at=LATER)
+SENT = NotificationSent(**NAMED, channel=NotificationChannel.EMAIL, sent_at=LATER)
 WITHHELD = NotificationWithheld(
-    **NAMED, channel=Channel.EMAIL, reason=Withheld.ONLINE, withheld_at=LATER
+    **NAMED, channel=NotificationChannel.EMAIL, reason=Withheld.ONLINE, withheld_at=LATER
 )
 FAILED = NotificationFailed(
-    **NAMED, channel=Channel.EMAIL, reason=Withheld.REFUSED, failed_at=LATER
+    **NAMED, channel=NotificationChannel.EMAIL, reason=Withheld.REFUSED, failed_at=LATER
 )
 
 

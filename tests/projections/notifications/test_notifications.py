@@ -7,8 +7,8 @@ from uuid import UUID
 from projections.notifications.notifications import Notification, notifications
 from schemas.notifications import (
     About,
-    Channel,
     Delivery,
+    NotificationChannel,
     NotificationRequested,
     NotificationType,
     Withheld,
@@ -29,8 +29,8 @@ def requested(number: int, **about: object) -> NotificationRequested:
         cause_id=UUID(int=200 + number),
         about=About.model_validate(about),
         deliveries=(
-            Delivery(channel=Channel.EMAIL, batch_id=BATCH, due_at=BEGINNING),
-            Delivery(channel=Channel.SMS, reason=Withheld.OFF),
+            Delivery(channel=NotificationChannel.EMAIL, batch_id=BATCH, due_at=BEGINNING),
+            Delivery(channel=NotificationChannel.SMS, reason=Withheld.OFF),
         ),
         requested_at=BEGINNING,
     )

@@ -27,8 +27,8 @@ from schemas.identity import UserStatus
 from schemas.log.messages import Command
 from schemas.notifications import (
     About,
-    Channel,
     Item,
+    NotificationChannel,
     NotificationDue,
     NotificationType,
     SettleBatch,
@@ -85,7 +85,9 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notifications, "lines_of", found)
 
 
-def due(person: Person, channel: Channel = Channel.EMAIL, **changes: Any) -> Any:
+def due(
+    person: Person, channel: NotificationChannel = NotificationChannel.EMAIL, **changes: Any
+) -> Any:
     item = Item(
         notification_id=uuid4(), number=4, cause_kind="message.sent", about=About(sender_number=1)
     )
@@ -163,10 +165,10 @@ async def test_NO_01_whoever_is_not_to_be_told_is_not(row: Any, reason: Withheld
 
 async def test_NO_10_the_switches_stand_above_all() -> None:
     for channel, chosen in (
-        (Channel.EMAIL, {"email_notifications": False}),
-        (Channel.EMAIL, {"notifications": False}),
-        (Channel.PUSH, {"push_notifications": False}),
-        (Channel.SMS, {"sms_notifications": False}),
+        (NotificationChannel.EMAIL, {"email_notifications": False}),
+        (NotificationChannel.EMAIL, {"notifications": False}),
+        (NotificationChannel.PUSH, {"push_notifications": False}),
+        (NotificationChannel.SMS, {"sms_notifications": False}),
     ):
         person, outbox = somebody(), Outbox()
         preferences = UserPreferences(user_id=str(person.user_id), **chosen)
@@ -229,7 +231,7 @@ async def test_NO_03_a_dead_subscription_is_dropped_and_the_others_are_shown_it(
 ) -> None:
     person, push = somebody(email_verified=False), Pushed({"https://a": GoneError("410")})
     subscribe(person.key, "https://a", "https://b")
-    found = await settled(due(person, Channel.PUSH), person, Outbox(), push=push)
+    found = await settled(due(person, NotificationChannel.PUSH), person, Outbox(), push=push)
     assert outcome(found) == (Settled.SENT, None)
     ((endpoint, message, effect_id),) = push.sent
     assert (endpoint, effect_id) == ("https://b", UUID(int=77))
@@ -242,13 +244,13 @@ async def test_NO_03_one_browsers_trouble_is_none_of_the_others(subscribe: Any) 
     person = somebody()
     subscribe(person.key, "https://a", "https://b")
     late = Pushed({"https://a": ChannelDeferredError("429")})
-    found = await settled(due(person, Channel.PUSH), person, Outbox(), push=late)
+    found = await settled(due(person, NotificationChannel.PUSH), person, Outbox(), push=late)
     assert outcome(found) == (Settled.SENT, None)
     all_late = Pushed(dict.fromkeys(("https://a", "https://b"), ChannelDeferredError("429")))
     with pytest.raises(ChannelDeferredError):
-        await settled(due(person, Channel.PUSH), person, Outbox(), push=all_late)
+        await settled(due(person, NotificationChannel.PUSH), person, Outbox(), push=all_late)
     all_gone = Pushed(dict.fromkeys(("https://a", "https://b"), GoneError("410")))
-    found = await settled(due(person, Channel.PUSH), person, Outbox(), push=all_gone)
+    found = await settled(due(person, NotificationChannel.PUSH), person, Outbox(), push=all_gone)
     assert outcome(found) == (Settled.WITHHELD, Withheld.NO_ADDRESS)
 
 
@@ -256,5 +258,5 @@ async def test_NO_03_without_anybody_who_carries_it_it_says_so(subscribe: Any) -
     person = somebody()
     subscribe(person.key, "https://a")
     none = Pushed(kinds=frozenset())
-    found = await settled(due(person, Channel.PUSH), person, Outbox(), push=none)
+    found = await settled(due(person, NotificationChannel.PUSH), person, Outbox(), push=none)
     assert outcome(found) == (Settled.WITHHELD, Withheld.NOT_SET_UP)
