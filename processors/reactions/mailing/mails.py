@@ -10,12 +10,12 @@ from uuid import UUID
 import structlog
 
 from infra.channels.mail import Message
+from infra.channels.texts import write
 from infra.credentials.one_time_tokens import OneTimeTokens
 from infra.metrics import MAILS
 from infra.settings import Settings
 from processors.reacting.effects import Effect, Tools, effect_id_of
 from processors.reactions.mailing.addressees import Addressee, addressee, unsealed, wants
-from processors.reactions.mailing.texts import write
 from schemas.identity import (
     EmailVerificationRequested,
     PasswordResetRequested,

@@ -15,6 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from infra.channels.errors import ChannelRefusedError
+from infra.channels.texts import greeted, told, write
 from infra.unsubscribing import TypeLinks
 from infra.vault.vault import PersonKey, UnsealError
 from processors.reacting.effects import Effect, Tools
@@ -27,7 +28,6 @@ from processors.reactions.mailing.pages import (
     title_of,
 )
 from processors.reactions.mailing.pushing import push
-from processors.reactions.mailing.texts import greeted, told, write
 from projections.items import items
 from projections.listings import listing_page
 from projections.messaging import conversations
