@@ -49,6 +49,7 @@ from api.reviews import responses, votes
 from api.reviews import routes as reviews
 from api.searches import alerts
 from api.searches import routes as saved_searches
+from api.templates import routes as templates
 from api.wallet import routes as wallet
 from api.wire import problems
 from infra.process import announce_ready
@@ -83,6 +84,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     notifications.router,
     notification_preferences.router,
     push.router,
+    templates.router,
     items.router,
     item_images.router,
     reviews.router,

@@ -15,6 +15,7 @@ from schemas import (
     profiles,
     reviews,
     searches,
+    templates,
     tracking,
     wallet,
 )
@@ -34,6 +35,7 @@ CONTEXTS: tuple[Context, ...] = (
     media.CONTEXT,
     messaging.CONTEXT,
     notifications.CONTEXT,
+    templates.CONTEXT,
     items.CONTEXT,
     reviews.CONTEXT,
     favorites.CONTEXT,

@@ -27,6 +27,7 @@ from producers.reviews.reviews import reviews
 from producers.reviews.votes import votes
 from producers.searches.matches import matches
 from producers.searches.searches import searches
+from producers.templates import templates
 from producers.wallet import wallets
 from schemas.log.contexts import Context
 from schemas.log.messages import Command
@@ -57,6 +58,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "alert_match": matches,
     "notifications": notifications,
     "push": push,
+    "template": templates,
     "handler": handlers,
 }
 
