@@ -206,7 +206,7 @@ async def preview_template(
     text = body.text
     if text is None:
         await OVERRIDES.wait(request)
-        text = await _in_force(mesh, name, language)
+        text = await _in_force(mesh, template)
     said = await _judged(template, text)
     items = [
         {"about": about, "subject": each.subject, "text": each.text, "html": each.html}
