@@ -5,7 +5,7 @@ from __future__ import annotations
 from projections.templates.template_overrides import TemplateOverride, template_overrides
 from schemas.log.messages import Event, Language
 from schemas.templates import template_stream
-from tests.producers.test_templates import NOW, overridden, restored
+from tests.producers.templates.test_templates import NOW, overridden, restored
 from tests.projections.history import history, rows_of
 
 STREAM = template_stream("welcome", Language.TAMIL)
