@@ -52,6 +52,7 @@ from api.reviews import responses, votes
 from api.reviews import routes as reviews
 from api.searches import alerts
 from api.searches import routes as saved_searches
+from api.templates import routes as templates
 from api.wallet import contact as item_contact
 from api.wallet import routes as wallet
 from api.wire import problems
@@ -92,6 +93,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     quick_replies.router,
     presence.router,
     message_search.router,
+    templates.router,
     items.router,
     item_images.router,
     bookings.router,

@@ -67,3 +67,8 @@ MAILS = Counter(
     "Mails sent or dropped",
     ("mail", "outcome"),  # sent, erased, late, needless, put_off, unwanted
 )
+MAIL_TEMPLATES_FAILED = Counter(
+    "mesh_mail_templates_failed_total",
+    "Mails that said what is shipped, as what stands in its stead could not be filled in",
+    ("mail", "language"),
+)

@@ -49,6 +49,7 @@ from projections.searches.alert_matches import alert_matches
 from projections.searches.filter_sets import filter_sets
 from projections.searches.listing_moments import listing_moments
 from projections.searches.saved_searches import saved_searches
+from projections.templates.template_overrides import template_overrides
 from projections.timers.timers import timers
 from projections.wallet.wallet_entries import wallet_entries
 from projections.wallet.wallets import wallets
@@ -88,6 +89,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     message_search,
     blocks,
     quick_replies,
+    template_overrides,
     items,
     reviews,
     favorites,

@@ -16,6 +16,7 @@ from schemas import (
     profiles,
     reviews,
     searches,
+    templates,
     tracking,
     wallet,
 )
@@ -35,6 +36,7 @@ CONTEXTS: tuple[Context, ...] = (
     media.CONTEXT,
     messaging.CONTEXT,
     notifications.CONTEXT,
+    templates.CONTEXT,
     items.CONTEXT,
     reviews.CONTEXT,
     favorites.CONTEXT,

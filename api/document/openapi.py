@@ -28,6 +28,7 @@ TAGS = [
     {"name": "messaging", "description": "What buyers and sellers write to each other"},
     {"name": "reviews", "description": "What people say of sellers, and how many stars"},
     {"name": "notifications", "description": "What people are told of, by which channels and why"},
+    {"name": "templates", "description": "What mails say, and what is said in its stead"},
     {"name": "favorites", "description": "Listings that people keep in mind, and show to others"},
     {"name": "comparisons", "description": "A few listings side by side, for others to see, too"},
     {"name": "items", "description": "Something offered on a campus, for that campus alone"},

@@ -53,6 +53,7 @@ from processors.reactions.items import WITHDRAW_ITEMS
 from processors.reactions.mailing.alerts import ALERT_MAILS
 from processors.reactions.mailing.mails import MAILING
 from processors.reactions.mailing.notifications import SEND_NOTIFICATIONS
+from processors.reactions.mailing.trying import TRY_TEMPLATE
 from processors.reactions.media import PROCESS_MEDIA
 from processors.reactions.pictures import DROP_PICTURES
 from processors.reactions.searches.alerts import MATCH_ALERTS, MATCH_NEW_ALERT
@@ -93,6 +94,7 @@ EFFECTS: tuple[Effect, ...] = (
     notifications.TELL_OF_RESPONSE,
     notifications.TELL_SOCKETS,
     SEND_NOTIFICATIONS,
+    TRY_TEMPLATE,
     MARK_PARKED,
     END_BOOKINGS,
 )

@@ -30,6 +30,7 @@ from producers.reviews.reviews import reviews
 from producers.reviews.votes import votes
 from producers.searches.matches import matches
 from producers.searches.searches import searches
+from producers.templates import templates
 from producers.wallet import wallets
 from schemas.log.contexts import Context
 from schemas.log.messages import Command
@@ -63,6 +64,7 @@ DECIDERS: Mapping[str, Decider[Any, Any, Any]] = {
     "notifications": notifications,
     "push": push,
     "bookings": item_bookings,
+    "template": templates,
     "handler": handlers,
 }
 

@@ -169,6 +169,12 @@ DOORS: Final[Mapping[str, frozenset[str]]] = {
     "unsubscribe_from_push": SIGNED_IN,
     "read_notification_preferences": SIGNED_IN,
     "update_notification_preferences": SIGNED_IN,
+    "list_templates": ADMINS,
+    "read_template": ADMINS,
+    "override_template": ADMINS,
+    "restore_template": ADMINS,
+    "preview_template": ADMINS,
+    "test_template": ADMINS,
     "show_unsubscribe_type": EVERYONE,  # whoever has the link of a mail
     "unsubscribe_type": EVERYONE,
     "list_favorites": SIGNED_IN,
@@ -288,6 +294,11 @@ def _notification() -> Thing:
     return Thing("notification", others=404, owners=SIGNED_IN, staff=NO_STAFF)
 
 
+def _template(**more: Any) -> Thing:
+    """What mails say is for admins to see and to change; for them it is nobody's."""
+    return Thing("template", others=403, owners=ADMINS, staff=ADMINS, none=403, **more)
+
+
 def _review(**more: Any) -> Thing:
     """For all to read; only whoever wrote it changes it."""
     return Thing("review", owners=SIGNED_IN, **{"others": 403, "staff": NO_STAFF, **more})
@@ -306,6 +317,7 @@ _PREFER = {"json": {"theme": "dark"}, **_ANY_VERSION}
 _RATE = {"json": {"rating": 2}, **_ANY_VERSION}
 _PICTURES = {"files": [("images", ("a.png", photo()))]}
 _FRAMES = {"files": [("frames", ("a.png", photo()))] * 12}
+_SAY = {"json": {"text": "News\n\nHello.\n\n{{ unsubscribe }}"}}
 _RESPOND = {"json": {"content": "Thank you. Drive it well."}}
 _VOTE = {"json": {"vote": "helpful"}}
 _PICTURE = {"files": {"avatar": ("me.png", photo())}}
@@ -373,6 +385,11 @@ THINGS: Final[Mapping[str, Thing]] = {
     "unsubscribe_from_push": Thing(
         "subscription", others=0, owners=SIGNED_IN, staff=NO_STAFF, none=0
     ),
+    "read_template": _template(),
+    "override_template": _template(ask=_SAY),
+    "restore_template": _template(),
+    "preview_template": _template(ask=_SAY),
+    "test_template": _template(ask=_SAY),
     "show_unsubscribe_type": Thing("link of a type", others=0, owners=SIGNED_IN),
     "unsubscribe_type": Thing("link of a type", others=0, owners=SIGNED_IN),
     "read_saved_search": _search(),

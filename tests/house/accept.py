@@ -16,6 +16,7 @@ from typing import Any
 from schemas.log.messages import Command, Event
 from schemas.log.recorded import CommandEnvelope, headers_of_event
 from schemas.registry import kind_of
+from schemas.templates import template_stream
 from tests.house.examples import (
     COMMANDS,
     EVENTS,
@@ -119,6 +120,8 @@ def _headers(event: type[Event], data: dict[str, Any]) -> dict[str, str]:
     own = f"{_OWN_CATEGORY[noun]}/{data['user_id']}" if is_own else None
     if noun in ("booking", "bookings"):  # all of an item's are one stream
         own = f"bookings/{data['item_id']}"
+    if noun == "template":
+        own = template_stream(data["name"], data["language"])
     stream = own or next(named, f"example/{event.SCHEMA}")
     headers = headers_of_event(
         event.model_validate(data),

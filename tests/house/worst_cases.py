@@ -99,6 +99,12 @@ WORK: dict[str, str] = {
     "list_notifications": f"{LIST}; of each at most three batches by their keys; unsealed with their "
     "senders' keys, one query for all",
     "read_notification": ROW,
+    "list_templates": "24 rows by their keys",
+    "read_template": ROW,
+    "preview_template": f"{ROW}; three fillings in a thread, each of at most 200 rounds of loops and "
+    "50,000 characters (test_overriding)",
+    **dict.fromkeys(
+        ("override_template", "test_template"), f"fillings as of `preview_template`; {COMMAND}"),
     "explain_notification": f"{ROW}; its event by its id",
     "show_unsubscribe_type": MEMORY,
     "list_blocked_users": f"{UNSEALED}; of the at most 500 in one row",
@@ -152,6 +158,7 @@ WORK: dict[str, str] = {
          "update_review", "replace_review_fields", "delete_review", "add_favorite",
          "remove_favorite", "clear_favorites", "save_search", "delete_saved_search",
          "create_alert", "update_alert", "delete_alert", "unsubscribe", "unsubscribe_type",
+         "restore_template",
          "mark_notification_read", "mark_notifications_read", "subscribe_to_push", "unsubscribe_from_push", "share_wishlist", "unshare_wishlist",
          "respond_to_review",
          "replace_review_response", "withdraw_review_response", "vote_on_review",

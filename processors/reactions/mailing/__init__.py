@@ -1,1 +1,1 @@
-"""Mails: templates, whom they go to, and the events that lead to them."""
+"""Mails: whom they go to, and the events that lead to them."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid5
 
+from infra.channels.texts import told as shown
 from infra.unsubscribing import Subscription, Unsubscribing
 from infra.vault.vault import PersonKey, UnsealError
 from processors.reacting.commands import following
@@ -21,7 +22,6 @@ from processors.reacting.effects import Effect, OutsideDownError, Tools, effect_
 from processors.reactions.mailing.addressees import Addressee, reader_of_alerts
 from processors.reactions.mailing.mails import drop, send
 from processors.reactions.mailing.pages import listing_url, page_url, title_of
-from processors.reactions.mailing.texts import told as shown
 from processors.reactions.mailing.told import (
     Post,
     Told,

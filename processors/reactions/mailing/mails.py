@@ -15,7 +15,7 @@ from infra.metrics import MAILS
 from infra.settings import Settings
 from processors.reacting.effects import Effect, Tools, effect_id_of
 from processors.reactions.mailing.addressees import Addressee, addressee, unsealed, wants
-from processors.reactions.mailing.texts import write
+from processors.reactions.mailing.wording import worded
 from schemas.identity import (
     EmailVerificationRequested,
     PasswordResetRequested,
@@ -117,7 +117,7 @@ async def send(
     """Send one; `values` are what its template and `write` take. `mail_id`: of a mail that tells
     of several events, none of which has it alone.
     """
-    written = write(mail, person.language, name=person.name, **values)
+    written = await worded(tools, mail, person.language, name=person.name, **values)
     message = Message(
         address=person.address,
         name=person.name,

@@ -15,6 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from infra.channels.errors import ChannelRefusedError
+from infra.channels.texts import greeted, told
 from infra.unsubscribing import TypeLinks
 from infra.vault.vault import PersonKey, UnsealError
 from processors.reacting.effects import Effect, Tools
@@ -27,7 +28,7 @@ from processors.reactions.mailing.pages import (
     title_of,
 )
 from processors.reactions.mailing.pushing import push
-from processors.reactions.mailing.texts import greeted, told, write
+from processors.reactions.mailing.wording import worded
 from projections.items import items
 from projections.listings import listing_page
 from projections.messaging import conversations
@@ -93,9 +94,9 @@ async def _carry(
         await _mail(tools, recorded, person, lines)
         return None
     values = _values(tools, event, lines)
-    title = write(event.type.value, person.language, name=person.name, **values).subject
+    written = await worded(tools, event.type.value, person.language, name=person.name, **values)
     body = " · ".join(each for each in (lines[0].name, lines[0].title) if each)
-    return await push(tools, recorded, title, body, lines[0].link)
+    return await push(tools, recorded, written.subject, body, lines[0].link)
 
 
 async def _withhold(tools: Tools, recorded: Recorded[NotificationDue], reason: Withheld) -> None:

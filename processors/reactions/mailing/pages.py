@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from infra.channels.texts import told as shown
 from processors.reacting.effects import Tools
-from processors.reactions.mailing.texts import told as shown
 
 TITLE_LENGTH_MAX = 80
 

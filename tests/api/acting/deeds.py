@@ -15,6 +15,7 @@ from tests.api.acting import (
     media_deeds,
     notification_deeds,
     search_deeds,
+    template_deeds,
 )
 from tests.api.acting.offering import LAPTOP, campus, student
 from tests.api.acting.profiling import photo
@@ -478,6 +479,7 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "replace_review_fields": on_review("PUT", json={"rating": 2}),
     "delete_review": on_review("DELETE"),
     **notification_deeds.DEEDS,
+    **template_deeds.DEEDS,
     "add_favorite": kept_in("/api/favorites", "POST"),
     "remove_favorite": kept_in("/api/favorites", "DELETE"),
     "clear_favorites": clear("/api/favorites"),

@@ -238,6 +238,7 @@ MAKERS: Final[Mapping[str, Callable[[Mesh, Account], Awaitable[str]]]] = {
     "notification": notification,
     "link of a type": link_of_type,
     "subscription": subscription,
+    "template": partial(known, thing_id="search_alerts.ta"),
     "review": reviewed,
     "review of one": partial(spoken_of, responded=False),
     "booking": partial(planted, side="seller"),

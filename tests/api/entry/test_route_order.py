@@ -10,7 +10,8 @@ from tests.api.alone import settings_of_nothing
 from tests.api.operations import OPERATIONS, Operation
 
 ROUTES = create_app(settings_of_nothing()).routes
-NO_ID = {"provider", "name", "token"}  # words of our own, names of files, texts of links
+# Words of our own, names of files, texts of links.
+NO_ID = {"provider", "template_id", "name", "token"}
 
 
 def led_to(method: str, path: str) -> str | None:
@@ -40,7 +41,8 @@ def test_X_16_every_id_in_a_path_is_a_uuid(operation: Operation) -> None:
 ABOUT_A_THING = [
     each
     for each in OPERATIONS
-    if each.has_id and not any(f"{{{word}}}" in each.template for word in ("provider", "token"))
+    if each.has_id
+    and not any(f"{{{word}}}" in each.template for word in ("provider", "template_id", "token"))
 ]
 
 

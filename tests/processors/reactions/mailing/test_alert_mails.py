@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from infra.vault.vault import PersonKey
 from processors.reacting.effects import OutsideDownError, effect_id_of
-from processors.reactions.mailing import alerts, told
+from processors.reactions.mailing import alerts, told, wording
 from processors.reactions.mailing.addressees import Addressee
 from processors.reactions.mailing.alerts import send_alert, send_digest
 from processors.reactions.mailing.told import Post, Told
@@ -161,6 +161,7 @@ def bench(mesh: World, monkeypatch: pytest.MonkeyPatch) -> Bench:
         (alerts.alert_matches, "at_once", lambda *_: made.rows),
         (alerts.alert_matches, "counted", lambda *_: (len(made.rows), NOW)),
         (alerts.alert_matches, "rest_of", made.rest),
+        (wording.template_overrides, "text_of", lambda *_: None),
     )
     for where, name, found in fakes:
         monkeypatch.setattr(where, name, answering(found))

@@ -7,7 +7,7 @@ Templates are sandboxed, and in HTML everything is escaped.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,27 @@ def write(
     template = _environment.get_template(f"{mail}.{language}.txt")
     said = template.render(name=greeted(name), link=link, until=until, **values)
     subject, _, text = said.partition("\n\n")
-    html = _environment.get_template("mail.html").render(
+    return Written(subject, text, page_of(language, subject, text, {link, *links}))
+
+
+def shipped(mail: str, language: Language) -> str:
+    """The text of a shipped template."""
+    return (TEMPLATES / f"{mail}.{language}.txt").read_text("utf-8")
+
+
+def paragraphs_of(text: str) -> Sequence[str]:
+    """What stands between empty lines; where nothing does, as for a thing without a title, is none."""
+    return re.split(r"\n{2,}", text.strip())
+
+
+def page_of(language: Language, subject: str, text: str, links: Collection[str]) -> str:
+    """The HTML of a mail: all of it is escaped, and a paragraph that is one of `links` is one."""
+    return _environment.get_template("mail.html").render(
         language=language.value,
         subject=subject,
-        paragraphs=text.strip().split("\n\n"),
-        links=frozenset({link, *links}),
+        paragraphs=paragraphs_of(text),
+        links=frozenset(links),
     )
-    return Written(subject, text, html)
 
 
 def told(text: str, length_max: int) -> str:

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from jinja2.exceptions import SecurityError
 
-from processors.reactions.mailing import texts
-from processors.reactions.mailing.texts import TEMPLATES, greeted, told, write
+from infra.channels import texts
+from infra.channels.texts import TEMPLATES, greeted, told, write
 from schemas.log.messages import Language
+from schemas.notifications import NotificationType
 from schemas.searches import MatchReason
 
 LINK = "https://market.example.org/verify-email#token=abc_-"
 UNTIL = "2026-03-01 12:00"
 MAILS = ("welcome", "verify_email", "reset_password", "alert", "digest")
+NOTIFICATIONS = tuple(each.value for each in NotificationType)
 PLACES = {each: f"https://market.example.org/{each}" for each in ("manage", "unsubscribe")}
 TITLE = "Porsche <b>911</b>"
 FOUND = {"title": TITLE, "price": "USD 85,000.00", "reason": "new", "searches": ["One", "Two"]}
@@ -107,7 +109,9 @@ def test_SE_12_a_title_is_one_line_and_cut() -> None:
 
 
 def test_there_is_a_template_for_each_and_none_besides() -> None:
-    wanted = {f"{mail}.{language}.txt" for mail in MAILS for language in Language} | {"mail.html"}
+    wanted = {
+        f"{mail}.{language}.txt" for mail in (*MAILS, *NOTIFICATIONS) for language in Language
+    } | {"mail.html"}
     assert {each.name for each in TEMPLATES.iterdir()} == wanted
 
 
