@@ -112,7 +112,6 @@ def send(command: SendMessage, conversation: Conversation) -> Sequence[Messaging
             other,
             content_sealed=command.content_sealed,
             marks=command.marks,
-            sent_at=command.asked_at,
         )
     ]
 
