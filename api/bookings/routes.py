@@ -32,6 +32,7 @@ from api.entry.paging import Paging
 from api.entry.routing import new_router
 from api.items.sight import item_offer, item_unknown
 from api.listings.sight import Offer
+from api.messaging.sight import against_dealing
 from api.profiles.sight import People, key_of, people_of
 from api.wire.changes import answer
 from api.wire.problems import Problem, problem_responses
@@ -108,6 +109,9 @@ async def _requestable(request: Request, caller: Caller, item_id: UUID) -> Offer
         raise offer.gone
     if not offer.public and caller.user_id != str(offer.seller_id):
         raise item_unknown()
+    apart = await against_dealing(machines_of(request), caller.user_id, str(offer.seller_id))
+    if apart is not None:
+        raise apart
     return offer
 
 

@@ -14,10 +14,10 @@ import structlog
 
 from api.backends.machines import Machines
 from api.messaging.fanout import Fanout
-from api.messaging.heartbeats import BEAT_S, Heart, Heartbeats, mark_of
 from api.messaging.presence import witnesses
 from api.wire.problems import StoreUnavailableError
 from infra.clients.redis import REDIS_DOWN, open_redis
+from infra.heartbeats import BEAT_S, Heart, Heartbeats, mark_of
 from infra.settings import Settings
 from infra.vault.vault import VaultUnavailableError
 

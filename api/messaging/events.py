@@ -28,7 +28,6 @@ from api.items.sight import item_offer
 from api.listings.sight import Offer, hidden, offered
 from api.messaging.bodies import Content
 from api.messaging.fanout import Fanout, Said, chat_room
-from api.messaging.heartbeats import Heart
 from api.messaging.sight import against_dealing, against_reaching
 from api.messaging.templates import words_of
 from api.messaging.views import Row, said_of, sealed_content, unknown
@@ -36,6 +35,7 @@ from api.profiles.sight import People, people_of
 from api.wire.emitted import moment
 from api.wire.forms import Body
 from api.wire.problems import Problem
+from infra.heartbeats import Heart
 from projections.messaging import conversations, messages
 from projections.reads import Slice
 from schemas.log.messages import Fault, Market

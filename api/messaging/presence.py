@@ -19,11 +19,11 @@ from api.entry.auth import SignedIn
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import SEARCHES, SIGNED_IN, Door
 from api.entry.routing import new_router
-from api.messaging.heartbeats import Heartbeats, Presence, mark_of
 from api.profiles.sight import People, people_of
 from api.wire.problems import StoreUnavailableError, problem_responses
 from api.wire.successes import ok, private_json
 from infra.clients.redis import REDIS_DOWN
+from infra.heartbeats import Heartbeats, Presence, mark_of
 from projections.identity.users import users
 from projections.messaging import blocks, conversations
 from projections.profiles import user_preferences

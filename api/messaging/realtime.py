@@ -40,12 +40,12 @@ from api.messaging.events import (
     token_of,
 )
 from api.messaging.fanout import Fanout, Said
-from api.messaging.heartbeats import PING_ANSWER_S, PING_EVERY_S, Heart
 from api.messaging.rooms import Rooms
 from api.profiles.sight import people_of
 from api.wire.deadlines import AnswerWithin, NoAnswerInTimeError
 from api.wire.faults import fault_of
 from api.wire.problems import Problem, StoreUnavailableError, WriteUnavailableError, note_surprise
+from infra.heartbeats import PING_ANSWER_S, PING_EVERY_S, Heart
 from infra.settings import Settings
 from infra.sockets import person_room
 from infra.vault.vault import VaultUnavailableError

@@ -24,6 +24,7 @@ from opensearchpy import AsyncOpenSearch
 from infra.channels.mail import Mailer
 from infra.channels.push import PushSender
 from infra.channels.sms import SmsSender
+from infra.heartbeats import Heartbeats
 from infra.pictures import Pictures
 from infra.settings import Settings
 from infra.sockets import Publisher
@@ -61,6 +62,7 @@ class Tools:
     videos: Videos
     opensearch: AsyncOpenSearch
     sockets: Publisher
+    heartbeats: Heartbeats
 
 
 @dataclass(frozen=True)

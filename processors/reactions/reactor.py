@@ -19,6 +19,8 @@ import structlog
 from infra.channels.opened import open_channels
 from infra.clients.opensearch import open_opensearch
 from infra.clients.postgres import means_down, open_pool
+from infra.clients.redis import open_redis
+from infra.heartbeats import Heartbeats
 from infra.pictures import Pictures
 from infra.process import announce_ready, stopped_within
 from infra.settings import Settings
@@ -135,6 +137,7 @@ async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[To
     """What handlers may use; connects nowhere before its first use."""
     pictures = Pictures(PICTURES_AT_ONCE)
     opensearch, sockets = open_opensearch(settings), Publisher(settings)
+    redis = open_redis(settings)
     try:
         async with (
             open_channels(settings) as channels,
@@ -152,9 +155,11 @@ async def open_tools(settings: Settings, commands: Commands) -> AsyncIterator[To
                 videos=Videos(),
                 opensearch=opensearch,
                 sockets=sockets,
+                heartbeats=Heartbeats(redis, settings.store_prefix),
             )
     finally:
         await sockets.close()
+        await redis.aclose()
         pictures.close()
         await opensearch.close()
 

@@ -16,6 +16,8 @@ from uuid import UUID
 
 from infra.channels.errors import ChannelRefusedError
 from infra.channels.texts import greeted, told
+from infra.clients.redis import REDIS_DOWN
+from infra.heartbeats import mark_of
 from infra.unsubscribing import TypeLinks
 from infra.vault.vault import PersonKey, UnsealError
 from processors.reacting.effects import Effect, Tools
@@ -43,6 +45,7 @@ from schemas.notifications import (
     Item,
     NotificationChannel,
     NotificationDue,
+    NotificationType,
     SettleBatch,
     Settled,
     Withheld,
@@ -72,6 +75,8 @@ async def send_batch(recorded: Recorded[NotificationDue], tools: Tools) -> None:
     person = await reader(tools, event.user_id, event.channel)
     if isinstance(person, Withheld):
         return await _withhold(tools, recorded, person)
+    if event.type is NotificationType.MESSAGES and await _is_there(tools, event.user_id):
+        return await _withhold(tools, recorded, Withheld.ONLINE)
     try:
         reason = await _carry(tools, recorded, person)
     except ChannelRefusedError:
@@ -80,6 +85,20 @@ async def send_batch(recorded: Recorded[NotificationDue], tools: Tools) -> None:
     if reason is not None:
         return await _withhold(tools, recorded, reason)
     return await _settle(tools, recorded, Settled.SENT)
+
+
+async def _is_there(tools: Tools, user_id: UUID) -> bool:
+    """Whether they have a socket open, over which they hear of messages as these come. Where nobody
+    knows they are told.
+    """
+    key = await tools.vault.person(user_id)
+    if key is None:
+        return False
+    try:
+        found = await tools.heartbeats.look({str(user_id): mark_of(key)})
+    except REDIS_DOWN:
+        return False
+    return found[str(user_id)].online
 
 
 async def _carry(

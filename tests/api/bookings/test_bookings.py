@@ -116,6 +116,17 @@ async def test_BK_01_only_the_campus_of_the_item_books_it(
     assert reason_of(await request(mate, hidden)) == (404, "item_unknown")
 
 
+async def test_MS_08_whoever_is_blocked_books_nothing(mesh: Mesh, here: str) -> None:
+    owner, other = await student(mesh, here), await student(mesh, here)
+    item_id = await owner.have()
+    path = f"/api/users/{other.account.user_id}/block"
+    assert (await owner.ask("POST", path)).status_code == 204
+    refused = await request(other, item_id)
+    assert reason_of(refused) == (403, "not_reachable")
+    assert (await owner.ask("DELETE", path)).status_code == 204
+    assert (await request(other, item_id)).status_code == 201
+
+
 async def test_BK_01_what_is_kept_sold_or_gone_nobody_can_ask_for(
     seller: Student, buyer: Student, mate: Student
 ) -> None:

@@ -146,6 +146,7 @@ def tools(person: Person, outbox: Any, **settings: Any) -> Tools:
         videos=None,  # type: ignore[arg-type]  # of either kind
         opensearch=None,  # type: ignore[arg-type]  # nor search
         sockets=None,  # type: ignore[arg-type]  # nor tell anybody live
+        heartbeats=None,  # type: ignore[arg-type]  # nor ask who is there
     )
 
 

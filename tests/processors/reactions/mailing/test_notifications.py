@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from redis.exceptions import RedisError
 
 from infra.channels.errors import (
     ChannelDeferredError,
@@ -19,6 +20,7 @@ from infra.channels.errors import (
 from infra.channels.mail import EFFECT_HEADER
 from infra.channels.push import PushMessage, WebSubscription
 from infra.channels.subscriptions import sealed
+from infra.heartbeats import Presence
 from infra.vault.vault import PersonKey
 from processors.reactions.mailing import notifications, pushing
 from processors.reactions.mailing.notifications import NEWS_FOR, Line, send_batch
@@ -67,6 +69,19 @@ class Pushed:
         self.sent.append((subscription.endpoint, message, effect_id))
 
 
+@dataclass
+class There:
+    """Says of everybody that they are there, or not, or that nobody knows."""
+
+    online: bool = False
+    error: Exception | None = None
+
+    async def look(self, marks: Mapping[str, str]) -> Mapping[str, Presence]:
+        if self.error is not None:
+            raise self.error
+        return {each: Presence(online=self.online) for each in marks}
+
+
 class Refusing:
     """A mail server that takes nothing."""
 
@@ -112,7 +127,7 @@ def somebody(**changes: Any) -> Person:
 
 async def settled(event: Any, person: Person, mailer: Any, **more: Any) -> list[Any]:
     """What was asked for; most of all, what became of the batch."""
-    asked = Asked()
+    asked, more = Asked(), {"heartbeats": There(), **more}
     await send_batch(event, replace(tools(person, mailer), commands=asked, **more))
     return asked.commands
 
@@ -161,6 +176,26 @@ async def test_NO_01_whoever_is_not_to_be_told_is_not(row: Any, reason: Withheld
     person, outbox = somebody(**row), Outbox()
     assert outcome(await settled(due(person), person, outbox)) == (Settled.WITHHELD, reason)
     assert outbox.sent == []
+
+
+async def test_NO_07_whoever_is_there_is_told_of_messages_by_their_socket_alone() -> None:
+    person, outbox = somebody(), Outbox()
+    for channel in NotificationChannel:
+        found = await settled(
+            due(person, channel), person, outbox, push=Pushed(), heartbeats=There(online=True)
+        )
+        if channel is not NotificationChannel.SMS:  # which nobody wants who has not said so
+            assert outcome(found) == (Settled.WITHHELD, Withheld.ONLINE)
+    assert outbox.sent == []
+    news = due(person, type=NotificationType.REVIEWS)
+    found = await settled(news, person, outbox, heartbeats=There(online=True))
+    assert outcome(found) == (Settled.SENT, None)
+
+
+async def test_NO_07_where_nobody_knows_who_is_there_people_are_told() -> None:
+    person, outbox = somebody(), Outbox()
+    found = await settled(due(person), person, outbox, heartbeats=There(error=RedisError()))
+    assert outcome(found) == (Settled.SENT, None)
 
 
 async def test_NO_10_the_switches_stand_above_all() -> None:

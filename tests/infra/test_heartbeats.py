@@ -8,8 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api.messaging import heartbeats
-from api.messaging.heartbeats import (
+from infra import heartbeats
+from infra.clients.redis import open_redis
+from infra.heartbeats import (
     AT_ONCE_MAX,
     BEAT_S,
     FRESH_S,
@@ -20,7 +21,6 @@ from api.messaging.heartbeats import (
     Presence,
     mark_of,
 )
-from infra.clients.redis import open_redis
 from infra.vault.vault import PersonKey
 from tests.api.limited import redis_url, settings_on
 from tests.waiting import eventually
