@@ -21,6 +21,7 @@ from api.entry.doors import CHANGES, SEARCHES, SIGNED_IN, Door
 from api.entry.routing import new_router
 from api.items.sight import item_offer, item_unknown
 from api.listings.sight import Offer
+from api.messaging.sight import against_dealing
 from api.profiles.sight import is_own, key_of, name_in, visible
 from api.wire.changes import answer
 from api.wire.problems import Problem, problem_responses
@@ -124,7 +125,9 @@ async def _unlockable(request: Request, caller: Caller, item_id: UUID) -> Offer:
     await CONTACT.wait(request)
     offer = await item_offer(mesh, caller, item_id)
     if not await _is_unlocked(mesh, caller, item_id):
-        if against := _standing_against(offer):
+        seller_id = str(offer.seller_id)
+        against = _standing_against(offer) or await against_dealing(mesh, caller.user_id, seller_id)
+        if against is not None:
             raise against
         await _contact(mesh, caller, offer)
     return offer

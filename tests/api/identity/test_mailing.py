@@ -40,7 +40,7 @@ async def token_for(email: str, kind: str) -> str:
 
 
 @pytest.mark.parametrize(("language", "hello"), [("en", "Hello"), ("si", "ආයුබෝවන්")])
-async def test_NO_04_whoever_registers_gets_one_welcome_in_their_language(
+async def test_NO_04_EV_03_whoever_registers_gets_one_welcome_in_their_language(
     mesh: Mesh, language: str, hello: str
 ) -> None:
     email = new_email()

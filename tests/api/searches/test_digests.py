@@ -66,7 +66,7 @@ def test_CR_02_a_digest_is_at_nine_in_colombo(frequency: str, weekday: int | Non
     assert weekday is None or local.weekday() == weekday
 
 
-async def test_CR_02_SE_12_a_digest_names_each_listing_once_and_comes_once(
+async def test_CR_02_SE_12_NO_08_a_digest_names_each_listing_once_and_comes_once(
     mesh: Mesh, seller: Seller, commands: Commands
 ) -> None:
     buyer, make = await reader(mesh), a_make()
