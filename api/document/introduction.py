@@ -32,7 +32,8 @@ MEANT: Final[Mapping[str, str]] = {
 # What the server emits, to whom, and with which fields.
 HEARD: Final[Mapping[str, str]] = {
     "chat-history": "after `join-chat`: `chatId`, `messages`, the last"
-    f" {HISTORY_MAX}, each with {_MESSAGE}, `recipientId`, `readAt`",
+    f" {HISTORY_MAX}, each with {_MESSAGE}, `recipientId`, `readAt`, and, where the mesh tells what one"
+    " of the two has done, `notice` instead of words",
     "new-message": f"to all who joined the chat: {_MESSAGE}, `recipientId`, `consistencyToken`",
     "message-notification": "to every device of the recipient: the same without `recipientId`",
     "messages-read": "to whoever wrote: `chatId`, `messageId`, `readerId`, `readAt`",

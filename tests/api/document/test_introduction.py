@@ -127,6 +127,7 @@ async def test_the_fields_of_a_message_of_the_history_are_named() -> None:
         "content_sealed": "",
         "created_at": AT,
         "read_at": None,
+        **dict.fromkeys(("notice_kind", "notice_booking_id", "notice_reason")),
     }
     shown = _shown(row, Chat(ID, ID, ID, ID, opened=True), People({}, {}))
     assert set(shown) <= own("chat-history")
