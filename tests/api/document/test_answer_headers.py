@@ -104,6 +104,15 @@ async def suggest(shop: Shop) -> httpx.Response:
     return await shop.mesh.client.get("/api/search/suggestions", params={"q": "por"})
 
 
+def by_anybody(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
+    """Asked as it stands."""
+
+    async def ask(shop: Shop) -> httpx.Response:
+        return await (await shop.person("buyer")).ask("GET", path)
+
+    return ask
+
+
 def on_campus(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
     async def ask(shop: Shop) -> httpx.Response:
         person = await student(shop.mesh, campus())
@@ -156,6 +165,8 @@ OTHERWISE: Final[Mapping[str, Callable[[Shop], Awaitable[httpx.Response]]]] = {
     "refresh_session": refresh_session,
     "view_listing": view_listing,
     "suggest": suggest,
+    "read_presence": by_anybody(f"/api/chat/presence?ids={uuid4()}"),
+    "search_messages": by_anybody("/api/messages/search?q=porsche"),
     "resize_image": resized,
     "remove_avatar": remove_avatar,
     "read_item": on_campus("/api/items/{}"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
+import httpx
 import orjson
 import pytest
 
@@ -185,9 +186,19 @@ async def an_api(mesh: Mesh, folder: Path) -> AsyncIterator[tuple[Process, Repli
         eventually_blocking(process.is_ready, 120, "the API is ready")
         found = re.search(r"serving on (http://\S+)", process.log)
         assert found, process.log
+        await eventually(lambda: answers(found[1]), 60, "the API answers")
         yield process, Replica(found[1], None)  # type: ignore[arg-type]  # it is not in this process
     finally:
         process.stop()
+
+
+async def answers(url: str) -> bool:
+    """Whether it listens by now: it is ready a moment before."""
+    try:
+        async with httpx.AsyncClient(base_url=url) as client:
+            return (await client.get("/health/live")).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 async def gone_within(who: Talker, other: Talker, device: Device, since: float) -> float:
