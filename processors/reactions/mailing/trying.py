@@ -13,7 +13,7 @@ from infra.channels.samples import SAMPLES
 from infra.channels.texts import shipped
 from infra.metrics import MAILS
 from processors.reacting.effects import Effect, Tools, effect_id_of
-from processors.reactions.mailing.addressees import unsealed
+from processors.reactions.mailing.addressees import UNREACHED, unsealed
 from processors.reactions.mailing.mails import drop
 from projections.identity import users
 from projections.reads import Reads
@@ -32,7 +32,7 @@ async def send_test(recorded: Recorded[TemplateTested], tools: Tools) -> None:
     """Send its first case to whoever asked, as long as they are an admin."""
     event = recorded.event
     row = await users.by_id(cast("Reads", tools.postgres), str(event.user_id))
-    if row is None or row["status"] != UserStatus.ACTIVE or row["role"] != Role.ADMIN:
+    if row is None or UserStatus(row["status"]) in UNREACHED or row["role"] != Role.ADMIN:
         drop(MAIL, "unwanted")
         return
     person = await unsealed(
