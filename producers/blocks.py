@@ -10,7 +10,8 @@ from typing import assert_never
 from uuid import UUID
 
 from producers.decider import Decider, Rejected
-from schemas.blocks import (
+from schemas.log.messages import Role
+from schemas.messaging.blocks import (
     BLOCKED_MAX,
     BlocksCommand,
     BlocksEvent,
@@ -20,7 +21,6 @@ from schemas.blocks import (
     UserBlocked,
     UserUnblocked,
 )
-from schemas.log.messages import Role
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import assert_never
 from uuid import UUID
 
 from producers.decider import Decider, Rejected
-from schemas.quick_replies import (
+from schemas.messaging.quick_replies import (
     QUICK_REPLIES_MAX,
     AddQuickReply,
     QuickReplyAdded,

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.blocks import BLOCKED_MAX
 from schemas.bookings import PENDING_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
 from schemas.identity.api_keys import KEYS_MAX
-from schemas.quick_replies import QUICK_REPLIES_MAX
+from schemas.messaging.blocks import BLOCKED_MAX
+from schemas.messaging.quick_replies import QUICK_REPLIES_MAX
 from schemas.searches import SEARCHES_MAX
 from schemas.sharing import LINK_HOURS_MAX, SHARES_MAX
 

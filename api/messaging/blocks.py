@@ -26,8 +26,8 @@ from api.wire.successes import NO_STORE, ok
 from projections.identity.users import users
 from projections.messaging import blocks
 from projections.profiles import user_profiles
-from schemas.blocks import BlockUser, UnblockUser
 from schemas.log.recorded import Reply
+from schemas.messaging.blocks import BlockUser, UnblockUser
 
 BLOCK = "/api/users/{user_id:uuid}/block"
 BLOCKS = CaughtUp(blocks.blocks)

@@ -24,7 +24,7 @@ from api.wire.forms import Body
 from api.wire.problems import problem_responses
 from api.wire.successes import ok, private_json
 from projections.messaging import quick_replies
-from schemas.quick_replies import AddQuickReply, RemoveQuickReply
+from schemas.messaging.quick_replies import AddQuickReply, RemoveQuickReply
 
 ALL = "/api/messages/quick-replies"
 QUICK_REPLIES = CaughtUp(quick_replies.quick_replies)

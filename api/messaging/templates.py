@@ -18,7 +18,7 @@ from api.messaging.views import Row, name_of, offer_shown
 from api.profiles.sight import key_of, people_of
 from api.wire.problems import Problem
 from projections.messaging import conversations, quick_replies
-from schemas.quick_replies import TEMPLATE_LENGTH_MAX
+from schemas.messaging.quick_replies import TEMPLATE_LENGTH_MAX
 from schemas.refusals import told_of
 from schemas.values.money import major_units
 from schemas.values.texts import Lines, refusal

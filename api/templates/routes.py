@@ -100,7 +100,7 @@ router = new_router("templates")
     responses={**ok("All templates", {"items": [TEMPLATE]}), **problem_responses(400, 401, 403)},
     openapi_extra=OPENAPI_EXTRA,
 )
-@Door(ADMINS, UNLIMITED)
+@Door(ADMINS, SEARCHES)
 async def list_templates(request: Request, mesh: Mesh, _caller: SignedIn) -> Response:
     """Every mail in every language, whether it is said otherwise than it is shipped, and which
     variables its text may name.

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from processors.reacting.reactions import Reaction, asked
-from schemas.blocks import UnblockEverybody
 from schemas.favorites import ClearFavorites
 from schemas.identity import UserDeleted
 from schemas.log.messages import Command
 from schemas.log.recorded import Recorded
+from schemas.messaging.blocks import UnblockEverybody
 from schemas.searches import DeleteSearches
 
 

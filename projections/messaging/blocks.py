@@ -14,9 +14,9 @@ from sqlalchemy import MetaData, Table
 from projections.postgres_columns import columns_of
 from projections.projection import PostgresTable, Projection
 from projections.reads import Reads, Slice, fetch_slice
-from schemas.blocks import UserBlocked, UserUnblocked
 from schemas.identity import UserDeleted
 from schemas.log.recorded import Recorded
+from schemas.messaging.blocks import UserBlocked, UserUnblocked
 
 Heard: TypeAlias = UserBlocked | UserUnblocked | UserDeleted
 

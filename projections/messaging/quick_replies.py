@@ -16,7 +16,7 @@ from projections.projection import PostgresTable, Projection
 from projections.reads import Reads
 from schemas.identity import UserDeleted
 from schemas.log.recorded import Recorded
-from schemas.quick_replies import QUICK_REPLIES_MAX, QuickReplyAdded, QuickReplyRemoved
+from schemas.messaging.quick_replies import QUICK_REPLIES_MAX, QuickReplyAdded, QuickReplyRemoved
 
 Heard: TypeAlias = QuickReplyAdded | QuickReplyRemoved | UserDeleted
 

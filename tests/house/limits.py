@@ -18,7 +18,6 @@ from api.messaging.realtime import PACKET_BYTES_MAX
 from api.wire.problems import BODY_BYTES_MAX
 from infra.settings import Settings
 from producers.identity.credentials import IDENTITIES_MAX
-from schemas.blocks import BLOCKED_MAX
 from schemas.bookings import NOTE_LENGTH_MAX, PENDING_MAX
 from schemas.comparisons import COMPARED_MAX
 from schemas.favorites import FAVORITES_MAX
@@ -31,7 +30,8 @@ from schemas.media import (
     VIDEO_SIDE_MAX,
 )
 from schemas.messaging import CONTENT_LENGTH_MAX
-from schemas.quick_replies import QUICK_REPLIES_MAX, TEMPLATE_LENGTH_MAX
+from schemas.messaging.blocks import BLOCKED_MAX
+from schemas.messaging.quick_replies import QUICK_REPLIES_MAX, TEMPLATE_LENGTH_MAX
 from schemas.reviews import RESPONSE_LENGTH_MAX
 from schemas.searches import SEARCHES_MAX
 from schemas.sharing import LINK_HOURS_MAX, SHARES_MAX

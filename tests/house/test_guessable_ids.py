@@ -24,7 +24,7 @@ DERIVED: Final = {
     "processors/reactions/searches/digests.py:_command": "a command's id, which opens nothing",
     "processors/reactions/mailing/alerts.py:alert_mail_id": "a mail's id, which opens nothing",
     "schemas/listings.py:seller_account": "nobody's id: whom one talks with about an imported listing",
-    "schemas/messaging.py:conversation_id_of": "to others than its two no conversation exists",
+    "schemas/messaging/__init__.py:conversation_id_of": "to others than its two no conversation exists",
     "schemas/log/recorded.py:_namespace": "an event's id, which opens nothing",
     "schemas/notifications.py:batch_id_of": "a batch's id is asked of nobody",
     "schemas/notifications.py:notification_id_of": "its person alone gets an answer",

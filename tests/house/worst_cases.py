@@ -99,7 +99,7 @@ WORK: dict[str, str] = {
     "list_notifications": f"{LIST}; of each at most three batches by their keys; unsealed with their "
     "senders' keys, one query for all",
     "read_notification": ROW,
-    "list_templates": "24 rows by their keys",
+    "list_templates": "27 rows by their keys",
     "read_template": ROW,
     "preview_template": f"{ROW}; three fillings in a thread, each of at most 200 rounds of loops and "
     "50,000 characters (test_overriding)",

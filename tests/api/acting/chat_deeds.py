@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from schemas.quick_replies import QUICK_REPLIES_MAX
+from schemas.messaging.quick_replies import QUICK_REPLIES_MAX
 
 
 def on_other(method: str) -> Callable[..., Awaitable[Any]]:

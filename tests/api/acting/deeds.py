@@ -408,12 +408,6 @@ async def share_wishlist(shop: Shop) -> Deed:
     return shop.deed(person, "POST", path, spoil, json={"hours": 24})
 
 
-async def unshare_wishlist(shop: Shop) -> Deed:
-    share = await share_wishlist(shop)
-    share_id = (await share.done(uuid4().hex)).json()["id"]
-    return Deed(shop.mesh, "DELETE", f"{share.path}/{share_id}", nothing, share.headers)
-
-
 async def share_comparison(shop: Shop) -> Deed:
     add = await kept_in("/api/compare", "POST")(shop)
     await add.done(uuid4().hex)
@@ -422,10 +416,15 @@ async def share_comparison(shop: Shop) -> Deed:
     return Deed(shop.mesh, "POST", "/api/compare/share", clear, add.headers, more)
 
 
-async def unshare_comparison(shop: Shop) -> Deed:
-    share = await share_comparison(shop)
-    share_id = (await share.done(uuid4().hex)).json()["id"]
-    return Deed(shop.mesh, "DELETE", f"{share.path}/{share_id}", nothing, share.headers)
+def unshare(share: Builder) -> Builder:
+    """A link closed."""
+
+    async def build(shop: Shop) -> Deed:
+        made = await share(shop)
+        share_id = (await made.done(uuid4().hex)).json()["id"]
+        return Deed(shop.mesh, "DELETE", f"{made.path}/{share_id}", nothing, made.headers)
+
+    return build
 
 
 DEEDS: Final[Mapping[str, Builder]] = {
@@ -484,7 +483,7 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "remove_favorite": kept_in("/api/favorites", "DELETE"),
     "clear_favorites": clear("/api/favorites"),
     "share_wishlist": share_wishlist,
-    "unshare_wishlist": unshare_wishlist,
+    "unshare_wishlist": unshare(share_wishlist),
     **search_deeds.DEEDS,
     **media_deeds.DEEDS,
     **booking_deeds.DEEDS,
@@ -498,5 +497,5 @@ DEEDS: Final[Mapping[str, Builder]] = {
     "remove_from_comparison": kept_in("/api/compare", "DELETE"),
     "clear_comparison": clear("/api/compare"),
     "share_comparison": share_comparison,
-    "unshare_comparison": unshare_comparison,
+    "unshare_comparison": unshare(share_comparison),
 }

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from schemas.identity.api_keys import KEYS_MAX
-from schemas.quick_replies import QUICK_REPLIES_MAX
+from schemas.messaging.quick_replies import QUICK_REPLIES_MAX
 from tests.api.acting.deeds import Shop
 from tests.api.acting.offering import LAPTOP, campus, student
 from tests.api.acting.profiling import photo

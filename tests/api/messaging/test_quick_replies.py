@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from api.messaging.templates import PLACEHOLDERS, USES_MAX, Template, filled
 from schemas.messaging import CONTENT_LENGTH_MAX, conversation_id_of
-from schemas.quick_replies import TEMPLATE_LENGTH_MAX
+from schemas.messaging.quick_replies import TEMPLATE_LENGTH_MAX
 from tests.api.acting.selling import pointers_of, reason_of
 from tests.api.acting.talking import Talk, Talker, readable_talk, talker
 from tests.api.running import Mesh

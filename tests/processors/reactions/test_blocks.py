@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from processors.reactions.reactor import REACTIONS
 from producers.blocks import blocks
-from schemas.blocks import UnblockEverybody, blocks_stream
 from schemas.identity import UserDeleted, user_stream
+from schemas.messaging.blocks import UnblockEverybody, blocks_stream
 from tests.producers.messaging.test_blocks import ID, blocked
 from tests.projections.history import recorded
 

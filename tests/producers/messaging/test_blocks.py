@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from producers.blocks import blocks
-from schemas.blocks import (
+from schemas.log.messages import Role
+from schemas.messaging.blocks import (
     BLOCKED_MAX,
     BlockUser,
     UnblockEverybody,
@@ -18,7 +19,6 @@ from schemas.blocks import (
     UserUnblocked,
     blocks_stream,
 )
-from schemas.log.messages import Role
 from tests.producers.spec import Spec
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

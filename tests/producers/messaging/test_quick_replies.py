@@ -10,7 +10,7 @@ import pytest
 
 from producers.quick_replies import quick_replies
 from schemas.log.messages import Role
-from schemas.quick_replies import (
+from schemas.messaging.quick_replies import (
     QUICK_REPLIES_MAX,
     AddQuickReply,
     QuickReplyAdded,

@@ -16,8 +16,8 @@ from processors.stores.port import Change, Held
 from projections.messaging import blocks as queries
 from projections.messaging.blocks import Blocks, blocks
 from projections.reads import Slice
-from schemas.blocks import UserBlocked, UserUnblocked, blocks_stream
 from schemas.identity import UserDeleted
+from schemas.messaging.blocks import UserBlocked, UserUnblocked, blocks_stream
 from tests.processors.test_every_projection import Live
 from tests.projections.history import BEGINNING, history, rows_of
 from tests.worlds import world

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from projections.messaging.quick_replies import QuickReplies, quick_replies
 from schemas.identity import UserDeleted
-from schemas.quick_replies import QuickReplyAdded, QuickReplyRemoved, quick_replies_stream
+from schemas.messaging.quick_replies import QuickReplyAdded, QuickReplyRemoved, quick_replies_stream
 from tests.projections.history import BEGINNING, history, rows_of
 
 ID = UUID(int=1)

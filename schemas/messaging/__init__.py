@@ -13,11 +13,11 @@ from uuid import UUID, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from schemas.blocks import BlocksCommand, BlocksEvent
 from schemas.bookings import BookingReason
 from schemas.log.contexts import Context
 from schemas.log.messages import Command, Event
-from schemas.quick_replies import QuickReplyCommand, QuickReplyEvent
+from schemas.messaging.blocks import BlocksCommand, BlocksEvent
+from schemas.messaging.quick_replies import QuickReplyCommand, QuickReplyEvent
 from schemas.values.texts import SEALED, Form
 
 CONTENT_LENGTH_MAX = 4_000  # characters
