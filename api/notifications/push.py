@@ -64,8 +64,8 @@ class NewPushSubscription(Body):
                 {
                     "endpoint": "https://updates.push.services.mozilla.com/wpush/v2/gAAA",
                     "keys": {
-                        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcx"
-                        "aOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+                        "p256dh": "BIZwcw5zmKDsmwn3HSj9nYGYzkkqJNCUY6hn2hBDd5ki"
+                        "Eu-m3yIOH6p1qJZKyP5m2nI_I7DiDyiDijJCxpp_kqQ",
                         "auth": "BTBZMqHH6r4Tts7J_aSIgg",
                     },
                 }

@@ -409,8 +409,7 @@ async def share_wishlist(shop: Shop) -> Deed:
 
 
 async def share_comparison(shop: Shop) -> Deed:
-    add = await kept_in("/api/compare", "POST")(shop)
-    await add.done(uuid4().hex)
+    await (add := await kept_in("/api/compare", "POST")(shop)).done(uuid4().hex)
     clear = lambda: shop.mesh.client.delete("/api/compare", headers=add.headers)  # noqa: E731
     more = {"json": {"hours": 24}}
     return Deed(shop.mesh, "POST", "/api/compare/share", clear, add.headers, more)
@@ -421,8 +420,8 @@ def unshare(share: Builder) -> Builder:
 
     async def build(shop: Shop) -> Deed:
         made = await share(shop)
-        share_id = (await made.done(uuid4().hex)).json()["id"]
-        return Deed(shop.mesh, "DELETE", f"{made.path}/{share_id}", nothing, made.headers)
+        path = f"{made.path}/{(await made.done(uuid4().hex)).json()['id']}"
+        return Deed(shop.mesh, "DELETE", path, nothing, made.headers)
 
     return build
 

@@ -13,9 +13,9 @@ from tests.waiting import eventually
 
 ALL = "/api/notifications"
 PUSH = f"{ALL}/push"
-# A browser's, of RFC 8291, 5.
+# Such as a browser has; nobody knows the key to this one.
 KEYS = {
-    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "p256dh": "BIZwcw5zmKDsmwn3HSj9nYGYzkkqJNCUY6hn2hBDd5kiEu-m3yIOH6p1qJZKyP5m2nI_I7DiDyiDijJCxpp_kqQ",
     "auth": "BTBZMqHH6r4Tts7J_aSIgg",
 }
 
