@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from api.document.answer_headers import HEADERS, RATE_LIMIT_HEADERS
+from tests.api.acting.booking import planted
 from tests.api.acting.deeds import DEEDS, Shop
 from tests.api.acting.offering import campus, student
 from tests.api.acting.picturing import Uploader
@@ -111,6 +112,10 @@ def by_anybody(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
         return await (await shop.person("buyer")).ask("GET", path)
 
     return ask
+async def list_bookings(shop: Shop) -> httpx.Response:
+    person = await shop.person()
+    await planted(shop.mesh, person.account, "seller")
+    return await person.ask("GET", "/api/bookings", params={"role": "seller", "limit": 1})
 
 
 def on_campus(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
@@ -170,6 +175,8 @@ OTHERWISE: Final[Mapping[str, Callable[[Shop], Awaitable[httpx.Response]]]] = {
     "resize_image": resized,
     "remove_avatar": remove_avatar,
     "read_item": on_campus("/api/items/{}"),
+    "read_item_contact": on_campus("/api/items/{}/contact"),
+    "list_bookings": list_bookings,
     "list_items": on_campus("/api/items"),
     "list_item_categories": on_campus("/api/items/categories"),
 }
