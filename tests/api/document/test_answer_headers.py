@@ -112,6 +112,8 @@ def by_anybody(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
         return await (await shop.person("buyer")).ask("GET", path)
 
     return ask
+
+
 async def list_bookings(shop: Shop) -> httpx.Response:
     person = await shop.person()
     await planted(shop.mesh, person.account, "seller")
