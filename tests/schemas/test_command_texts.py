@@ -18,7 +18,7 @@ from tests.house.shapes import shape_of
 from tests.texts import NOT_IN_A_LINE, NOWHERE, leaves, replaced, with_inside
 
 # Where line breaks belong; everything else is one line.
-OF_SEVERAL_LINES = {"description"}
+OF_SEVERAL_LINES = {"description", "text"}
 EXAMPLES: dict[type[Any], dict[str, Any]] = {
     ViewListing: {**fill(shape_of(ViewListing)), "asked_by": "3f0a"},
     Filters: {
