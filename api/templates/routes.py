@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Path, Request
+from fastapi import Path, Request
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
@@ -77,18 +77,9 @@ TEMPLATES = {
 }
 
 
-def _named(
-    template_id: Annotated[
-        str,
-        Path(description="The mail and its language", examples=["welcome.en"], max_length=60),
-    ],
-) -> Named:
-    if template_id not in TEMPLATES:
-        raise Problem(404, "not_found", "There is no such template: /api/templates lists them")
-    return TEMPLATES[template_id]
-
-
-Template = Annotated[Named, Depends(_named)]
+Id = Annotated[
+    str, Path(description="The mail and its language", examples=["welcome.en"], max_length=60)
+]
 
 router = new_router("templates")
 
@@ -129,9 +120,10 @@ async def list_templates(request: Request, mesh: Mesh, _caller: SignedIn) -> Res
 )
 @Door(ADMINS, UNLIMITED)
 async def read_template(
-    request: Request, template: Template, mesh: Mesh, _caller: SignedIn
+    request: Request, template_id: Id, mesh: Mesh, _caller: SignedIn
 ) -> Response:
     """What one says now and what is shipped."""
+    template = _named(template_id)
     await OVERRIDES.wait(request)
     row = await template_overrides.by_id(mesh.postgres, template.id)
     text, version = (row["text"], row["version"]) if row else (None, 0)
@@ -152,11 +144,12 @@ async def read_template(
 )
 @Door(ADMINS, CHANGES)
 async def override_template(
-    body: TemplateOverrideBody, template: Template, sending: Sending, _caller: SignedIn
+    body: TemplateOverrideBody, template_id: Id, sending: Sending, _caller: SignedIn
 ) -> Response:
     """Say this from now on. It is filled in first with what is made up: a text that fails is
     refused, with its line and what to do. What mails say already stays as it is.
     """
+    template = _named(template_id)
     await _judged(template, body.text)
     command = OverrideTemplate(
         name=template.name, language=template.language, text=body.text, **sending.asked
@@ -176,8 +169,9 @@ async def override_template(
     },
 )
 @Door(ADMINS, CHANGES)
-async def restore_template(template: Template, sending: Sending, _caller: SignedIn) -> Response:
+async def restore_template(template_id: Id, sending: Sending, _caller: SignedIn) -> Response:
     """Say what is shipped again; where that is said, nothing happens."""
+    template = _named(template_id)
     command = RestoreTemplate(name=template.name, language=template.language, **sending.asked)
     return answer(await sending.send(command), 204)
 
@@ -196,13 +190,14 @@ async def restore_template(template: Template, sending: Sending, _caller: Signed
 async def preview_template(
     body: TemplateDraft,
     request: Request,
-    template: Template,
+    template_id: Id,
     mesh: Mesh,
     _caller: SignedIn,
 ) -> Response:
     """What a mail would say with this text, or with the one that is said now. Its people and
     things are made up, and nothing is sent.
     """
+    template = _named(template_id)
     text = body.text
     if text is None:
         await OVERRIDES.wait(request)
@@ -227,11 +222,12 @@ async def preview_template(
 )
 @Door(ADMINS, CHANGES)
 async def test_template(
-    body: TemplateDraft, template: Template, sending: Sending, caller: SignedIn
+    body: TemplateDraft, template_id: Id, sending: Sending, caller: SignedIn
 ) -> Response:
     """Mail this text, or the one that is said now, to the caller's own address, with made-up people
     and things in it. Nobody else is sent anything.
     """
+    template = _named(template_id)
     if body.text is not None:
         await _judged(template, body.text)
     command = TestTemplate(
@@ -243,6 +239,12 @@ async def test_template(
     )
     reply = await sending.send(command)
     return answer(reply, 202, {"id": template.id, "version": reply.version})
+
+
+def _named(template_id: str) -> Named:
+    if template_id not in TEMPLATES:
+        raise Problem(404, "not_found", "There is no such template: /api/templates lists them")
+    return TEMPLATES[template_id]
 
 
 async def _in_force(mesh: Machines, template: Named) -> str:

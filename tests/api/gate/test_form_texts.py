@@ -28,7 +28,7 @@ EXAMPLES = {
 }
 FILES = {"upload_video": {"video": ("a.mp4", clip(1))}}
 # Line breaks are theirs, and they may be empty.
-OF_SEVERAL_LINES = {"description", "bio", "content"}
+OF_SEVERAL_LINES = {"description", "bio", "content", "text"}
 
 
 def texts_of_forms() -> Iterator[Any]:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from markupsafe import escape
 
 from infra.channels.mail import EFFECT_HEADER
 from infra.channels.texts import shipped
@@ -14,6 +15,7 @@ from infra.stack.servers.mailbox import SHOWN_MAX, Mail
 from schemas.log.messages import Language
 from schemas.templates import TEXT_LENGTH_MAX, TemplateName
 from tests.api.acting.selling import Seller, pointers_of, token_of
+from tests.api.gate.test_injections import STRINGS
 from tests.api.running import Mesh, problem
 from tests.stack import session_state
 from tests.waiting import eventually
@@ -179,6 +181,24 @@ async def test_NO_13_a_mail_that_is_sent_says_what_an_admin_has_written(
         assert "#token=" in mail.text()
     finally:
         assert (await admin.ask("DELETE", path)).status_code == 204
+
+
+@pytest.mark.parametrize("sent", STRINGS)
+async def test_NS_05_NO_13_what_attacks_something_else_is_text_or_is_refused(
+    admin: Seller, sent: str
+) -> None:
+    path = f"{ALL}/messages.si"
+    if "{{" in sent or "{%" in sent or "{#" in sent:
+        answer = await override(admin, text(body=sent), path)
+        assert problem(answer) == (422, "template_invalid")
+        return
+    answer = await done(admin, text(body=sent), path)
+    kept = sent.replace("\r\n", "\n")  # lines end as in the shipped files
+    assert f"\n\n{kept}\n\n" in (await admin.read(path, answer)).json()["text"]
+    shown = await admin.ask("POST", f"{path}/preview", json={}, headers=token_of(answer))
+    page = shown.json()["items"][0]
+    assert sent.strip() in page["text"]
+    assert str(escape(sent.strip())) in page["html"]
 
 
 async def test_NO_13_there_is_no_other_template(admin: Seller) -> None:
