@@ -28,7 +28,7 @@ from infra.settings import Settings
 from infra.vault.vault import Vault
 from schemas.listings import seller_account
 from tests.api.running import PROCESSES, processes
-from tests.cli.commands import Mesh, commands_on
+from tests.cli.harness.commands import Mesh, commands_on
 from tests.waiting import eventually
 from tests.web import answering, web
 from tests.worlds import World, world
