@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from api.wire.deadlines import left
 from api.wire.problems import WriteUnavailableError
-from infra.clients.kafka import aio_consumer, aio_producer, learn_topics
+from infra.clients.kafka import aio_consumer, aio_producer, learn_topics, within
 from infra.settings import Settings
 from schemas.log.contexts import Context
 from schemas.log.partitioning import partition_of
@@ -90,13 +90,12 @@ class CommandGateway:
         """Connect. Raises KafkaError or TimeoutError when the broker does not answer; may be
         called again then.
         """
-        async with asyncio.timeout(START_TIMEOUT_S):
-            consumer = await self._open_consumer()
-            try:
-                self._producer = await self._open_producer()
-            except BaseException:
-                await stop_client(consumer)
-                raise
+        consumer = await within(START_TIMEOUT_S, self._open_consumer())
+        try:
+            self._producer = await within(START_TIMEOUT_S, self._open_producer())
+        except BaseException:
+            await stop_client(consumer)
+            raise
         self._tasks = [
             asyncio.create_task(self._read(consumer), name="gateway-replies"),
             asyncio.create_task(self._keep_producer(), name="gateway-producer"),
@@ -297,12 +296,11 @@ def _has_time(envelope: CommandEnvelope) -> bool:
     return envelope.deadline is not None and datetime.now(UTC) < envelope.deadline
 
 
-async def _reopened(open_client: Callable[[], Awaitable[T]]) -> T:
+async def _reopened(open_client: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """The client, as soon as the broker lets it in."""
     while True:
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                return await open_client()
+            return await within(START_TIMEOUT_S, open_client())
         except (KafkaError, TimeoutError) as error:
             log.warning("gateway_reconnects", error=type(error).__name__)
         await asyncio.sleep(RECONNECT_S)
@@ -311,8 +309,7 @@ async def _reopened(open_client: Callable[[], Awaitable[T]]) -> T:
 async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Close a client, within reason; one that failed may fail to close as well."""
     try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await client.stop()
+        await within(STOP_TIMEOUT_S, client.stop())
     except (KafkaError, TimeoutError) as error:
         log.warning("client_not_closed", error=type(error).__name__)
 

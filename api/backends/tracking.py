@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from api.backends.gateway import stop_client
 from api.wire.deadlines import left
 from api.wire.problems import WriteUnavailableError
-from infra.clients.kafka import aio_producer
+from infra.clients.kafka import aio_producer, within
 from infra.settings import Settings
 from schemas.log.messages import Event
 from schemas.log.partitioning import partition_of
@@ -90,8 +90,7 @@ class Tracking:
     async def _open(self) -> AIOKafkaProducer | None:
         producer = aio_producer(self._settings, f"mesh-tracking-{uuid4().hex[:8]}")
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                await producer.start()
+            await within(START_TIMEOUT_S, producer.start())
         except (KafkaError, TimeoutError) as error:
             log.warning("tracking_not_started", error=type(error).__name__)
             await stop_client(producer)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka import KafkaError, KafkaException
@@ -24,6 +24,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its public 
 from infra.settings import Settings
 from schemas.log.contexts import Topic
 from schemas.topics import RECORD_BYTES_MAX, TOPICS
+
+T = TypeVar("T")
 
 ADMIN_TIMEOUT_S = 10.0
 TOPICS_WAIT_S = 30.0
@@ -233,6 +235,30 @@ async def learn_topics(consumer: AIOKafkaConsumer, places: Iterable[TopicPartiti
     client = consumer._client  # noqa: SLF001 - only an assignment would do it in public
     topics = {place.topic for place in places}
     await asyncio.gather(*[client.add_topic(topic) for topic in topics])
+
+
+async def within(seconds: float, doing: Coroutine[Any, Any, T]) -> T:
+    """What it gives; raises TimeoutError when that takes longer. Kafka's client swallows some
+    cancellations, so that a time-out around it may never come: what is over time is cancelled here
+    and left to itself.
+    """
+    task = asyncio.ensure_future(doing)
+    task.add_done_callback(_noted)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        raise TimeoutError
+    return task.result()
+
+
+def _noted(task: asyncio.Task[Any]) -> None:
+    """Whoever asked may wait no more; asyncio complains of errors that nobody sees."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:

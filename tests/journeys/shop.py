@@ -125,7 +125,7 @@ class Shop:
             # it was said of may be done by then, so the repeat must be known for one.
             same = {"Idempotency-Key": uuid4().hex}
             eventually_blocking(
-                lambda: client.post("/api/auth/register", json=body, headers=same).is_success,
+                lambda: taken(client.post("/api/auth/register", json=body, headers=same)),
                 60,
                 "the shop takes people in",
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from uuid import uuid4
@@ -10,6 +11,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -21,6 +23,7 @@ from infra.clients.kafka import (
     ensure_topics,
     learn_topics,
     wanted_config,
+    within,
 )
 from infra.settings import Settings
 from schemas.log.contexts import FOREVER_MS, Topic
@@ -137,3 +140,29 @@ async def test_a_consumer_finds_many_topics_in_one_go(
         async with asyncio.timeout(8):  # new topics may have no leader at once
             await learn_topics(consumer, places)
             assert await consumer.end_offsets(places) == dict.fromkeys(places, 0)
+
+
+async def test_what_swallows_its_cancellation_holds_up_nobody() -> None:
+    """As Kafka's client does now and then while the broker dies."""
+    again = asyncio.Event()
+
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        again.set()
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await within(0.05, stubborn())
+    await asyncio.wait_for(again.wait(), 5)
+
+
+async def test_what_is_done_in_time_is_given_or_raised() -> None:
+    async def done(error: Exception | None = None) -> int:
+        if error is not None:
+            raise error
+        return 7
+
+    assert await within(5, done()) == 7
+    with pytest.raises(KafkaConnectionError):
+        await within(5, done(KafkaConnectionError()))
