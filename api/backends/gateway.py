@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 
 from api.wire.deadlines import left
 from api.wire.problems import WriteUnavailableError
-from infra.clients.kafka import aio_consumer, aio_producer, learn_topics, within
+from infra.clients.kafka import aio_consumer, aio_producer, learn_topics, stop_client, within
 from infra.settings import Settings
 from schemas.log.contexts import Context
 from schemas.log.partitioning import partition_of
@@ -40,7 +40,6 @@ from schemas.topics import CONTEXTS, EVENT_TYPES
 
 IN_FLIGHT_MAX = 20_000
 START_TIMEOUT_S = 15.0
-STOP_TIMEOUT_S = 5.0
 ENDS_TIMEOUT_S = 1.0
 POLL_MS = 1_000
 RECORDS_MAX = 5_000
@@ -304,14 +303,6 @@ async def _reopened(open_client: Callable[[], Coroutine[Any, Any, T]]) -> T:
         except (KafkaError, TimeoutError) as error:
             log.warning("gateway_reconnects", error=type(error).__name__)
         await asyncio.sleep(RECONNECT_S)
-
-
-async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
-    """Close a client, within reason; one that failed may fail to close as well."""
-    try:
-        await within(STOP_TIMEOUT_S, client.stop())
-    except (KafkaError, TimeoutError) as error:
-        log.warning("client_not_closed", error=type(error).__name__)
 
 
 def _fail(reply: asyncio.Future[Reply], error: BaseException) -> None:

@@ -13,10 +13,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from api.backends.gateway import stop_client
 from api.wire.deadlines import left
 from api.wire.problems import WriteUnavailableError
-from infra.clients.kafka import aio_producer, within
+from infra.clients.kafka import aio_producer, stop_client, within
 from infra.settings import Settings
 from schemas.log.messages import Event
 from schemas.log.partitioning import partition_of

@@ -12,7 +12,9 @@ import time
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError as ClientError
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its public names lack __all__
     AdminClient,
@@ -27,7 +29,10 @@ from schemas.topics import RECORD_BYTES_MAX, TOPICS
 
 T = TypeVar("T")
 
+log = structlog.get_logger()
+
 ADMIN_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 5.0  # for a client to close
 TOPICS_WAIT_S = 30.0
 REQUEST_TIMEOUT_MS = 5_000
 REPLICAS_IN_SYNC = 2  # of three: one may be lost without losing what was acknowledged
@@ -261,6 +266,14 @@ def _noted(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
+async def stop_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    """Close a client, within reason; one that failed may fail to close as well."""
+    try:
+        await within(STOP_TIMEOUT_S, client.stop())
+    except (ClientError, TimeoutError) as error:
+        log.warning("client_not_closed", error=type(error).__name__)
+
+
 async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     """Connect; raises KafkaError. A client that can't connect, or is given up on meanwhile, is
     closed: aiokafka complains of each that is dropped as it is.
@@ -268,7 +281,7 @@ async def start_client(client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
     try:
         await client.start()
     except BaseException:
-        await client.stop()
+        await stop_client(client)
         raise
 
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from infra.clients.kafka import aio_producer, start_client
+from infra.clients.kafka import aio_producer, start_client, stop_client
 from infra.settings import Settings
 from schemas.log.messages import Command
 from schemas.log.partitioning import partition_of
@@ -81,7 +81,7 @@ class Commands:
         if self._producer is producer:
             self._producer = None
             if producer is not None:
-                await producer.stop()
+                await stop_client(producer)
 
     async def send(self, name: str, recorded: Recorded[Any], commands: Iterable[Command]) -> None:
         """Hand over what `name` asks for after an event."""

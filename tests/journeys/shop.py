@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -120,6 +120,14 @@ class Shop:
         """A new person's authorization header."""
         email = f"{uuid4().hex}@example.org"
         body = {"email": email, "password": PASSWORD, "name": "Test Person", "role": role}
+        try:
+            token = self._let_in(body)
+        except AssertionError as error:
+            error.add_note(self.logs())
+            raise
+        return {"Authorization": f"Bearer {token}"}
+
+    def _let_in(self, body: Mapping[str, str]) -> str:
         with httpx.Client(base_url=self.url, timeout=20) as client:
             # Right after an outage writes may still be away: 503 says so, and to come again. What
             # it was said of may be done by then, so the repeat must be known for one.
@@ -129,11 +137,11 @@ class Shop:
                 60,
                 "the shop takes people in",
             )
-            known = {"email": email, "password": PASSWORD}
-            token = eventually_blocking(
+            known = {name: body[name] for name in ("email", "password")}
+            token: str = eventually_blocking(
                 lambda: taken(client.post("/api/auth/login", json=known)), 60, "the shop lets in"
             )["access_token"]
-        return {"Authorization": f"Bearer {token}"}
+        return token
 
 
 def taken(answer: httpx.Response) -> dict[str, Any]:

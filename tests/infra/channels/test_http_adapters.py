@@ -53,7 +53,7 @@ async def own(
 ) -> AsyncIterator[Adapter]:
     async with (
         provider(trusted_tls if request.param == "web" else None) as server,
-        adapter(request.param, server, timeout_s=1.0) as made,
+        adapter(request.param, server, timeout_s=20.0) as made,
     ):
         yield made
 
@@ -109,7 +109,7 @@ async def test_a_body_without_end_is_not_read_to_its_end(own: Adapter) -> None:
 async def test_an_answer_without_its_body_is_an_answer(
     own: Adapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(posting, "CONNECT_TIMEOUT_S", 1.0)
     own.provider.reply = Reply(202, b"", ("Transfer-Encoding: chunked",))
     await sent(own)
     assert len(messages(own.provider)) == 1
