@@ -94,7 +94,7 @@ notifications = Projection(
     fold=fold,
     row=Notification,
     target=PostgresTable(table, extras=(NOTIFICATIONS_VIEW,)),
-    rows_of=lambda _stream_id: (),
+    insert_only=True,
 )
 
 _READ = "(own.number <= inbox.read_to OR own.number = ANY(inbox.read_apart))"

@@ -142,10 +142,12 @@ def _varied(chance: random.Random, example: Example, subject: str, command: str)
     """The example's data about this stream's own aggregate, with figures of its own."""
     old, new = example.subject.rpartition("/")[2], subject.rpartition("/")[2]
     data: dict[str, Any] = json.loads(json.dumps(dict(example.data)).replace(old, new))
-    for own in {"command_id", "message_id"} & data.keys():
+    for own in {"command_id", "message_id", "notification_id"} & data.keys():
         data[own] = command
     if "booking_id" in data:  # each item's bookings have ids of their own
         data["booking_id"] = str(uuid5(UUID(new), "booking"))
+    if "batch_id" in data:  # so have each person's batches
+        data["batch_id"] = str(uuid5(UUID(new), "batch"))
     for part in (data, data.get("fields") or {}):
         for name in part:
             if name in _NUMBERS and part[name] is not None:

@@ -247,9 +247,11 @@ def placeless(rows: Mapping[str, Any]) -> dict[str, Any]:
 # A review that can't be read does not say of whom it is: that seller's mean stays as it was. A vote
 # does not say on what, nor a sale to whom: count and badge of that review stay as they were.
 # All bookings of an item are one stream: of which one an unreadable event was is not known, and they
-# stay as they were; its writer, who can't read it either, refuses what is asked of them.
+# stay as they were; its writer, who can't read it either, refuses what is asked of them. So it is with
+# the batches of somebody's notifications.
 UNKNOWN_ROWS = {("seller_profiles", "review"), ("reviews", "review_vote"), ("reviews", "listing"),
-                ("filter_sets", "searches"), ("bookings", "bookings")}  # fmt: skip
+                ("filter_sets", "searches"), ("bookings", "bookings"),
+                ("notification_batches", "notifications")}  # fmt: skip
 
 
 @EVERY
