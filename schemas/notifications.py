@@ -18,6 +18,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.log.contexts import Context
 from schemas.log.messages import Command, Event
+from schemas.values.numbers import NUMBER
 from schemas.values.texts import SEALED, TOKEN, refusal
 
 NOTIFICATIONS = UUID("7d1f5e6a-0c48-5a93-9b27-6e40c8d2f1b5")  # the namespace of their ids
@@ -31,8 +32,8 @@ SUBSCRIPTIONS_MAX = 10  # browsers and devices of one person: one more takes the
 
 # An endpoint of 1,000 characters and its keys as JSON, and a third more in base64.
 SealedSubscription = Annotated[str, StringConstraints(max_length=6_000)]
-Number = Annotated[int, Field(ge=1, le=2**53)]
-Minute = Annotated[int, Field(ge=0, lt=MINUTES)]  # of a day, by a clock on the wall
+Number = Annotated[int, Field(ge=1, le=2**53), NUMBER]
+Minute = Annotated[int, Field(ge=0, lt=MINUTES), NUMBER]  # of a day, by a clock on the wall
 
 
 def _known_zone(name: str) -> str:

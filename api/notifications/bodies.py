@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from schemas.notifications import (
     QuietHours,
     Zone,
 )
-from schemas.values.numbers import Switch
+from schemas.values.numbers import NUMBER, Switch
 from schemas.values.texts import Form
 
 NOTIFICATION_ID: Final = "01980000-0000-5000-8000-0000000000a1"
@@ -102,6 +103,30 @@ class QuietTimes(Body):
         return QuietHours(begin=_minute(self.begin), end=_minute(self.end))
 
 
+class ChannelPaces(Body):
+    """How soon each channel tells; what is left out stays."""
+
+    email: Pace | None = None
+    sms: Pace | None = None
+    push: Pace | None = None
+
+
+class TypePaces(Body):
+    """By what it is about; what is left out stays."""
+
+    messages: ChannelPaces = ChannelPaces()
+    reviews: ChannelPaces = ChannelPaces()
+    search_alerts: ChannelPaces = ChannelPaces()
+    bookings: ChannelPaces = ChannelPaces()
+
+    def chosen(self) -> Iterator[tuple[NotificationType, NotificationChannel, Pace]]:
+        """Each that is said."""
+        for kind, channels in self:
+            for channel, pace in channels:
+                if pace is not None:
+                    yield NotificationType(kind), NotificationChannel(channel), pace
+
+
 class NotificationPreferenceChanges(Body):
     """What shall be different: what is left out stays. `quiet_hours: null` ends them."""
 
@@ -116,9 +141,7 @@ class NotificationPreferenceChanges(Body):
         }
     )
 
-    types: Annotated[dict[NotificationType, dict[NotificationChannel, Pace]], Chosen] = Field(
-        default={}
-    )
+    types: Annotated[TypePaces, Chosen] = TypePaces()
     zone: Annotated[Zone, Chosen] = ZONE
     quiet_hours: QuietTimes | None = None
     email_enabled: Annotated[Switch, Chosen] = True
@@ -131,7 +154,7 @@ class ReadUpTo(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"up_to": 12}]})
 
-    up_to: Annotated[int, Field(ge=1, le=2**53)]
+    up_to: Annotated[int, Field(ge=1, le=2**53), NUMBER]
 
 
 class QuietAnswer(BaseModel):

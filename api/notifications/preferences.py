@@ -114,8 +114,7 @@ async def update_notification_preferences(
         user_id=user_id,
         choices=tuple(
             Choice(type=kind, channel=channel, pace=pace)
-            for kind, chosen in body.types.items()
-            for channel, pace in chosen.items()
+            for kind, channel, pace in body.types.chosen()
         ),
         zone=body.zone if "zone" in sent else None,
         quiet_hours=body.quiet_hours and body.quiet_hours.minutes,

@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
@@ -39,7 +39,7 @@ from projections.notifications import push_subscriptions
 from schemas.log.messages import Fault
 from schemas.notifications import DeviceKind, SubscribeToPush, UnsubscribeFromPush
 from schemas.values.numbers import NUMBER
-from schemas.values.texts import TOKEN, refusal
+from schemas.values.texts import TOKEN
 
 ALL = "/api/notifications/push"
 SUBSCRIBED = CaughtUp(push_subscriptions.push_subscriptions)
@@ -74,24 +74,18 @@ class NewPushSubscription(Body):
     )
 
     endpoint: Text | None = None
-    expirationTime: Annotated[int, NUMBER, Field(ge=0, le=2**53)] | None = None  # noqa: N815 - as browsers write it
+    expirationTime: Annotated[int, Field(ge=0, le=2**53), NUMBER] | None = None  # noqa: N815 - as browsers write it
     keys: BrowserKeys | None = None
     token: Annotated[str, TOKEN, Field(min_length=1, max_length=4_096)] | None = None
 
-    @model_validator(mode="after")
-    def _one_of_both(self) -> NewPushSubscription:
-        web, app = self.endpoint is not None and self.keys is not None, self.token is not None
-        if web == app or (app and (self.endpoint or self.keys)):
-            told = "send a browser's `endpoint` and `keys`, or an app's `token`"
-            raise refusal(told)
-        return self
-
     @property
-    def subscription(self) -> PushSubscription:
-        """What messages are sent to."""
-        if self.endpoint is not None and self.keys is not None:
+    def subscription(self) -> PushSubscription | None:
+        """What messages are sent to; None: it says nothing, or both."""
+        if self.token is not None and self.endpoint is None and self.keys is None:
+            return DeviceSubscription(self.token)
+        if self.endpoint is not None and self.keys is not None and self.token is None:
             return WebSubscription(self.endpoint, self.keys.p256dh, self.keys.auth)
-        return DeviceSubscription(self.token or "")
+        return None
 
 
 @router.get(
@@ -125,7 +119,7 @@ async def list_push_subscriptions(request: Request, mesh: Mesh, caller: SignedIn
     response_model=NotificationChangedAnswer,
     responses={
         **ok("Notifications are shown there", CHANGED, 201, headers=CREATED),
-        **problem_responses(400, 401, 403, 410, 415),
+        **problem_responses(400, 401, 403, 409, 410, 415),
     },
 )
 @Door(SIGNED_IN, CHANGES)
@@ -135,8 +129,7 @@ async def subscribe_to_push(
     """Show notifications on one more browser or device. The same one again is the same; beyond ten
     the one that was added first gives way.
     """
-    subscription = body.subscription
-    _refuse_dead(mesh, subscription)
+    subscription = _judged(mesh, body)
     user_id = UUID(caller.user_id)
     name = body.token or body.endpoint
     subscription_id = UUID(
@@ -174,17 +167,28 @@ async def unsubscribe_from_push(
     return answer(await sending.send(command), 204)
 
 
-def _refuse_dead(mesh: Machines, subscription: PushSubscription) -> None:
-    if isinstance(subscription, WebSubscription):
-        pointer, fault = "/endpoint", web_fault(subscription, mesh.settings)
-    else:
-        pointer, fault = "/token", device_fault(subscription)
-    if subscription.kind not in push_kinds(mesh.settings):
-        fault = "this shop has nobody who carries messages there"
-    if fault:
+def _judged(mesh: Machines, body: NewPushSubscription) -> PushSubscription:
+    """What messages are sent to; raises 422 where nothing ever can be, and 409 where this shop has
+    nobody who carries them there.
+    """
+    found = body.subscription
+    match found:
+        case None:
+            pointers = ["/token"] if body.token is not None else ["/endpoint", "/keys"]
+            fault = "send a browser's endpoint and keys, or an app's token, and not both"
+        case WebSubscription():
+            fault = web_fault(found, mesh.settings)
+            of_keys = fault.startswith("the keys")
+            pointers = ["/keys/p256dh", "/keys/auth"] if of_keys else ["/endpoint"]
+        case DeviceSubscription():
+            pointers, fault = ["/token"], device_fault(found)
+    if found is None or fault:
         raise Problem(
             422,
             "subscription_invalid",
             "Nothing can be shown there: see errors",
-            faults=[Fault(pointer=pointer, detail=fault)],
+            faults=[Fault(pointer=each, detail=fault) for each in pointers],
         )
+    if found.kind not in push_kinds(mesh.settings):
+        raise Problem(409, "push_not_set_up", "This shop has nobody who carries messages there")
+    return found

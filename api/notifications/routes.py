@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.backends.machines import Machines, Mesh
 from api.entry.auth import Caller, SignedIn
-from api.entry.commands import Sending
+from api.entry.commands import Sending, judged
 from api.entry.consistency import OPENAPI_EXTRA, CaughtUp
 from api.entry.doors import CHANGES, SEARCHES, SIGNED_IN, UNLIMITED, Door
 from api.entry.paging import Paging
@@ -189,11 +189,12 @@ async def mark_notification_read(
     notification_id: UUID, request: Request, mesh: Mesh, sending: Sending, caller: SignedIn
 ) -> Response:
     """The caller has seen this one."""
-    await LISTED.wait(request)
-    row = await _own(mesh, notification_id, caller)
+    row, against = await judged(_readable(request, mesh, notification_id, caller))
     user_id = UUID(caller.user_id)
-    command = ReadNotifications(user_id=user_id, number=row["number"], **sending.asked)
-    return changed(await sending.send(command), user_id)
+    # Without a row it is not judged: a repeat meets its first reply, and nothing else is sent.
+    number = 1 if row is None else row["number"]
+    command = ReadNotifications(user_id=user_id, number=number, **sending.asked)
+    return changed(await sending.send(command, unless=against), user_id)
 
 
 @router.put(
@@ -208,6 +209,13 @@ async def mark_notifications_read(body: ReadUpTo, sending: Sending, caller: Sign
     user_id = UUID(caller.user_id)
     command = ReadNotifications(user_id=user_id, up_to=body.up_to, **sending.asked)
     return changed(await sending.send(command), user_id)
+
+
+async def _readable(
+    request: Request, mesh: Machines, notification_id: UUID, caller: Caller
+) -> Mapping[str, Any]:
+    await LISTED.wait(request)
+    return await _own(mesh, notification_id, caller)
 
 
 async def _own(mesh: Machines, notification_id: UUID, caller: Caller) -> Mapping[str, Any]:

@@ -78,6 +78,7 @@ PREFERENCES = {
     "push_notifications": True,
     "show_phone": True,
     "show_email": False,
+    "show_presence": True,
 }
 STATS = {
     "id": USER_ID,

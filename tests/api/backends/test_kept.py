@@ -75,17 +75,17 @@ async def test_RD_03_an_answer_is_kept_for_others_and_for_other_processes(redis,
 
 
 async def test_RD_03_no_answer_is_older_than_it_may_be(redis, name) -> None:
-    kept, make = Kept(redis, name, 0.2), Maker()
+    kept, make = Kept(redis, name, 1.0), Maker()
     await kept.answer(QUESTION, make)
     [key] = await redis.keys(f"{name}:*")
-    assert 0 < await redis.pttl(key) <= 200
+    assert 0 < await redis.pttl(key) <= 1_000
     began = time.monotonic()
 
     async def another() -> bool:
         return await kept.answer(QUESTION, make) == b"2"
 
     await eventually(another)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 async def test_a_crowd_waits_for_one_making(redis, name) -> None:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from api.document.answer_headers import HEADERS, RATE_LIMIT_HEADERS
 from tests.api.acting.booking import planted
 from tests.api.acting.deeds import DEEDS, Shop
+from tests.api.acting.notified import answered
 from tests.api.acting.offering import campus, student
 from tests.api.acting.picturing import Uploader
 from tests.api.acting.profiling import photo
@@ -114,6 +115,12 @@ def by_anybody(path: str) -> Callable[[Shop], Awaitable[httpx.Response]]:
     return ask
 
 
+async def mark_notifications_read(shop: Shop) -> httpx.Response:
+    person = await shop.person("buyer")
+    await answered(shop.mesh, person.account)  # where nothing is unread, nothing is written
+    return await person.ask("PUT", "/api/notifications/read", json={"up_to": 1})
+
+
 async def list_bookings(shop: Shop) -> httpx.Response:
     person = await shop.person()
     await planted(shop.mesh, person.account, "seller")
@@ -179,6 +186,7 @@ OTHERWISE: Final[Mapping[str, Callable[[Shop], Awaitable[httpx.Response]]]] = {
     "read_item": on_campus("/api/items/{}"),
     "read_item_contact": on_campus("/api/items/{}/contact"),
     "list_bookings": list_bookings,
+    "mark_notifications_read": mark_notifications_read,
     "list_items": on_campus("/api/items"),
     "list_item_categories": on_campus("/api/items/categories"),
 }

@@ -31,8 +31,9 @@ OF_PEOPLE = r"^[^\u0000-"
 # The same to the document, which does not list all that there are.
 CLOSED = {("issue_api_key", ("operations", 0))}
 
-# Templates are programs, and judged as such: tests.api.templates.test_templates stores these strings.
-PROGRAMS = {"override_template", "preview_template", "test_template"}
+# Templates are programs, and judged as such: tests.api.templates.test_templates stores these strings,
+# and tests.api.messaging.test_quick_replies says what those of messages take.
+PROGRAMS = {"override_template", "preview_template", "test_template", "add_quick_reply"}
 
 
 def texts_of(operation: Operation) -> list[tuple[Path, dict[str, Any]]]:
@@ -135,6 +136,16 @@ async def response(told: Told) -> list[Any]:
     return [each["response"] for each in await review(told)]
 
 
+async def booking(told: Told) -> list[Any]:
+    """Its page, where what the buyer says is its note."""
+    return [await told.page(f"/api/bookings/{told.answer.json()['id']}")]
+
+
+async def booking_answer(told: Told) -> list[Any]:
+    """The same, where what the seller says is its answer."""
+    return [{"note": (await told.page(told.path.rpartition("/")[0]))["answer"]}]
+
+
 async def saved_search(told: Told) -> list[Any]:
     """Its page, which searches with all of it, and the list."""
     found = await told.page(f"/api/search/saved/{told.answer.json()['id']}")
@@ -156,6 +167,8 @@ READINGS: Final[Mapping[str, Reading]] = {
     "send_message": message,
     "update_item": item,
     "replace_item_fields": item,
+    "request_booking": booking,
+    "reject_booking": booking_answer,
     "save_search": saved_search,
     "create_review": review,
     "update_review": review,
@@ -165,7 +178,7 @@ READINGS: Final[Mapping[str, Reading]] = {
 }
 SHOWN_AS = {"name": "full_name"}  # where a field is read under another name
 # What is there once for whoever asks: a second one needs somebody else.
-ONCE = {"create_review", "register_user", "save_search"}
+ONCE = {"create_review", "register_user", "save_search", "request_booking", "reject_booking"}
 
 
 def leaf_texts(page: Any) -> set[str]:

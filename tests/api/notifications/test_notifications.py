@@ -87,7 +87,7 @@ async def test_NO_01_NO_11_BY_12_whoever_is_reviewed_is_mailed_and_told_why(mesh
     assert (why["cause"]["stream"], why["cause"]["version"]) == (f"review/{review_id}", 1)
     assert why["rule"] == {"type": "reviews", "version": 1, "alert_id": None, "search_id": None}
     assert {"channel": "email", "pace": "immediate", "enabled": True} in why["preferences"]
-    assert why["deliveries"] == told["deliveries"]
+    assert delivery(why, "email") == sent
     row = await mesh.machines.postgres.fetchrow(
         "SELECT * FROM reads.sent_notifications WHERE id = $1", f"{told['id']}/email"
     )
