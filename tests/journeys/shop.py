@@ -28,7 +28,6 @@ ROOT = Path(__file__).parents[2]
 UP_TIMEOUT_S = 240.0
 PASSWORD = "correct horse battery staple"
 # `make test` walks the same ways with less luggage; `make faults` takes all of it.
-FULL_SIZE = "MESH_FULL_SIZE" in os.environ
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from tests.cli.imports.ads import BIGGEST_ADS
-from tests.journeys.shop import FULL_SIZE, Shop
+from tests.journeys.shop import Shop
+from tests.sizes import FULL_SIZE
 
 ROWS = len(BIGGEST_ADS.rows()) if FULL_SIZE else 5_000
 ROWS_AGAIN = 1_000

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.journeys.load import Outcome, run_load
-from tests.journeys.shop import FULL_SIZE, Shop
+from tests.journeys.shop import Shop
+from tests.sizes import FULL_SIZE
 from tests.waiting import let_pass
 
 READS_PER_S, COMMANDS_PER_S = (100, 50) if FULL_SIZE else (30, 10)

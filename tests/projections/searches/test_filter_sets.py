@@ -32,6 +32,7 @@ from tests.projections.history import history, recorded
 from tests.projections.search.index import SearchedIndex, index_of
 from tests.projections.search.many_ads import some_ads
 from tests.projections.searches.many_searches import some_filters
+from tests.sizes import FULL_SIZE
 
 SEARCHES = 500
 PAGE = 60  # less than fit some listings
@@ -106,7 +107,7 @@ def test_SE_11_stored_searches_find_what_they_find_one_by_one(
     listings: SearchedIndex, stored: Stored
 ) -> None:
     filters = list(some_filters(SEARCHES))
-    documents = listings.documents[::4]  # each is asked against all searches
+    documents = listings.documents[:: 1 if FULL_SIZE else 4]  # each is asked against all searches
     asked = {each.listing_id for each in documents}
     wanted = {
         (number, listing_id)

@@ -30,6 +30,7 @@ from tests.producers.searches.looking import NOW
 from tests.projections.history import history, rows_of
 from tests.projections.search.many_ads import distance_km, some_ads, wanted
 from tests.projections.searches.many_searches import some_filters
+from tests.sizes import FULL_SIZE
 
 ANY = ListingDocument(
     listing_id="1", seller_id="1", market=Market.EXOTICS, status=ListingStatus.ACTIVE,
@@ -49,7 +50,7 @@ def ads() -> list[ListingDocument]:
 def searches() -> Iterator[Filters]:
     """Some with a place anywhere around, and with makes and models that can't be told."""
     chance = random.Random(11)
-    for filters in some_filters(200):
+    for filters in some_filters(600 if FULL_SIZE else 200):
         more: dict[str, Any] = {}
         if chance.random() < 0.4:
             more |= {"lat": chance.uniform(5.5, 8), "lon": chance.uniform(79.5, 81.5)}
