@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 
 from infra.channels.outbox import Kept, outbox
 from infra.channels.subscriptions import opened
-from tests.api.acting.notified import PUSH, Reader
+from tests.api.acting.notified import PUSH, Reader, answered
 from tests.api.acting.selling import Seller, review
 from tests.api.notifications.test_notifications import delivery, until_settled
 from tests.api.running import Mesh, problem
 from tests.api.sockets import Devices, Replicas
 from tests.stack import session_state
+from tests.waiting import eventually
 
 
 def shown_on(endpoint: str) -> list[Kept]:
@@ -42,6 +43,18 @@ async def test_NO_03_what_somebody_is_told_of_is_shown_on_all_that_they_have(mes
         (message,) = shown_on(each)
         assert message.text.startswith("Something new in reviews")
         assert message.url.endswith(f"/reviews/{review_id}")
+
+
+async def test_NO_07_of_a_message_is_shown_who_wrote_and_about_what(mesh: Mesh) -> None:
+    who = Reader(mesh, await mesh.account("buyer"))
+    endpoint = f"https://fcm.googleapis.com/wp/{uuid4().hex}"
+    assert (await who.subscribe(endpoint)).status_code == 201
+    talk, told = await answered(mesh, who.account)
+    (message,) = await eventually(lambda: shown_on(endpoint), 60)
+    assert message.text.startswith("A new message")
+    assert "Test Person · Porsche 911 Carrera" in message.text
+    assert message.url.endswith(f"/messages/{talk.id}")
+    assert told["about"]["conversation_id"] == talk.id
 
 
 async def test_NO_03_whoever_has_nothing_to_be_shown_on_is_not(mesh: Mesh) -> None:
