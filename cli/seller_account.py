@@ -21,10 +21,10 @@ from cli.sending import replies_to
 from infra.clients.postgres import open_pool
 from infra.credentials.one_time_tokens import OneTimeTokens
 from infra.settings import Settings, settings
-from infra.vault.vault import PersonKey, Vault
+from infra.vault.vault import PersonErasedError, PersonKey, Vault
 from schemas.identity import RegisterUser, ReserveEmail, TokenPurpose
 from schemas.listings import seller_account
-from schemas.log.messages import Market, Role
+from schemas.log.messages import Command, Market, Role
 from schemas.refusals import told_of
 from schemas.values.emails import lookup_form
 from schemas.values.texts import Line
@@ -86,11 +86,19 @@ async def register_source(
     async with await open_pool(chosen, size_max=1) as pool:
         vault = Vault(pool, chosen)
         email_hash = vault.wrapping.lookup_hash(lookup_form(email))
-        key = await vault.new_person(user_id, email_hash)
+        now = datetime.now(UTC)
+        by = {"asked_at": now, "asked_by": str(user_id), "asked_role": Role.DEALER}
+        until = now + RESERVATION
+        await _accepted(
+            chosen, ReserveEmail(email_hash=email_hash, owner_id=user_id, until=until, **by)
+        )
+        # Not before the e-mail is this account's: the vault keeps the first one that it is given.
+        try:
+            key = await vault.new_person(user_id, email_hash)
+        except PersonErasedError:
+            message = "The account of this source has been erased, and never comes back"
+            raise SourceError(message) from None
         offers = bool(await pool.fetchval(_OFFERED, source))
-    now = datetime.now(UTC)
-    by = {"asked_at": now, "asked_by": str(user_id), "asked_role": Role.DEALER}
-    reserve = ReserveEmail(email_hash=email_hash, owner_id=user_id, until=now + RESERVATION, **by)
     token = OneTimeTokens(chosen).derive(
         TokenPurpose.VERIFY_EMAIL, user_id, UUID(str(uuid_utils.uuid7()))
     )
@@ -105,11 +113,15 @@ async def register_source(
         expires_at=now + timedelta(seconds=chosen.verify_email_s),
         **by,
     )
-    *_, reply = await replies_to(chosen, reserve, joins)
+    await _accepted(chosen, joins)
+    return user_id, offers
+
+
+async def _accepted(chosen: Settings, command: Command) -> None:
+    (reply,) = await replies_to(chosen, command)
     if reply.outcome != "accepted":
         message = told_of(reply.reason)
         raise SourceError(message)
-    return user_id, offers
 
 
 def _sealed(key: PersonKey, email: str, name: str) -> dict[str, Any]:

@@ -216,7 +216,11 @@ class Registered:
 
 @pytest.fixture
 async def registered(mesh: Mesh) -> Registered:
-    source, email = f"import:{uuid4().hex}", new_email()
+    return await of_source(mesh, f"import:{uuid4().hex}")
+
+
+async def of_source(mesh: Mesh, source: str) -> Registered:
+    email = new_email()
     user_id, offers = await register_source(mesh.settings, source, email, "Some Dealer")
     assert not offers
 
@@ -252,6 +256,22 @@ async def test_whoever_registers_a_source_reads_what_was_written_to_it(
 async def test_a_source_is_registered_once(mesh, registered) -> None:
     with pytest.raises(SourceError, match="is registered already"):
         await register_source(mesh.settings, registered.source, new_email(), "Another")
+
+
+async def test_a_source_refused_for_a_taken_email_takes_another(mesh, registered) -> None:
+    source = f"import:{uuid4().hex}"
+    with pytest.raises(SourceError, match="an account with this e-mail"):
+        await register_source(mesh.settings, source, registered.email, "Another")
+    assert await mesh.machines.vault.person(seller_account(source)) is None
+    await logged_in(mesh, await of_source(mesh, source))
+
+
+async def test_an_erased_source_is_told(mesh) -> None:
+    source = f"import:{uuid4().hex}"
+    await mesh.machines.vault.new_person(seller_account(source), "")
+    await mesh.machines.vault.erase(seller_account(source))
+    with pytest.raises(SourceError, match="never comes back"):
+        await register_source(mesh.settings, source, new_email(), "Another")
 
 
 @pytest.mark.parametrize(
