@@ -7,7 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import socketio
 import uvicorn
@@ -21,6 +21,13 @@ from tests.waiting import eventually
 ANSWER_S = 20.0
 WEBSOCKET = ("websocket",)
 FRONTEND = "https://shop.example"
+
+
+class Served(Protocol):
+    """Where a device can connect to."""
+
+    @property
+    def url(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class Devices:
 
     async def connect(
         self,
-        replica: Replica,
+        replica: Served,
         token: Any,
         *,
         transports: Any = WEBSOCKET,

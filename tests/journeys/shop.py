@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from tests.waiting import eventually_blocking
 ROOT = Path(__file__).parents[2]
 UP_TIMEOUT_S = 240.0
 PASSWORD = "correct horse battery staple"
+CAMPUSES = "*.campus.example"
 # `make test` walks the same ways with less luggage; `make faults` takes all of it.
 
 
@@ -40,7 +42,8 @@ class Shop:
     def env(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if k not in Settings.model_fields}
         unlimited = {name.upper(): "off" for name in limit_settings()}
-        return {**kept, **unlimited, "MESH_STATE": str(self.folder)}
+        own = {"CAMPUS_DOMAINS": CAMPUSES, "MESH_STATE": str(self.folder)}
+        return {**kept, **unlimited, **own}
 
     def mesh(self, *args: str, check: bool = True, timeout_s: float = UP_TIMEOUT_S) -> str:
         """Run a `mesh` command to its end; its standard output."""
@@ -141,6 +144,24 @@ class Shop:
                 lambda: taken(client.post("/api/auth/login", json=known)), 60, "the shop lets in"
             )["access_token"]
         return token
+
+
+def second_api(shop: Shop) -> tuple[subprocess.Popen[bytes], str]:
+    """One more API process, and where it answers, which it has begun to."""
+    process = shop.start("api")
+    log = max(shop.folder.glob("started-*.log"), key=lambda each: each.stat().st_mtime)
+    serving = re.compile(r"serving on (http://127\.0\.0\.1:\d+)")
+    (url,) = eventually_blocking(lambda: serving.findall(log.read_text("utf-8")), 60)
+    with httpx.Client(timeout=10) as client:
+        eventually_blocking(lambda: _answers(client, f"{url}/health/ready"), 30)
+    return process, url
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).is_success
+    except httpx.ConnectError:
+        return False
 
 
 def taken(answer: httpx.Response) -> dict[str, Any]:

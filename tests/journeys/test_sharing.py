@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import subprocess
 
@@ -10,7 +9,7 @@ import httpx
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import WRITERS
-from tests.journeys.shop import Shop
+from tests.journeys.shop import Shop, second_api
 from tests.journeys.test_rebuild import FIELDS
 from tests.waiting import eventually_blocking
 
@@ -22,13 +21,6 @@ def shares(shop: Shop, group: str) -> list[int]:
     admin = AdminClient({"bootstrap.servers": shop.settings.kafka_bootstrap})
     found = admin.describe_consumer_groups([group], request_timeout=10)[group].result(10)
     return sorted(len(each.assignment.topic_partitions) for each in found.members)
-
-
-def answers(client: httpx.Client, url: str) -> bool:
-    try:
-        return client.get(url).is_success
-    except httpx.ConnectError:
-        return False
 
 
 def ended(*processes: subprocess.Popen[bytes]) -> list[int]:
@@ -63,15 +55,10 @@ def test_a_second_writer_and_worker_take_half_and_give_it_back(shop: Shop) -> No
 
 
 def test_a_second_api_finds_a_port_and_serves_the_same_shop(shop: Shop) -> None:
-    second = shop.start("api")
-    log = max(shop.folder.glob("started-*.log"), key=lambda each: each.stat().st_mtime)
-    url = eventually_blocking(
-        lambda: re.search(r"serving on (http://127\.0\.0\.1:\d+)", log.read_text("utf-8")), 60
-    )[1]
+    second, url = second_api(shop)
     assert url != shop.url
     headers = shop.account()
     with httpx.Client(timeout=10, headers=headers) as client:
-        eventually_blocking(lambda: answers(client, f"{url}/health/ready"), 30)
         created = client.post(f"{url}/api/listings", json=FIELDS)
         assert created.status_code == 201
         token = {"Consistency-Token": created.headers["Consistency-Token"]}
