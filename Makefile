@@ -76,7 +76,8 @@ timing: $(STAMP)  ## Ask a thousand times whether time tells known e-mails from 
 
 fuzz: $(STAMP)  ## Ask, as everybody who is let in, all that the schema allows and forbids (minutes)
 	@MESH_FULL_SIZE=1 $(BIN)/python -m pytest --quiet --timeout 1200 tests/api/gate/test_stored_injections.py \
-		tests/projections/searches/test_rest.py tests/projections/searches/test_filter_sets.py
+		tests/api/gate/test_policy_matrix.py tests/projections/searches/test_rest.py \
+		tests/projections/searches/test_filter_sets.py
 	@MESH_FUZZ_EXAMPLES=120 $(BIN)/python -m pytest --quiet --timeout 7200 tests/api/gate/test_fuzzing.py
 
 audit: $(STAMP)  ## Look for weak code, known vulnerabilities, secrets and loose dependencies

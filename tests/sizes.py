@@ -17,3 +17,8 @@ def a_third(things: Sequence[T], name: str) -> Sequence[T]:
     them at full size.
     """
     return things if FULL_SIZE else things[crc32(name.encode()) % 3 :: 3]
+
+
+def one_of(things: Sequence[T], name: str) -> Sequence[T]:
+    """One of them, another for another name; all of them at full size."""
+    return things if FULL_SIZE else [things[crc32(name.encode()) % len(things)]]

@@ -144,6 +144,19 @@ class CaughtUp:
                 seen.append((watch, await _reach(machines, projection, watch, heard, deadline)))
         return seen
 
+    async def reach_the_end(self, machines: Machines) -> None:
+        """The same for all that the log holds now: what is not there then was not there when asked.
+        Raises WriteUnavailableError while nobody can tell how much that is.
+        """
+        partitions = range(machines.settings.topic_partitions)
+        topics = {topic for _, topics in self._projections for topic in topics}
+        places = [TopicPartition(topic, each) for topic in topics for each in partitions]
+        last = {
+            place: end - 1 - (place.topic in _MARKED)
+            for place, end in (await machines.writes.ends_of(places)).items()
+        }
+        await self.reach(machines, [place.at(each) for place, each in last.items() if each >= 0])
+
 
 async def awaited_row(mesh: Machines, read: Callable[[], Awaitable[Row | None]], what: str) -> Row:
     """A row that must come, for its event is in the log; raises StoreUnavailableError when the

@@ -21,7 +21,7 @@ from api.backends.tokens import RefreshToken, Subject
 from api.backends.withheld import BeingRepaired
 from api.entry.auth import Caller
 from api.entry.commands import CommandSender
-from api.entry.consistency import awaited_row
+from api.entry.consistency import CaughtUp, awaited_row
 from api.identity.ending import end_session
 from api.identity.people import Person, Row, settled_row, unsealed
 from api.wire.problems import Problem, refusal, unauthenticated
@@ -40,6 +40,7 @@ from schemas.log.recorded import Reply
 from schemas.values.emails import earlier_form, lookup_form
 
 API = Caller(user_id="api", role=Role.SYSTEM)  # asks for what no person asks for
+_USERS = CaughtUp(users.users)
 SHUT_OUT = frozenset({UserStatus.BANNED, UserStatus.DELETED})
 
 
@@ -163,12 +164,14 @@ async def _row_with(mesh: Machines, email: str) -> Row | None:
         known = await mesh.vault.people_with_email(email_hash)
         if waiting := await _unshown(mesh, [*known, *await _kept_folded(mesh, email)]):
             return waiting
-        # Perhaps registered a moment ago: the row is on its way.
-        if not known:
+        # Perhaps registered a moment ago: the row is on its way. Or they began to, and never have.
+        if known:
+            await _USERS.reach_the_end(mesh)
+            row = await read()
+        if row is None:
             # One more question of Redis, as for those we know.
             await mesh.denylist.newest_cut(email_hash)
             return None
-        row = await awaited_row(mesh, read, "users")
     return await settled_row(mesh, row)
 
 

@@ -67,6 +67,8 @@ async def register(
     until = sending.asked_at + RESERVATION
     if await kept_folded(mesh, newcomer.email) is not None:
         raise _email_taken()
+    # Hashing is refused when too many wait for it, and must have taken nothing then.
+    hashed = newcomer.password and await mesh.passwords.hash(newcomer.password)
     key = await mesh.vault.new_person(user_id, email_hash)
     await _reserve(
         mesh,
@@ -74,8 +76,8 @@ async def register(
         ReserveEmail(email_hash=email_hash, owner_id=user_id, until=until, **sending.asked),
         ours_alone=ours_alone,
     )
-    if newcomer.password is not None:
-        await mesh.vault.first_password(user_id, await mesh.passwords.hash(newcomer.password))
+    if hashed is not None:
+        await mesh.vault.first_password(user_id, hashed)
     proof = mesh.one_time_tokens.derive(
         TokenPurpose.VERIFY_EMAIL, user_id, sending.new_id("verification")
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
-from tests.api.acting.deeds import DEEDS, NEVER_REPEATED, Shop, create_review
+from tests.api.acting.deeds import DEEDS, NEVER_REPEATED, Deed, Shop, create_review
 from tests.api.acting.selling import Seller
+from tests.api.documented import IDLE, is_as_documented
 from tests.api.operations import OPERATIONS
 from tests.api.parking import all_parked
 from tests.api.running import Mesh, held_back, problem
@@ -23,6 +26,7 @@ KNOWN_BY = {
     ),
 }
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+BY_ID = {each.id: each for each in OPERATIONS}
 KEYED = {
     each.id
     for each in OPERATIONS
@@ -52,32 +56,28 @@ def test_every_operation_that_takes_a_key_has_its_deed() -> None:
 
 
 @pytest.mark.parametrize("operation", DEEDS)
-async def test_a_repeat_gets_its_first_answer_when_it_could_not_be_done_any_more(
+async def test_a_repeat_gets_its_first_answer_whatever_is_parked_or_gone(
     shop: Shop, operation: str
 ) -> None:
+    """While what it names waits to be mended, and when it could not be done any more."""
     deed, key = await DEEDS[operation](shop), uuid4().hex
     first = await deed.done(key)
     assert first.status_code < 300, first.text
-    await deed.spoil()
-    for each in (deed, replace(deed, path=otherwise_spelt(deed.path))):
-        again = await each.done(key)
-        assert (again.status_code, again.text) == (first.status_code, first.text)
-        assert again.headers.get("ETag") == first.headers.get("ETag")
-
-
-@pytest.mark.parametrize("operation", DEEDS)
-async def test_a_repeat_gets_its_first_answer_while_what_it_names_waits_to_be_mended(
-    shop: Shop, operation: str
-) -> None:
-    deed, key = await DEEDS[operation](shop), uuid4().hex
-    first = await deed.done(key)
-    assert first.status_code < 300, first.text
+    if operation not in IDLE:
+        is_as_documented(BY_ID[operation], first)
     named = {*ID.findall(f"{deed.path} {deed.more.get('json', '')} {first.text}")}
     if token := deed.headers.get("Authorization", "").removeprefix("Bearer "):
         named.add((await shop.mesh.machines.tokens.verify(token)).user_id)
     async with all_parked(shop.mesh, named, first, but=KNOWN_BY.get(operation)) as names:
-        again = await deed.done(key)
-    assert (again.status_code, again.text) == (first.status_code, first.text), names
+        await same_again(deed, key, first, names)
+    await deed.spoil()
+    for each in (deed, replace(deed, path=otherwise_spelt(deed.path))):
+        await same_again(each, key, first)
+
+
+async def same_again(deed: Deed, key: str, first: httpx.Response, parked: Any = None) -> None:
+    again = await deed.done(key)
+    assert (again.status_code, again.text) == (first.status_code, first.text), parked
     assert again.headers.get("ETag") == first.headers.get("ETag")
 
 

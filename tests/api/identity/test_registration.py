@@ -12,6 +12,7 @@ import pytest
 
 from api.entry.commands import command_id_of
 from cli.running.prepare import prepare
+from infra.credentials.passwords import PasswordsBusyError
 from infra.settings import Settings
 from projections.identity import users
 from schemas.identity import RegisterUser, ReserveEmail, email_claim_stream, user_stream
@@ -149,6 +150,30 @@ async def test_ID_01_an_unfinished_registration_holds_its_time(mesh: Mesh) -> No
     email = new_email()
     await unfinished(mesh, email, lapsed=False)
     assert problem(await mesh.register(email)) == (409, "email_taken")
+
+
+@pytest.mark.parametrize("lapsed", [True, False])
+async def test_ID_04_whoever_has_not_finished_registering_is_unknown(
+    mesh: Mesh, *, lapsed: bool
+) -> None:
+    """Whatever they wait for will not come; and nobody is told that they have begun."""
+    email = new_email()
+    await unfinished(mesh, email, lapsed=lapsed)
+    assert problem(await mesh.log_in(email)) == (401, "credentials_invalid")
+
+
+async def test_ID_01_who_is_refused_as_too_many_register_holds_no_email(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email = new_email()
+
+    async def busy(_password: str) -> str:
+        raise PasswordsBusyError
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr(mesh.machines.passwords, "hash", busy)
+        assert problem(await mesh.register(email)) == (503, "busy")
+    assert (await mesh.register(email)).status_code == 201
 
 
 async def test_ID_01_a_lapsed_reservation_of_somebody_registered_is_taken(mesh: Mesh) -> None:
