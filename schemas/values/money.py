@@ -55,9 +55,14 @@ def major_units(amount_minor: int, currency: str) -> Decimal:
     return Decimal(amount_minor).scaleb(-_DIGITS.get(currency, _DIGITS_DEFAULT))
 
 
+def digits_of(currency: str) -> int:
+    """Digits behind the mark of a price: as many as ISO 4217 gives the currency."""
+    return _DIGITS.get(currency, _DIGITS_DEFAULT)
+
+
 def minor_units(amount: Decimal, currency: str) -> int:
     """`(Decimal("8500"), "USD")` → 850000; ValueError when the amount is finer than that."""
-    scaled = amount.scaleb(_DIGITS.get(currency, _DIGITS_DEFAULT))
+    scaled = amount.scaleb(digits_of(currency))
     if scaled != scaled.to_integral_value():
         message = f"{currency} has no such small unit"
         raise ValueError(message)

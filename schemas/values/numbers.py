@@ -20,7 +20,10 @@ _DECIMAL: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, bool | str):
+    if isinstance(value, bool):
+        told = "is no number: send one, not true or false"
+        raise refusal(told)
+    if isinstance(value, str):
         told = "is no number: send it without quotes"
         raise refusal(told)
     return value

@@ -37,6 +37,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, str], ...] = (
 )
 # Kinds that may have no byte that no text has, or begin as no text does.
 _WRITTEN = frozenset({b"%PDF-", b"{\\rtf", b"\x28\xb5\x2f\xfd"})
+_TAR_AT = 257  # where a tar archive says that it is one
 # A format as mappings name it → as people do.
 _NAMES = {
     "csv": "CSV",
@@ -59,6 +60,8 @@ def foreign_kind(path: Path, shape: FileShape) -> str | None:
     for beginning, kind, cure in _BEGINNINGS:
         if head.startswith(beginning) and (_is_binary(head) or beginning in _WRITTEN):
             return f"is {kind}, no {wanted}: {cure}"
+    if head[_TAR_AT:].startswith(b"ustar"):
+        return f"is a tar archive, no {wanted}: unpack it first: tar -xf FILE"
     if head.startswith(b"PK\x03\x04"):
         return None if shape.format == "xlsx" else _zipped(head, wanted)
     if shape.format == "xlsx":
@@ -108,13 +111,14 @@ def other_shape(
             found = [] if delimiter == shape.quote else _cells(line, delimiter, shape.quote)
             fits = set(wanted) <= set(found) if wanted else len(found) == cells > 1
             if fits and (place, delimiter) != (shape.skip_lines, shape.delimiter):
-                return _told(place, delimiter if delimiter != shape.delimiter else None)
+                other = delimiter if delimiter != shape.delimiter else None
+                return _told(place, other, shape.skip_lines)
     return None
 
 
-def _told(place: int, delimiter: str | None) -> str:
+def _told(place: int, delimiter: str | None, skipped: int) -> str:
     parts = [f'delimiter: "{_named(delimiter)}"'] if delimiter is not None else []
-    parts += [f"skip_lines: {place}"] if place else []
+    parts += [f"skip_lines: {place}"] if place != skipped else []
     return f"line {place + 1} looks right if you write {' and '.join(parts)} under file"
 
 

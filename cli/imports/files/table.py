@@ -17,7 +17,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import TextIO
 
 from cli.imports.cells import stripped
-from cli.imports.files.file_kind import foreign_kind
+from cli.imports.files.file_kind import foreign_kind, text_kind
 from cli.imports.files.json_rows import open_json_lines
 from cli.imports.files.lines import (
     LINE_LENGTH_MAX,
@@ -134,9 +134,15 @@ class Table:
         next(self._lines)
 
     def _header(self) -> tuple[str, ...]:
+        beginning = self._lines.peek() or ""
         for line, found in self._records():
             if isinstance(found, Refusal):
-                message = f"the header, line {line}, can't be read: {found.detail}"
+                kind = text_kind(beginning)
+                message = (
+                    f"the file {kind}"
+                    if kind is not None
+                    else f"the header, line {line}, can't be read: {found.detail}"
+                )
                 raise TableError(message)
             if (refusal := self._undecodable(line, found)) is not None:
                 message = f"the header can't be read: {refusal.detail}"

@@ -33,6 +33,9 @@ class Condition(NumberForm):
         if sum(test is not None for test in tests) != 1:
             message = "exactly one of equals, one_of, matches and outside"
             raise ValueError(message)
+        if self.one_of == () or self.matches == "":
+            message = "one_of and matches need something to look for"
+            raise ValueError(message)
         if self.outside is not None and self.outside[0] > self.outside[1]:
             message = "outside: the smaller number comes first"
             raise ValueError(message)

@@ -23,6 +23,9 @@ def _several(found: object) -> object:
     return (found,) if isinstance(found, str) else found
 
 
+_IN_EACH = "https://"
+
+
 class Images(Part):
     """Columns with an address each, or with several and a separator between them."""
 
@@ -42,6 +45,14 @@ class Images(Part):
             message = "names a column twice: take one out"
             raise ValueError(message)
         return columns
+
+    @field_validator("separator")
+    @classmethod
+    def _stands_in_no_address(cls, separator: str | None) -> str | None:
+        if separator is not None and separator.strip() and separator.strip() in _IN_EACH:
+            message = f"{separator!r} stands in every address: the addresses would be cut by it"
+            raise ValueError(message)
+        return separator
 
     def addresses(self, cells: Cells) -> tuple[str, ...]:
         """What is to be fetched for a row, each once, the first to stand for the listing; raises

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from cli.imports.language.conditions import Condition
 from cli.imports.language.images import Images
@@ -144,6 +145,19 @@ class RejectRule(Condition):
     reason: Code
 
 
+_SOURCE = r"[a-z0-9][a-z0-9._-]{0,59}"
+_UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
+def _a_seller(text: str) -> str:
+    if re.fullmatch(rf"import:{_SOURCE}|{_UUID}", text) is None:
+        message = (
+            "names nobody: write import: and a source, as in import:my-dealer, or a person's id"
+        )
+        raise ValueError(message)
+    return text
+
+
 class Mapping(Part):
     """A whole mapping file, format 1. See docs/importing.md."""
 
@@ -151,11 +165,11 @@ class Mapping(Part):
     source: Annotated[
         str,
         Form(
-            r"^[a-z0-9][a-z0-9._-]{0,59}$",
+            f"^{_SOURCE}$",
             "takes small letters, digits and . _ -, at most 60, and begins with a letter or digit",
         ),
     ]
-    seller: Annotated[str, Line(100)] | None = None
+    seller: Annotated[str, Line(100), AfterValidator(_a_seller)] | None = None
     market: Market = Market.EXOTICS
     file: FileShape = FileShape()
     key: Annotated[

@@ -186,8 +186,14 @@ class GeoRule(Part):
         if (self.column is not None) == two or (self.lat is None) != (self.lon is None):
             message = "either lat and lon, two columns, or column, one that holds both"
             raise ValueError(message)
+        if two and self.lat == self.lon:
+            message = "lat and lon are one column: column is for one that holds both"
+            raise ValueError(message)
         if self.column is not None and self.separator.strip() in {self.decimal, "+", "-"}:
             message = f"separator and decimal can't both be {self.separator!r}"
+            raise ValueError(message)
+        if any(each.isdecimal() for each in self.separator):
+            message = f"separator: {self.separator!r} stands in the numbers, too"
             raise ValueError(message)
         return self
 

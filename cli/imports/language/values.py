@@ -15,6 +15,7 @@ from cli.imports.cells import TypedNumber, lines_kept, one_line, shown, stripped
 from cli.imports.language.amounts import (
     EXACT,
     ROUNDINGS,
+    THOUSANDTHS,
     Amount,
     Notation,
     check_beside,
@@ -49,7 +50,7 @@ from cli.imports.language.rules import (
 )
 from cli.imports.language.units import KM_PER_MILE, KW_PER, SPELLINGS, is_sign_of
 from cli.imports.outcomes import Refusal, RefusedBy, RefusedError, Unread
-from schemas.values.money import minor_units
+from schemas.values.money import digits_of, minor_units
 from schemas.values.vehicles import YEAR_MAX, YEAR_MIN
 
 # A field that a date fills → how much of the date it holds.
@@ -59,6 +60,7 @@ DATED = {
     "first_registration": "month",
     "date_in_stock": "day",
 }
+CC_MIN = 20  # no engine of a vehicle is smaller, and none has so many litres
 KEEP_LINES = frozenset({"description"})  # fields whose line breaks say something
 _PLAIN_NUMBERS = Notation(thousands=())
 _DEGREES = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{1,20})?")
@@ -155,6 +157,8 @@ def _of_unit(
         case PowerRule():
             return rounded(value * KW_PER[rule.unit])
         case DisplacementRule():
+            if 0 < value < CC_MIN:
+                raise refused(Unread.UNKNOWN_UNIT, cell, "is it litres? If so write unit: l")
             return rounded(value)
 
 
@@ -205,11 +209,10 @@ def _sign_cure(word: str, currency: str) -> str:
 
 
 def _has_thousandths(currency: str) -> bool:
-    try:
-        minor_units(Decimal("0.001"), currency)
-    except ValueError:
-        return False
-    return True
+    """Whether its prices have just so many digits as a group of thousands: of four, as of two, three
+    behind the mark are as likely thousands.
+    """
+    return digits_of(currency) == THOUSANDTHS
 
 
 def _text(rule: TextRule, cell: str, *, keep_lines: bool) -> Word:

@@ -28,11 +28,11 @@ def listing_ids(text: str, **parts: str) -> list[str]:
 
 
 def test_a_row_becomes_one_command_that_lists_and_publishes() -> None:
-    (envelope,) = envelopes("id\nVW Golf\n", seller="dealer-7", market="campus")
+    (envelope,) = envelopes("id\nVW Golf\n", seller="import:dealer-7", market="campus")
     command = envelope.command
     assert isinstance(command, CreateListing)
     assert command.publish
-    assert (command.asked_by, command.asked_role) == ("dealer-7", Role.SELLER)
+    assert (command.asked_by, command.asked_role) == ("import:dealer-7", Role.SELLER)
     assert command.fields.title == "VW Golf"
 
 

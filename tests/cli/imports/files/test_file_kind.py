@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import sqlite3
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def zipped(*names: str) -> bytes:
     return held.getvalue()
 
 
+def tarred() -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("ads-\u0db1.csv"))
+    return held.getvalue()
+
+
 def sqlite(folder: Path) -> bytes:
     file = folder / "db"
     with sqlite3.connect(file) as connection:
@@ -46,6 +54,7 @@ FOREIGN = {
     "Excel workbook (XLSX)": zipped("[Content_Types].xml", "xl/workbook.xml"),
     "OpenDocument spreadsheet (ODS)": zipped("mimetype"),
     "ZIP archive": zipped("ads.csv"),
+    "tar archive": tarred(),
     "old Excel workbook": bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600),
     "Parquet": b"PAR1\x15\x04\x15\x10" + bytes(40) + b"PAR1",
     "Avro": b"Obj\x01\x04\x14avro.codec",
@@ -132,6 +141,20 @@ def test_a_file_without_the_columns_is_explained(tmp_path: Path, text: str, told
     file = tmp_path / "ads.csv"
     file.write_text(text)
     assert told in str(explain(file, FileShape(), {"make", "price"}))
+
+
+def test_a_header_that_was_skipped_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "ads.csv"
+    file.write_text("make,price\nVW,1\n")
+    told = explain(file, FileShape(skip_lines=1), {"make", "price"})
+    assert told == "line 1 looks right if you write skip_lines: 0 under file"
+
+
+def test_lines_of_json_are_named_though_their_quotes_are_no_csv(tmp_path: Path) -> None:
+    file = tmp_path / "ads.csv"
+    file.write_text('{"make":"VW","price":1}\n' * 3)
+    with pytest.raises(TableError, match="the file is JSON, no CSV"), open_table(file, FileShape()):
+        raise AssertionError
 
 
 def test_a_file_that_lacks_columns_for_no_visible_reason_is_not_explained(tmp_path: Path) -> None:

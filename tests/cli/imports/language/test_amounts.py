@@ -12,6 +12,7 @@ from cli.imports.outcomes import Refusal, RefusedBy
 from tests.cli.imports.reading import fields, one, rule
 
 KM = "as: distance, column: c, unit: km"
+CC = "as: displacement, column: c, unit: cc"
 YEAR = "as: integer, column: c"
 EUR = "as: money, column: c"
 MARKS = "thousands: [' ', \"'\"]"
@@ -19,7 +20,9 @@ MARKS = "thousands: [' ', \"'\"]"
 
 def read(options: str, cell: str, currency: str = "EUR") -> int | Refusal:
     """What the field gets: kilometres, a year, or an amount in minor units."""
-    name = {KM: "mileage", YEAR: "doors"}.get(options.partition("; ")[0], "price_minor")
+    name = {KM: "mileage", YEAR: "doors", CC: "engine_cc"}.get(
+        options.partition("; ")[0], "price_minor"
+    )
     mapping = rule(
         f"{{{name}: {{{options.replace('; ', ', ')}}}, currency: {{as: text, column: d}}}}"
     )
@@ -84,6 +87,8 @@ def test_rupees_are_read_with_what_stands_around_them_in_sri_lanka() -> None:
         (KM, "145.000", "ambiguous_number"),
         (f"{KM}; decimal: ','", "145,000", "ambiguous_number"),
         (YEAR, "5.000", "ambiguous_number"),
+        (CC, "2.0", "unknown_unit"),
+        (CC, "1.9", "unknown_unit"),
         (EUR, "$25k", "other_currency"),
         (EUR, "1.2 Mio", "other_currency"),
         (EUR, "2 Lakh", "other_currency"),
@@ -181,7 +186,13 @@ def test_a_refusal_names_field_column_cell_and_cure(cell: str, cure: str) -> Non
 
 @pytest.mark.parametrize(
     ("currency", "value"),
-    [("KWD", 1_250), ("EUR", "ambiguous_number"), ("JPY", "ambiguous_number")],
+    [
+        ("KWD", 1_250),
+        ("EUR", "ambiguous_number"),
+        ("JPY", "ambiguous_number"),
+        ("CLF", "ambiguous_number"),
+        ("UYW", "ambiguous_number"),
+    ],
 )
 def test_three_decimals_are_decimals_where_the_currency_has_three(
     currency: str, value: object

@@ -36,7 +36,7 @@ VALUES = {
     "year": "2004",
     "import_year": "2004",
     "price_minor": "4",
-    "engine_cc": "4",
+    "engine_cc": "1598",
     "power_kw": "4",
     "doors": "4",
     "seats": "4",

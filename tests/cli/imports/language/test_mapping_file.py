@@ -48,6 +48,15 @@ def test_every_mapping_in_the_repository_is_valid(path: Path) -> None:
         (SMALL.replace("[id]", "[id, id]"), "key: names a column twice"),
         (SMALL.replace("source: small", "source: STRANGER"), "source: takes small letters"),
         (SMALL + 'seller: "\\u202e"', "seller: holds a hidden mark"),
+        *((SMALL + f"seller: {each}", "seller: names nobody") for each in ("bob", "import:B")),
+        (SMALL + "  geo: {as: geo, lat: y, lon: y}", "lat and lon are one column"),
+        (SMALL + '  geo: {as: geo, column: y, separator: "1"}', "stands in the numbers"),
+        *(
+            (SMALL + f'images: {{columns: [y], separator: "{each}"}}', "stands in every address")
+            for each in (":", "h", "/", "https")
+        ),
+        (SMALL + "reject: [{reason: r1, column: a, one_of: []}]", "need something to look for"),
+        (SMALL + "reject: [{reason: r1, column: a, matches: ''}]", "need something to look for"),
         (
             SMALL + "  year: {as: integer, column: y, multipliers: {k: 1000, K: 5}}",
             "the same word in other letters: k",
