@@ -179,10 +179,15 @@ async def chatted(
     for device in (phone, desk):
         await eventually(partial(heard_all, device, chat_id), 30, "all is heard")
         assert contents(device, chat_id) == words
-    page = await buyer.ask("GET", f"/api/messages/{chat_id}", params={"limit": 100})
-    said = [each["content"] for each in reversed(page["items"])]
+
+    async def kept() -> list[Any]:
+        page = await buyer.ask("GET", f"/api/messages/{chat_id}", params={"limit": 100})
+        said = [each["content"] for each in reversed(page["items"])]
+        return said if len(said) > SAID else []
+
+    said = await eventually(kept, 30, "all of it, and that the booking was asked for, can be read")
     assert [each for each in said if each is not None] == words
-    assert said.count(None) == 1  # that the booking was asked for
+    assert said.count(None) == 1
 
 
 @pytest.mark.timeout(500)

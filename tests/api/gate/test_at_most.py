@@ -27,6 +27,7 @@ BURST = 60
 # of them counts what somebody has: such a bound is a rule, and its name is in BY_THE_WRITER.
 REQUEST, ANSWER, PROCESS, WINDOW = "a request", "an answer", "this process", "a window of time"
 BOUNDS: Final = {
+    "VALUES_MAX": REQUEST,
     "ACTOR_LENGTH_MAX": REQUEST,
     "ASKED_MAX": REQUEST,
     "AT_ONCE_MAX": PROCESS,
