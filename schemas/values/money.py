@@ -50,14 +50,14 @@ _DIGITS = {
 }  # ISO 4217, table A.1, where it is not two
 
 
-def major_units(amount_minor: int, currency: str) -> Decimal:
-    """`(850000, "USD")` → 8500.00: the amount as people write it."""
-    return Decimal(amount_minor).scaleb(-_DIGITS.get(currency, _DIGITS_DEFAULT))
-
-
 def digits_of(currency: str) -> int:
     """Digits behind the mark of a price: as many as ISO 4217 gives the currency."""
     return _DIGITS.get(currency, _DIGITS_DEFAULT)
+
+
+def major_units(amount_minor: int, currency: str) -> Decimal:
+    """`(850000, "USD")` → 8500.00: the amount as people write it."""
+    return Decimal(amount_minor).scaleb(-digits_of(currency))
 
 
 def minor_units(amount: Decimal, currency: str) -> int:

@@ -22,6 +22,9 @@ import httpx
 from cli.status import mesh_status
 from infra.settings import Settings
 from infra.stack.daemons import running_pid
+from infra.stack.servers.mail import mailbox
+from infra.stack.servers.mailbox import SHOWN_MAX, Mail
+from infra.stack.state import State
 from tests.stack import limit_settings
 from tests.waiting import eventually_blocking
 
@@ -29,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 UP_TIMEOUT_S = 240.0
 PASSWORD = "correct horse battery staple"
 CAMPUSES = "*.campus.example"
-# `make test` walks the same ways with less luggage; `make faults` takes all of it.
+_PROOF = re.compile(r"token=([A-Za-z0-9_-]{20,})")  # in the link of a mail
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,16 @@ class Shop:
     def wait_until_read(self, timeout_s: float = 180.0) -> None:
         """Wait until every projection has folded the whole log."""
         eventually_blocking(lambda: self.lag() == 0, timeout_s, "every projection read up")
+
+    def mails(self, email: str, text: str = "") -> list[Mail]:
+        """What was sent to somebody that holds this text."""
+        every = mailbox(State(self.folder)).newest(SHOWN_MAX)
+        return [mail for mail in every if email in mail.recipients and text in mail.text()]
+
+    def proof(self, email: str) -> str:
+        """The token that proves somebody's address; nothing before it has come."""
+        found = (_PROOF.search(mail.text()) for mail in self.mails(email))
+        return next((each[1] for each in found if each), "")
 
     def account(self, role: str = "seller") -> dict[str, str]:
         """A new person's authorization header."""

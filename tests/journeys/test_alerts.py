@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import time
 from typing import Any
@@ -11,15 +10,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from infra.stack.servers.mail import mailbox
-from infra.stack.servers.mailbox import SHOWN_MAX, Mail
-from infra.stack.state import State
+from infra.stack.servers.mailbox import Mail
 from tests.api.acting.selling import CAR
 from tests.journeys.shop import Shop, taken
 from tests.waiting import eventually_blocking
 
 AT_ONCE_S = 5.0
-TOKEN = re.compile(r"token=([A-Za-z0-9_-]{20,})")
 
 
 class Buyer:
@@ -29,13 +25,10 @@ class Buyer:
         self.shop, self.client = shop, client
         self.headers = shop.account("buyer")
         self.email = self._asked("GET", "/api/auth/session")["user"]["email"]
-        proof = eventually_blocking(self._proof, 60, "the address is to be proved")
+        proof = eventually_blocking(
+            lambda: shop.proof(self.email), 60, "the address is to be proved"
+        )
         self.client.post("/api/auth/verify-email", json={"token": proof}).raise_for_status()
-
-    def _proof(self) -> str:
-        texts = [mail.text() for mail in self.mails()]
-        found = [match[1] for text in texts if (match := TOKEN.search(text))]
-        return found[0] if found else ""
 
     def _asked(self, method: str, path: str, **more: Any) -> Any:
         answer = self.client.request(method, path, headers=self.headers, **more)
@@ -59,8 +52,7 @@ class Buyer:
 
     def mails(self, make: str = "") -> list[Mail]:
         """What they were sent, of this make's listings or of anything."""
-        every = mailbox(State(self.shop.folder)).newest(SHOWN_MAX)
-        return [mail for mail in every if self.email in mail.recipients and make in mail.text()]
+        return self.shop.mails(self.email, make)
 
 
 def offer(client: httpx.Client, seller: dict[str, str], make: str) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -20,22 +19,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from infra.stack.servers.mail import mailbox
-from infra.stack.servers.mailbox import SHOWN_MAX, Mail
-from infra.stack.state import State
+from infra.stack.servers.mailbox import Mail
+from tests.api.acting.offering import LAPTOP
 from tests.api.acting.profiling import photo
 from tests.api.sockets import Device, Devices, devices
 from tests.journeys.shop import CAMPUSES, PASSWORD, Shop, second_api
 from tests.waiting import eventually
 
-TOKEN = re.compile(r"token=([A-Za-z0-9_-]{20,})")
-LAPTOP = {
-    "title": "Old laptop",
-    "description": "Two terms of lectures",
-    "price": "45000.50",
-    "category": "electronics",
-    "condition": "good",
-}
 SAID = 40
 
 
@@ -60,21 +50,16 @@ class Student:
 
     async def ask(self, method: str, path: str, **more: Any) -> Any:
         """A good answer's body. What is asked next has been told of all that this one knew."""
-        headers = {
-            "Authorization": f"Bearer {self.token}",
-            **self.seen_up_to,
-            **more.pop("headers", {}),
-        }
+        headers = {"Authorization": f"Bearer {self.token}", **self.seen_up_to}
         answer = await self.client.request(method, path, headers=headers, **more)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         if "Consistency-Token" in answer.headers:
             self.seen_up_to = {"Consistency-Token": answer.headers["Consistency-Token"]}
         return answer.json() if answer.content else None
 
-    def mails(self, text: str = "") -> list[Mail]:
+    def mails(self, text: str) -> list[Mail]:
         """What they were sent that holds this text."""
-        every = mailbox(State(self.shop.folder)).newest(SHOWN_MAX)
-        return [mail for mail in every if self.email in mail.recipients and text in mail.text()]
+        return self.shop.mails(self.email, text)
 
     async def mailed(self, text: str) -> Mail:
         """The one mail with this text, once it is there."""
@@ -88,12 +73,7 @@ async def student(shop: Shop, client: httpx.AsyncClient, campus: str, name: str)
     joined = (await client.post("/api/auth/register", json=body)).raise_for_status().json()
     found = Student(shop, client, name, email, joined["user"]["id"], joined["token"])
 
-    def proof() -> str:
-        return next(
-            (match[1] for mail in found.mails() if (match := TOKEN.search(mail.text()))), ""
-        )
-
-    token = await eventually(proof, 60, "the address is to be proved")
+    token = await eventually(lambda: shop.proof(email), 60, "the address is to be proved")
     await found.ask("POST", "/api/auth/verify-email", json={"token": token})
     return found
 
@@ -146,7 +126,7 @@ async def both_apis(shop: Shop) -> AsyncIterator[tuple[subprocess.Popen[bytes], 
 
 
 async def say(device: Device, chat_id: str, words: str) -> None:
-    """Say something until it is acknowledged: a resend of the same is no second message."""
+    """Say something under an id of one's own, and be told that it is said."""
     answer = await device.ask(
         "send-message", chatId=chat_id, content=words, clientId=words.replace(" ", "-")
     )

@@ -27,7 +27,6 @@ BURST = 60
 # of them counts what somebody has: such a bound is a rule, and its name is in BY_THE_WRITER.
 REQUEST, ANSWER, PROCESS, WINDOW = "a request", "an answer", "this process", "a window of time"
 BOUNDS: Final = {
-    "VALUES_MAX": REQUEST,
     "ACTOR_LENGTH_MAX": REQUEST,
     "ASKED_MAX": REQUEST,
     "AT_ONCE_MAX": PROCESS,
@@ -73,6 +72,7 @@ BOUNDS: Final = {
     "UNREAD_MAX": ANSWER,
     "USES_MAX": REQUEST,
     "UPLOAD_BYTES_MAX": REQUEST,
+    "VALUES_MAX": REQUEST,
     "VALUES_SHOWN_MAX": ANSWER,
     "VERSION_MAX": REQUEST,
     "VIDEO_FORM_BYTES_MAX": REQUEST,
