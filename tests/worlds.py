@@ -9,9 +9,10 @@ Topics are one set for all: tests use fresh stream ids (`fresh()`) and start rea
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,7 +121,31 @@ async def append_events(
     )
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@contextmanager
+def new_owner() -> Iterator[int]:
+    """A writer's epoch above those of all before, for as long as nobody has a later one: tests
+    and writers share logs, and of an earlier owner no reader takes anything any more.
+    """
+    with _ONE_AT_A_TIME:
+        yield time.time_ns() // 1_000_000
+
+
 def _append(
+    settings: Settings,
+    streams: Sequence[tuple[str, Sequence[Event]]],
+    version: int,
+    replaced: Mapping[str, bytes],
+    value: bytes | None,
+) -> list[Position]:
+    with new_owner() as epoch:
+        return _append_as(epoch, settings, streams, version, replaced, value)
+
+
+def _append_as(
+    epoch: int,
     settings: Settings,
     streams: Sequence[tuple[str, Sequence[Event]]],
     version: int,
@@ -147,8 +172,7 @@ def _append(
                     count=1,
                     version=version + index if ordered else 0,
                     envelope=_envelope(stream_id),
-                    # Above every writer's before, as a new owner's would be.
-                    writer_epoch=time.time_ns() // 1_000_000 if ordered else 0,
+                    writer_epoch=epoch if ordered else 0,
                     recorded_at=datetime.now(UTC),
                 )
             )

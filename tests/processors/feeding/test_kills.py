@@ -37,7 +37,7 @@ from schemas.log.positions import Position
 from tests.api.running import Mesh, api
 from tests.processors.feeding.test_worker import ends, equal_to_the_pure_fold, process
 from tests.processors.records import NOW, titled
-from tests.processors.replay.test_exchanged import SAME_EPOCH, asking
+from tests.processors.replay.test_exchanged import asking
 from tests.waiting import eventually, let_pass
 from tests.worlds import World, append_events, begin_at_the_end, world
 
@@ -97,7 +97,6 @@ class Trade:
             self.mesh.settings,
             [(listing_stream(listing), [event])],
             version=version,
-            headers=SAME_EPOCH,
         )
         self.written[listing] = (price or self.written[listing][0], position)
 

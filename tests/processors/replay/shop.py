@@ -31,7 +31,7 @@ from projections import PROJECTIONS
 from projections.projection import Projection
 from schemas.log.recorded import Record
 from tests.processors.histories import streams
-from tests.worlds import World, world
+from tests.worlds import World, new_owner, world
 
 BY_NAME = {each.name: each for each in PROJECTIONS}
 ONE_OF_EACH_STORE = ("listing_page", "listing_search", "listing_facts")
@@ -124,6 +124,13 @@ async def append_aborted(settings: Settings, records: Sequence[Record]) -> None:
 def _append(
     settings: Settings, records: Sequence[Record], per_transaction: int, abort: bool
 ) -> None:
+    with new_owner() as epoch:
+        _append_as(epoch, settings, records, per_transaction, abort)
+
+
+def _append_as(
+    epoch: int, settings: Settings, records: Sequence[Record], per_transaction: int, abort: bool
+) -> None:
     producer = Producer(
         {
             "bootstrap.servers": settings.kafka_bootstrap,
@@ -140,7 +147,7 @@ def _append(
                 record.value,
                 record.key,
                 record.partition,
-                headers=list(record.headers),
+                headers=[*(dict(record.headers) | {"writer_epoch": str(epoch).encode()}).items()],
             )
         if abort:
             producer.flush(30)

@@ -26,8 +26,6 @@ from tests.processors.stores.public import public_keys
 from tests.waiting import let_pass
 from tests.worlds import append_events
 
-SAME_EPOCH = {"writer_epoch": b"1"}  # as all other events that tests put into this log
-
 
 @pytest_asyncio.fixture(scope="module")
 async def made(stack: Settings) -> AsyncIterator[Shop]:
@@ -73,9 +71,7 @@ async def exchange(request: pytest.FixtureRequest, made: Shop) -> AsyncIterator[
     await made.feed(live)
     (candidate,) = await engine.start(made.settings, [projection])
     new = uuid4().hex
-    (position,) = await append_events(
-        made.settings, [(stream(new), [titled(new, 1, "New car")])], headers=SAME_EPOCH
-    )
+    (position,) = await append_events(made.settings, [(stream(new), [titled(new, 1, "New car")])])
     ready = Exchange(made, live, candidate, position, listing_id(new))
     yield ready
     await ready.show(live)
