@@ -11,6 +11,7 @@ import pytest
 from api.identity.export import exported
 from tests.api.acting.selling import Seller, path_of, token_of
 from tests.api.running import PASSWORD, Account, Mesh, api, held_back, problem
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +61,13 @@ async def test_an_export_waits_for_what_tells_whose_listings_they_are(
     async with hasty as asked, held_back(mesh, "listing_page"):
         offered = await seller.offer()
         headers = {**seller.account.headers, **token_of(offered)}
-        answer = await asked.client.get(path, headers=headers)
-    assert problem(answer) == (503, "store_unavailable")
-    assert "listing_page" in answer.json()["detail"]
+
+        async def waits_for_it_alone() -> bool:
+            answer = await asked.client.get(path, headers=headers)
+            assert problem(answer) == (503, "store_unavailable")
+            return "listing_page" in answer.json()["detail"]
+
+        await eventually(waits_for_it_alone, 20, "all else that it waits for is there")
 
 
 async def test_an_export_holds_no_secret_and_no_hash(mesh: Mesh, seller: Seller) -> None:
