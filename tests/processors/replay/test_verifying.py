@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -17,8 +18,9 @@ from processors.replay.limits import Limits
 from processors.replay.verification import verify
 from processors.stores.port import Change, Generation, Held
 from projections.analytics.listing_views_log import KEPT_DAYS, listing_views_log
-from schemas.listings import listing_stream
+from schemas.listings import ListingPublished, listing_stream
 from schemas.log.messages import Market
+from tests.processors.records import NOW
 from tests.processors.replay.shop import (
     ONE_OF_EACH_STORE,
     Shop,
@@ -188,21 +190,11 @@ async def test_a_wrong_row_is_found_although_it_moves_on(
     await fed.feed(live)
     right = await held(fed, live, key)
     await plant(fed, live, key, other(right.row), right)
-    later = next(
-        each._replace(key=records[0].key, partition=records[0].partition)
-        for each in listings(200, length_max=2)
-        if dict(each.headers)["ce_type"] == b"listing.published"
-    )
-    old = later.value.decode()
-    import json
-
-    own = json.loads(old)["listing_id"]
-    headers = [
-        (name, records[0].key if name == "ce_subject" else b"2" if name == "stream_version" else v)
-        for name, v in later.headers
+    published = ListingPublished(listing_id=UUID(key), published_at=NOW)
+    steps = [
+        lambda: append_events(fed.settings, [(listing_stream(key), [published])], version=2),
+        lambda: fed.feed(live),
     ]
-    later = later._replace(value=old.replace(own, key).encode(), headers=headers)
-    steps = [lambda: append(fed.settings, [later]), lambda: fed.feed(live)]
     verdict = await moving(fed, monkeypatch, live, steps)
     assert [each.key for each in verdict.differences] == [key]
     assert "market" in verdict.differences[0].found
